@@ -1,0 +1,1 @@
+//! Benchmarks of the stack and its peers.

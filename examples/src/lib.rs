@@ -1,0 +1,1 @@
+//! Programs that run on the stack; see the examples of this package.

@@ -1,0 +1,82 @@
+//! Room for the headers of one packet, filled from the back to the front.
+
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+
+/// Ethernet with a VLAN tag (18), IPv6 (40) and TCP with all its options (60) fit.
+const CAPACITY: usize = 128;
+
+/// The headers of a packet to send.
+///
+/// Each layer prepends its header to what the layer above has written, as headroom is used in the
+/// kernel's socket buffers; nothing is moved.
+///
+/// ```
+/// let mut head = net_core::buf::HeadBuf::new();
+/// head.prepend(2).copy_from_slice(b"cp");
+/// head.prepend(2).copy_from_slice(b"ip");
+/// assert_eq!(&head[..], b"ipcp");
+/// ```
+#[derive(Clone)]
+pub struct HeadBuf {
+    bytes: [u8; CAPACITY],
+    start: u8,
+}
+
+impl HeadBuf {
+    /// An empty head with all its room in front.
+    #[must_use]
+    pub const fn new() -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "CAPACITY is 128")]
+        Self {
+            bytes: [0; CAPACITY],
+            start: CAPACITY as u8,
+        }
+    }
+
+    /// Room for `len` more bytes in front, to be filled by the caller.
+    ///
+    /// # Panics
+    /// If the headers together exceed 128 bytes, which no combination of ours does.
+    pub fn prepend(&mut self, len: usize) -> &mut [u8] {
+        let end = usize::from(self.start);
+        let start = end.checked_sub(len).expect("headers fit 128 bytes");
+        self.start = u8::try_from(start).expect("below 128");
+        &mut self.bytes[start..end]
+    }
+
+    /// Takes `len` bytes off the front.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn strip(&mut self, len: usize) {
+        assert!(len <= self.len(), "strips only what was prepended");
+        self.start += u8::try_from(len).expect("at most 128");
+    }
+}
+
+impl Default for HeadBuf {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for HeadBuf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[usize::from(self.start)..]
+    }
+}
+
+impl DerefMut for HeadBuf {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[usize::from(self.start)..]
+    }
+}
+
+impl fmt::Debug for HeadBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HeadBuf").field(&&self[..]).finish()
+    }
+}

@@ -1,0 +1,15 @@
+//! Packets and the memory they live in.
+//!
+//! A received packet is a frame with optional pieces behind it; a packet to send is a small head of
+//! headers with slices of the application's data behind it. No payload byte is moved between the
+//! two ends of the stack.
+
+mod batch;
+mod head;
+mod packet;
+mod recv_queue;
+
+pub use batch::{RxBatch, TxBatch};
+pub use head::HeadBuf;
+pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
+pub use recv_queue::RecvQueue;

@@ -1,0 +1,163 @@
+//! One packet on its way in or out, with what the device knows about it.
+
+use super::HeadBuf;
+use crate::time::Instant;
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+
+/// How far the checksum of the transport header has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checksum {
+    /// Nobody has looked: verify before use. What came over a wire is always this.
+    #[default]
+    Unknown,
+    /// Not computed yet: the field at `start + offset` holds the pseudo-header sum, and the sum of
+    /// everything from `start` to the end belongs there (the vnet header's `NEEDS_CSUM`). Right for
+    /// local delivery; completed before the packet goes where it is not understood.
+    Partial {
+        /// Where the transport header begins, in bytes from the IP header.
+        start: u16,
+        /// Where in the transport header the checksum field is.
+        offset: u16,
+    },
+    /// Verified by the device, or complete in a packet to send.
+    Verified,
+}
+
+/// Which segmentation a super-segment is to get or has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GsoKind {
+    /// TCP over IPv4.
+    Tcp4,
+    /// TCP over IPv6.
+    Tcp6,
+    /// UDP over IPv4 or IPv6: datagrams of equal size but for the last.
+    Udp,
+}
+
+/// A packet that stands for several on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gso {
+    /// How it is cut.
+    pub kind: GsoKind,
+    /// Payload bytes of each resulting packet but the last (`gso_size`); never 0.
+    pub size: u16,
+    /// CWR is set and belongs on the first segment only.
+    pub ecn: bool,
+}
+
+/// A piece of received payload and the memory that keeping it costs.
+#[derive(Debug, Clone, Default)]
+pub struct Chunk {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Bytes of memory held alive by this piece: the size of the buffer it lies in.
+    pub pins: u32,
+}
+
+/// What is known about a received packet beside its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RxMeta {
+    /// State of the transport checksum.
+    pub checksum: Checksum,
+    /// Set on a super-segment.
+    pub gso: Option<Gso>,
+    /// Bytes of memory that keeping `frame` costs.
+    pub pins: u32,
+}
+
+/// A received packet: it starts at the IP header.
+#[derive(Debug, Default)]
+pub struct RxPacket {
+    /// All headers, and payload up to the end of the buffer.
+    pub frame: BytesMut,
+    /// The rest of the payload, in order.
+    pub frags: SmallVec<[Chunk; 2]>,
+    /// What the device said about it.
+    pub meta: RxMeta,
+}
+
+impl RxPacket {
+    /// A packet whose bytes all lie in `frame`, with nothing known about its checksum.
+    #[must_use]
+    pub fn from_frame(frame: BytesMut) -> Self {
+        let pins = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        Self {
+            frame,
+            frags: SmallVec::new(),
+            meta: RxMeta {
+                pins,
+                ..RxMeta::default()
+            },
+        }
+    }
+
+    /// Length in bytes from the IP header to the end.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.frame.len()
+            + self
+                .frags
+                .iter()
+                .map(|piece| piece.bytes.len())
+                .sum::<usize>()
+    }
+
+    /// Whether it has no byte at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a device needs to know about a packet to send.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TxMeta {
+    /// `Partial` where the device is to complete it, else `Verified`.
+    pub checksum: Checksum,
+    /// Set on a super-segment.
+    pub gso: Option<Gso>,
+    /// Bytes of headers in front of the payload.
+    pub header_len: u16,
+    /// When it is to leave.
+    pub departure: Instant,
+}
+
+/// A packet to send: headers in `head`, payload in `body`.
+#[derive(Debug, Clone, Default)]
+pub struct TxPacket {
+    /// IP and transport headers.
+    pub head: HeadBuf,
+    /// Payload, in order; at most 8 pieces.
+    pub body: SmallVec<[Bytes; 8]>,
+    /// What the device needs to know.
+    pub meta: TxMeta,
+}
+
+impl TxPacket {
+    /// Length in bytes of headers and payload.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.head.len() + self.body_len()
+    }
+
+    /// Length in bytes of the payload behind the head.
+    #[must_use]
+    pub fn body_len(&self) -> usize {
+        self.body.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether it has no byte at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends every byte to `out`.
+    pub fn copy_to(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.head);
+        for piece in &self.body {
+            out.extend_from_slice(piece);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Received bytes in order, waiting for the application.
+
+use super::Chunk;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::{Buf, Bytes};
+
+/// A piece that pins more than `2 × payload + SLACK` bytes of memory is copied out.
+const SLACK: usize = 256;
+
+/// A queue of received bytes that knows how much memory it holds alive.
+///
+/// Large pieces stay in the buffer they were received into. A piece that would keep more than
+/// `2 × payload + 256` bytes of memory alive is copied behind its predecessors into one growing
+/// vector, so a peer that sends single bytes cannot make the queue pin a packet buffer for each.
+///
+/// ```
+/// use net_core::buf::{Chunk, RecvQueue};
+/// let mut queue = RecvQueue::default();
+/// queue.push(Chunk { bytes: b"hello"[..].into(), pins: 2048 });
+/// let mut out = [0; 8];
+/// assert_eq!(queue.read(&mut out), 5);
+/// assert_eq!(&out[..5], b"hello");
+/// ```
+#[derive(Debug, Default)]
+pub struct RecvQueue {
+    pieces: VecDeque<Chunk>,
+    /// Copied-out bytes; they come after all of `pieces`. Those before `tail_start` were read.
+    tail: Vec<u8>,
+    tail_start: usize,
+    len: usize,
+    pieces_pin: usize,
+}
+
+impl RecvQueue {
+    /// Unread bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of memory held alive.
+    #[must_use]
+    pub fn pins(&self) -> usize {
+        self.pieces_pin + self.tail.capacity()
+    }
+
+    /// Puts `chunk` behind what is there.
+    pub fn push(&mut self, chunk: Chunk) {
+        let len = chunk.bytes.len();
+        if len == 0 {
+            return;
+        }
+        self.len += len;
+        if chunk.pins as usize > 2 * len + SLACK {
+            if self.tail.capacity() == 0 {
+                self.tail.reserve(len.max(SLACK));
+            } else if self.tail_start > 0 && self.tail.len() + len > self.tail.capacity() {
+                self.tail.drain(..self.tail_start);
+                self.tail_start = 0;
+            }
+            self.tail.extend_from_slice(&chunk.bytes);
+        } else {
+            self.close_tail();
+            self.pieces_pin += chunk.pins as usize;
+            self.pieces.push_back(chunk);
+        }
+    }
+
+    /// Moves everything from `other` behind what is there; a swap where this queue is empty.
+    pub fn append(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            core::mem::swap(self, other);
+            return;
+        }
+        for piece in other.pieces.drain(..) {
+            self.push(piece);
+        }
+        let rest = other.tail.get(other.tail_start..).unwrap_or_default();
+        if !rest.is_empty() {
+            self.len += rest.len();
+            self.tail.extend_from_slice(rest);
+        }
+        other.clear();
+    }
+
+    /// Copies up to `out.len()` bytes out and removes them.
+    pub fn read(&mut self, out: &mut [u8]) -> usize {
+        let done = self.peek(0, out);
+        self.discard(done);
+        done
+    }
+
+    /// Copies bytes from `offset` on without removing them; how many were copied.
+    pub fn peek(&self, offset: usize, out: &mut [u8]) -> usize {
+        let (mut skip, mut done) = (offset, 0);
+        let tail = self.tail.get(self.tail_start..).unwrap_or_default();
+        for piece in self
+            .pieces
+            .iter()
+            .map(|piece| &piece.bytes[..])
+            .chain([tail])
+        {
+            let piece = piece.get(skip..).unwrap_or_else(|| {
+                skip -= piece.len();
+                &[]
+            });
+            if piece.is_empty() {
+                continue;
+            }
+            skip = 0;
+            let len = piece.len().min(out.len() - done);
+            out[done..done + len].copy_from_slice(&piece[..len]);
+            done += len;
+            if done == out.len() {
+                break;
+            }
+        }
+        done
+    }
+
+    /// Takes the next piece without copying, at most `max` bytes of it.
+    pub fn take(&mut self, max: usize) -> Option<Bytes> {
+        if self.pieces.is_empty() {
+            self.close_tail();
+        }
+        let front = self.pieces.front_mut()?;
+        let len = front.bytes.len().min(max);
+        let bytes = front.bytes.split_to(len);
+        self.len -= len;
+        self.drop_empty_front();
+        Some(bytes)
+    }
+
+    /// Removes up to `count` bytes from the front.
+    pub fn discard(&mut self, mut count: usize) {
+        count = count.min(self.len);
+        self.len -= count;
+        while let Some(front) = self.pieces.front_mut() {
+            let len = front.bytes.len().min(count);
+            front.bytes.advance(len);
+            count -= len;
+            if !self.drop_empty_front() {
+                return;
+            }
+        }
+        self.tail_start += count;
+        if self.tail_start >= self.tail.len() {
+            self.tail.clear();
+            self.tail_start = 0;
+        }
+    }
+
+    /// Removes everything; keeps one small buffer for the next bytes.
+    pub fn clear(&mut self) {
+        self.discard(self.len);
+        if self.tail.capacity() > 4 * SLACK {
+            self.tail = Vec::new();
+        }
+    }
+
+    /// Drops the front piece if it is used up; whether it was.
+    fn drop_empty_front(&mut self) -> bool {
+        let used_up = self
+            .pieces
+            .front()
+            .is_some_and(|front| front.bytes.is_empty());
+        if used_up && let Some(front) = self.pieces.pop_front() {
+            self.pieces_pin -= front.pins as usize;
+        }
+        used_up
+    }
+
+    /// Turns the copied-out bytes into a piece, so that another may follow.
+    fn close_tail(&mut self) {
+        if self.tail_start < self.tail.len() {
+            let pins = u32::try_from(self.tail.capacity()).unwrap_or(u32::MAX);
+            let mut bytes = Bytes::from(core::mem::take(&mut self.tail));
+            bytes.advance(core::mem::take(&mut self.tail_start));
+            self.pieces_pin += pins as usize;
+            self.pieces.push_back(Chunk { bytes, pins });
+        }
+    }
+}

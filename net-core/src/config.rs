@@ -1,0 +1,154 @@
+//! How a stack behaves; every bound in one place, with its default.
+
+use crate::time::Duration;
+use core::ops::RangeInclusive;
+
+/// Settings of a stack, fixed at its creation.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Sockets of all kinds that may exist at once; one more is `TooManySockets` (ENFILE). 1 Mi.
+    pub max_sockets: usize,
+    /// Bytes of payload that all queues together may hold alive. 1 GiB.
+    pub memory: usize,
+    /// Ports that the stack chooses from for itself (RFC 6056). 32768–60999.
+    pub ephemeral_ports: RangeInclusive<u16>,
+    /// Settings of TCP.
+    pub tcp: TcpConfig,
+    /// Settings of UDP.
+    pub udp: UdpConfig,
+    /// Time to live and hop limit of what the stack sends. 64.
+    pub ttl: u8,
+    /// ICMP errors, resets for no socket and challenge ACKs per second, each kind on its own
+    /// (RFC 1812 §4.3.2.8, RFC 4443 §2.4(f), RFC 5961 §7). 1000.
+    pub answers_per_second: u32,
+    /// How many of those answers may come at once. 100.
+    pub answer_burst: u32,
+}
+
+/// Settings of TCP.
+#[derive(Debug, Clone)]
+pub struct TcpConfig {
+    /// Offer and accept timestamps (RFC 7323). On.
+    pub timestamps: bool,
+    /// Offer and accept selective acknowledgements (RFC 2018). On.
+    pub sack: bool,
+    /// Offer and accept window scaling (RFC 7323). On.
+    pub window_scaling: bool,
+    /// Initial congestion window in segments (RFC 6928). 10.
+    pub initial_window: u32,
+    /// Congestion control of new sockets. CUBIC.
+    pub congestion: CongestionAlgorithm,
+    /// Receive buffer of new sockets in bytes; what is advertised, not what is allocated. 4 MiB.
+    pub recv_buffer: usize,
+    /// Send buffer of new sockets in bytes; a limit, not an allocation. 4 MiB.
+    pub send_buffer: usize,
+    /// The largest backlog that listen() can ask for (`somaxconn`). 4096.
+    pub max_backlog: u32,
+    /// Half-open connections of all listeners together. 65536.
+    pub max_half_open: usize,
+    /// Connections in TIME_WAIT; the oldest ends when one more comes. 65536.
+    pub max_time_wait: usize,
+    /// Out-of-order pieces that one connection keeps. 512.
+    pub max_out_of_order: usize,
+    /// Retransmission timeout before the first measurement (RFC 6298 §2.1). 1 s.
+    pub rto_initial: Duration,
+    /// Smallest retransmission timeout; Linux's, below RFC 6298 §2.4's 1 s. 200 ms.
+    pub rto_min: Duration,
+    /// Largest retransmission timeout (RFC 6298 §2.5). 120 s.
+    pub rto_max: Duration,
+    /// SYN retransmissions before connect() times out. 6.
+    pub syn_retries: u8,
+    /// SYN-ACK retransmissions before a half-open connection is dropped. 5.
+    pub syn_ack_retries: u8,
+    /// Retransmissions of the same data before the connection times out (RFC 9293 §3.8.3). 15.
+    pub retries: u8,
+    /// How long an acknowledgement may wait for company (RFC 1122 §4.2.3.2). 40 ms.
+    pub delayed_ack: Duration,
+    /// How long TIME_WAIT lasts: 2 × MSL. 60 s.
+    pub time_wait: Duration,
+    /// How long a closed socket waits in FIN_WAIT_2 for the peer's FIN. 60 s.
+    pub fin_wait_2: Duration,
+    /// Idle time before the first keepalive probe, on sockets that ask for them. 2 h.
+    pub keepalive_time: Duration,
+    /// Time between keepalive probes. 75 s.
+    pub keepalive_interval: Duration,
+    /// Unanswered keepalive probes before the connection times out. 9.
+    pub keepalive_probes: u8,
+    /// Smallest segment size that a peer can make us use (against tiny-MSS attacks). 48.
+    pub min_segment: u16,
+}
+
+/// Settings of UDP.
+#[derive(Debug, Clone)]
+pub struct UdpConfig {
+    /// Bytes of memory that unread datagrams of a socket may hold alive. 1 MiB.
+    pub recv_buffer: usize,
+    /// Bytes of datagrams of a socket that may wait for the device. 1 MiB.
+    pub send_buffer: usize,
+}
+
+/// Which algorithm governs the congestion window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum CongestionAlgorithm {
+    /// NewReno (RFC 5681, RFC 6582).
+    Reno,
+    /// CUBIC (RFC 9438).
+    #[default]
+    Cubic,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_sockets: 1 << 20,
+            memory: 1 << 30,
+            ephemeral_ports: 32768..=60999,
+            tcp: TcpConfig::default(),
+            udp: UdpConfig::default(),
+            ttl: 64,
+            answers_per_second: 1000,
+            answer_burst: 100,
+        }
+    }
+}
+
+impl Default for TcpConfig {
+    fn default() -> Self {
+        Self {
+            timestamps: true,
+            sack: true,
+            window_scaling: true,
+            initial_window: 10,
+            congestion: CongestionAlgorithm::default(),
+            recv_buffer: 4 << 20,
+            send_buffer: 4 << 20,
+            max_backlog: 4096,
+            max_half_open: 65536,
+            max_time_wait: 65536,
+            max_out_of_order: 512,
+            rto_initial: Duration::from_secs(1),
+            rto_min: Duration::from_millis(200),
+            rto_max: Duration::from_secs(120),
+            syn_retries: 6,
+            syn_ack_retries: 5,
+            retries: 15,
+            delayed_ack: Duration::from_millis(40),
+            time_wait: Duration::from_secs(60),
+            fin_wait_2: Duration::from_secs(60),
+            keepalive_time: Duration::from_secs(7200),
+            keepalive_interval: Duration::from_secs(75),
+            keepalive_probes: 9,
+            min_segment: 48,
+        }
+    }
+}
+
+impl Default for UdpConfig {
+    fn default() -> Self {
+        Self {
+            recv_buffer: 1 << 20,
+            send_buffer: 1 << 20,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! A sans-IO TCP/IP protocol core.
+//!
+//! Packets and time go in, packets and events come out; there is no clock, no entropy, no thread
+//! and no I/O in here, so the same inputs give the same outputs, byte for byte. The central type is
+//! [`Stack`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod buf;
+pub mod config;
+pub mod error;
+mod icmp;
+pub mod iface;
+mod ip;
+pub mod offload;
+pub mod route;
+pub mod seed;
+pub mod socket;
+pub mod stack;
+pub mod stats;
+pub mod tcp;
+pub mod time;
+pub mod udp;
+pub mod wire;
+
+pub use config::Config;
+pub use error::SocketError;
+pub use iface::{DeviceCaps, IfaceConfig, IfaceId};
+pub use seed::Seed;
+pub use socket::SocketId;
+pub use stack::Stack;
+pub use time::Instant;

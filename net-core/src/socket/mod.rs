@@ -1,0 +1,80 @@
+//! What all sockets share: names, readiness, options.
+
+mod options;
+
+pub use options::{PathMtuMode, TcpOption, TcpSettings, UdpSettings};
+
+use bitflags::bitflags;
+use core::fmt;
+
+/// The name of a socket: index, generation and shard in one word.
+///
+/// A closed socket's id never comes to mean another socket: the generation differs, and every call
+/// with a stale id says [`NoSuchSocket`](crate::SocketError::NoSuchSocket).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId {
+    index: u32,
+    generation: u32,
+}
+
+impl SocketId {
+    /// Bits of the generation word that hold the generation; the rest is the shard.
+    const GENERATION_BITS: u32 = 24;
+
+    pub(crate) const fn new(index: u32, generation: u32, shard: u8) -> Self {
+        let generation = generation & ((1 << Self::GENERATION_BITS) - 1);
+        Self {
+            index,
+            generation: generation | (shard as u32) << Self::GENERATION_BITS,
+        }
+    }
+
+    /// The position in the socket table: small, reused after close, fit to index an array.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Which shard's stack the socket lives in.
+    #[must_use]
+    pub const fn shard(self) -> u8 {
+        self.generation.to_be_bytes()[0]
+    }
+}
+
+impl fmt::Debug for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let generation = self.generation & ((1 << Self::GENERATION_BITS) - 1);
+        write!(f, "{}.{}.{}", self.shard(), self.index, generation)
+    }
+}
+
+bitflags! {
+    /// What a socket is ready for; the bits of `poll(2)` under the field's names.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Readiness: u8 {
+        /// Bytes, a datagram, an end of stream or an error can be read.
+        const READABLE = 1;
+        /// There is room to send, or sending would fail at once.
+        const WRITABLE = 2;
+        /// A listener has a connection to accept.
+        const ACCEPTABLE = 4;
+        /// The peer has sent FIN, or the reading side is shut down (`POLLRDHUP`).
+        const PEER_CLOSED = 8;
+        /// Both directions are finished (`POLLHUP`).
+        const HANG_UP = 16;
+        /// A pending error waits to be taken (`POLLERR`).
+        const ERROR = 32;
+        /// An active open has completed.
+        const CONNECTED = 64;
+    }
+}
+
+/// Something changed at a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// Which socket.
+    pub socket: SocketId,
+    /// Its readiness now (level), not only what changed.
+    pub ready: Readiness,
+}

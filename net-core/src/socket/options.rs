@@ -1,0 +1,185 @@
+//! Socket options, typed.
+
+use crate::config::{CongestionAlgorithm, TcpConfig, UdpConfig};
+use crate::time::Duration;
+
+/// Whether packets may be fragmented on the way (`IP_MTU_DISCOVER`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PathMtuMode {
+    /// Never set DF.
+    Dont,
+    /// Set DF and follow the path MTU (the default, RFC 1191).
+    #[default]
+    Want,
+    /// Set DF and refuse what is larger than the path MTU.
+    Do,
+    /// Set DF and ignore the path MTU.
+    Probe,
+}
+
+/// One option of a TCP socket and its new value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TcpOption {
+    /// Send small segments at once (`TCP_NODELAY`, turns RFC 896 off).
+    NoDelay(bool),
+    /// Hold partial segments back for up to 200 ms (`TCP_CORK`).
+    Cork(bool),
+    /// Acknowledge at once (`TCP_QUICKACK`).
+    QuickAck(bool),
+    /// Probe idle connections (`SO_KEEPALIVE`).
+    KeepAlive(bool),
+    /// Idle time before the first probe (`TCP_KEEPIDLE`), at least 1 s.
+    KeepAliveTime(Duration),
+    /// Time between probes (`TCP_KEEPINTVL`), at least 1 s.
+    KeepAliveInterval(Duration),
+    /// Unanswered probes before time-out (`TCP_KEEPCNT`), 1–127.
+    KeepAliveProbes(u8),
+    /// How long sent data may stay unacknowledged (`TCP_USER_TIMEOUT`, RFC 5482).
+    UserTimeout(Option<Duration>),
+    /// What close does with unsent data (`SO_LINGER`); `Some(0)` resets.
+    Linger(Option<Duration>),
+    /// Send buffer in bytes (`SO_SNDBUF`, not doubled).
+    SendBuffer(usize),
+    /// Receive buffer in bytes (`SO_RCVBUF`, not doubled).
+    RecvBuffer(usize),
+    /// Largest segment to use and to offer (`TCP_MAXSEG`), 88–32767.
+    MaxSegment(u16),
+    /// Unsent bytes at which the socket stops being writable (`TCP_NOTSENT_LOWAT`).
+    NotSentLowat(Option<usize>),
+    /// SYN retransmissions (`TCP_SYNCNT`), 1–127.
+    SynRetries(u8),
+    /// Congestion control (`TCP_CONGESTION`); before the connection is made.
+    Congestion(CongestionAlgorithm),
+    /// TOS or traffic class of packets sent (`IP_TOS`, `IPV6_TCLASS`).
+    Tos(u8),
+    /// TTL or hop limit of packets sent (`IP_TTL`), 1–255; `None`: the stack's default.
+    Ttl(Option<u8>),
+    /// Bind although connections in TIME_WAIT have the port (`SO_REUSEADDR`).
+    ReuseAddress(bool),
+    /// Share the port with other sockets that ask for it too (`SO_REUSEPORT`).
+    ReusePort(bool),
+    /// An IPv6 socket takes no IPv4 traffic (`IPV6_V6ONLY`).
+    OnlyV6(bool),
+    /// Path MTU discovery (`IP_MTU_DISCOVER`).
+    PathMtu(PathMtuMode),
+}
+
+/// The options of a TCP socket, to read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is one socket option")]
+pub struct TcpSettings {
+    /// See [`TcpOption::NoDelay`].
+    pub nodelay: bool,
+    /// See [`TcpOption::Cork`].
+    pub cork: bool,
+    /// See [`TcpOption::QuickAck`].
+    pub quick_ack: bool,
+    /// See [`TcpOption::KeepAlive`].
+    pub keepalive: bool,
+    /// See [`TcpOption::ReuseAddress`].
+    pub reuse_address: bool,
+    /// See [`TcpOption::ReusePort`].
+    pub reuse_port: bool,
+    /// See [`TcpOption::OnlyV6`].
+    pub only_v6: bool,
+    /// See [`TcpOption::KeepAliveTime`].
+    pub keepalive_time: Duration,
+    /// See [`TcpOption::KeepAliveInterval`].
+    pub keepalive_interval: Duration,
+    /// See [`TcpOption::KeepAliveProbes`].
+    pub keepalive_probes: u8,
+    /// See [`TcpOption::UserTimeout`].
+    pub user_timeout: Option<Duration>,
+    /// See [`TcpOption::Linger`].
+    pub linger: Option<Duration>,
+    /// See [`TcpOption::SendBuffer`].
+    pub send_buffer: usize,
+    /// See [`TcpOption::RecvBuffer`].
+    pub recv_buffer: usize,
+    /// See [`TcpOption::MaxSegment`].
+    pub max_segment: Option<u16>,
+    /// See [`TcpOption::NotSentLowat`].
+    pub notsent_lowat: Option<usize>,
+    /// See [`TcpOption::SynRetries`].
+    pub syn_retries: u8,
+    /// See [`TcpOption::Congestion`].
+    pub congestion: CongestionAlgorithm,
+    /// See [`TcpOption::Tos`].
+    pub tos: u8,
+    /// See [`TcpOption::Ttl`].
+    pub ttl: Option<u8>,
+    /// See [`TcpOption::PathMtu`].
+    pub path_mtu: PathMtuMode,
+}
+
+impl TcpSettings {
+    /// What a new socket starts with.
+    #[must_use]
+    pub fn new(config: &TcpConfig) -> Self {
+        Self {
+            nodelay: false,
+            cork: false,
+            quick_ack: false,
+            keepalive: false,
+            reuse_address: false,
+            reuse_port: false,
+            only_v6: false,
+            keepalive_time: config.keepalive_time,
+            keepalive_interval: config.keepalive_interval,
+            keepalive_probes: config.keepalive_probes,
+            user_timeout: None,
+            linger: None,
+            send_buffer: config.send_buffer,
+            recv_buffer: config.recv_buffer,
+            max_segment: None,
+            notsent_lowat: None,
+            syn_retries: config.syn_retries,
+            congestion: config.congestion,
+            tos: 0,
+            ttl: None,
+            path_mtu: PathMtuMode::Want,
+        }
+    }
+}
+
+/// The options of a UDP socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is one socket option")]
+pub struct UdpSettings {
+    /// Bind although another socket that asks for it has the port (`SO_REUSEADDR`).
+    pub reuse_address: bool,
+    /// Share the port with other sockets that ask for it too (`SO_REUSEPORT`).
+    pub reuse_port: bool,
+    /// An IPv6 socket takes no IPv4 traffic (`IPV6_V6ONLY`).
+    pub only_v6: bool,
+    /// May send to broadcast addresses (`SO_BROADCAST`).
+    pub broadcast: bool,
+    /// Bytes of memory that unread datagrams may pin (`SO_RCVBUF`, not doubled).
+    pub recv_buffer: usize,
+    /// Bytes of datagrams that may wait for the device (`SO_SNDBUF`, not doubled).
+    pub send_buffer: usize,
+    /// TOS or traffic class of packets sent.
+    pub tos: u8,
+    /// TTL or hop limit of packets sent; `None`: the stack's default.
+    pub ttl: Option<u8>,
+}
+
+impl UdpSettings {
+    /// What a new socket starts with.
+    #[must_use]
+    pub fn new(config: &UdpConfig) -> Self {
+        Self {
+            reuse_address: false,
+            reuse_port: false,
+            only_v6: false,
+            broadcast: false,
+            recv_buffer: config.recv_buffer,
+            send_buffer: config.send_buffer,
+            tos: 0,
+            ttl: None,
+        }
+    }
+}

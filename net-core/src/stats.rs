@@ -1,0 +1,159 @@
+//! Counters: what the stack did, and why it dropped what it dropped.
+
+use core::fmt;
+
+macro_rules! drop_reasons {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// Why a packet went no further. Every discarded packet counts under exactly one reason.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum DropReason { $($(#[$doc])* $name,)* }
+
+        impl DropReason {
+            /// Every reason, in the order of its counters.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// A short name for tables and metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// Shorter than its headers say or need.
+    Truncated => "truncated",
+    /// An IP version other than 4 and 6.
+    IpVersion => "ip_version",
+    /// An IP header that breaks its rules.
+    IpHeader => "ip_header",
+    /// The IPv4 header checksum is wrong.
+    IpChecksum => "ip_checksum",
+    /// A source address that nobody may have.
+    Martian => "martian",
+    /// Not addressed to this host, and forwarding is not there.
+    NotForUs => "not_for_us",
+    /// A fragment; reassembly is not there yet.
+    Fragment => "fragment",
+    /// No handler for the protocol.
+    UnknownProtocol => "unknown_protocol",
+    /// The transport checksum is wrong.
+    TransportChecksum => "transport_checksum",
+    /// A transport header that breaks its rules.
+    TransportHeader => "transport_header",
+    /// No socket has the port.
+    NoSocket => "no_socket",
+    /// The SYN queue is full.
+    SynQueueFull => "syn_queue_full",
+    /// The accept queue is full.
+    AcceptQueueFull => "accept_queue_full",
+    /// Outside the receive window (RFC 9293 §3.10.7.4, first step).
+    OutOfWindow => "out_of_window",
+    /// An older timestamp than the connection has seen (RFC 7323 §5.3).
+    Paws => "paws",
+    /// An acknowledgement of what was never sent, or older than any window (RFC 5961 §5.2).
+    BadAck => "bad_ack",
+    /// A RST that does not hit the window exactly (RFC 5961 §3.2), or a SYN in the window (§4.2).
+    ChallengeAck => "challenge_ack",
+    /// Neither ACK nor RST nor SYN where one is needed.
+    BadFlags => "bad_flags",
+    /// Data for a connection whose reader is gone.
+    ReaderClosed => "reader_closed",
+    /// The receive buffer is full.
+    RecvBufferFull => "recv_buffer_full",
+    /// Too many out-of-order pieces.
+    OutOfOrderFull => "out_of_order_full",
+    /// The stack's memory budget is spent.
+    NoMemory => "no_memory",
+    /// An answer that the rate limit withheld.
+    RateLimited => "rate_limited",
+    /// An ICMP message that concerns no socket of ours.
+    IcmpIrrelevant => "icmp_irrelevant",
+    /// The queue in front of the device is full.
+    TxQueueFull => "tx_queue_full",
+    /// No route for what the stack itself wanted to send.
+    NoRoute => "no_route",
+    /// Larger than the path allows.
+    TooBig => "too_big",
+    /// A super-segment whose offload fields contradict its headers.
+    BadOffload => "bad_offload",
+}
+
+/// The counters of a stack since its creation.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    drops: [u64; DropReason::ALL.len()],
+    /// Packets received from devices; a super-segment is one.
+    pub rx_packets: u64,
+    /// Bytes received from devices, headers included.
+    pub rx_bytes: u64,
+    /// Packets handed to devices; a super-segment is one.
+    pub tx_packets: u64,
+    /// Bytes handed to devices, headers included.
+    pub tx_bytes: u64,
+    /// TCP segments received, a super-segment counted by what it stands for (`InSegs`).
+    pub tcp_in_segments: u64,
+    /// TCP segments sent, a super-segment counted by what it stands for (`OutSegs`).
+    pub tcp_out_segments: u64,
+    /// TCP segments sent again (`RetransSegs`).
+    pub tcp_retransmits: u64,
+    /// Retransmission timeouts (`TCPTimeouts`).
+    pub tcp_timeouts: u64,
+    /// Fast retransmits (`TCPFastRetrans`).
+    pub tcp_fast_retransmits: u64,
+    /// Connections opened from here (`ActiveOpens`).
+    pub tcp_active_opens: u64,
+    /// Connections accepted from peers (`PassiveOpens`).
+    pub tcp_passive_opens: u64,
+    /// Connections that ended by a received RST (`EstabResets`).
+    pub tcp_resets_received: u64,
+    /// RSTs sent (`OutRsts`).
+    pub tcp_resets_sent: u64,
+    /// Challenge ACKs sent (`TCPChallengeACK`).
+    pub tcp_challenge_acks: u64,
+    /// Segments that arrived out of order and were kept (`TCPOFOQueue`).
+    pub tcp_out_of_order: u64,
+    /// Zero-window and keepalive probes sent.
+    pub tcp_probes: u64,
+    /// Datagrams received (`InDatagrams`).
+    pub udp_in: u64,
+    /// Datagrams sent (`OutDatagrams`).
+    pub udp_out: u64,
+    /// Echo requests answered.
+    pub icmp_echo_replies: u64,
+    /// ICMP errors sent.
+    pub icmp_errors_sent: u64,
+    /// ICMP errors received that concerned a socket.
+    pub icmp_errors_received: u64,
+}
+
+impl Stats {
+    /// Counts a packet that was dropped for `reason`.
+    pub fn count_drop(&mut self, reason: DropReason) {
+        self.drops[reason as usize] += 1;
+    }
+
+    /// How many packets were dropped for `reason`.
+    #[must_use]
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// The reasons that occurred, with how often.
+    pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL
+            .iter()
+            .copied()
+            .zip(self.drops)
+            .filter(|&(_, count)| count > 0)
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,5 @@
+//! TCP (RFC 9293).
+
+mod seq;
+
+pub use seq::SeqNum;

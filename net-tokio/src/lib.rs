@@ -1,0 +1,1 @@
+//! Async sockets over the stack of `net-core`.
