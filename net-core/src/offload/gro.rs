@@ -113,7 +113,7 @@ impl Runs {
         if let Some(run) = self.0.iter_mut().find(|run| run.ports == segment.ports) {
             let first = done.get_mut(run.index);
             if let Some(first) = first.filter(|first| run.fits(&segment, packet, first)) {
-                run.grow(&segment, core::mem::take(packet), first, waiting);
+                run.grow(&segment, packet, first, waiting);
                 if segment.push || segment.payload_len < run.size {
                     self.close(segment.ports, done);
                 }
@@ -166,24 +166,26 @@ impl Run {
     }
 
     #[inline]
-    fn grow(&mut self, segment: &Segment, packet: RxPacket, first: &mut RxPacket, waiting: usize) {
-        let RxPacket {
-            mut frame,
-            frags,
-            meta,
-        } = packet;
+    fn grow(
+        &mut self,
+        segment: &Segment,
+        packet: &mut RxPacket,
+        first: &mut RxPacket,
+        waiting: usize,
+    ) {
         if first.frags.len() == first.frags.inline_size() {
             first.frags.reserve_exact(waiting.min(MAX_PIECES));
         }
-        frame.advance(segment.header_len.min(frame.len()));
-        if !frame.is_empty() {
+        let mut frame = core::mem::take(&mut packet.frame);
+        if frame.len() > segment.header_len {
+            frame.advance(segment.header_len);
             first.frags.push(Chunk {
                 bytes: frame.freeze(),
-                pins: meta.pins,
+                pins: packet.meta.pins,
             });
         }
-        if !frags.is_empty() {
-            first.frags.extend(frags);
+        for chunk in packet.frags.drain(..) {
+            first.frags.push(chunk);
         }
         self.next_seq = segment.end_seq();
         self.total_len += segment.payload_len;

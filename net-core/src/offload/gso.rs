@@ -151,19 +151,16 @@ impl Cutter {
                 payload_len,
                 last: left == 0,
             };
-            let mut packet = TxPacket {
+            // Filled in where it stays: a packet is large to move.
+            out.push(TxPacket {
                 head: self.template.clone(),
                 body: SmallVec::new(),
                 meta: self.meta,
-            };
-            let mut payload = Sum::new();
-            rest.take(
-                payload_len,
-                &mut packet.body,
-                (!self.offload).then_some(&mut payload),
-            );
-            self.fill(&segment, payload, &mut packet);
-            out.push(packet);
+            });
+            if let Some(packet) = out.last_mut() {
+                let payload = rest.take(payload_len, &mut packet.body, !self.offload);
+                self.fill(&segment, payload, packet);
+            }
             if segment.last {
                 return count;
             }
@@ -251,16 +248,17 @@ struct Rest<'a> {
 }
 
 impl Rest<'_> {
-    /// Moves `len` bytes behind `out`, and adds them to `sum` where there is one.
+    /// Moves `len` bytes behind `out`; their sum, if `summed`.
     #[inline]
-    fn take(&mut self, mut len: usize, out: &mut SmallVec<[Bytes; 8]>, mut sum: Option<&mut Sum>) {
+    fn take(&mut self, mut len: usize, out: &mut SmallVec<[Bytes; 8]>, summed: bool) -> Sum {
+        let mut sum = Sum::new();
         while len > 0
             && let [piece, behind @ ..] = self.body
         {
             let end = piece.len().min(self.position + len);
             if end > self.position {
                 let part = piece.slice(self.position..end);
-                if let Some(sum) = &mut sum {
+                if summed {
                     sum.add_bytes(&part);
                 }
                 len -= part.len();
@@ -272,6 +270,7 @@ impl Rest<'_> {
                 self.position = 0;
             }
         }
+        sum
     }
 }
 
