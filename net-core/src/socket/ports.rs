@@ -40,16 +40,10 @@ pub(crate) enum Sharing {
 #[derive(Debug)]
 pub(crate) struct PortTable {
     /// 256 pages of 256 ports, so that a lookup is two loads and no hash.
-    pages: Vec<Option<Box<Page>>>,
+    pages: Vec<Option<Box<[Port]>>>,
     range: RangeInclusive<u16>,
     rng: Rng,
     sharing: Sharing,
-}
-
-#[derive(Debug)]
-struct Page {
-    ports: Vec<Port>,
-    used: usize,
 }
 
 /// One port: both lists are sorted by place.
@@ -120,7 +114,9 @@ impl PortTable {
         {
             return Err(SocketError::AddressInUse);
         }
-        let entry = self.port_mut(port).ok_or(SocketError::AddressNotAvailable)?;
+        let entry = self
+            .port_mut(port)
+            .ok_or(SocketError::AddressNotAvailable)?;
         entry.add(binding);
         Ok(port)
     }
@@ -222,11 +218,11 @@ impl PortTable {
 
     /// The socket that takes arrivals at `local`: the most specific address wins; among sockets
     /// that share it by `SO_REUSEPORT`, `hash` decides; by `SO_REUSEADDR`, the latest.
-    pub(crate) fn lookup(&self, local: SocketAddr, hash: u64) -> Option<SocketId> {
+    pub(crate) fn lookup(&self, local: SocketAddr, hash: impl Fn() -> u64) -> Option<SocketId> {
         let port = self.port(local.port())?;
         Place::candidates(local.ip())
             .into_iter()
-            .find_map(|place| port.active_at(place, hash))
+            .find_map(|place| port.active_at(place, &hash))
     }
 
     /// How many bindings and holds there are, for tests of boundedness.
@@ -235,7 +231,7 @@ impl PortTable {
         self.pages
             .iter()
             .flatten()
-            .flat_map(|page| &page.ports)
+            .flat_map(|page| page.iter())
             .map(|port| port.bindings.len() + port.holds.len())
             .sum()
     }
@@ -256,7 +252,6 @@ impl PortTable {
         self.pages
             .get(usize::from(page))?
             .as_ref()?
-            .ports
             .get(usize::from(offset))
     }
 
@@ -265,13 +260,7 @@ impl PortTable {
         let [page, offset] = port.to_be_bytes();
         self.pages
             .get_mut(usize::from(page))?
-            .get_or_insert_with(|| {
-                Box::new(Page {
-                    ports: (0..PAGE).map(|_| Port::default()).collect(),
-                    used: 0,
-                })
-            })
-            .ports
+            .get_or_insert_with(|| (0..PAGE).map(|_| Port::default()).collect())
             .get_mut(usize::from(offset))
     }
 
@@ -311,9 +300,9 @@ impl Port {
 
     /// Whether `new` may not become active beside what is active.
     fn conflicts_with_active(&self, new: &Binding, sharing: Sharing) -> bool {
-        self.bindings.iter().any(|old| {
-            old.active && old.place.overlaps(new.place) && !old.may_share(new, sharing)
-        })
+        self.bindings
+            .iter()
+            .any(|old| old.active && old.place.overlaps(new.place) && !old.may_share(new, sharing))
     }
 
     fn add(&mut self, binding: Binding) {
@@ -332,7 +321,7 @@ impl Port {
     }
 
     /// The active socket at exactly `place`.
-    fn active_at(&self, place: Place, hash: u64) -> Option<SocketId> {
+    fn active_at(&self, place: Place, hash: impl Fn() -> u64) -> Option<SocketId> {
         let end = self
             .bindings
             .partition_point(|old| old.rank() <= (place, true));
@@ -341,10 +330,10 @@ impl Port {
             .partition_point(|old| old.rank() < (place, true));
         let group = self.bindings.get(start..end)?;
         let last = group.last()?;
-        if !last.reuse_port {
+        if group.len() == 1 || !last.reuse_port {
             return Some(last.id);
         }
-        let wide = u128::from(hash) * group.len() as u128;
+        let wide = u128::from(hash()) * group.len() as u128;
         let index = usize::try_from(wide >> 64).unwrap_or(0);
         group.get(index).map(|binding| binding.id)
     }

@@ -32,6 +32,8 @@ pub(crate) struct SocketTable {
 struct Entry {
     generation: u32,
     orphan: bool,
+    /// Something happened that the application was not told yet.
+    changed: bool,
     state: State,
 }
 
@@ -73,11 +75,12 @@ impl SocketTable {
         let index = match self.free {
             Some(index) => index,
             None => {
-                let index = u32::try_from(self.entries.len())
-                    .map_err(|_| SocketError::TooManySockets)?;
+                let index =
+                    u32::try_from(self.entries.len()).map_err(|_| SocketError::TooManySockets)?;
                 self.entries.push(Entry {
                     generation: 0,
                     orphan: false,
+                    changed: false,
                     state: State::Free { next: None },
                 });
                 index
@@ -91,7 +94,7 @@ impl SocketTable {
             self.free = next;
         }
         let id = SocketId::new(index, entry.generation, 0);
-        entry.orphan = false;
+        (entry.orphan, entry.changed) = (false, false);
         entry.state = State::Live(make(id));
         self.live += 1;
         Ok(id)
@@ -101,8 +104,7 @@ impl SocketTable {
     pub(crate) fn remove(&mut self, id: SocketId) -> Option<SocketKind> {
         let free = self.free;
         let entry = self.entry_mut(id)?;
-        let State::Live(kind) =
-            core::mem::replace(&mut entry.state, State::Free { next: free })
+        let State::Live(kind) = core::mem::replace(&mut entry.state, State::Free { next: free })
         else {
             return None;
         };
@@ -170,6 +172,19 @@ impl SocketTable {
     /// Whether the application still holds the socket.
     pub(crate) fn is_owned(&self, id: SocketId) -> bool {
         self.entry(id).is_some_and(|entry| !entry.orphan)
+    }
+
+    /// Notes that there is news about the socket.
+    pub(crate) fn set_changed(&mut self, id: SocketId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.changed = true;
+        }
+    }
+
+    /// Whether there is news about the socket; once.
+    pub(crate) fn take_changed(&mut self, id: SocketId) -> bool {
+        self.entry_mut(id)
+            .is_some_and(|entry| core::mem::take(&mut entry.changed))
     }
 
     /// The id of the socket that now lives at `index`.
