@@ -28,8 +28,6 @@ pub(crate) struct TcpSocket {
     pub(crate) timer: Option<TimerId>,
     /// When `timer` fires.
     pub(crate) armed_at: Instant,
-    /// It is in its interface's list of sockets that want to transmit.
-    pub(crate) queued: bool,
     pub(crate) path: Option<Path>,
     /// Bytes charged to the stack's memory budget.
     pub(crate) charged: usize,
@@ -120,7 +118,6 @@ impl TcpSocket {
             role: Role::Idle,
             timer: None,
             armed_at: Instant::MAX,
-            queued: false,
             path: None,
             charged: 0,
         }
@@ -174,11 +171,20 @@ impl Connection {
         let peer_closed = self.receiver.finished || self.read_closed || over;
         ready.set(Readiness::CONNECTED, established);
         ready.set(Readiness::PEER_CLOSED, peer_closed);
-        ready.set(Readiness::READABLE, !self.receiver.queue.is_empty() || peer_closed);
+        ready.set(
+            Readiness::READABLE,
+            !self.receiver.queue.is_empty() || peer_closed,
+        );
         let room = self.queue.len() < settings.send_buffer
-            && settings.notsent_lowat.is_none_or(|lowat| self.unsent_len() < lowat);
+            && settings
+                .notsent_lowat
+                .is_none_or(|lowat| self.unsent_len() < lowat);
         let closed = self.send_closed() || over;
-        ready.set(Readiness::WRITABLE, (established && room) || (closed && !matches!(self.state, State::SynSent | State::SynReceived)));
+        ready.set(
+            Readiness::WRITABLE,
+            (established && room)
+                || (closed && !matches!(self.state, State::SynSent | State::SynReceived)),
+        );
         ready.set(Readiness::HANG_UP, over || (peer_closed && self.fin_queued));
         ready.set(Readiness::ERROR, self.error.is_some());
         ready

@@ -10,12 +10,12 @@ mod transmit;
 
 use super::{Stack, TimerKey};
 use crate::Config;
-use crate::seed::{Rng, Seed};
+use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId, SocketKind};
+use crate::tcp::State;
 use crate::tcp::connection::{Connection, Context};
 use crate::tcp::isn::Secrets;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
-use crate::tcp::State;
 use crate::time::Instant;
 use core::net::IpAddr;
 use slab::Slab;
@@ -33,10 +33,13 @@ pub(crate) struct TcpTables {
 
 impl TcpTables {
     pub(crate) fn new(config: &Config, seed: Seed) -> Self {
-        let rng: Rng = seed.rng("tcp ports");
         Self {
             flows: Demux::new(seed.key("tcp flows")),
-            ports: PortTable::new(config.ephemeral_ports.clone(), rng, Sharing::WhileInactive),
+            ports: PortTable::new(
+                config.ephemeral_ports.clone(),
+                seed.rng("tcp ports"),
+                Sharing::WhileInactive,
+            ),
             embryos: Slab::new(),
             time_waits: Slab::new(),
             secrets: Secrets::new(seed),
@@ -54,7 +57,12 @@ impl Stack {
     ) -> Option<T> {
         let socket = self.sockets.tcp_mut(id)?;
         let v6 = socket.is_v6();
-        let TcpSocket { settings, role: Role::Connection(connection), .. } = socket else {
+        let TcpSocket {
+            settings,
+            role: Role::Connection(connection),
+            ..
+        } = socket
+        else {
             return None;
         };
         let mut cx = Context {
@@ -71,9 +79,16 @@ impl Stack {
     /// Compares what a socket wants now with what is arranged for it: its place among those that
     /// want to transmit, its timer, its memory charge, its event. After every touch, once.
     pub(crate) fn tcp_settle(&mut self, id: SocketId, now: Instant) {
-        let Some(SocketKind::Tcp(socket)) = self.sockets.get_mut(id) else { return };
+        let Some(SocketKind::Tcp(socket)) = self.sockets.get_mut(id) else {
+            return;
+        };
         let v6 = socket.is_v6();
-        let TcpSocket { settings, role: Role::Connection(connection), .. } = &mut **socket else {
+        let TcpSocket {
+            settings,
+            role: Role::Connection(connection),
+            ..
+        } = &mut **socket
+        else {
             return;
         };
         let cx = Context {
@@ -97,20 +112,16 @@ impl Stack {
             self.memory.release(socket.charged - charge);
         }
         socket.charged = charge;
-        if wants
-            && !socket.queued
-            && let Some(path) = socket.path
-            && let Some(iface) = self.ifaces.get_mut(path.iface.index())
-        {
-            socket.queued = true;
-            iface.ready.push_back(id);
-        }
+        let iface = socket.path.filter(|_| wants).map(|path| path.iface);
         if deadline < socket.armed_at {
             if let Some(timer) = socket.timer.take() {
                 self.wheel.cancel(timer);
             }
             socket.timer = Some(self.wheel.insert(TimerKey::Tcp(id), deadline));
             socket.armed_at = deadline;
+        }
+        if let Some(iface) = iface {
+            self.want_transmit(iface, id);
         }
         if notify {
             self.changed(id);
@@ -124,7 +135,9 @@ impl Stack {
     pub(crate) fn tcp_timeout(&mut self, key: TimerKey, now: Instant) {
         match key {
             TimerKey::Tcp(id) => {
-                let Some(socket) = self.sockets.tcp_mut(id) else { return };
+                let Some(socket) = self.sockets.tcp_mut(id) else {
+                    return;
+                };
                 socket.timer = None;
                 socket.armed_at = Instant::MAX;
                 self.with_connection(id, now, Connection::handle_timeout);
@@ -138,13 +151,19 @@ impl Stack {
 
     /// Takes a socket that is over out of the flow map and gives its local port back.
     fn tcp_unlink_if_closed(&mut self, id: SocketId) {
-        if self.sockets.tcp(id).is_some_and(|socket| socket.state() == State::Closed) {
+        if self
+            .sockets
+            .tcp(id)
+            .is_some_and(|socket| socket.state() == State::Closed)
+        {
             self.tcp_unlink(id);
         }
     }
 
     fn tcp_unlink(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         if let (true, Some(local), Some(remote)) = (socket.linked, socket.local, socket.remote) {
             socket.linked = false;
             self.tcp.flows.remove(&FlowKey::new(local, remote));
@@ -155,12 +174,16 @@ impl Stack {
     /// Removes a socket and everything that is arranged for it.
     pub(crate) fn tcp_forget(&mut self, id: SocketId) {
         self.tcp_unlink(id);
-        let Some(SocketKind::Tcp(socket)) = self.remove_socket(id) else { return };
+        let Some(SocketKind::Tcp(socket)) = self.remove_socket(id) else {
+            return;
+        };
         if let Some(timer) = socket.timer {
             self.wheel.cancel(timer);
         }
         self.memory.release(socket.charged);
-        if socket.bound && let Some(local) = socket.local {
+        if socket.bound
+            && let Some(local) = socket.local
+        {
             self.tcp.ports.release(local, socket.settings.only_v6, id);
         }
     }

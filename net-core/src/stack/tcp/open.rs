@@ -1,6 +1,7 @@
 //! What the application does to open connections: bind, listen, connect.
 
 use super::path_mss;
+use crate::SocketError;
 use crate::socket::{
     Claim, Family, FlowKey, SocketId, SocketKind, TcpOption, TcpSettings, accept_addr, present,
 };
@@ -9,7 +10,6 @@ use crate::tcp::State;
 use crate::tcp::connection::Connection;
 use crate::tcp::socket::{Flow, Listener, Role, TcpSocket};
 use crate::time::Instant;
-use crate::SocketError;
 use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -53,7 +53,9 @@ impl Stack {
                 return Ok(());
             }
             Role::Connection(_) => {
-                return Err(SocketError::InvalidInput("a connected socket cannot listen"));
+                return Err(SocketError::InvalidInput(
+                    "a connected socket cannot listen",
+                ));
             }
             Role::Idle => {}
         }
@@ -66,8 +68,13 @@ impl Stack {
         }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let local = socket.local.ok_or(SocketError::AddressNotAvailable)?;
-        self.tcp.ports.set_active(local, socket.settings.only_v6, id, true)?;
-        socket.role = Role::Listener(Listener { backlog, ..Listener::default() });
+        self.tcp
+            .ports
+            .set_active(local, socket.settings.only_v6, id, true)?;
+        socket.role = Role::Listener(Listener {
+            backlog,
+            ..Listener::default()
+        });
         Ok(())
     }
 
@@ -102,7 +109,10 @@ impl Stack {
             IpAddr::V6(ip) if ip.is_multicast() => return Err(SocketError::NetworkUnreachable),
             _ => {}
         }
-        let wanted = socket.local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+        let wanted = socket
+            .local
+            .map(|local| local.ip())
+            .filter(|ip| !ip.is_unspecified());
         let bound_port = socket.local.map(|local| local.port());
         let reuse = socket.settings.reuse_address;
         let path = self.route(remote.ip(), wanted)?;
@@ -124,7 +134,9 @@ impl Stack {
         self.tcp.flows.insert(key, Flow::Socket(id));
 
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        if socket.bound && let Some(before) = socket.local {
+        if socket.bound
+            && let Some(before) = socket.local
+        {
             // The claim stays on the address that was bound; what is connected is narrower.
             if before != local {
                 self.tcp.ports.release(before, only_v6, id);
@@ -133,8 +145,14 @@ impl Stack {
         }
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
         let our_mss = path_mss(path.mtu, remote.ip()).min(limit);
-        let connection =
-            Connection::connect(iss, our_mss, ts_offset, &self.config.tcp, &socket.settings, now);
+        let connection = Connection::connect(
+            iss,
+            our_mss,
+            ts_offset,
+            &self.config.tcp,
+            &socket.settings,
+            now,
+        );
         socket.local = Some(local);
         socket.remote = Some(remote);
         socket.linked = true;
@@ -152,15 +170,22 @@ impl Stack {
     pub(crate) fn tcp_peer_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
         let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
         let connected = socket.state().is_synchronised();
-        let remote = socket.remote.filter(|_| connected).ok_or(SocketError::NotConnected)?;
+        let remote = socket
+            .remote
+            .filter(|_| connected)
+            .ok_or(SocketError::NotConnected)?;
         Ok(present(remote, socket.family))
     }
 
     pub(crate) fn tcp_settings_of(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
-        Ok(&self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?.settings)
+        Ok(&self
+            .sockets
+            .tcp(id)
+            .ok_or(SocketError::NoSuchSocket)?
+            .settings)
     }
 
-    /// Sets an option and lets the connection act on it.
+    /// Sets an option; a connection acts on it at once.
     pub(crate) fn tcp_set_option(
         &mut self,
         id: SocketId,
@@ -169,7 +194,9 @@ impl Stack {
     ) -> Result<(), SocketError> {
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let active = !matches!(socket.role, Role::Idle);
-        socket.settings.set(option, active, socket.local.is_some())?;
+        socket
+            .settings
+            .set(option, active, socket.local.is_some())?;
         let settings = socket.settings.clone();
         self.with_connection(id, now, |connection, _| connection.apply(&settings, now));
         self.tcp_settle(id, now);
@@ -184,7 +211,8 @@ impl TcpSocket {
             Family::V4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
             Family::V6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        self.local.map_or(unbound, |local| present(local, self.family))
+        self.local
+            .map_or(unbound, |local| present(local, self.family))
     }
 
     /// Whether its packets are IPv6.

@@ -11,17 +11,22 @@ use crate::tcp::socket::{Role, TcpSocket};
 use crate::time::Instant;
 use crate::wire::ip;
 
-/// Super-segments that one socket sends before the next has its turn.
+/// Super-segments that one socket sends before it is the next one's turn.
 const TURN: usize = 4;
 
 impl Stack {
-    /// Lets a socket send into `out`; whether it has more.
+    /// Lets a socket send a few packets into `out`; whether it has more. A super-segment that is
+    /// cut here is not left half sent, so `out` may grow somewhat beyond its usual size.
     pub(crate) fn tcp_transmit(&mut self, id: SocketId, now: Instant, out: &mut TxBatch) -> bool {
         self.refresh_path(id);
         let mut more = true;
-        let mut sent = 0;
-        while sent < TURN && out.len() < MAX_TX_BATCH {
-            let Some(socket) = self.sockets.tcp_mut(id) else { return false };
+        for _ in 0..TURN {
+            if out.len() >= MAX_TX_BATCH {
+                break;
+            }
+            let Some(socket) = self.sockets.tcp_mut(id) else {
+                return false;
+            };
             let v6 = socket.is_v6();
             let TcpSocket {
                 settings,
@@ -42,12 +47,14 @@ impl Stack {
                 v6,
                 now,
             };
-            let ports = Ports { local: local.port(), remote: remote.port() };
+            let ports = Ports {
+                local: local.port(),
+                remote: remote.port(),
+            };
             let Some(mut packet) = connection.poll_transmit(ports, &mut cx) else {
                 more = false;
                 break;
             };
-            sent += 1;
             let meta = IpMeta {
                 source: local.ip(),
                 dest: remote.ip(),
@@ -56,18 +63,14 @@ impl Stack {
                 ttl: settings.ttl.unwrap_or(self.config.ttl),
                 dont_fragment: settings.path_mtu != PathMtuMode::Dont,
             };
-            let path = *path;
             packet.meta.departure = now;
+            let path = *path;
+            self.ip_finish(&path, meta, &mut packet);
             if packet.meta.gso.is_some() && !path.caps.tso {
-                self.ip_finish_unsummed(&path, meta, &mut packet);
-                gso::segment(packet, path.caps.tx_checksum, out);
+                gso::segment(packet, path.caps, out).expect("the headers are our own");
             } else {
-                self.ip_finish(&path, meta, &mut packet);
                 out.push(packet);
             }
-        }
-        if let Some(socket) = self.sockets.tcp_mut(id) {
-            socket.queued = more;
         }
         self.tcp_settle(id, now);
         more
@@ -76,7 +79,9 @@ impl Stack {
     /// Looks the route up again where the tables have changed since.
     fn refresh_path(&mut self, id: SocketId) {
         let generation = self.routes.generation();
-        let Some(socket) = self.sockets.tcp(id) else { return };
+        let Some(socket) = self.sockets.tcp(id) else {
+            return;
+        };
         let (Some(path), Some(local), Some(remote)) = (socket.path, socket.local, socket.remote)
         else {
             return;
