@@ -127,12 +127,32 @@ impl Connection {
 
     /// §3.10.7.4: all other states.
     fn arrives_synchronised(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        self.repeated_syn(segment)?;
         self.first_sequence_number(segment, cx)?;
         self.second_rst(segment, cx)?;
         self.fourth_syn(segment, cx)?;
         self.fifth_ack(segment, cx)?;
         self.seventh_text(segment, cx)?;
         self.eighth_fin(segment)
+    }
+
+    /// The peer's SYN once more while ours is not acknowledged: in a simultaneous open its SYN-ACK
+    /// (RFC 9293 §3.5, figure 8), or a SYN whose answer was lost. The first check would refuse it.
+    fn repeated_syn(&mut self, segment: &mut Segment) -> Check {
+        let repeated = self.state == State::SynReceived
+            && segment.has(TcpFlags::SYN)
+            && segment.seq + 1 == self.receiver.nxt;
+        if !repeated {
+            return Ok(());
+        }
+        if !segment.has(TcpFlags::ACK) {
+            self.syn_due = true;
+            return Err(Disposition::Keep);
+        }
+        segment.seq += 1;
+        segment.flags.remove(TcpFlags::SYN);
+        self.receiver.ack_now = true;
+        Ok(())
     }
 
     /// First, check the sequence number; before it PAWS (RFC 7323 §5.3).
@@ -199,12 +219,6 @@ impl Connection {
     fn fourth_syn(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Check {
         if !segment.has(TcpFlags::SYN) {
             return Ok(());
-        }
-        if self.state == State::SynReceived {
-            // A simultaneous open whose peer did not get our SYN-ACK.
-            self.syn_due = true;
-            let acks = segment.has(TcpFlags::ACK) && segment.ack == self.nxt;
-            return if acks { Ok(()) } else { Err(Disposition::Keep) };
         }
         Err(self.challenge(cx))
     }
