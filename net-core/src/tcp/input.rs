@@ -101,6 +101,7 @@ impl Connection {
         }
         segment.seq += 1;
         segment.flags.remove(TcpFlags::SYN);
+        self.trim_to_window(segment);
         self.take_text(segment, cx);
         self.eighth_fin(segment)
     }
@@ -185,7 +186,14 @@ impl Connection {
             }
             return Err(self.refuse(DropReason::OutOfWindow, cx));
         }
-        if end.after(edge) {
+        self.trim_to_window(segment);
+        Ok(())
+    }
+
+    /// Cuts off what lies beyond the window.
+    fn trim_to_window(&mut self, segment: &mut Segment) {
+        let edge = self.receiver.edge;
+        if (segment.seq + segment.seq_len()).after(edge) {
             let room = edge.distance_from(segment.seq);
             if segment.payload.len() > room || segment.has(TcpFlags::FIN) {
                 segment.flags.remove(TcpFlags::FIN);
@@ -193,7 +201,6 @@ impl Connection {
                 self.receiver.ack_now = true;
             }
         }
-        Ok(())
     }
 
     /// Second, check the RST bit (RFC 5961 §3.2).
