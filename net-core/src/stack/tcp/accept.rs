@@ -157,7 +157,18 @@ impl Stack {
             self.send_reset(Origin::of(&segment), local, remote, now);
             return;
         }
-        if segment.seq.before(next) || segment.seq.after(next + 0xffff) {
+        if let (Some(recent), Some((value, _))) = (facts.ts_recent, segment.options.timestamps)
+            && value.wrapping_sub(recent).cast_signed() < 0
+        {
+            self.stats.count_drop(DropReason::Paws);
+            return;
+        }
+        let listener = embryo.listener;
+        let window = self
+            .sockets
+            .tcp(listener)
+            .map_or(0, |socket| initial_window(&socket.settings));
+        if segment.seq.before(next) || segment.seq.distance_from(next) >= window.max(1) {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }

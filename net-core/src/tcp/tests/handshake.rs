@@ -272,3 +272,20 @@ fn a_half_closed_connect_sends_its_data_and_fin() {
     peer.expects(tcp().flags(FIN_ACK).seq(1).ack(1));
     assert_eq!(peer.state(), State::FinWait1);
 }
+
+/// RFC 9293 §3.10.7.4 first check, RFC 7323 §5.3: what the connection would refuse does not make it.
+#[test]
+fn an_unacceptable_third_segment_completes_no_handshake() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.stack.set_tcp_option(peer.listener.unwrap(), TcpOption::RecvBuffer(2000), peer.now).unwrap();
+    peer.sends(syn().timestamps(500, 0));
+    peer.expects(tcp().flags(SYN_ACK).window(2000));
+    peer.sends(tcp().seq(2001).data(10).timestamps(501, 0));
+    peer.sends(tcp().seq(1).timestamps(499, 0));
+    assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+    peer.skips();
+    peer.sends(tcp().seq(1).timestamps(500, 0));
+    peer.accept();
+    assert_eq!(peer.state(), State::Established);
+}
