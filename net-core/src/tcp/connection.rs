@@ -323,15 +323,21 @@ impl Connection {
         self.settle_mss(self.our_mss, config, settings);
     }
 
+    /// Our SYN is not acknowledged, so that SND.UNA stands on it. (SND.UNA comes by ISS again every
+    /// 4 GiB.)
+    const fn syn_open(&self) -> bool {
+        matches!(self.state, State::SynSent | State::SynReceived)
+    }
+
     /// Sequence number of our FIN, once it is queued.
     pub(crate) fn fin_seq(&self) -> SeqNum {
-        let syn = u32::from(self.una == self.iss);
+        let syn = u32::from(self.syn_open());
         self.una + syn + u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
     }
 
     /// Bytes in the queue that were sent at least once.
     pub(crate) fn sent_len(&self) -> usize {
-        let syn = u32::from(self.una == self.iss && self.nxt != self.iss);
+        let syn = u32::from(self.syn_open() && self.nxt != self.iss);
         let fin = u32::from(self.fin_sent && self.una != self.nxt);
         let outstanding = self.nxt.distance_from(self.una);
         (outstanding.saturating_sub(syn).saturating_sub(fin) as usize).min(self.queue.len())

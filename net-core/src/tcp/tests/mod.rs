@@ -4,6 +4,7 @@
 //! Sequence numbers are relative to each side's SYN, and every payload byte follows a pattern that
 //! both directions are checked against.
 
+mod data;
 mod handshake;
 mod peer;
 mod segment;

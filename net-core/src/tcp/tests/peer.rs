@@ -199,7 +199,7 @@ impl Peer {
 
     /// The application writes the next `len` bytes of the pattern; how many went in.
     pub(super) fn try_write(&mut self, len: u32, flags: SendFlags) -> Result<u32, SocketError> {
-        let data = bytes(self.written + 1, len);
+        let data = bytes(self.written.wrapping_add(1), len);
         let outcome = self
             .stack
             .tcp(self.id(), self.now)
@@ -207,7 +207,7 @@ impl Peer {
             .send(&data, flags);
         self.flush();
         let count = u32::try_from(outcome?).unwrap();
-        self.written += count;
+        self.written = self.written.wrapping_add(count);
         Ok(count)
     }
 
