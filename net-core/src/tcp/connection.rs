@@ -354,7 +354,7 @@ impl Connection {
         let arrived = if self.sack {
             self.board.sacked()
         } else {
-            self.dup_acks * self.mss
+            self.dup_acks.saturating_mul(self.mss)
         };
         outstanding
             .saturating_sub(arrived)

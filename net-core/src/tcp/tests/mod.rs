@@ -6,6 +6,7 @@
 
 mod data;
 mod handshake;
+mod loss;
 mod peer;
 mod segment;
 
