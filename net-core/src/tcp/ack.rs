@@ -116,6 +116,7 @@ impl Connection {
         {
             // A partial acknowledgement shows the next hole (RFC 6582 §3.2, step 3).
             lost += self.board.mark_first_lost(self.mss);
+            self.resend_due = lost > 0;
         }
         lost
     }
@@ -148,6 +149,7 @@ impl Connection {
         if lost > 0 && self.recovery == Recovery::Open {
             self.recovery = Recovery::Fast { recover: self.nxt };
             self.congestion.on_loss(prior_in_flight, cx.now);
+            self.resend_due = true;
             self.counters.fast_recoveries += 1;
             cx.stats.tcp_fast_retransmits += 1;
         }

@@ -118,6 +118,9 @@ pub(crate) struct Connection {
     pub(crate) recovery: Recovery,
     /// Duplicate acknowledgements in a row (RFC 5681 §2).
     pub(crate) dup_acks: u32,
+    /// The next retransmission may leave whatever the window: recovery begins, or an
+    /// acknowledgement has shown another hole.
+    pub(crate) resend_due: bool,
     pub(crate) receiver: Receiver,
     /// Reading is shut down: what arrives is acknowledged and dropped.
     pub(crate) read_closed: bool,
@@ -238,6 +241,7 @@ impl Connection {
             rtt: RttEstimator::new(config),
             recovery: Recovery::Open,
             dup_acks: 0,
+            resend_due: false,
             receiver: Receiver::new(
                 facts.irs,
                 settings.recv_buffer,

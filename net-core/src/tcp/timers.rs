@@ -94,6 +94,7 @@ impl Connection {
         }
         self.recovery = Recovery::Loss { recover: self.nxt };
         self.dup_acks = 0;
+        self.resend_due = false;
         if self.retries > 1 {
             // Twice in a row: the peer may have dropped what it acknowledged selectively.
             self.board.forget_sacks();

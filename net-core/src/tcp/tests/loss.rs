@@ -38,3 +38,48 @@ fn countless_duplicate_acks_overflow_nothing() {
     }
     assert_eq!(peer.info().in_flight, 0);
 }
+
+/// RFC 5681 §3.2 step 2: the lost segment leaves on the third duplicate, whatever the window.
+#[test]
+fn retransmits_after_three_duplicate_acks() {
+    let mut peer = ten_in_flight(false);
+    peer.sends(tcp().ack(1));
+    peer.sends(tcp().ack(1));
+    peer.expects_nothing();
+    peer.sends(tcp().ack(1));
+    peer.expects(tcp().seq(1).data(1460));
+    peer.expects_nothing();
+    let info = peer.info();
+    assert!(info.in_recovery);
+    // RFC 5681 equation 4: half of what was in flight.
+    assert_eq!((info.slow_start_threshold, info.timeouts), (7300, 0));
+}
+
+/// RFC 6675 §5 step 4.3: the same with SACK.
+#[test]
+fn retransmits_the_first_hole_at_once() {
+    let mut peer = ten_in_flight(true);
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(2))]));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(3))]));
+    peer.expects_nothing();
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(4))]));
+    peer.expects(tcp().seq(1).data(1460));
+    peer.expects_nothing();
+}
+
+/// RFC 6582 §3.2 step 3: a partial acknowledgement shows the next hole.
+#[test]
+fn a_partial_ack_resends_the_next_hole_at_once() {
+    let mut peer = ten_in_flight(false);
+    for _ in 0..3 {
+        peer.sends(tcp().ack(1));
+    }
+    peer.expects(tcp().seq(1).data(1460));
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(at(4)));
+    peer.expects(tcp().seq(at(4)).data(1460));
+    peer.sends(tcp().ack(at(10)));
+    peer.expects_nothing();
+    assert!(!peer.info().in_recovery);
+    assert_eq!((peer.info().retransmits, peer.info().fast_recoveries), (2, 1));
+}
