@@ -83,3 +83,43 @@ fn a_partial_ack_resends_the_next_hole_at_once() {
     assert!(!peer.info().in_recovery);
     assert_eq!((peer.info().retransmits, peer.info().fast_recoveries), (2, 1));
 }
+
+/// RFC 6675: what was selectively acknowledged is not sent again, and a hole only once.
+#[test]
+fn only_holes_are_sent_again_and_each_once() {
+    let mut peer = ten_in_flight(true);
+    // Segments 0 and 4 are lost.
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(4)), (at(5), at(7))]));
+    peer.sends(tcp().ack(1).sacks(&[(at(5), at(9)), (at(1), at(4))]));
+    peer.sends(tcp().ack(1).sacks(&[(at(5), at(10)), (at(1), at(4))]));
+    peer.expects(tcp().seq(1).data(1460));
+    peer.expects(tcp().seq(at(4)).data(1460));
+    peer.expects_nothing();
+    peer.waits(ms(50));
+    // The retransmission of segment 4 is still on its way.
+    peer.sends(tcp().ack(at(4)).sacks(&[(at(5), at(10))]));
+    peer.expects_nothing();
+    peer.sends(tcp().ack(at(10)));
+    peer.expects_nothing();
+    assert_eq!(peer.info().retransmits, 2);
+    assert!(!peer.info().in_recovery);
+}
+
+/// RFC 6675 §5: three duplicates begin recovery however small the segments are.
+#[test]
+fn small_segments_are_recovered_by_counting_duplicates() {
+    let mut peer = Peer::established_sack();
+    peer.sets(TcpOption::NoDelay(true));
+    for index in 0..5 {
+        peer.writes(100);
+        peer.expects(tcp().seq(1 + 100 * index).data(100));
+    }
+    peer.waits(ms(50));
+    for end in [201, 301] {
+        peer.sends(tcp().ack(1).sacks(&[(101, end)]));
+        peer.expects_nothing();
+    }
+    peer.sends(tcp().ack(1).sacks(&[(101, 401)]));
+    peer.expects(tcp().seq(1).data(100));
+    peer.expects_nothing();
+}
