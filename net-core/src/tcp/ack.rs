@@ -150,7 +150,7 @@ impl Connection {
         }
         if lost > 0 && self.recovery == Recovery::Open {
             self.recovery = Recovery::Fast { recover: self.nxt };
-            self.congestion.on_loss(prior_in_flight, cx.now);
+            self.congestion.on_loss(self.flight_size(), cx.now);
             self.resend_due = true;
             self.counters.fast_recoveries += 1;
             cx.stats.tcp_fast_retransmits += 1;

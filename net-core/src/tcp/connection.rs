@@ -352,15 +352,19 @@ impl Connection {
         self.queue.len() - self.sent_len()
     }
 
+    /// FlightSize (RFC 5681 §2): sent and not cumulatively acknowledged.
+    pub(crate) fn flight_size(&self) -> u32 {
+        self.nxt.distance_from(self.una)
+    }
+
     /// Bytes in flight: sent, and neither acknowledged nor lost (RFC 6675's pipe).
     pub(crate) fn in_flight(&self) -> u32 {
-        let outstanding = self.nxt.distance_from(self.una);
         let arrived = if self.sack {
             self.board.sacked()
         } else {
             self.dup_acks.saturating_mul(self.mss)
         };
-        outstanding
+        self.flight_size()
             .saturating_sub(arrived)
             .saturating_sub(self.board.lost())
     }

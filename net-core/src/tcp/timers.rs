@@ -90,7 +90,7 @@ impl Connection {
             return;
         }
         if !matches!(self.recovery, Recovery::Loss { .. }) {
-            self.congestion.on_rto(self.in_flight(), cx.now);
+            self.congestion.on_rto(self.flight_size(), cx.now);
         }
         self.recovery = Recovery::Loss { recover: self.nxt };
         self.dup_acks = 0;

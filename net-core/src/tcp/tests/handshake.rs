@@ -278,7 +278,13 @@ fn a_half_closed_connect_sends_its_data_and_fin() {
 fn an_unacceptable_third_segment_completes_no_handshake() {
     let mut peer = Peer::new();
     peer.listen(5);
-    peer.stack.set_tcp_option(peer.listener.unwrap(), TcpOption::RecvBuffer(2000), peer.now).unwrap();
+    peer.stack
+        .set_tcp_option(
+            peer.listener.unwrap(),
+            TcpOption::RecvBuffer(2000),
+            peer.now,
+        )
+        .unwrap();
     peer.sends(syn().timestamps(500, 0));
     peer.expects(tcp().flags(SYN_ACK).window(2000));
     peer.sends(tcp().seq(2001).data(10).timestamps(501, 0));

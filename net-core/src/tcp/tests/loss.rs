@@ -81,7 +81,10 @@ fn a_partial_ack_resends_the_next_hole_at_once() {
     peer.sends(tcp().ack(at(10)));
     peer.expects_nothing();
     assert!(!peer.info().in_recovery);
-    assert_eq!((peer.info().retransmits, peer.info().fast_recoveries), (2, 1));
+    assert_eq!(
+        (peer.info().retransmits, peer.info().fast_recoveries),
+        (2, 1)
+    );
 }
 
 /// RFC 6675: what was selectively acknowledged is not sent again, and a hole only once.
