@@ -29,3 +29,13 @@ fn the_circle_closes_and_no_byte_is_skipped() {
     peer.finishes();
     peer.expects(tcp().flags(FIN_ACK).seq(3000));
 }
+
+#[test]
+fn each_received_segment_counts_once() {
+    let mut peer = Peer::established();
+    let before = peer.stack.stats().tcp_in_segments;
+    peer.sends(tcp().data(10));
+    assert_eq!(peer.stack.stats().tcp_in_segments, before + 1);
+    peer.sends(tcp().data(2921).gso(1460));
+    assert_eq!(peer.stack.stats().tcp_in_segments, before + 4);
+}
