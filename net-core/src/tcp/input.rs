@@ -181,8 +181,14 @@ impl Connection {
             }
             // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
             // not answer each other's bare ACKs for ever.
+            if segment.has(TcpFlags::SYN) {
+                // RFC 5961 §4.2: whatever its sequence number.
+                return Err(self.challenge(cx));
+            }
             if segment.seq_len() > 0 || cx.challenges.take(cx.now) {
                 self.receiver.ack_now = true;
+            } else {
+                cx.stats.count_drop(DropReason::RateLimited);
             }
             return Err(self.refuse(DropReason::OutOfWindow, cx));
         }

@@ -8,6 +8,7 @@ mod data;
 mod handshake;
 mod loss;
 mod peer;
+mod reset;
 mod segment;
 
 use peer::Peer;
