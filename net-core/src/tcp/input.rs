@@ -261,6 +261,11 @@ impl Connection {
         self.probes = 0;
         self.update_ts_recent(segment, cx);
         self.handle_ack(segment, cx);
+        if self.wnd == 0 {
+            // RFC 9293 MUST-37: a peer that has shut its window over data in flight, but answers,
+            // is alive, however often the data is sent again.
+            self.retries = 0;
+        }
         self.after_ack(cx)
     }
 

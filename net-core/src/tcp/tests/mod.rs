@@ -10,6 +10,7 @@ mod loss;
 mod peer;
 mod reset;
 mod segment;
+mod window;
 
 use peer::Peer;
 use segment::{ACK, FIN, FIN_ACK, RST, RST_ACK, SYN, SYN_ACK, Seg, ms, secs, syn, tcp};
