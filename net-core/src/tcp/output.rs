@@ -131,7 +131,7 @@ impl Connection {
             return true;
         }
         if cx.settings.cork || self.more {
-            return cx.now >= self.cork_at;
+            return false;
         }
         cx.settings.nodelay || self.small_end.at_or_before(self.una)
     }

@@ -63,9 +63,9 @@ impl Connection {
             self.give_up_at = Instant::MAX;
             self.terminate(Some(SocketError::TimedOut));
         }
-        // The cork's deadline stays in the past until the data has left.
-        if self.cork_at <= now && !self.wants_transmit(cx) {
+        if self.cork_at <= now {
             self.cork_at = Instant::MAX;
+            self.force_partial = true;
         }
     }
 

@@ -7,6 +7,7 @@
 mod data;
 mod handshake;
 mod loss;
+mod nagle;
 mod peer;
 mod reset;
 mod segment;
