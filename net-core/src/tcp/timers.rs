@@ -84,6 +84,10 @@ impl Connection {
         self.counters.timeouts += 1;
         self.rtt.back_off();
         self.retransmit_at = cx.now + self.rtt.rto();
+        if let Some(limit) = cx.settings.user_timeout {
+            // It must be looked at when it ends, not at the next retransmission behind it.
+            self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
+        }
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.syn_due = true;
             cx.stats.tcp_retransmits += 1;

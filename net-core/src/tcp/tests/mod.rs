@@ -4,6 +4,7 @@
 //! Sequence numbers are relative to each side's SYN, and every payload byte follows a pattern that
 //! both directions are checked against.
 
+mod close;
 mod data;
 mod handshake;
 mod loss;
@@ -11,6 +12,7 @@ mod nagle;
 mod peer;
 mod reset;
 mod segment;
+mod timers;
 mod window;
 
 use peer::Peer;
