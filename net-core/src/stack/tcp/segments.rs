@@ -34,7 +34,7 @@ impl Stack {
             Some(Flow::TimeWait(index)) => {
                 self.segment_for_time_wait(index, segment, local, remote, now);
             }
-            None => self.segment_for_listener(segment, local, remote, now),
+            None => self.segment_for_listener(segment, local, remote, None, now),
         }
     }
 
