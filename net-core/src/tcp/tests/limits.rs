@@ -73,6 +73,23 @@ fn a_spent_memory_budget_refuses_new_connections() {
     assert_eq!(peer.drops(DropReason::NoMemory), 1);
 }
 
+/// What arrives counts against the budget too, so peers cannot make the stack hold more.
+#[test]
+fn a_spent_memory_budget_bounds_what_is_received() {
+    let mut peer = Peer::established_with(syn(), |config| config.memory = 50_000);
+    for _ in 0..100 {
+        peer.sends(tcp().data(1400));
+    }
+    assert!(peer.stack.memory_used() < 52_000, "{}", peer.stack.memory_used());
+    assert!(peer.drops(DropReason::NoMemory) > 50);
+    // Reading makes room, and the peer goes on where it was.
+    let got = peer.info().unread;
+    peer.reads(u32::try_from(got).unwrap());
+    peer.skips();
+    peer.sends(tcp().seq(peer.read + 1).data(1400));
+    peer.reads(1400);
+}
+
 /// DESIGN: one charge for each byte that is held, given back when it is gone.
 #[test]
 fn memory_is_charged_and_given_back() {
