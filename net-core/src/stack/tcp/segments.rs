@@ -66,7 +66,10 @@ impl Stack {
     /// With the memory budget spent, a connection that holds some of it gets no more: the segment
     /// loses its data, which the peer will send again, and keeps its acknowledgement.
     fn within_budget(&mut self, id: SocketId, mut segment: Segment) -> Segment {
-        let holds = self.sockets.tcp(id).is_some_and(|socket| socket.charged > 0);
+        let holds = self
+            .sockets
+            .tcp(id)
+            .is_some_and(|socket| socket.charged > 0);
         if !segment.payload.is_empty() && holds && self.memory.is_spent() {
             segment.payload.truncate(0);
             segment.flags.remove(TcpFlags::FIN);

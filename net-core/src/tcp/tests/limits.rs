@@ -80,7 +80,11 @@ fn a_spent_memory_budget_bounds_what_is_received() {
     for _ in 0..100 {
         peer.sends(tcp().data(1400));
     }
-    assert!(peer.stack.memory_used() < 52_000, "{}", peer.stack.memory_used());
+    assert!(
+        peer.stack.memory_used() < 52_000,
+        "{}",
+        peer.stack.memory_used()
+    );
     assert!(peer.drops(DropReason::NoMemory) > 50);
     // Reading makes room, and the peer goes on where it was.
     let got = peer.info().unread;

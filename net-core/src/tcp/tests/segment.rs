@@ -227,8 +227,14 @@ impl Seen {
 
 impl core::fmt::Debug for Seen {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { seq, ack, header, .. } = self;
+        let Self {
+            seq, ack, header, ..
+        } = self;
         let (flags, len) = (header.flags, self.payload.len());
-        write!(f, "{flags:?} seq {seq} ack {ack} len {len} window {}", header.window)
+        write!(
+            f,
+            "{flags:?} seq {seq} ack {ack} len {len} window {}",
+            header.window
+        )
     }
 }
