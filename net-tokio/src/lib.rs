@@ -1,1 +1,4 @@
 //! Async sockets over the stack of `net-core`.
+
+mod shared;
+mod sync;
