@@ -94,6 +94,25 @@ fn a_reader_that_passes_the_window_mark_is_never_overlooked() {
 }
 
 #[test]
+fn a_driver_that_was_kicked_sees_how_far_the_reader_is() {
+    explore(|| {
+        let rig = Rig::new();
+        rig.fill(b"abcd", false);
+        let _ = rig.slot.set_window_mark(1);
+        let reader = {
+            let rig = Arc::clone(&rig);
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    assert_eq!(block_on(read(&rig, &mut [0; 2])), 2);
+                }
+            })
+        };
+        rig.drive(|slot| slot.consumed() == 4);
+        reader.join().expect("reader runs");
+    });
+}
+
+#[test]
 fn a_writer_with_little_credit_gets_everything_out_in_order() {
     const LEN: usize = scaled(2, 500);
     explore(|| {
