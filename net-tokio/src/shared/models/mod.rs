@@ -18,19 +18,14 @@ use std::task::Waker;
 
 /// Runs `body` in every interleaving with at most two preemptions, or often.
 pub(super) fn explore(body: impl Fn() + Send + Sync + 'static) {
-    explore_deeper(2, body);
-}
-
-/// Runs `body` in every interleaving with at most so many preemptions, or often.
-pub(super) fn explore_deeper(preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
     #[cfg(loom)]
     {
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound.get_or_insert(preemptions);
+        builder.preemption_bound.get_or_insert(2);
         builder.check(body);
     }
     #[cfg(not(loom))]
-    for _ in 0..100 * preemptions {
+    for _ in 0..200 {
         body();
     }
 }
