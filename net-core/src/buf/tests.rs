@@ -51,7 +51,9 @@ struct Source(usize);
 
 impl Source {
     fn chunk(&mut self, len: usize, pins: u32) -> Chunk {
-        let bytes: Vec<u8> = (self.0..self.0 + len).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (self.0..self.0 + len)
+            .map(|at| (at % 251).to_le_bytes()[0])
+            .collect();
         self.0 += len;
         let pins = pins.max(u32::try_from(len).expect("short"));
         Chunk {

@@ -102,7 +102,7 @@ fn finish(ip: &IpHeader, mut packet: TxPacket, offload: bool) -> TxPacket {
 
 fn segments(packet: TxPacket, caps: DeviceCaps) -> TxBatch {
     let mut out = TxBatch::default();
-    let count = super::gso::segment(packet, caps, &mut out).expect("a packet of our own");
+    let count = super::gso::fit(packet, caps, &mut out).expect("a packet of our own");
     assert_eq!(count, out.len());
     out
 }
@@ -163,7 +163,9 @@ fn merge(packets: impl IntoIterator<Item = RxPacket>) -> Vec<RxPacket> {
 
 /// Payload of `len` bytes that tells every position from its neighbours, cut at `cuts`.
 fn payload(len: usize, cuts: &[prop::sample::Index]) -> Vec<Bytes> {
-    let all: Vec<u8> = (0..len).map(|at| (at * 31 >> 3) as u8).collect();
+    let all: Vec<u8> = (0..len)
+        .map(|at| ((at * 31) >> 3).to_le_bytes()[0])
+        .collect();
     let mut all = Bytes::from(all);
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(len + 1)).collect();
     at.sort_unstable();

@@ -23,8 +23,10 @@ fn packet(
     body: &[Vec<u8>],
     offload: bool,
 ) -> TxPacket {
-    let mut packet = TxPacket::default();
-    packet.body = body.iter().cloned().map(Bytes::from).collect();
+    let mut packet = TxPacket {
+        body: body.iter().cloned().map(Bytes::from).collect(),
+        ..TxPacket::default()
+    };
     let protocol = match (kind, dest) {
         (Kind::Tcp, _) => {
             TcpHeader::default().emit(&mut packet.head);
