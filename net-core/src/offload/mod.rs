@@ -1,1 +1,1 @@
-//! To be filled.
+//! Super-segments: what a device or the stack itself cuts and merges.
