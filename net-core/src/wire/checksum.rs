@@ -2,8 +2,8 @@
 
 use core::net::IpAddr;
 
-/// Bytes that the inner loop takes at once: four vectors of 128 bits.
-const BLOCK: usize = 64;
+/// Bytes that are copied and then summed while they are in the first-level cache.
+const BLOCK: usize = 2048;
 
 /// A running ones' complement sum.
 ///
@@ -18,7 +18,8 @@ const BLOCK: usize = 64;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// Sum of 16-bit words in the byte order of memory, carries not folded yet.
+    /// Sum of 16-bit words in the byte order of memory, carries not folded yet; there is room for
+    /// those of 2^33 bytes.
     words: u64,
     /// Whether an odd number of bytes went in, so that the next piece is shifted by one.
     odd: bool,
@@ -77,9 +78,12 @@ impl Sum {
 
     #[inline]
     fn add_words(&mut self, words: u64, len: usize) {
-        let word = fold_words(words);
-        let word = if self.odd { word.swap_bytes() } else { word };
-        self.words = self.words.wrapping_add(u64::from(word));
+        let words = if self.odd {
+            u64::from(fold_words(words).swap_bytes())
+        } else {
+            words
+        };
+        self.words = self.words.wrapping_add(words);
         self.odd ^= len & 1 == 1;
     }
 }
@@ -113,19 +117,12 @@ pub fn pseudo_header(source: IpAddr, dest: IpAddr, protocol: u8, len: u32) -> Su
 /// the shorter length of the two.
 pub fn copy_and_sum(src: &[u8], dst: &mut [u8], sum: &mut Sum) -> usize {
     let len = src.len().min(dst.len());
-    let (src_blocks, src_rest) = src.get(..len).unwrap_or_default().as_chunks::<BLOCK>();
-    let (dst_blocks, dst_rest) = dst
-        .get_mut(..len)
-        .unwrap_or_default()
-        .as_chunks_mut::<BLOCK>();
-    let mut lanes = Lanes::default();
-    for (from, to) in src_blocks.iter().zip(dst_blocks) {
-        *to = *from;
-        lanes.add(from);
+    let src = src.get(..len).unwrap_or_default();
+    let dst = dst.get_mut(..len).unwrap_or_default();
+    for (src, dst) in src.chunks(BLOCK).zip(dst.chunks_mut(BLOCK)) {
+        dst.copy_from_slice(src);
+        sum.add_bytes(src);
     }
-    dst_rest.copy_from_slice(src_rest);
-    let words = lanes.total().wrapping_add(sum_rest(src_rest));
-    sum.add_words(words, len);
     len
 }
 
@@ -139,65 +136,38 @@ pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
     !u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
-/// Eight running sums of 32-bit words: each 64-bit lane is split into its halves, so that carries
-/// stay inside and the compiler turns the loop into vector instructions.
-#[derive(Default)]
-struct Lanes {
-    low: [u64; BLOCK / 8],
-    high: [u64; BLOCK / 8],
-}
-
-impl Lanes {
-    #[inline]
-    fn add(&mut self, block: &[u8; BLOCK]) {
-        let (words, _) = block.as_chunks::<8>();
-        for (word, (low, high)) in words.iter().zip(self.low.iter_mut().zip(&mut self.high)) {
-            let word = u64::from_ne_bytes(*word);
-            *low = low.wrapping_add(word & 0xffff_ffff);
-            *high = high.wrapping_add(word >> 32);
-        }
-    }
-
-    #[inline]
-    fn total(&self) -> u64 {
-        self.low
-            .iter()
-            .chain(&self.high)
-            .fold(0, |sum, &lane| sum.wrapping_add(lane))
-    }
-}
-
-/// The sum over `bytes` as 16-bit words of memory order, an odd last byte padded with zero. It
-/// cannot overflow below 2^33 bytes.
+/// The sum over `bytes` as 16-bit words of memory order, an odd last byte padded with zero.
+///
+/// The loop takes 64 bits at once: `total` lets the carries out of the top go, and `high`, the sum
+/// of the upper halves alone, is what it takes to get the sum of the lower halves out of it again.
+/// Its form is one that the compiler turns into vectors.
 #[inline]
 fn sum_words(bytes: &[u8]) -> u64 {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let rest = sum_rest(rest);
-    if blocks.is_empty() {
-        return rest;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (mut total, mut high) = (0_u64, 0_u64);
+    for word in words {
+        let word = u64::from_ne_bytes(*word);
+        total = total.wrapping_add(word);
+        high = high.wrapping_add(word >> 32);
     }
-    let mut lanes = Lanes::default();
-    for block in blocks {
-        lanes.add(block);
-    }
-    lanes.total().wrapping_add(rest)
+    let low = total.wrapping_sub(high << 32);
+    low.wrapping_add(high).wrapping_add(sum_rest(rest))
 }
 
-/// The sum of what is too short for a block.
+/// The sum of up to seven bytes.
 #[inline]
 fn sum_rest(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut sum = 0_u64;
-    for word in words {
-        sum = sum.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
-    }
-    let last = match *rest {
-        [a] => u16::from_ne_bytes([a, 0]).into(),
-        [a, b] => u16::from_ne_bytes([a, b]).into(),
-        [a, b, c] => u32::from(u16::from_ne_bytes([a, b])) + u32::from(u16::from_ne_bytes([c, 0])),
-        _ => 0_u32,
+    let (word, rest) = match bytes {
+        &[a, b, c, d, ref rest @ ..] => (u32::from_ne_bytes([a, b, c, d]), rest),
+        rest => (0, rest),
     };
-    sum.wrapping_add(u64::from(last))
+    let last = match *rest {
+        [a] => u32::from_ne_bytes([a, 0, 0, 0]),
+        [a, b] => u32::from_ne_bytes([a, b, 0, 0]),
+        [a, b, c] => u32::from_ne_bytes([a, b, c, 0]),
+        _ => 0,
+    };
+    u64::from(word) + u64::from(last)
 }
 
 /// Folds the carries back in until 16 bits are left.

@@ -13,6 +13,10 @@ pub const MIN_HEADER_LEN: usize = 20;
 
 /// Where in the header the total length is.
 pub(crate) const LENGTH_OFFSET: usize = 2;
+/// Where in the header the identification is.
+pub(crate) const ID_OFFSET: usize = 4;
+/// Where in the header the protocol number is.
+pub(crate) const PROTOCOL_OFFSET: usize = 9;
 /// Where in the header its checksum is.
 pub(crate) const CHECKSUM_OFFSET: usize = 10;
 

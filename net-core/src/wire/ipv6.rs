@@ -12,6 +12,8 @@ pub const HEADER_LEN: usize = 40;
 
 /// Where in the header the payload length is.
 pub(crate) const LENGTH_OFFSET: usize = 4;
+/// Where in the header the protocol number is.
+pub(crate) const NEXT_HEADER_OFFSET: usize = 6;
 
 /// The header as it lies in memory.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

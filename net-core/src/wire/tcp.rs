@@ -15,8 +15,10 @@ pub const CHECKSUM_OFFSET: usize = 16;
 
 /// Where in the header the sequence number is.
 pub(crate) const SEQ_OFFSET: usize = 4;
-/// Where in the header the flags are (those of the first eight).
-pub(crate) const FLAGS_OFFSET: usize = 13;
+/// Where in the header the acknowledgement number is.
+pub(crate) const ACK_OFFSET: usize = 8;
+/// Where in the header the data offset and the flags are: 16 bits, the window behind them.
+pub(crate) const OFFSET_FLAGS_OFFSET: usize = 12;
 
 bitflags::bitflags! {
     /// Control bits.
@@ -158,4 +160,12 @@ impl Default for TcpHeader {
             options: TcpOptions::default(),
         }
     }
+}
+
+/// Bytes of the header at the front of `bytes` as its data offset says, 20–60; `None` if it is too
+/// short to say so or says less.
+#[inline]
+pub(crate) fn header_len(bytes: &[u8]) -> Option<usize> {
+    let len = usize::from(bytes.get(OFFSET_FLAGS_OFFSET)? >> 4) * 4;
+    (len >= MIN_HEADER_LEN).then_some(len)
 }

@@ -12,7 +12,7 @@ use core::net::IpAddr;
 ///
 /// With `offload` the field gets the sum of the pseudo-header only and the packet is marked
 /// [`Checksum::Partial`]: for a device that completes it, and for super-segments, whose segments are
-/// summed when they are cut. Protocols without a
+/// summed when they are cut ([`gso::segment`](crate::offload::gso::segment)). Protocols without a
 /// checksum that is known here are left alone.
 #[inline]
 pub fn fill_checksum(

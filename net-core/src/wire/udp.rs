@@ -11,6 +11,9 @@ pub const HEADER_LEN: usize = 8;
 /// Where in the header the checksum is.
 pub const CHECKSUM_OFFSET: usize = 6;
 
+/// Where in the header the length is.
+pub(crate) const LENGTH_OFFSET: usize = 4;
+
 /// What a UDP header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UdpHeader {
