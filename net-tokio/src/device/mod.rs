@@ -1,20 +1,30 @@
 //! Where packets come from and go to.
 //!
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
-//! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux a
+//! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
 //! `Tun`.
 
 mod crossing;
+#[cfg(target_os = "linux")]
+mod framing;
 mod impair;
 mod loopback;
+#[cfg(target_os = "linux")]
+mod netlink;
 mod pair;
 mod pool;
+#[cfg(target_os = "linux")]
+pub(crate) mod sys;
 #[cfg(test)]
 mod tests;
+#[cfg(target_os = "linux")]
+mod tun;
 
 pub use impair::LinkConfig;
 pub use loopback::Loopback;
 pub use pair::{LinkCounters, LinkStats, PairEnd, pair};
+#[cfg(target_os = "linux")]
+pub use tun::{Tun, TunBuilder, TunStats};
 
 use crate::clock::Clock;
 use net_core::DeviceCaps;

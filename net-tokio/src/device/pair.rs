@@ -7,6 +7,7 @@ use super::{Device, register, wake};
 use crate::clock::Clock;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
+use net_core::offload::gso;
 use net_core::seed::Seed;
 use net_core::time::{Duration, Instant};
 use std::collections::VecDeque;
@@ -59,11 +60,10 @@ impl PairEnd {
 impl Device for PairEnd {
     fn caps(&self) -> DeviceCaps {
         let link = &self.outward.config;
-        let whole = link.offload && !link.impairs();
         DeviceCaps {
             tx_checksum: link.offload,
-            tso: whole,
-            uso: whole,
+            tso: link.offload,
+            uso: link.offload,
             software_gro: !self.inward.config.offload || self.inward.config.impairs(),
         }
     }
@@ -167,12 +167,12 @@ impl LinkStats {
     }
 }
 
-/// Counters of one direction of a link. `sent` less all drops, plus `duplicated`, is what has been
-/// delivered or is under way.
+/// Counters of one direction of a link. A super-segment counts once as sent; where the link cuts it,
+/// all other counters count its segments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkCounters {
-    /// Packets that the sender handed over; a super-segment is one.
+    /// Packets that the sender handed over.
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
@@ -186,6 +186,8 @@ pub struct LinkCounters {
     pub queue_full: u64,
     /// Dropped: larger than the MTU.
     pub too_big: u64,
+    /// Dropped: a super-segment whose headers contradict it.
+    pub malformed: u64,
     /// Dropped: the other end is gone.
     pub closed: u64,
     /// Packets that got a bit flipped.
@@ -210,6 +212,8 @@ struct Link {
 struct LinkState {
     impairment: Impairment,
     frames: Pool,
+    /// Empty between calls; keeps its room.
+    segments: TxBatch,
     /// In the order of arrival.
     flying: VecDeque<Flying>,
     held: usize,
@@ -247,6 +251,7 @@ impl Link {
             state: Mutex::new(LinkState {
                 impairment: Impairment::new(config.clone(), seed.rng(name)),
                 frames: Pool::new(frame, 2048),
+                segments: TxBatch::default(),
                 flying: VecDeque::new(),
                 held: 0,
                 counters: LinkCounters::default(),
@@ -301,8 +306,31 @@ impl LinkState {
         self.counters.sent_bytes += len as u64;
         if self.closed {
             self.counters.closed += 1;
-        } else if len > usize::from(link.config.mtu) && (packet.meta.gso.is_none() || link.impairs)
-        {
+        } else if packet.meta.gso.is_some() && (link.impairs || !link.config.offload) {
+            self.send_cut(link, packet, now);
+        } else {
+            self.send_whole(link, packet, now);
+        }
+    }
+
+    /// Cuts a super-segment, so that rate and loss see what a wire would carry.
+    fn send_cut(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
+        let caps = DeviceCaps {
+            tx_checksum: link.config.offload,
+            ..DeviceCaps::default()
+        };
+        let mut segments = std::mem::take(&mut self.segments);
+        if gso::segment(packet.clone(), caps, &mut segments).is_err() {
+            self.counters.malformed += 1;
+        }
+        for segment in segments.drain() {
+            self.send_whole(link, &segment, now);
+        }
+        self.segments = segments;
+    }
+
+    fn send_whole(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
+        if packet.len() > usize::from(link.config.mtu) && packet.meta.gso.is_none() {
             self.counters.too_big += 1;
         } else if self.held >= link.room {
             self.counters.queue_full += 1;
