@@ -7,7 +7,7 @@ use super::scoreboard::{DUP_THRESH, Delivery};
 use super::segment::Segment;
 use crate::Instant;
 use crate::time::Duration;
-use crate::wire::tcp::TcpFlags;
+use crate::wire::TcpFlags;
 
 impl Connection {
     /// Takes in the ACK of a segment that has passed the checks in front of it.

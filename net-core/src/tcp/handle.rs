@@ -152,7 +152,7 @@ impl<'a> Tcp<'a> {
 
     /// Stream offset up to which the application may have written; never moves back.
     pub fn send_limit(&mut self) -> u64 {
-        let spent = self.stack.memory.is_spent();
+        let spent = self.stack.budget.is_spent();
         let Some(socket) = self.stack.sockets.tcp_mut(self.id) else { return 0 };
         let settings = socket.settings.clone();
         match socket.connection_mut() {

@@ -9,7 +9,7 @@ use super::{SeqNum, State};
 use crate::SocketError;
 use crate::stats::DropReason;
 use crate::time::Duration;
-use crate::wire::tcp::TcpFlags;
+use crate::wire::TcpFlags;
 
 /// What the owner of the connection is to do about a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::SeqNum;
 use crate::seed::{Key, Seed};
-use crate::socket::FlowKey;
+use crate::socket::demux::FlowKey;
 use crate::time::Instant;
 
 /// The secrets of TCP's numbers.

@@ -4,8 +4,7 @@ use super::connection::{Connection, Context, initial_window, window_scale};
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{TcpFlags, TcpHeader};
-use crate::wire::tcp_options::TcpOptions;
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 
 /// Largest IP packet; a super-segment stays below it with all its headers.
 const MAX_PACKET: u32 = 65_535;

@@ -4,7 +4,7 @@ use super::SeqNum;
 use super::segment::Payload;
 use crate::buf::RecvQueue;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp_options::SackBlocks;
+use crate::wire::SackBlocks;
 use alloc::vec::Vec;
 
 /// Islands of out-of-order data one connection keeps.

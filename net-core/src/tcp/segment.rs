@@ -2,8 +2,7 @@
 
 use super::SeqNum;
 use crate::buf::Chunk;
-use crate::wire::tcp::{TcpFlags, TcpHeader};
-use crate::wire::tcp_options::TcpOptions;
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use bytes::Buf;
 use smallvec::SmallVec;
 

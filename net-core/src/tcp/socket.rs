@@ -4,7 +4,8 @@ use super::connection::Connection;
 use super::{SeqNum, State};
 use crate::config::Config;
 use crate::ip::Path;
-use crate::socket::{Family, FlowKey, Readiness, SocketId, TcpSettings};
+use crate::socket::demux::FlowKey;
+use crate::socket::{Family, Readiness, SocketId, TcpSettings};
 use crate::stack::TimerId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -28,8 +29,6 @@ pub(crate) struct TcpSocket {
     pub(crate) timer: Option<TimerId>,
     /// When `timer` fires.
     pub(crate) armed_at: Instant,
-    /// It is in its interface's list of sockets that want to transmit.
-    pub(crate) queued: bool,
     pub(crate) path: Option<Path>,
     /// Bytes charged to the stack's memory budget.
     pub(crate) charged: usize,
@@ -120,7 +119,6 @@ impl TcpSocket {
             role: Role::Idle,
             timer: None,
             armed_at: Instant::MAX,
-            queued: false,
             path: None,
             charged: 0,
         }

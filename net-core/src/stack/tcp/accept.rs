@@ -3,7 +3,10 @@
 use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
-use crate::socket::{FlowKey, SocketId, SocketKind, present};
+use crate::socket::SocketId;
+use crate::socket::demux::FlowKey;
+use crate::socket::place::present;
+use crate::socket::table::SocketKind;
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
@@ -11,8 +14,7 @@ use crate::tcp::input::default_mss;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
 use crate::time::Instant;
-use crate::wire::tcp::{TcpFlags, TcpHeader};
-use crate::wire::tcp_options::TcpOptions;
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
@@ -27,7 +29,7 @@ impl Stack {
     ) {
         let key = FlowKey::new(local, remote);
         let hash = self.tcp.flows.hash(&key);
-        let listener = self.tcp.ports.lookup(local, hash);
+        let listener = self.tcp_ports.lookup(local, hash);
         let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
             self.refuse_segment(Origin::of(&segment), local, remote, now);
             return;
@@ -64,7 +66,7 @@ impl Stack {
             Some(DropReason::AcceptQueueFull)
         } else if listener.is_flooded() || self.tcp.embryos.len() >= self.config.tcp.max_half_open {
             Some(DropReason::SynQueueFull)
-        } else if self.memory.is_spent() {
+        } else if self.budget.is_spent() {
             Some(DropReason::NoMemory)
         } else {
             None
@@ -181,7 +183,7 @@ impl Stack {
             return;
         };
         self.drop_embryo(index);
-        self.tcp.ports.hold(local, reuse);
+        self.tcp_ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(child));
         self.stats.tcp_passive_opens += 1;
         if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {

@@ -7,7 +7,7 @@ use crate::tcp::State;
 use crate::tcp::socket::Role;
 use crate::time::Instant;
 use crate::wire::ip;
-use crate::wire::tcp::{TcpFlags, TcpHeader};
+use crate::wire::{TcpFlags, TcpHeader};
 use crate::{SocketError, buf::TxPacket};
 
 impl Stack {

@@ -9,9 +9,10 @@ mod time_wait;
 mod transmit;
 
 use super::{Stack, TimerKey};
-use crate::Config;
-use crate::seed::{Rng, Seed};
-use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId, SocketKind};
+use crate::seed::Seed;
+use crate::socket::SocketId;
+use crate::socket::demux::{Demux, FlowKey};
+use crate::socket::table::SocketKind;
 use crate::tcp::connection::{Connection, Context};
 use crate::tcp::isn::Secrets;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
@@ -25,18 +26,15 @@ use slab::Slab;
 pub(crate) struct TcpTables {
     /// Where a segment belongs: one hash, one look-up.
     pub(crate) flows: Demux<Flow>,
-    pub(crate) ports: PortTable,
     pub(crate) embryos: Slab<Embryo>,
     pub(crate) time_waits: Slab<TimeWait>,
     pub(crate) secrets: Secrets,
 }
 
 impl TcpTables {
-    pub(crate) fn new(config: &Config, seed: Seed) -> Self {
-        let rng: Rng = seed.rng("tcp ports");
+    pub(crate) fn new(seed: Seed) -> Self {
         Self {
             flows: Demux::new(seed.key("tcp flows")),
-            ports: PortTable::new(config.ephemeral_ports.clone(), rng, Sharing::WhileInactive),
             embryos: Slab::new(),
             time_waits: Slab::new(),
             secrets: Secrets::new(seed),
@@ -92,25 +90,21 @@ impl Stack {
         let (state, orphan) = (connection.state, connection.orphan);
 
         if charge >= socket.charged {
-            self.memory.charge(charge - socket.charged);
+            self.budget.charge(charge - socket.charged);
         } else {
-            self.memory.release(socket.charged - charge);
+            self.budget.release(socket.charged - charge);
         }
         socket.charged = charge;
-        if wants
-            && !socket.queued
-            && let Some(path) = socket.path
-            && let Some(iface) = self.ifaces.get_mut(path.iface.index())
-        {
-            socket.queued = true;
-            iface.ready.push_back(id);
-        }
+        let iface = socket.path.filter(|_| wants).map(|path| path.iface);
         if deadline < socket.armed_at {
             if let Some(timer) = socket.timer.take() {
                 self.wheel.cancel(timer);
             }
             socket.timer = Some(self.wheel.insert(TimerKey::Tcp(id), deadline));
             socket.armed_at = deadline;
+        }
+        if let Some(iface) = iface {
+            self.want_transmit(iface, id);
         }
         if notify {
             self.changed(id);
@@ -148,7 +142,7 @@ impl Stack {
         if let (true, Some(local), Some(remote)) = (socket.linked, socket.local, socket.remote) {
             socket.linked = false;
             self.tcp.flows.remove(&FlowKey::new(local, remote));
-            self.tcp.ports.unhold(local, socket.settings.reuse_address);
+            self.tcp_ports.unhold(local, socket.settings.reuse_address);
         }
     }
 
@@ -159,9 +153,9 @@ impl Stack {
         if let Some(timer) = socket.timer {
             self.wheel.cancel(timer);
         }
-        self.memory.release(socket.charged);
+        self.budget.release(socket.charged);
         if socket.bound && let Some(local) = socket.local {
-            self.tcp.ports.release(local, socket.settings.only_v6, id);
+            self.tcp_ports.release(local, socket.settings.only_v6, id);
         }
     }
 }

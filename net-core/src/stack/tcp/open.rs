@@ -1,11 +1,13 @@
 //! What the application does to open connections: bind, listen, connect.
 
 use super::path_mss;
-use crate::socket::{
-    Claim, Family, FlowKey, SocketId, SocketKind, TcpOption, TcpSettings, accept_addr, present,
-};
+use crate::socket::demux::FlowKey;
+use crate::socket::place::{accept_addr, present};
+use crate::socket::ports::Claim;
+use crate::socket::table::SocketKind;
+use crate::socket::{Family, SocketId, TcpOption, TcpSettings};
 use crate::stack::Stack;
-use crate::tcp::State;
+use crate::tcp::{State, Tcp};
 use crate::tcp::connection::Connection;
 use crate::tcp::socket::{Flow, Listener, Role, TcpSocket};
 use crate::time::Instant;
@@ -14,7 +16,11 @@ use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 impl Stack {
-    pub(crate) fn tcp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
+    /// Opens a TCP socket.
+    ///
+    /// # Errors
+    /// [`TooManySockets`](SocketError::TooManySockets).
+    pub fn tcp_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
         let socket = TcpSocket::new(family, &self.config);
         self.sockets.insert(SocketKind::Tcp(Box::new(socket)))
     }
@@ -36,7 +42,7 @@ impl Stack {
             reuse_address: settings.reuse_address,
             reuse_port: settings.reuse_port,
         };
-        local.set_port(self.tcp.ports.bind(claim, id, false)?);
+        local.set_port(self.tcp_ports.bind(claim, id, false)?);
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         socket.local = Some(local);
         socket.bound = true;
@@ -66,7 +72,7 @@ impl Stack {
         }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let local = socket.local.ok_or(SocketError::AddressNotAvailable)?;
-        self.tcp.ports.set_active(local, socket.settings.only_v6, id, true)?;
+        self.tcp_ports.set_active(local, socket.settings.only_v6, id, true)?;
         socket.role = Role::Listener(Listener { backlog, ..Listener::default() });
         Ok(())
     }
@@ -109,7 +115,7 @@ impl Stack {
         let flows = &self.tcp.flows;
         let port = match bound_port {
             Some(port) => port,
-            None => self.tcp.ports.ephemeral(path.source, |port| {
+            None => self.tcp_ports.ephemeral(path.source, |port| {
                 !flows.contains(&FlowKey::new(SocketAddr::new(path.source, port), remote))
             })?,
         };
@@ -120,14 +126,14 @@ impl Stack {
         }
         let iss = self.tcp.secrets.isn(&key, now);
         let ts_offset = self.tcp.secrets.timestamp_offset(&key);
-        self.tcp.ports.hold(local, reuse);
+        self.tcp_ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(id));
 
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         if socket.bound && let Some(before) = socket.local {
             // The claim stays on the address that was bound; what is connected is narrower.
             if before != local {
-                self.tcp.ports.release(before, only_v6, id);
+                self.tcp_ports.release(before, only_v6, id);
                 socket.bound = false;
             }
         }
@@ -156,12 +162,24 @@ impl Stack {
         Ok(present(remote, socket.family))
     }
 
-    pub(crate) fn tcp_settings_of(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
+    /// A TCP socket to send and receive with; `None` for a stale id or another kind of socket.
+    pub fn tcp(&mut self, id: SocketId, now: Instant) -> Option<Tcp<'_>> {
+        Tcp::new(self, id, now)
+    }
+
+    /// The options of a TCP socket.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn tcp_settings(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
         Ok(&self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?.settings)
     }
 
-    /// Sets an option and lets the connection act on it.
-    pub(crate) fn tcp_set_option(
+    /// Sets an option of a TCP socket; a connection acts on it at once.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`; `InvalidInput` that names the range.
+    pub fn set_tcp_option(
         &mut self,
         id: SocketId,
         option: TcpOption,

@@ -3,8 +3,10 @@
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
 use crate::buf::TxPacket;
-use crate::socket::{FlowKey, SocketId};
-use crate::stack::{Stack, TcpPacket};
+use crate::socket::SocketId;
+use crate::socket::demux::FlowKey;
+use crate::stack::Stack;
+use crate::stack::ingress::TcpPacket;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::State;
@@ -14,7 +16,7 @@ use crate::tcp::segment::Segment;
 use crate::tcp::socket::Flow;
 use crate::time::Instant;
 use crate::wire::ip;
-use crate::wire::tcp::{TcpFlags, TcpHeader};
+use crate::wire::{TcpFlags, TcpHeader};
 use core::net::SocketAddr;
 
 impl Stack {
@@ -152,7 +154,7 @@ impl Stack {
         if let Some(mtu) = error.mtu {
             self.tcp_path_mtu(id, mtu, now);
         } else if matches!(state, State::SynSent | State::SynReceived)
-            && let Some(reason) = error.reason
+            && let Some(reason) = error.hard.or(error.soft)
         {
             // Before the connection exists every error is hard (RFC 5461 §4.1 on what stacks do).
             self.with_connection(id, now, |connection, _| connection.terminate(Some(reason)));

@@ -1,6 +1,7 @@
 //! TIME_WAIT as a compact entry (RFC 9293 §3.3.2, RFC 1337, RFC 6191).
 
-use crate::socket::{FlowKey, SocketId};
+use crate::socket::SocketId;
+use crate::socket::demux::FlowKey;
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::State;
@@ -8,8 +9,7 @@ use crate::tcp::connection::timestamp;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Flow, TimeWait};
 use crate::time::Instant;
-use crate::wire::tcp::{TcpFlags, TcpHeader};
-use crate::wire::tcp_options::TcpOptions;
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use core::net::SocketAddr;
 
 impl Stack {
@@ -101,7 +101,7 @@ impl Stack {
         let Some(wait) = self.tcp.time_waits.try_remove(index as usize) else { return };
         self.wheel.cancel(wait.timer);
         self.tcp.flows.remove(&wait.key);
-        self.tcp.ports.unhold(wait.key.local(), wait.reuse);
+        self.tcp_ports.unhold(wait.key.local(), wait.reuse);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one header")]

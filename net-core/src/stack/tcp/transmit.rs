@@ -4,23 +4,27 @@ use crate::buf::TxBatch;
 use crate::ip::IpMeta;
 use crate::offload::gso;
 use crate::socket::{PathMtuMode, SocketId};
-use crate::stack::{MAX_TX_BATCH, Stack};
+use crate::stack::{Stack, ip_finish};
 use crate::tcp::connection::Context;
 use crate::tcp::output::Ports;
 use crate::tcp::socket::{Role, TcpSocket};
 use crate::time::Instant;
 use crate::wire::ip;
 
-/// Super-segments that one socket sends before the next has its turn.
-const TURN: usize = 4;
-
 impl Stack {
-    /// Lets a socket send into `out`; whether it has more.
-    pub(crate) fn tcp_transmit(&mut self, id: SocketId, now: Instant, out: &mut TxBatch) -> bool {
+    /// Lets a socket send up to `budget` packets into `out`; whether it has more. A super-segment
+    /// that is cut here is not left half sent, so `out` may grow by a few more.
+    pub(crate) fn tcp_transmit(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        out: &mut TxBatch,
+        budget: usize,
+    ) -> bool {
         self.refresh_path(id);
+        let end = out.len() + budget;
         let mut more = true;
-        let mut sent = 0;
-        while sent < TURN && out.len() < MAX_TX_BATCH {
+        while out.len() < end {
             let Some(socket) = self.sockets.tcp_mut(id) else { return false };
             let v6 = socket.is_v6();
             let TcpSocket {
@@ -47,7 +51,6 @@ impl Stack {
                 more = false;
                 break;
             };
-            sent += 1;
             let meta = IpMeta {
                 source: local.ip(),
                 dest: remote.ip(),
@@ -56,18 +59,15 @@ impl Stack {
                 ttl: settings.ttl.unwrap_or(self.config.ttl),
                 dont_fragment: settings.path_mtu != PathMtuMode::Dont,
             };
-            let path = *path;
             packet.meta.departure = now;
-            if packet.meta.gso.is_some() && !path.caps.tso {
-                self.ip_finish_unsummed(&path, meta, &mut packet);
-                gso::segment(packet, path.caps.tx_checksum, out);
+            let iface = path.iface.index();
+            let Some(Some(iface)) = self.ifaces.get_mut(iface) else { return false };
+            ip_finish(&iface.caps, &meta, &mut packet, &mut iface.next_id);
+            if packet.meta.gso.is_some() && !iface.caps.tso {
+                gso::segment(packet, &iface.caps, out);
             } else {
-                self.ip_finish(&path, meta, &mut packet);
                 out.push(packet);
             }
-        }
-        if let Some(socket) = self.sockets.tcp_mut(id) {
-            socket.queued = more;
         }
         self.tcp_settle(id, now);
         more
