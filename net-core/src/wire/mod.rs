@@ -1,1 +1,24 @@
-//! To be filled.
+//! Wire formats: bytes to meaning and back.
+//!
+//! Parsers take what came from outside: they check every length once, never panic, and name the
+//! [`DropReason`](crate::stats::DropReason) where they refuse. Emitters prepend to a
+//! [`HeadBuf`](crate::buf::HeadBuf), the innermost header first.
+
+pub mod checksum;
+pub mod icmp;
+pub mod icmpv4;
+pub mod icmpv6;
+pub mod ip;
+pub mod ipv4;
+pub mod ipv6;
+pub mod tcp;
+pub mod tcp_options;
+pub mod transport;
+pub mod udp;
+
+pub use checksum::Sum;
+pub use icmp::IcmpMessage;
+pub use ip::{Fragment, IpHeader};
+pub use tcp::{TcpFlags, TcpHeader};
+pub use tcp_options::{SackBlocks, TcpOptions};
+pub use udp::UdpHeader;

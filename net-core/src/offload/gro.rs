@@ -1,0 +1,332 @@
+//! Merging in software: runs of TCP segments into super-segments, for devices that deliver every
+//! segment on its own.
+
+use crate::buf::{Checksum, Chunk, Gso, GsoKind, RxBatch, RxPacket};
+use crate::wire::checksum::update;
+use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport};
+use bytes::Buf;
+use smallvec::SmallVec;
+
+/// Flows whose segments may come in turns.
+const FLOWS: usize = 8;
+
+/// Bytes that a super-segment has at most, headers included.
+const MAX_LEN: usize = 65535;
+
+/// Pieces that a super-segment has at most: 64 KiB of segments for an MTU of 1280 and more.
+const MAX_PIECES: usize = 56;
+
+/// Merges segments of a flow that follow each other in `batch`; the order within a flow stays.
+///
+/// A run is merged where nothing but the payload would be lost: the same addresses, ports, hop
+/// limit, traffic class, flow label, acknowledgement number, window and options, no flag but ACK
+/// and, on the last, PSH; sequence numbers without a gap; payloads of equal length, but the last
+/// may be shorter. Checksums are verified first, and marked so; packets with a wrong one stay in the
+/// batch as they are.
+///
+/// The merged packet keeps the first one's frame, with the IP length (and header checksum) and PSH
+/// brought up to date; the other payloads follow as pieces without a copy. Its transport checksum
+/// field is the first one's and thus wrong for the whole: `meta.checksum` says
+/// [`Verified`](Checksum::Verified), and [`gso::segment`](super::gso::segment) makes new ones.
+pub fn merge(batch: &mut RxBatch) {
+    let packets = batch.packets_mut();
+    if packets.len() < 2 {
+        return;
+    }
+    let mut runs = Runs::default();
+    let mut kept = 0;
+    for at in 0..packets.len() {
+        let waiting = packets.len() - at;
+        let (done, rest) = packets.split_at_mut(at);
+        let merged = rest
+            .first_mut()
+            .is_some_and(|packet| runs.take(packet, done, kept, waiting));
+        if !merged {
+            if kept != at {
+                packets.swap(kept, at);
+            }
+            kept += 1;
+        }
+    }
+    for run in runs.0 {
+        run.finish(packets);
+    }
+    packets.truncate(kept);
+}
+
+/// The runs that may still grow, oldest first.
+#[derive(Default)]
+struct Runs(SmallVec<[Run; FLOWS]>);
+
+/// What became of a flow's segments so far.
+struct Run {
+    /// Where its first packet is.
+    index: usize,
+    ports: [u8; 4],
+    next_seq: u32,
+    /// Payload length of all but the last.
+    size: usize,
+    /// Length of the whole packet.
+    total_len: usize,
+    count: u16,
+    push: bool,
+}
+
+/// A segment that may be merged.
+struct Segment {
+    header: IpHeader,
+    /// Bytes of all headers.
+    header_len: usize,
+    payload_len: usize,
+    seq: u32,
+    ports: [u8; 4],
+    push: bool,
+}
+
+enum Class {
+    /// It may be merged, and its checksum is right.
+    Data(Segment),
+    /// TCP with these ports, but it stays as it is and later segments must not overtake it.
+    Alone([u8; 4]),
+    /// Not TCP, or not valid.
+    Other,
+}
+
+impl Runs {
+    /// Merges `packet` with one in `done`; `false` if it stays, at position `kept`.
+    fn take(
+        &mut self,
+        packet: &mut RxPacket,
+        done: &mut [RxPacket],
+        kept: usize,
+        waiting: usize,
+    ) -> bool {
+        let segment = match classify(packet) {
+            Class::Data(segment) => segment,
+            Class::Alone(ports) => {
+                self.close(ports, done);
+                return false;
+            }
+            Class::Other => return false,
+        };
+        packet.meta.checksum = Checksum::Verified;
+        if let Some(run) = self.0.iter_mut().find(|run| run.ports == segment.ports) {
+            let first = done.get_mut(run.index);
+            if let Some(first) = first.filter(|first| run.fits(&segment, packet, first)) {
+                run.grow(&segment, packet, first, waiting);
+                if segment.push || segment.payload_len < run.size {
+                    self.close(segment.ports, done);
+                }
+                return true;
+            }
+            self.close(segment.ports, done);
+        }
+        if !segment.push {
+            if self.0.len() == FLOWS {
+                self.0.remove(0).finish(done);
+            }
+            self.0.push(Run {
+                index: kept,
+                ports: segment.ports,
+                next_seq: segment.end_seq(),
+                size: segment.payload_len,
+                total_len: segment.header_len + segment.payload_len,
+                count: 1,
+                push: false,
+            });
+        }
+        false
+    }
+
+    fn close(&mut self, ports: [u8; 4], done: &mut [RxPacket]) {
+        if let Some(at) = self.0.iter().position(|run| run.ports == ports) {
+            self.0.remove(at).finish(done);
+        }
+    }
+}
+
+impl Run {
+    #[inline]
+    fn fits(&self, segment: &Segment, packet: &RxPacket, first: &RxPacket) -> bool {
+        segment.seq == self.next_seq
+            && segment.payload_len <= self.size
+            && self.total_len + segment.payload_len <= MAX_LEN
+            && first.frags.len() + packet.frags.len() < MAX_PIECES
+            && same_headers(&first.frame, &packet.frame, segment)
+            && self.id_follows(&first.frame, &segment.header)
+    }
+
+    /// Without DF the identification must count up, as it does when the run is cut again. With DF
+    /// it means nothing (RFC 6864 §4.1).
+    #[inline]
+    fn id_follows(&self, first: &[u8], header: &IpHeader) -> bool {
+        header.dont_fragment
+            || read::<2>(first, ipv4::ID_OFFSET)
+                .is_some_and(|id| u16::from_be_bytes(id).wrapping_add(self.count) == header.id)
+    }
+
+    #[inline]
+    fn grow(
+        &mut self,
+        segment: &Segment,
+        packet: &mut RxPacket,
+        first: &mut RxPacket,
+        waiting: usize,
+    ) {
+        if first.frags.len() == first.frags.inline_size() {
+            first.frags.reserve_exact(waiting.min(MAX_PIECES));
+        }
+        let mut frame = core::mem::take(&mut packet.frame);
+        if frame.len() > segment.header_len {
+            frame.advance(segment.header_len);
+            first.frags.push(Chunk {
+                bytes: frame.freeze(),
+                pins: packet.meta.pins,
+            });
+        }
+        for chunk in packet.frags.drain(..) {
+            first.frags.push(chunk);
+        }
+        self.next_seq = segment.end_seq();
+        self.total_len += segment.payload_len;
+        self.count = self.count.saturating_add(1);
+        self.push |= segment.push;
+    }
+
+    /// Makes the first packet say what it has become.
+    fn finish(self, packets: &mut [RxPacket]) {
+        if self.count < 2 {
+            return;
+        }
+        let Some(first) = packets.get_mut(self.index) else {
+            return;
+        };
+        let frame = &mut first.frame;
+        let (kind, ip_header_len) = if ip::version(frame) == Some(4) {
+            let new = u16::try_from(self.total_len).unwrap_or(0);
+            if let Some(old) = write(frame, ipv4::LENGTH_OFFSET, new)
+                && let Some(checksum) = read::<2>(frame, ipv4::CHECKSUM_OFFSET)
+            {
+                let checksum = update(u16::from_be_bytes(checksum), old, new);
+                write(frame, ipv4::CHECKSUM_OFFSET, checksum);
+            }
+            (GsoKind::Tcp4, ipv4::MIN_HEADER_LEN)
+        } else {
+            let new = u16::try_from(self.total_len.saturating_sub(ipv6::HEADER_LEN)).unwrap_or(0);
+            write(frame, ipv6::LENGTH_OFFSET, new);
+            (GsoKind::Tcp6, ipv6::HEADER_LEN)
+        };
+        let at = ip_header_len + tcp::OFFSET_FLAGS_OFFSET;
+        if self.push
+            && let Some(flags) = read::<2>(frame, at)
+        {
+            let flags = u16::from_be_bytes(flags) | TcpFlags::PSH.bits();
+            write(frame, at, flags);
+        }
+        first.meta.gso = Some(Gso {
+            kind,
+            size: u16::try_from(self.size).unwrap_or(u16::MAX),
+            ecn: false,
+        });
+    }
+}
+
+impl Segment {
+    fn end_seq(&self) -> u32 {
+        let len = u32::try_from(self.payload_len).unwrap_or(0);
+        self.seq.wrapping_add(len)
+    }
+}
+
+#[inline]
+fn classify(packet: &RxPacket) -> Class {
+    let total_len = packet.len();
+    let Ok(header) = IpHeader::parse(&packet.frame, total_len) else {
+        return Class::Other;
+    };
+    if header.protocol != ip::TCP {
+        return Class::Other;
+    }
+    let segment = packet.frame.get(header.header_len..).unwrap_or_default();
+    let Some(ports) = read(segment, 0) else {
+        return Class::Other;
+    };
+    if let Some(found) = mergeable(packet, header, segment, ports)
+        && header.total_len() == total_len
+    {
+        match transport::verify_checksum(packet, &header) {
+            Ok(()) => Class::Data(found),
+            Err(_) => Class::Other,
+        }
+    } else {
+        Class::Alone(ports)
+    }
+}
+
+#[inline]
+fn mergeable(
+    packet: &RxPacket,
+    header: IpHeader,
+    segment: &[u8],
+    ports: [u8; 4],
+) -> Option<Segment> {
+    let plain_ip = header.header_len == ipv4::MIN_HEADER_LEN || header.dest.is_ipv6();
+    let partial = matches!(packet.meta.checksum, Checksum::Partial { .. });
+    if !plain_ip || header.fragment.is_some() || packet.meta.gso.is_some() || partial {
+        return None;
+    }
+    let tcp_header_len = tcp::header_len(segment).filter(|&len| len <= segment.len())?;
+    let payload_len = header.payload_len.checked_sub(tcp_header_len)?;
+    let flags = u16::from_be_bytes(read(segment, tcp::OFFSET_FLAGS_OFFSET)?);
+    let flags = TcpFlags::from_bits_truncate(flags);
+    if payload_len == 0 || flags - TcpFlags::PSH != TcpFlags::ACK {
+        return None;
+    }
+    Some(Segment {
+        header,
+        header_len: header.header_len + tcp_header_len,
+        payload_len,
+        seq: u32::from_be_bytes(read(segment, tcp::SEQ_OFFSET)?),
+        ports,
+        push: flags.contains(TcpFlags::PSH),
+    })
+}
+
+/// Whether two frames agree in all that a merged packet keeps of only one.
+#[inline]
+fn same_headers(first: &[u8], next: &[u8], segment: &Segment) -> bool {
+    let at = segment.header.header_len;
+    let equal = |from: usize, to: usize| match (first.get(from..to), next.get(from..to)) {
+        (Some(first), Some(next)) => first == next,
+        _ => false,
+    };
+    let ip = if at == ipv4::MIN_HEADER_LEN {
+        equal(0, ipv4::LENGTH_OFFSET)
+            && equal(ipv4::ID_OFFSET + 2, ipv4::CHECKSUM_OFFSET)
+            && equal(ipv4::CHECKSUM_OFFSET + 2, at)
+    } else {
+        equal(0, ipv6::LENGTH_OFFSET) && equal(ipv6::NEXT_HEADER_OFFSET, at)
+    };
+    // Data offset, flags but for PSH, and window.
+    let word = |frame| {
+        let word = read::<4>(frame, at + tcp::OFFSET_FLAGS_OFFSET).map(u32::from_be_bytes);
+        word.map(|word| word & !(u32::from(TcpFlags::PSH.bits()) << 16))
+    };
+    ip && equal(at, at + tcp::SEQ_OFFSET)
+        && equal(at + tcp::ACK_OFFSET, at + tcp::OFFSET_FLAGS_OFFSET)
+        && word(first) == word(next)
+        && equal(at + tcp::CHECKSUM_OFFSET + 2, segment.header_len)
+}
+
+#[inline]
+fn read<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+/// Puts a 16-bit field in place and returns what was there.
+#[inline]
+fn write(bytes: &mut [u8], at: usize, value: u16) -> Option<u16> {
+    let place = bytes.get_mut(at..)?.first_chunk_mut::<2>()?;
+    let old = core::mem::replace(place, value.to_be_bytes());
+    Some(u16::from_be_bytes(old))
+}

@@ -1,0 +1,298 @@
+//! Segmentation in software: super-segments into packets, for devices that cannot do it.
+
+use crate::DeviceCaps;
+use crate::buf::{Checksum, Gso, GsoKind, HeadBuf, TxBatch, TxMeta, TxPacket};
+use crate::stats::DropReason;
+use crate::wire::checksum::{Sum, pseudo_header};
+use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport, udp};
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Makes `packet` fit a device with `caps` and appends the result to `out`: the packet itself, or
+/// the segments that it stands for. How many that were.
+///
+/// All headers lie in `packet.head` and nothing else does; the payload is not moved. Each segment
+/// gets its own sequence number, identification, lengths and checksums; FIN and PSH go to the last,
+/// CWR to the first where [`Gso::ecn`] says so. Checksums are complete unless the device does them;
+/// what was in the fields of a super-segment does not matter.
+///
+/// # Errors
+/// [`DropReason::BadOffload`] if `packet.meta.gso` contradicts the headers; the packet is dropped.
+pub fn segment(
+    mut packet: TxPacket,
+    caps: DeviceCaps,
+    out: &mut TxBatch,
+) -> Result<usize, DropReason> {
+    let Some(gso) = packet.meta.gso else {
+        if !caps.tx_checksum {
+            transport::complete_checksum(&mut packet);
+        }
+        out.push(packet);
+        return Ok(1);
+    };
+    let cut_by_device = match gso.kind {
+        GsoKind::Tcp4 | GsoKind::Tcp6 => caps.tso,
+        GsoKind::Udp => caps.uso,
+    };
+    if cut_by_device && caps.tx_checksum {
+        out.push(packet);
+        return Ok(1);
+    }
+    let cutter = Cutter::new(&packet, gso, caps.tx_checksum)?;
+    Ok(cutter.cut(&packet.body, out))
+}
+
+/// What is the same for all segments of one packet.
+struct Cutter {
+    /// The headers, with 0 in the fields that each segment fills in.
+    template: HeadBuf,
+    meta: TxMeta,
+    ip_header_len: usize,
+    transport: Transport,
+    /// Sum of the IPv4 header's constant fields, and the first identification.
+    ipv4: Option<(Sum, u16)>,
+    /// Sum of the pseudo-header's constant fields.
+    pseudo: Sum,
+    /// Sum of the transport header's constant fields.
+    header: Sum,
+    size: usize,
+    ecn: bool,
+    offload: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Transport {
+    Tcp { seq: u32, offset_flags: u16 },
+    Udp,
+}
+
+/// What is special about one segment.
+struct Segment {
+    index: u16,
+    /// Position of its payload in that of the whole packet.
+    position: u32,
+    payload_len: usize,
+    last: bool,
+}
+
+impl Cutter {
+    fn new(packet: &TxPacket, gso: Gso, offload: bool) -> Result<Self, DropReason> {
+        let bad = DropReason::BadOffload;
+        let header = IpHeader::parse_quoted(&packet.head).map_err(|_| bad)?;
+        let kind = match (ip::version(&packet.head), header.protocol) {
+            (Some(4), ip::TCP) => GsoKind::Tcp4,
+            (Some(6), ip::TCP) => GsoKind::Tcp6,
+            (_, ip::UDP) => GsoKind::Udp,
+            _ => return Err(bad),
+        };
+        if kind != gso.kind || gso.size == 0 {
+            return Err(bad);
+        }
+        let at = header.header_len;
+        let mut template = packet.head.clone();
+        let transport = if header.protocol == ip::TCP {
+            let bytes = template.get(at..).unwrap_or_default();
+            if tcp::header_len(bytes) != Some(bytes.len()) {
+                return Err(bad);
+            }
+            let seq = take(&mut template, at + tcp::SEQ_OFFSET).ok_or(bad)?;
+            let offset_flags = take(&mut template, at + tcp::OFFSET_FLAGS_OFFSET).ok_or(bad)?;
+            take::<2>(&mut template, at + tcp::CHECKSUM_OFFSET).ok_or(bad)?;
+            Transport::Tcp {
+                seq: u32::from_be_bytes(seq),
+                offset_flags: u16::from_be_bytes(offset_flags),
+            }
+        } else {
+            if template.len() != at + udp::HEADER_LEN {
+                return Err(bad);
+            }
+            take::<2>(&mut template, at + udp::LENGTH_OFFSET).ok_or(bad)?;
+            take::<2>(&mut template, at + udp::CHECKSUM_OFFSET).ok_or(bad)?;
+            Transport::Udp
+        };
+        let ipv4 = if header.dest.is_ipv4() {
+            take::<2>(&mut template, ipv4::LENGTH_OFFSET).ok_or(bad)?;
+            take::<2>(&mut template, ipv4::ID_OFFSET).ok_or(bad)?;
+            take::<2>(&mut template, ipv4::CHECKSUM_OFFSET).ok_or(bad)?;
+            Some((sum_of(template.get(..at)), header.id))
+        } else {
+            None
+        };
+        let mut meta = packet.meta;
+        meta.gso = None;
+        Ok(Self {
+            header: sum_of(template.get(at..)),
+            pseudo: pseudo_header(header.source, header.dest, header.protocol, 0),
+            template,
+            meta,
+            ip_header_len: at,
+            transport,
+            ipv4,
+            size: usize::from(gso.size),
+            ecn: gso.ecn,
+            offload,
+        })
+    }
+
+    fn cut(&self, body: &[Bytes], out: &mut TxBatch) -> usize {
+        let mut left: usize = body.iter().map(Bytes::len).sum();
+        let count = left.div_ceil(self.size).max(1);
+        let out = out.packets_mut();
+        out.reserve(count);
+        let mut rest = Rest { body, position: 0 };
+        let mut position = 0_u32;
+        let mut index = 0_u16;
+        loop {
+            let payload_len = left.min(self.size);
+            left -= payload_len;
+            let segment = Segment {
+                index,
+                position,
+                payload_len,
+                last: left == 0,
+            };
+            // Filled in where it stays: a packet is large to move.
+            out.push(TxPacket {
+                head: self.template.clone(),
+                body: SmallVec::new(),
+                meta: self.meta,
+            });
+            if let Some(packet) = out.last_mut() {
+                let payload = rest.take(payload_len, &mut packet.body, !self.offload);
+                self.fill(&segment, payload, packet);
+            }
+            if segment.last {
+                return count;
+            }
+            position = position.wrapping_add(u32::try_from(payload_len).unwrap_or(0));
+            index = index.wrapping_add(1);
+        }
+    }
+
+    /// Fills in the fields that the template leaves open.
+    #[inline]
+    fn fill(&self, segment: &Segment, payload: Sum, packet: &mut TxPacket) {
+        let at = self.ip_header_len;
+        let head = &mut packet.head;
+        let transport_len = head.len() - at + segment.payload_len;
+        let length = u16::try_from(transport_len).unwrap_or(0);
+
+        let mut pseudo = self.pseudo;
+        pseudo.add_u16(length);
+        let mut sum = self.header;
+        let (protocol, checksum_offset) = match self.transport {
+            Transport::Tcp { seq, offset_flags } => {
+                let seq = seq.wrapping_add(segment.position);
+                let offset_flags = self.flags(offset_flags, segment);
+                sum.add_u32(seq);
+                sum.add_u16(offset_flags);
+                put(head, at + tcp::SEQ_OFFSET, seq.to_be_bytes());
+                put(
+                    head,
+                    at + tcp::OFFSET_FLAGS_OFFSET,
+                    offset_flags.to_be_bytes(),
+                );
+                (ip::TCP, tcp::CHECKSUM_OFFSET)
+            }
+            Transport::Udp => {
+                sum.add_u16(length);
+                put(head, at + udp::LENGTH_OFFSET, length.to_be_bytes());
+                (ip::UDP, udp::CHECKSUM_OFFSET)
+            }
+        };
+        let field = if self.offload {
+            packet.meta.checksum = Checksum::Partial {
+                start: u16::try_from(at).unwrap_or(0),
+                offset: u16::try_from(checksum_offset).unwrap_or(0),
+            };
+            pseudo.partial()
+        } else {
+            packet.meta.checksum = Checksum::Verified;
+            sum.add(pseudo);
+            sum.add(payload);
+            transport::finish(sum, protocol)
+        };
+        put(head, at + checksum_offset, field.to_be_bytes());
+
+        if let Some((mut sum, id)) = self.ipv4 {
+            let length = u16::try_from(at + transport_len).unwrap_or(0);
+            let id = id.wrapping_add(segment.index);
+            sum.add_u16(length);
+            sum.add_u16(id);
+            put(head, ipv4::LENGTH_OFFSET, length.to_be_bytes());
+            put(head, ipv4::ID_OFFSET, id.to_be_bytes());
+            put(head, ipv4::CHECKSUM_OFFSET, sum.fold().to_be_bytes());
+        } else {
+            put(head, ipv6::LENGTH_OFFSET, length.to_be_bytes());
+        }
+    }
+
+    #[inline]
+    fn flags(&self, offset_flags: u16, segment: &Segment) -> u16 {
+        let mut gone = TcpFlags::empty();
+        if !segment.last {
+            gone |= TcpFlags::FIN | TcpFlags::PSH;
+        }
+        if self.ecn && segment.index > 0 {
+            gone |= TcpFlags::CWR;
+        }
+        offset_flags & !gone.bits()
+    }
+}
+
+/// The payload that is not in a segment yet.
+struct Rest<'a> {
+    body: &'a [Bytes],
+    /// Bytes of the first piece that are.
+    position: usize,
+}
+
+impl Rest<'_> {
+    /// Moves `len` bytes behind `out`; their sum, if `summed`.
+    #[inline]
+    fn take(&mut self, mut len: usize, out: &mut SmallVec<[Bytes; 8]>, summed: bool) -> Sum {
+        let mut sum = Sum::new();
+        while len > 0
+            && let [piece, behind @ ..] = self.body
+        {
+            let end = piece.len().min(self.position + len);
+            if end > self.position {
+                let part = piece.slice(self.position..end);
+                if summed {
+                    sum.add_bytes(&part);
+                }
+                len -= part.len();
+                out.push(part);
+            }
+            self.position = end;
+            if end == piece.len() {
+                self.body = behind;
+                self.position = 0;
+            }
+        }
+        sum
+    }
+}
+
+fn sum_of(bytes: Option<&[u8]>) -> Sum {
+    let mut sum = Sum::new();
+    sum.add_bytes(bytes.unwrap_or_default());
+    sum
+}
+
+/// The bytes at `at`, which become 0; `None` if the head ends before.
+fn take<const N: usize>(head: &mut HeadBuf, at: usize) -> Option<[u8; N]> {
+    let place = head.get_mut(at..)?.first_chunk_mut::<N>()?;
+    Some(core::mem::replace(place, [0; N]))
+}
+
+/// Writes a field; [`Cutter::new`] has made sure that the head has it.
+#[inline]
+fn put<const N: usize>(head: &mut HeadBuf, at: usize, value: [u8; N]) {
+    if let Some(place) = head
+        .get_mut(at..)
+        .and_then(|bytes| bytes.first_chunk_mut::<N>())
+    {
+        *place = value;
+    }
+}

@@ -1,0 +1,182 @@
+//! The Internet checksum (RFC 1071): ones' complement sums over any number of pieces.
+
+use core::net::IpAddr;
+
+/// Bytes that are copied and then summed while they are in the first-level cache.
+const BLOCK: usize = 2048;
+
+/// A running ones' complement sum.
+///
+/// Pieces may have odd lengths; the result is that of all of them joined.
+///
+/// ```
+/// use net_core::wire::checksum::{Sum, checksum};
+/// let mut sum = Sum::new();
+/// sum.add_bytes(&[0x45, 0x00, 0x00]);
+/// sum.add_bytes(&[0x54]);
+/// assert_eq!(sum.fold(), checksum(&[0x45, 0x00, 0x00, 0x54]));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Sum of 16-bit words in the byte order of memory, carries not folded yet; there is room for
+    /// those of 2^33 bytes.
+    words: u64,
+    /// Whether an odd number of bytes went in, so that the next piece is shifted by one.
+    odd: bool,
+}
+
+impl Sum {
+    /// The sum of nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            words: 0,
+            odd: false,
+        }
+    }
+
+    /// Adds the bytes of the next piece.
+    #[inline]
+    pub fn add_bytes(&mut self, bytes: &[u8]) {
+        self.add_words(sum_words(bytes), bytes.len());
+    }
+
+    /// Adds a 16-bit number; call it at even positions only.
+    #[inline]
+    pub const fn add_u16(&mut self, number: u16) {
+        self.words = self.words.wrapping_add(number.to_be() as u64);
+    }
+
+    /// Adds a 32-bit number; call it at even positions only.
+    #[inline]
+    pub const fn add_u32(&mut self, number: u32) {
+        self.words = self.words.wrapping_add(number.to_be() as u64);
+    }
+
+    /// Adds what another sum holds, as if its bytes came next.
+    #[inline]
+    pub fn add(&mut self, other: Self) {
+        self.add_words(other.words, usize::from(other.odd));
+    }
+
+    /// The checksum: the complement of the sum, in host order, ready for the header field.
+    ///
+    /// Over data that includes a correct checksum it is 0.
+    #[inline]
+    #[must_use]
+    pub const fn fold(self) -> u16 {
+        !self.partial()
+    }
+
+    /// The sum itself, not complemented, in host order: what a packet whose checksum a device
+    /// completes carries in the field.
+    #[inline]
+    #[must_use]
+    pub const fn partial(self) -> u16 {
+        u16::from_be(fold_words(self.words))
+    }
+
+    #[inline]
+    fn add_words(&mut self, words: u64, len: usize) {
+        let words = if self.odd {
+            u64::from(fold_words(words).swap_bytes())
+        } else {
+            words
+        };
+        self.words = self.words.wrapping_add(words);
+        self.odd ^= len & 1 == 1;
+    }
+}
+
+/// The checksum of one piece of memory, in host order.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum = Sum::new();
+    sum.add_bytes(bytes);
+    sum.fold()
+}
+
+/// The sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1); `len` is that of the transport
+/// header and its payload.
+#[inline]
+#[must_use]
+pub fn pseudo_header(source: IpAddr, dest: IpAddr, protocol: u8, len: u32) -> Sum {
+    let mut sum = Sum::new();
+    for address in [source, dest] {
+        match address {
+            IpAddr::V4(address) => sum.add_u32(address.to_bits()),
+            IpAddr::V6(address) => sum.add_bytes(&address.octets()),
+        }
+    }
+    sum.add_u16(u16::from(protocol));
+    sum.add_u32(len);
+    sum
+}
+
+/// Copies `src` to the front of `dst` and adds it to `sum` on the way; how many bytes that were:
+/// the shorter length of the two.
+pub fn copy_and_sum(src: &[u8], dst: &mut [u8], sum: &mut Sum) -> usize {
+    let len = src.len().min(dst.len());
+    let src = src.get(..len).unwrap_or_default();
+    let dst = dst.get_mut(..len).unwrap_or_default();
+    for (src, dst) in src.chunks(BLOCK).zip(dst.chunks_mut(BLOCK)) {
+        dst.copy_from_slice(src);
+        sum.add_bytes(src);
+    }
+    len
+}
+
+/// The new value of a checksum field when a 16-bit word that it covers changes (RFC 1624 eqn. 3).
+#[inline]
+#[must_use]
+pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
+    let sum = u32::from(!checksum) + u32::from(!old) + u32::from(new);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
+/// The sum over `bytes` as 16-bit words of memory order, an odd last byte padded with zero.
+///
+/// The loop takes 64 bits at once: `total` lets the carries out of the top go, and `high`, the sum
+/// of the upper halves alone, is what it takes to get the sum of the lower halves out of it again.
+/// Its form is one that the compiler turns into vectors.
+#[inline]
+fn sum_words(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (mut total, mut high) = (0_u64, 0_u64);
+    for word in words {
+        let word = u64::from_ne_bytes(*word);
+        total = total.wrapping_add(word);
+        high = high.wrapping_add(word >> 32);
+    }
+    let low = total.wrapping_sub(high << 32);
+    low.wrapping_add(high).wrapping_add(sum_rest(rest))
+}
+
+/// The sum of up to seven bytes.
+#[inline]
+fn sum_rest(bytes: &[u8]) -> u64 {
+    let (word, rest) = match bytes {
+        &[a, b, c, d, ref rest @ ..] => (u32::from_ne_bytes([a, b, c, d]), rest),
+        rest => (0, rest),
+    };
+    let last = match *rest {
+        [a] => u32::from_ne_bytes([a, 0, 0, 0]),
+        [a, b] => u32::from_ne_bytes([a, b, 0, 0]),
+        [a, b, c] => u32::from_ne_bytes([a, b, c, 0]),
+        _ => 0,
+    };
+    u64::from(word) + u64::from(last)
+}
+
+/// Folds the carries back in until 16 bits are left.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the carries are folded in")]
+const fn fold_words(words: u64) -> u16 {
+    let sum = (words & 0xffff_ffff) + (words >> 32);
+    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    sum as u16
+}

@@ -1,0 +1,146 @@
+//! The IP header, of either version, as the stack uses it.
+
+use super::{ipv4, ipv6};
+use crate::buf::HeadBuf;
+use crate::stats::DropReason;
+use core::net::IpAddr;
+
+/// Protocol number of ICMP (for IPv4).
+pub const ICMP: u8 = 1;
+/// Protocol number of TCP.
+pub const TCP: u8 = 6;
+/// Protocol number of UDP.
+pub const UDP: u8 = 17;
+/// Protocol number of ICMPv6.
+pub const ICMPV6: u8 = 58;
+
+/// Where a fragment belongs in its packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fragment {
+    /// Position of its payload in that of the whole packet, in bytes.
+    pub offset: u16,
+    /// More of them follow.
+    pub more: bool,
+}
+
+/// What an IPv4 or IPv6 header says.
+///
+/// ```
+/// use net_core::buf::HeadBuf;
+/// use net_core::wire::IpHeader;
+/// let header = IpHeader::new("10.7.0.1".parse()?, "10.7.0.2".parse()?, 17, 0);
+/// let mut head = HeadBuf::new();
+/// header.emit(&mut head);
+/// assert_eq!(IpHeader::parse(&head, head.len()), Ok(header));
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpHeader {
+    /// Source address; of the same family as `dest`.
+    pub source: IpAddr,
+    /// Destination address.
+    pub dest: IpAddr,
+    /// Protocol number of the payload. Behind an IPv6 header it may be that of an extension
+    /// header, which is then part of the payload.
+    pub protocol: u8,
+    /// Time to live or hop limit.
+    pub ttl: u8,
+    /// Type of service or traffic class: DSCP and ECN.
+    pub tos: u8,
+    /// Bytes of the header, options included.
+    pub header_len: usize,
+    /// Bytes behind the header that belong to the packet. What follows them is padding.
+    pub payload_len: usize,
+    /// The packet must not be fragmented on its way; always set for IPv6.
+    pub dont_fragment: bool,
+    /// Set on a fragment (IPv4).
+    pub fragment: Option<Fragment>,
+    /// Identification (IPv4), 0 for IPv6.
+    pub id: u16,
+}
+
+impl IpHeader {
+    /// A header for a packet of our own: hop limit 64, no service, not to be fragmented.
+    #[must_use]
+    pub const fn new(source: IpAddr, dest: IpAddr, protocol: u8, payload_len: usize) -> Self {
+        Self {
+            source,
+            dest,
+            protocol,
+            ttl: 64,
+            tos: 0,
+            header_len: match dest {
+                IpAddr::V4(_) => ipv4::MIN_HEADER_LEN,
+                IpAddr::V6(_) => ipv6::HEADER_LEN,
+            },
+            payload_len,
+            dont_fragment: true,
+            fragment: None,
+            id: 0,
+        }
+    }
+
+    /// Reads the header at the front of `frame`.
+    ///
+    /// `total_len` is the length of the whole packet, pieces outside `frame` included. A length
+    /// field of 0 is taken for a packet that is too long for it.
+    ///
+    /// # Errors
+    /// The reason to drop the packet: another version, a header that is cut off or broken, a wrong
+    /// IPv4 header checksum, or a length that exceeds `total_len`.
+    #[inline]
+    pub fn parse(frame: &[u8], total_len: usize) -> Result<Self, DropReason> {
+        match version(frame) {
+            Some(4) => ipv4::parse(frame, total_len),
+            Some(6) => ipv6::parse(frame, total_len),
+            Some(_) => Err(DropReason::IpVersion),
+            None => Err(DropReason::Truncated),
+        }
+    }
+
+    /// Reads the header of a packet that an ICMP error quotes (RFC 1122 §3.2.2, RFC 4443 §3).
+    ///
+    /// The quotation may end early, so `payload_len` is what the original claimed, and the header
+    /// checksum, which routers may have left as it was, is not looked at.
+    ///
+    /// # Errors
+    /// The reason to drop the message: another version, or a header that is cut off or broken.
+    pub fn parse_quoted(quotation: &[u8]) -> Result<Self, DropReason> {
+        match version(quotation) {
+            Some(4) => ipv4::parse_quoted(quotation),
+            Some(6) => ipv6::parse_quoted(quotation),
+            Some(_) => Err(DropReason::IpVersion),
+            None => Err(DropReason::Truncated),
+        }
+    }
+
+    /// Prepends the header: 20 bytes with their checksum for IPv4, 40 for IPv6. `header_len` is not
+    /// looked at: options are not emitted. A packet too long for the length field gets 0 there.
+    #[inline]
+    pub fn emit(&self, head: &mut HeadBuf) {
+        match (self.source, self.dest) {
+            (IpAddr::V4(source), IpAddr::V4(dest)) => ipv4::emit(self, source, dest, head),
+            (source, dest) => ipv6::emit(self, to_v6(source), to_v6(dest), head),
+        }
+    }
+
+    /// Bytes of header and payload.
+    #[must_use]
+    pub const fn total_len(&self) -> usize {
+        self.header_len.saturating_add(self.payload_len)
+    }
+}
+
+/// The IP version of a packet, `None` if it is empty.
+#[inline]
+#[must_use]
+pub fn version(frame: &[u8]) -> Option<u8> {
+    frame.first().map(|byte| byte >> 4)
+}
+
+fn to_v6(address: IpAddr) -> core::net::Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}

@@ -1,0 +1,132 @@
+//! The IPv4 header (RFC 791 §3.1).
+
+use super::checksum::checksum;
+use super::ip::{Fragment, IpHeader};
+use crate::buf::HeadBuf;
+use crate::stats::DropReason;
+use core::net::{IpAddr, Ipv4Addr};
+use zerocopy::byteorder::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of a header without options.
+pub const MIN_HEADER_LEN: usize = 20;
+
+/// Where in the header the total length is.
+pub(crate) const LENGTH_OFFSET: usize = 2;
+/// Where in the header the identification is.
+pub(crate) const ID_OFFSET: usize = 4;
+/// Where in the header the protocol number is.
+pub(crate) const PROTOCOL_OFFSET: usize = 9;
+/// Where in the header its checksum is.
+pub(crate) const CHECKSUM_OFFSET: usize = 10;
+
+const DONT_FRAGMENT: u16 = 0x4000;
+const MORE_FRAGMENTS: u16 = 0x2000;
+const OFFSET_MASK: u16 = 0x1fff;
+
+/// The fixed part of the header as it lies in memory.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Fixed {
+    version_ihl: u8,
+    tos: u8,
+    total_len: U16,
+    id: U16,
+    fragment: U16,
+    ttl: u8,
+    protocol: u8,
+    checksum: U16,
+    source: [u8; 4],
+    dest: [u8; 4],
+}
+
+impl Fixed {
+    /// The header with its length in bytes, which is at least 20.
+    #[inline]
+    fn read(bytes: &[u8]) -> Result<(&Self, usize), DropReason> {
+        let (fixed, _) = Self::ref_from_prefix(bytes).map_err(|_| DropReason::Truncated)?;
+        let header_len = usize::from(fixed.version_ihl & 0xf) * 4;
+        if header_len < MIN_HEADER_LEN {
+            return Err(DropReason::IpHeader);
+        }
+        Ok((fixed, header_len))
+    }
+
+    #[inline]
+    fn to_header(&self, header_len: usize, payload_len: usize) -> IpHeader {
+        let fragment = self.fragment.get();
+        IpHeader {
+            source: IpAddr::V4(Ipv4Addr::from(self.source)),
+            dest: IpAddr::V4(Ipv4Addr::from(self.dest)),
+            protocol: self.protocol,
+            ttl: self.ttl,
+            tos: self.tos,
+            header_len,
+            payload_len,
+            dont_fragment: fragment & DONT_FRAGMENT != 0,
+            fragment: (fragment & (MORE_FRAGMENTS | OFFSET_MASK) != 0).then(|| Fragment {
+                offset: (fragment & OFFSET_MASK) << 3,
+                more: fragment & MORE_FRAGMENTS != 0,
+            }),
+            id: self.id.get(),
+        }
+    }
+}
+
+#[inline]
+pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReason> {
+    let (fixed, header_len) = Fixed::read(frame)?;
+    let header = frame.get(..header_len).ok_or(DropReason::Truncated)?;
+    if checksum(header) != 0 {
+        return Err(DropReason::IpChecksum);
+    }
+    let length = match usize::from(fixed.total_len.get()) {
+        0 if total_len > usize::from(u16::MAX) => total_len,
+        length => length,
+    };
+    if length > total_len {
+        return Err(DropReason::Truncated);
+    }
+    let payload_len = length.checked_sub(header_len).ok_or(DropReason::IpHeader)?;
+    Ok(fixed.to_header(header_len, payload_len))
+}
+
+pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
+    let (fixed, header_len) = Fixed::read(quotation)?;
+    if quotation.len() < header_len {
+        return Err(DropReason::Truncated);
+    }
+    let payload_len = usize::from(fixed.total_len.get()).saturating_sub(header_len);
+    Ok(fixed.to_header(header_len, payload_len))
+}
+
+#[inline]
+pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &mut HeadBuf) {
+    let mut fragment = if header.dont_fragment {
+        DONT_FRAGMENT
+    } else {
+        0
+    };
+    if let Some(Fragment { offset, more }) = header.fragment {
+        fragment |= offset >> 3;
+        if more {
+            fragment |= MORE_FRAGMENTS;
+        }
+    }
+    let length = header.payload_len.saturating_add(MIN_HEADER_LEN);
+    let mut fixed = Fixed {
+        version_ihl: 0x45,
+        tos: header.tos,
+        total_len: U16::new(u16::try_from(length).unwrap_or(0)),
+        id: U16::new(header.id),
+        fragment: U16::new(fragment),
+        ttl: header.ttl,
+        protocol: header.protocol,
+        checksum: U16::ZERO,
+        source: source.octets(),
+        dest: dest.octets(),
+    };
+    fixed.checksum = U16::new(checksum(fixed.as_bytes()));
+    head.prepend(MIN_HEADER_LEN)
+        .copy_from_slice(fixed.as_bytes());
+}

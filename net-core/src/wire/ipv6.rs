@@ -1,0 +1,87 @@
+//! The IPv6 header (RFC 8200 §3), without extension headers.
+
+use super::ip::IpHeader;
+use crate::buf::HeadBuf;
+use crate::stats::DropReason;
+use core::net::{IpAddr, Ipv6Addr};
+use zerocopy::byteorder::network_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of the header.
+pub const HEADER_LEN: usize = 40;
+
+/// Where in the header the payload length is.
+pub(crate) const LENGTH_OFFSET: usize = 4;
+/// Where in the header the protocol number is.
+pub(crate) const NEXT_HEADER_OFFSET: usize = 6;
+
+/// The header as it lies in memory.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Fixed {
+    version_class_flow: U32,
+    payload_len: U16,
+    next_header: u8,
+    hop_limit: u8,
+    source: [u8; 16],
+    dest: [u8; 16],
+}
+
+impl Fixed {
+    #[inline]
+    fn read(bytes: &[u8]) -> Result<&Self, DropReason> {
+        let (fixed, _) = Self::ref_from_prefix(bytes).map_err(|_| DropReason::Truncated)?;
+        Ok(fixed)
+    }
+
+    #[inline]
+    fn to_header(&self, payload_len: usize) -> IpHeader {
+        let [first, second, ..] = self.version_class_flow.to_bytes();
+        IpHeader {
+            source: IpAddr::V6(Ipv6Addr::from(self.source)),
+            dest: IpAddr::V6(Ipv6Addr::from(self.dest)),
+            protocol: self.next_header,
+            ttl: self.hop_limit,
+            tos: first << 4 | second >> 4,
+            header_len: HEADER_LEN,
+            payload_len,
+            dont_fragment: true,
+            fragment: None,
+            id: 0,
+        }
+    }
+}
+
+#[inline]
+pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReason> {
+    let fixed = Fixed::read(frame)?;
+    let room = total_len
+        .checked_sub(HEADER_LEN)
+        .ok_or(DropReason::Truncated)?;
+    let payload_len = match usize::from(fixed.payload_len.get()) {
+        0 if room > usize::from(u16::MAX) => room,
+        length => length,
+    };
+    if payload_len > room {
+        return Err(DropReason::Truncated);
+    }
+    Ok(fixed.to_header(payload_len))
+}
+
+pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
+    let fixed = Fixed::read(quotation)?;
+    Ok(fixed.to_header(usize::from(fixed.payload_len.get())))
+}
+
+#[inline]
+pub(super) fn emit(header: &IpHeader, source: Ipv6Addr, dest: Ipv6Addr, head: &mut HeadBuf) {
+    let fixed = Fixed {
+        version_class_flow: U32::new(6 << 28 | u32::from(header.tos) << 20),
+        payload_len: U16::new(u16::try_from(header.payload_len).unwrap_or(0)),
+        next_header: header.protocol,
+        hop_limit: header.ttl,
+        source: source.octets(),
+        dest: dest.octets(),
+    };
+    head.prepend(HEADER_LEN).copy_from_slice(fixed.as_bytes());
+}
