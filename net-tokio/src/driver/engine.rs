@@ -90,6 +90,16 @@ impl Engine {
         result
     }
 
+    /// As [`control`](Self::control), but only if nobody works on the stack now.
+    pub(crate) fn try_control<R>(&self, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
+        let mut core = self.core.try_round()?;
+        if core.last_call.is_some() || self.ended.get().is_some() {
+            return None;
+        }
+        core.tick(self.time.now());
+        Some(f(&mut core))
+    }
+
     /// Looks at the stack, also after its end.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Core) -> R) -> R {
         f(&self.core.control())

@@ -12,7 +12,7 @@ mod slots;
 mod time;
 
 pub(crate) use engine::Engine;
-pub(crate) use mail::{ListenerEntry, TcpEntry, UdpEntry};
+pub(crate) use mail::{Accepted, ListenerEntry, TcpEntry, UdpEntry};
 pub(crate) use round::{BoundDevice, Core};
 pub(crate) use time::Time;
 

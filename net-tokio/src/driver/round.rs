@@ -103,6 +103,11 @@ impl Core {
         self.slots.add_listener(id)
     }
 
+    /// The time of the call under way.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// Moves time on to `now`, unless it is there already.
     pub(super) fn tick(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);

@@ -6,6 +6,7 @@ mod socket;
 mod split;
 mod stream;
 
+pub(crate) use conn::{slot_ready, tokio_ready};
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

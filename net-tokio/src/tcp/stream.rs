@@ -221,8 +221,8 @@ impl TcpStream {
         self.conn.try_write_vectored(bufs)
     }
 
-    /// Writes all of `chunk` without copying it, once there is any room; it may be larger than the
-    /// room.
+    /// Writes all of `chunk` without copying it, waiting for room as needed. What is still in
+    /// `chunk` afterwards was not written.
     ///
     /// Pieces under 512 bytes are copied: sharing them would cost more.
     ///
@@ -231,8 +231,8 @@ impl TcpStream {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: where the future is dropped, nothing of `chunk` was written.
-    pub async fn write_chunk(&self, chunk: Bytes) -> io::Result<()> {
+    /// Cancel safe: where the future is dropped, `chunk` holds what was not written.
+    pub async fn write_chunk(&self, chunk: &mut Bytes) -> io::Result<()> {
         self.conn.write_chunk(chunk).await
     }
 
