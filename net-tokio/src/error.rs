@@ -105,10 +105,7 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert_eq!(refused.raw_os_error(), Some(111));
             assert_eq!(in_use.raw_os_error(), Some(98));
-            assert_eq!(
-                to_io(SocketError::TooManySockets).raw_os_error(),
-                Some(23)
-            );
+            assert_eq!(to_io(SocketError::TooManySockets).raw_os_error(), Some(23));
         }
     }
 

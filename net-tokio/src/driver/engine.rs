@@ -5,6 +5,7 @@ use super::round::{Core, Outcome};
 use super::{Parts, Time, time};
 use crate::error::{self, Ended};
 use crate::shared::{ChunkPool, Fault, Kick, RunRight, Stop, Touch, Turn};
+use crate::sync::MutexGuard;
 use net_core::{Instant, SocketError, SocketId};
 use std::cell::Cell;
 use std::fmt;
@@ -247,44 +248,47 @@ impl Engine {
     }
 
     /// Rounds in a task until nothing is left to do, within a bound; the driver takes over the rest.
-    fn run_inline(&self, mut right: RunRight<'_>) {
+    fn run_inline<'a>(&'a self, right: RunRight<'a>) {
         let mut wakes = WAKES.try_with(Cell::take).unwrap_or_default();
         let mut driver_is_needed = false;
-        for round in 1.. {
-            let mut core = match self.core.try_round() {
-                Some(core) => core,
-                None if time::is_paused() => self.core.round(),
-                None => {
-                    driver_is_needed |= right.finish(true);
-                    break;
-                }
+        let mut rounds = 0;
+        let mut right = Some(right);
+        while let Some(held) = right.take() {
+            let Some(mut core) = self.inline_turn() else {
+                driver_is_needed |= held.finish(true);
+                break;
             };
             let outcome = self.round_of(&mut core, &mut wakes);
             drop(core);
-            driver_is_needed |= outcome.ended.is_some()
-                || outcome.next.is_some_and(|next| next < self.armed());
-            let again = right.finish(outcome.more);
+            driver_is_needed |=
+                outcome.ended.is_some() || outcome.next.is_some_and(|next| next < self.armed());
+            let again = held.finish(outcome.more);
             // A wake may drop a task and its sockets, which ring: the run right is free by now.
             wakes.drain(..).for_each(Waker::wake);
-            if !again {
-                break;
-            }
-            let next = (round < MAX_INLINE_ROUNDS).then(|| self.bell.kick.try_run());
-            match next {
-                Some(Some(next)) => right = next,
-                Some(None) => break,
-                None => {
-                    driver_is_needed = true;
-                    break;
-                }
+            rounds += 1;
+            if again && rounds == MAX_INLINE_ROUNDS {
+                driver_is_needed = true;
+            } else if again {
+                right = self.bell.kick.try_run();
             }
         }
         // Where the thread is ending, the room goes with it.
         let _ = WAKES.try_with(|room| room.set(wakes));
         if driver_is_needed {
+            // Asked for or not by now: the driver has to come, if only to set its timer.
             let _ = self.bell.kick.schedule();
             self.bell.kick.wake_driver();
         }
+    }
+
+    /// The stack for a round in a task; `None` where somebody else is inside, who is waited for only
+    /// under a paused clock.
+    fn inline_turn(&self) -> Option<MutexGuard<'_, Core>> {
+        let free = self.core.try_round();
+        if free.is_none() && time::is_paused() {
+            return Some(self.core.round());
+        }
+        free
     }
 }
 

@@ -57,12 +57,7 @@ pub(super) struct Outcome {
 }
 
 impl Core {
-    pub(super) fn new(
-        stack: Stack,
-        devices: Vec<BoundDevice>,
-        waker: Waker,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(stack: Stack, devices: Vec<BoundDevice>, waker: Waker, now: Instant) -> Self {
         let port = |bound| Port {
             bound,
             tx: TxBatch::with_capacity(BUDGET),
@@ -170,7 +165,11 @@ impl Core {
         if late || delivered && (abandoned || self.last_call.is_some()) {
             return Some(Ended::ShutDown);
         }
-        let mut links = self.devices.iter().filter(|port| !port.bound.loopback).peekable();
+        let mut links = self
+            .devices
+            .iter()
+            .filter(|port| !port.bound.loopback)
+            .peekable();
         (links.peek().is_some() && links.all(|port| port.failed)).then_some(Ended::DeviceFailed)
     }
 
@@ -199,8 +198,7 @@ impl Core {
                 }
             }
             if !self.rx.is_empty() {
-                self.stack
-                    .handle_batch(port.bound.iface, &mut self.rx, now);
+                self.stack.handle_batch(port.bound.iface, &mut self.rx, now);
                 self.rx.clear();
             }
         }

@@ -95,6 +95,9 @@ impl Slots {
         while let Some(event) = stack.poll_event() {
             match self.find(event.socket) {
                 Some(Entry::Tcp(entry)) => self.tcp_out(&entry, event, stack, now, wakes),
+                Some(Entry::Udp(entry)) if entry.has_waiting() => {
+                    self.udp_in(&entry, stack, now, wakes);
+                }
                 Some(Entry::Udp(entry)) => self.udp_out(&entry, stack, wakes),
                 Some(Entry::Listener(entry)) => self.accept(&entry, stack, now, wakes),
                 // A `TcpSocket` that is not connected and does not listen yet.
@@ -158,10 +161,14 @@ impl Slots {
     ) {
         let closed = entry.drain_tx(&mut self.outgoing, wakes);
         if let Some(mut udp) = stack.udp(entry.id()) {
-            for (payload, to) in self.outgoing.drain(..) {
-                match udp.send(payload, to) {
-                    // A full queue drops datagrams, as a network does.
-                    Ok(()) | Err(SocketError::WouldBlock | SocketError::NoBufferSpace) => {}
+            while let Some((payload, to)) = self.outgoing.pop_front() {
+                match udp.send(payload.clone(), to) {
+                    Ok(()) => {}
+                    Err(SocketError::WouldBlock) => {
+                        // The event that says there is room again brings us back.
+                        self.outgoing.push_front((payload, to));
+                        entry.put_back(&mut self.outgoing);
+                    }
                     Err(error) => entry.fail(error.into(), wakes),
                 }
             }
@@ -207,19 +214,14 @@ impl Slots {
         let Some(mut tcp) = stack.tcp(entry.id(), now) else {
             return;
         };
-        self.move_received(entry, &mut tcp, wakes);
-        let wake_free = if event.ready.contains(Readiness::WRITABLE) {
-            1
-        } else {
-            tcp.settings().send_buffer as u64 / 3
-        };
-        entry.grant(tcp.send_limit(), wake_free, wakes);
+        if event.ready.intersects(RECEIVED) {
+            self.move_received(entry, &mut tcp, wakes);
+        }
+        grant(entry, &mut tcp, wakes);
         if event.ready.contains(Readiness::CONNECTED) {
             entry.set_connected(wakes);
         }
-        if let Some(error) = tcp.take_error() {
-            entry.fail(error.into(), wakes);
-        }
+        fail(entry, &mut tcp, wakes);
     }
 
     fn udp_out(&mut self, entry: &UdpEntry, stack: &mut Stack, wakes: &mut Vec<Waker>) {
@@ -252,11 +254,9 @@ impl Slots {
         while let Ok((id, peer)) = stack.accept_held(listener.id()) {
             let entry = self.add_tcp(id, true);
             if let Some(mut tcp) = stack.tcp(id, now) {
-                entry.grant(tcp.send_limit(), 1, wakes);
+                grant(&entry, &mut tcp, wakes);
                 self.move_received(&entry, &mut tcp, wakes);
-                if let Some(error) = tcp.take_error() {
-                    entry.fail(error.into(), wakes);
-                }
+                fail(&entry, &mut tcp, wakes);
             }
             if listener.push((entry, peer), wakes).is_err() {
                 self.release(Release::Abort(id), stack, now);
@@ -303,6 +303,27 @@ impl Entry {
     }
 }
 
+/// Lets the application write on. A writer that waits is woken for a third of the buffer, or when
+/// nothing is under way.
+fn grant(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
+    let idle = tcp.acknowledged() == tcp.pushed();
+    let wake_free = if idle {
+        1
+    } else {
+        tcp.settings().send_buffer as u64 / 3
+    };
+    entry.grant(tcp.send_limit(), wake_free, wakes);
+}
+
+/// Hands a pending error to the application.
+fn fail(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
+    if tcp.error().is_some()
+        && let Some(error) = tcp.take_error()
+    {
+        entry.fail(error.into(), wakes);
+    }
+}
+
 /// Tells the connection how far the application has read, and the slot when to say so next.
 fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) {
     let mut consumed = entry.consumed();
@@ -320,3 +341,9 @@ fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) {
         consumed = seen;
     }
 }
+
+/// What comes with bytes, or with the end of them.
+const RECEIVED: Readiness = Readiness::READABLE
+    .union(Readiness::PEER_CLOSED)
+    .union(Readiness::HANG_UP)
+    .union(Readiness::ERROR);

@@ -38,16 +38,20 @@ impl Conn {
     }
 
     /// Opens a connection from the socket `id`, which is not used any more otherwise.
-    pub(super) async fn connect_from(net: &Net, id: SocketId, addr: SocketAddr) -> io::Result<Self> {
-        let opened = net.engine().act(|core, now| {
-            match core.stack_mut().connect(id, addr, now) {
+    pub(super) async fn connect_from(
+        net: &Net,
+        id: SocketId,
+        addr: SocketAddr,
+    ) -> io::Result<Self> {
+        let opened = net
+            .engine()
+            .act(|core, now| match core.stack_mut().connect(id, addr, now) {
                 Ok(()) | Err(SocketError::InProgress) => Ok(core.add_tcp(id)),
                 Err(error) => {
                     core.stack_mut().close(id, now);
                     Err(error)
                 }
-            }
-        });
+            });
         let conn = Self::new(net.clone(), opened?);
         poll_fn(|cx| conn.slot.poll_connect(cx.waker()))
             .await
@@ -100,7 +104,8 @@ impl Conn {
         let id = self.slot.id();
         self.net.engine().control(|core, now| {
             let tcp = core.stack_mut().tcp(id, now);
-            tcp.map(|tcp| tcp.info()).ok_or(SocketError::NoSuchSocket)
+            let tcp = tcp.ok_or(SocketError::NoSuchSocket)?;
+            tcp.info().ok_or(SocketError::NotConnected)
         })
     }
 
@@ -109,7 +114,9 @@ impl Conn {
         if wanted.is_empty() {
             return Ok(Ready::EMPTY);
         }
-        Ok(tokio_ready(coop::cooperative(self.slot.ready(wanted)).await))
+        Ok(tokio_ready(
+            coop::cooperative(self.slot.ready(wanted)).await,
+        ))
     }
 
     pub(super) fn try_io<R>(
@@ -199,7 +206,10 @@ impl Conn {
 
     pub(super) fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
         let room = buf.chunk_mut().len();
-        self.finish(self.slot.read_with(room, None, |bytes| buf.put_slice(bytes)))
+        self.finish(
+            self.slot
+                .read_with(room, None, |bytes| buf.put_slice(bytes)),
+        )
     }
 
     pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -228,10 +238,8 @@ impl Conn {
     pub(super) async fn write_chunk(&self, chunk: &mut Bytes) -> io::Result<()> {
         let pool = self.net.engine().pool();
         while !chunk.is_empty() {
-            self.wait(SlotReady::WRITE, || {
-                self.slot.push_bytes(chunk, pool, None)
-            })
-            .await?;
+            self.wait(SlotReady::WRITE, || self.slot.push_bytes(chunk, pool, None))
+                .await?;
         }
         Ok(())
     }

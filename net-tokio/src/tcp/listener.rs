@@ -6,8 +6,8 @@ use crate::driver::{Accepted, ListenerEntry};
 use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
 use crate::shared::{Stop, Touch};
-use net_core::socket::TcpOption;
 use net_core::SocketId;
+use net_core::socket::TcpOption;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -89,15 +89,15 @@ impl TcpListener {
 
     /// Makes the socket `id` listen.
     pub(super) fn listen_from(net: &Net, id: SocketId, backlog: u32) -> io::Result<Self> {
-        let slot = net.engine().control(|core, now| {
-            match core.stack_mut().listen(id, backlog) {
-                Ok(()) => Ok(core.add_listener(id)),
-                Err(error) => {
-                    core.stack_mut().close(id, now);
-                    Err(error)
-                }
-            }
-        })?;
+        let slot =
+            net.engine()
+                .control(|core, now| match core.stack_mut().listen(id, backlog) {
+                    Ok(()) => Ok(core.add_listener(id)),
+                    Err(error) => {
+                        core.stack_mut().close(id, now);
+                        Err(error)
+                    }
+                })?;
         Ok(Self {
             net: net.clone(),
             slot,

@@ -30,7 +30,9 @@ fn family_of(addr: SocketAddr) -> Family {
 fn ttl_option(ttl: u32) -> io::Result<TcpOption> {
     match u8::try_from(ttl) {
         Ok(ttl @ 1..) => Ok(TcpOption::Ttl(Some(ttl))),
-        _ => Err(to_io(SocketError::InvalidInput("a time to live is 1 to 255"))),
+        _ => Err(to_io(SocketError::InvalidInput(
+            "a time to live is 1 to 255",
+        ))),
     }
 }
 

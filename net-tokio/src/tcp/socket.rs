@@ -267,7 +267,7 @@ impl TcpSocket {
     /// `Unsupported` for any interface; `None` is what every socket has.
     pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
         match interface {
-            None => self.settings(drop),
+            None => self.settings(|_| ()),
             Some(_) => Err(to_io(SocketError::Unsupported("SO_BINDTODEVICE"))),
         }
     }

@@ -342,7 +342,8 @@ impl TcpStream {
     /// # Errors
     /// When the stack has ended.
     pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.conn.set_option(TcpOption::Linger(Some(Duration::ZERO)))
+        self.conn
+            .set_option(TcpOption::Linger(Some(Duration::ZERO)))
     }
 
     /// The time to live, or hop limit, of packets sent (`IP_TTL`).

@@ -147,7 +147,9 @@ impl UdpSocket {
         if wanted.is_empty() {
             return Ok(Ready::EMPTY);
         }
-        Ok(tokio_ready(coop::cooperative(self.slot.ready(wanted)).await))
+        Ok(tokio_ready(
+            coop::cooperative(self.slot.ready(wanted)).await,
+        ))
     }
 
     /// Waits until a datagram or an error is there.

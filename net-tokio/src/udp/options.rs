@@ -112,7 +112,7 @@ impl UdpSocket {
     /// `Unsupported` for any interface; `None` is what every socket has.
     pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
         match interface {
-            None => self.settings(drop),
+            None => self.settings(|_| ()),
             Some(_) => self.unsupported("SO_BINDTODEVICE"),
         }
     }

@@ -28,11 +28,7 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As for [`recv`](Self::recv).
-    pub fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll_recv_from(cx, buf).map_ok(drop)
     }
 
@@ -138,11 +134,7 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As for [`recv`](Self::recv).
-    pub fn poll_peek(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll_peek_from(cx, buf).map_ok(drop)
     }
 
@@ -180,8 +172,7 @@ impl UdpSocket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
         self.poll(cx, |waker| {
-            self.slot
-                .peek(Some(waker), |datagram| fill(datagram, buf))
+            self.slot.peek(Some(waker), |datagram| fill(datagram, buf))
         })
     }
 

@@ -90,6 +90,10 @@ impl UdpSocket {
         let engine = self.net.engine();
         let payload = engine.pool().copy_slice(buf);
         let direct = engine.try_control(|core| {
+            // Not past those that wait.
+            if self.slot.has_waiting() {
+                return None;
+            }
             let mut udp = core.stack_mut().udp(self.slot.id())?;
             Some(udp.send(payload.clone(), target))
         });
