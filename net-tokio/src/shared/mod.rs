@@ -20,6 +20,8 @@ mod chunk_pool;
 mod dirty;
 mod kick;
 mod listener_slot;
+#[cfg(test)]
+mod models;
 mod ready;
 mod tcp_slot;
 mod turn;
