@@ -1,10 +1,10 @@
 //! What is sent comes back.
 
-use super::Device;
+use super::crossing::{FRAME, shared};
 use super::pool::Pool;
-use bytes::Bytes;
+use super::{Device, register, wake};
 use net_core::DeviceCaps;
-use net_core::buf::{Checksum, Chunk, RxBatch, RxMeta, RxPacket, TxBatch, TxPacket};
+use net_core::buf::{Checksum, RxBatch, RxPacket, TxBatch};
 use net_core::time::Instant;
 use std::collections::VecDeque;
 use std::io;
@@ -75,9 +75,7 @@ impl Device for Loopback {
             self.queued_bytes -= packet.len();
             batch.push(packet);
         }
-        if let Some(waker) = self.writer.take() {
-            waker.wake();
-        }
+        wake(self.writer.take());
         Poll::Ready(Ok(count))
     }
 
@@ -92,16 +90,15 @@ impl Device for Loopback {
             if self.is_full() {
                 break;
             }
-            let packet = returned(packet, &mut self.frames);
+            let mut packet = shared(packet, &mut self.frames);
+            packet.meta.checksum = Checksum::Verified;
             self.queued_bytes += packet.len();
             self.queue.push_back(packet);
             sent += 1;
         }
         batch.packets_mut().drain(..sent);
-        if sent > 0
-            && let Some(waker) = self.reader.take()
-        {
-            waker.wake();
+        if sent > 0 {
+            wake(self.reader.take());
         }
         if batch.is_empty() {
             Poll::Ready(Ok(()))
@@ -116,50 +113,5 @@ impl Device for Loopback {
     }
 }
 
-/// The packet as its receiver sees it: headers copied, payload shared. Its checksum counts as
-/// verified, since memory carries it.
-pub(super) fn returned(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
-    let copied = if packet.body_len() <= COPIED {
-        packet.body.len()
-    } else {
-        0
-    };
-    let (small, shared) = packet.body.split_at(copied);
-    let frame = frames.filled(|frame| {
-        frame.extend_from_slice(&packet.head);
-        small
-            .iter()
-            .for_each(|piece| frame.extend_from_slice(piece));
-    });
-    RxPacket {
-        frame,
-        frags: shared.iter().map(shared_chunk).collect(),
-        meta: RxMeta {
-            checksum: Checksum::Verified,
-            gso: packet.meta.gso,
-            pins: frames.pins(),
-        },
-    }
-}
-
-fn shared_chunk(piece: &Bytes) -> Chunk {
-    Chunk {
-        bytes: piece.clone(),
-        pins: u32::try_from(piece.len()).unwrap_or(u32::MAX),
-    }
-}
-
-/// Keeps the waker of `cx`, cloning it only if another one is there.
-pub(super) fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
-    match slot {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *slot = Some(cx.waker().clone()),
-    }
-}
-
-/// Payload up to this many bytes is copied behind the headers instead of being shared.
-const COPIED: usize = 256;
-/// Size of the buffers for headers and small payload.
-const FRAME: usize = 128 + COPIED;
 const MAX_PACKETS: usize = 1024;
 const MAX_BYTES: usize = 16 << 20;

@@ -1,22 +1,37 @@
 //! Where packets come from and go to.
 //!
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
-//! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux a
+//! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
 //! `Tun`.
 
+mod crossing;
+#[cfg(target_os = "linux")]
+mod framing;
+mod impair;
 mod loopback;
+#[cfg(target_os = "linux")]
+mod netlink;
 mod pair;
 mod pool;
+#[cfg(target_os = "linux")]
+pub(crate) mod sys;
+#[cfg(test)]
+mod tests;
+#[cfg(target_os = "linux")]
+mod tun;
 
+pub use impair::LinkConfig;
 pub use loopback::Loopback;
-pub use pair::{LinkConfig, PairEnd, pair};
+pub use pair::{LinkCounters, LinkStats, PairEnd, pair};
+#[cfg(target_os = "linux")]
+pub use tun::{Tun, TunBuilder, TunStats};
 
 use crate::clock::Clock;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// One queue of packets towards somewhere. It has one owner and never blocks.
 pub trait Device: Send + 'static {
@@ -69,5 +84,20 @@ pub trait Device: Send + 'static {
     /// with delay holds packets back. It moves earlier only together with a wake.
     fn poll_timeout(&self) -> Option<Instant> {
         None
+    }
+}
+
+/// Wakes, if there is somebody; for after the unlock.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// Keeps the waker of `cx`, cloning it only if another one is there.
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
     }
 }

@@ -1,83 +1,45 @@
 //! Two stacks joined in memory.
 
-use super::Device;
-use super::loopback::register;
+use super::crossing::{FRAME, carried, shared};
+use super::impair::{Fate, Impairment, LinkConfig};
 use super::pool::Pool;
+use super::{Device, register, wake};
 use crate::clock::Clock;
-use net_core::buf::{RxBatch, RxMeta, RxPacket, TxBatch, TxPacket};
+use net_core::DeviceCaps;
+use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
+use net_core::offload::gso;
 use net_core::seed::Seed;
 use net_core::time::{Duration, Instant};
-use net_core::{DeviceCaps, buf::Checksum};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// One direction of a link: how packets that one end sends reach the other.
+/// A link in memory between two stacks.
 ///
-/// The default is perfect: as fast as memory, without delay or loss, MTU 1500.
-#[derive(Debug, Clone)]
-pub struct LinkConfig {
-    /// Bits per second; `None` is as fast as memory.
-    pub rate_bps: Option<u64>,
-    /// Time from the last bit's departure to its arrival.
-    pub delay: Duration,
-    /// Up to this much is added to the delay of each packet, at random; order is kept.
-    pub jitter: Duration,
-    /// Packets lost, per million.
-    pub loss_ppm: u32,
-    /// Bytes that may wait for their turn on a link with a rate; more is dropped at the tail.
-    pub queue_bytes: usize,
-    /// Packets that arrive twice, per million.
-    pub duplicate_ppm: u32,
-    /// Packets that later ones overtake, per million.
-    pub reorder_ppm: u32,
-    /// Packets that arrive with one bit flipped, per million.
-    pub corrupt_ppm: u32,
-    /// Largest packet in bytes.
-    pub mtu: u16,
-    /// Super-segments and uncomputed checksums may cross as they are.
-    pub offload: bool,
-}
-
-impl Default for LinkConfig {
-    fn default() -> Self {
-        Self {
-            rate_bps: None,
-            delay: Duration::ZERO,
-            jitter: Duration::ZERO,
-            loss_ppm: 0,
-            queue_bytes: 256 * 1024,
-            duplicate_ppm: 0,
-            reorder_ppm: 0,
-            corrupt_ppm: 0,
-            mtu: 1500,
-            offload: false,
-        }
-    }
-}
-
-/// A link in memory: `a` says how packets of the first end reach the second, `b` the reverse.
-/// All chance comes from `seed`.
+/// `a` says how packets of the first end reach the second, `b` the reverse. All chance comes from
+/// `seed`, and time from tokio's clock, so under [`tokio::time::pause`] a run repeats exactly.
+///
+/// ```
+/// use net_tokio::device::{Device, LinkConfig, pair};
+/// let (near, far) = pair(LinkConfig::default(), LinkConfig::default(), net_core::Seed::from_u64(1));
+/// assert_eq!((near.mtu(), far.mtu()), (1500, 1500));
+/// assert_eq!(near.stats().counters().sent, 0);
+/// ```
 #[must_use]
 pub fn pair(a: LinkConfig, b: LinkConfig, seed: Seed) -> (PairEnd, PairEnd) {
-    let _ = seed;
-    let (a, b) = (Arc::new(Link::new(a)), Arc::new(Link::new(b)));
-    (
-        PairEnd {
-            outward: a.clone(),
-            inward: b.clone(),
-            clock: Clock::new(),
-        },
-        PairEnd {
-            outward: b,
-            inward: a,
-            clock: Clock::new(),
-        },
-    )
+    let clock = Clock::new();
+    let a = Arc::new(Link::new(a, seed, "link a", clock));
+    let b = Arc::new(Link::new(b, seed, "link b", clock));
+    let end = |outward: &Arc<Link>, inward: &Arc<Link>| PairEnd {
+        outward: outward.clone(),
+        inward: inward.clone(),
+        clock,
+    };
+    (end(&a, &b), end(&b, &a))
 }
 
-/// One end of a [`pair`].
+/// One end of a [`pair`]. When it goes, what is sent to it is dropped.
 #[derive(Debug)]
 pub struct PairEnd {
     outward: Arc<Link>,
@@ -85,47 +47,24 @@ pub struct PairEnd {
     clock: Clock,
 }
 
-#[derive(Debug)]
-struct Link {
-    config: LinkConfig,
-    state: Mutex<LinkState>,
-}
-
-#[derive(Debug)]
-struct LinkState {
-    frames: Pool,
-    arrived: VecDeque<RxPacket>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-impl Link {
-    fn new(config: LinkConfig) -> Self {
-        let size = usize::from(config.mtu).max(2048);
-        Self {
-            config,
-            state: Mutex::new(LinkState {
-                frames: Pool::new(size, MAX_PACKETS),
-                arrived: VecDeque::new(),
-                reader: None,
-                writer: None,
-            }),
+impl PairEnd {
+    /// The counters of the direction that this end sends into.
+    #[must_use]
+    pub fn stats(&self) -> LinkStats {
+        LinkStats {
+            link: self.outward.clone(),
         }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, LinkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Device for PairEnd {
     fn caps(&self) -> DeviceCaps {
-        let offload = self.outward.config.offload;
+        let link = &self.outward.config;
         DeviceCaps {
-            tx_checksum: offload,
-            tso: offload,
-            uso: offload,
-            software_gro: !self.inward.config.offload,
+            tx_checksum: link.offload,
+            tso: link.offload,
+            uso: link.offload,
+            software_gro: !self.inward.config.offload || self.inward.config.impairs(),
         }
     }
 
@@ -143,18 +82,16 @@ impl Device for PairEnd {
         batch: &mut RxBatch,
         budget: usize,
     ) -> Poll<io::Result<usize>> {
-        let mut state = self.inward.state();
-        let count = state.arrived.len().min(budget);
+        let link = &*self.inward;
+        let mut state = link.state();
+        let count = state.receive(link, batch, budget);
         if count == 0 {
             register(&mut state.reader, cx);
             return Poll::Pending;
         }
-        batch.packets_mut().extend(state.arrived.drain(..count));
         let writer = state.writer.take();
         drop(state);
-        if let Some(waker) = writer {
-            waker.wake();
-        }
+        wake(writer);
         Poll::Ready(Ok(count))
     }
 
@@ -162,23 +99,29 @@ impl Device for PairEnd {
         &mut self,
         cx: &mut Context<'_>,
         batch: &mut TxBatch,
-        _now: Instant,
+        now: Instant,
     ) -> Poll<io::Result<()>> {
-        let mut state = self.outward.state();
-        let room = MAX_PACKETS - state.arrived.len();
-        let count = batch.len().min(room);
-        for packet in batch.packets_mut().drain(..count) {
-            let packet = linear(&packet, &mut state.frames);
-            state.arrived.push_back(packet);
+        let link = &*self.outward;
+        let now = link.clock.instant(self.clock.deadline(now));
+        let mut state = link.state();
+        let first = state.next_arrival();
+        let mut taken = 0;
+        for packet in batch.packets() {
+            if state.must_wait(link) {
+                register(&mut state.writer, cx);
+                break;
+            }
+            state.send(link, packet, now);
+            taken += 1;
         }
-        if !batch.is_empty() {
-            register(&mut state.writer, cx);
-        }
-        let reader = if count > 0 { state.reader.take() } else { None };
+        batch.packets_mut().drain(..taken);
+        let reader = if state.next_arrival() == first {
+            None
+        } else {
+            state.reader.take()
+        };
         drop(state);
-        if let Some(waker) = reader {
-            waker.wake();
-        }
+        wake(reader);
         if batch.is_empty() {
             Poll::Ready(Ok(()))
         } else {
@@ -189,18 +132,285 @@ impl Device for PairEnd {
     fn inline(&self) -> bool {
         true
     }
-}
 
-fn linear(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
-    RxPacket {
-        frame: frames.filled(|frame| packet.copy_to(frame)),
-        frags: Default::default(),
-        meta: RxMeta {
-            checksum: Checksum::Unknown,
-            gso: packet.meta.gso,
-            pins: frames.pins(),
-        },
+    fn poll_timeout(&self) -> Option<Instant> {
+        let at = self.inward.state().next_arrival()?;
+        Some(self.clock.instant(self.inward.clock.deadline(at)))
     }
 }
 
-const MAX_PACKETS: usize = 4096;
+impl Drop for PairEnd {
+    fn drop(&mut self) {
+        let mut state = self.inward.state();
+        state.closed = true;
+        state.held = 0;
+        let abandoned = std::mem::take(&mut state.flying);
+        state.counters.closed += abandoned.len() as u64;
+        let writer = state.writer.take();
+        drop(state);
+        drop(abandoned);
+        wake(writer);
+    }
+}
+
+/// What happened in one direction of a link; a handle that outlives the device's owner.
+#[derive(Debug, Clone)]
+pub struct LinkStats {
+    link: Arc<Link>,
+}
+
+impl LinkStats {
+    /// The counters as they are now.
+    #[must_use]
+    pub fn counters(&self) -> LinkCounters {
+        self.link.state().counters
+    }
+}
+
+/// Counters of one direction of a link. A super-segment counts once as sent; where the link cuts it,
+/// all other counters count its segments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkCounters {
+    /// Packets that the sender handed over.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Packets that the receiver has taken.
+    pub delivered: u64,
+    /// Their bytes.
+    pub delivered_bytes: u64,
+    /// Dropped: lost on the way.
+    pub lost: u64,
+    /// Dropped: no room in the queue.
+    pub queue_full: u64,
+    /// Dropped: larger than the MTU.
+    pub too_big: u64,
+    /// Dropped: a super-segment whose headers contradict it.
+    pub malformed: u64,
+    /// Dropped: the other end is gone.
+    pub closed: u64,
+    /// Packets that got a bit flipped.
+    pub corrupted: u64,
+    /// Packets that were sent on twice.
+    pub duplicated: u64,
+    /// Packets that were held back for later ones to overtake.
+    pub overtaken: u64,
+}
+
+#[derive(Debug)]
+struct Link {
+    config: LinkConfig,
+    impairs: bool,
+    /// Bytes, with an overhead for each packet, that may be under way.
+    room: usize,
+    clock: Clock,
+    state: Mutex<LinkState>,
+}
+
+#[derive(Debug)]
+struct LinkState {
+    impairment: Impairment,
+    frames: Pool,
+    /// Empty between calls; keeps its room.
+    segments: TxBatch,
+    /// In the order of arrival.
+    flying: VecDeque<Flying>,
+    held: usize,
+    counters: LinkCounters,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Flying {
+    at: Instant,
+    packet: RxPacket,
+}
+
+impl Link {
+    fn new(config: LinkConfig, seed: Seed, name: &'static str, clock: Clock) -> Self {
+        let impairs = config.impairs();
+        let frame = if config.offload && config.corrupt_ppm == 0 {
+            FRAME
+        } else {
+            usize::from(config.mtu).max(2048)
+        };
+        let room = if config.rate().is_some() {
+            256 << 20
+        } else if config.delay + config.jitter > Duration::ZERO {
+            64 << 20
+        } else {
+            4 << 20
+        };
+        Self {
+            impairs,
+            room,
+            clock,
+            state: Mutex::new(LinkState {
+                impairment: Impairment::new(config.clone(), seed.rng(name)),
+                frames: Pool::new(frame, 2048),
+                segments: TxBatch::default(),
+                flying: VecDeque::new(),
+                held: 0,
+                counters: LinkCounters::default(),
+                reader: None,
+                writer: None,
+                closed: false,
+            }),
+            config,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LinkState {
+    fn next_arrival(&self) -> Option<Instant> {
+        self.flying.front().map(|flying| flying.at)
+    }
+
+    fn must_wait(&self, link: &Link) -> bool {
+        self.held >= link.room && link.config.rate().is_none()
+    }
+
+    fn receive(&mut self, link: &Link, batch: &mut RxBatch, budget: usize) -> usize {
+        let Some(first) = self.next_arrival() else {
+            return 0;
+        };
+        let now = if first == Instant::ZERO {
+            first
+        } else {
+            link.clock.now()
+        };
+        let mut count = 0;
+        while count < budget
+            && self.next_arrival().is_some_and(|at| at <= now)
+            && let Some(Flying { packet, .. }) = self.flying.pop_front()
+        {
+            self.held = self.held.saturating_sub(charge(&packet));
+            self.counters.delivered += 1;
+            self.counters.delivered_bytes += packet.len() as u64;
+            batch.push(packet);
+            count += 1;
+        }
+        count
+    }
+
+    fn send(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
+        let len = packet.len();
+        self.counters.sent += 1;
+        self.counters.sent_bytes += len as u64;
+        if self.closed {
+            self.counters.closed += 1;
+        } else if packet.meta.gso.is_some() && (link.impairs || !link.config.offload) {
+            self.send_cut(link, packet, now);
+        } else {
+            self.send_whole(link, packet, now);
+        }
+    }
+
+    /// Cuts a super-segment, so that rate and loss see what a wire would carry.
+    fn send_cut(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
+        let caps = DeviceCaps {
+            tx_checksum: link.config.offload,
+            ..DeviceCaps::default()
+        };
+        let mut segments = std::mem::take(&mut self.segments);
+        if gso::segment(packet.clone(), caps, &mut segments).is_err() {
+            self.counters.malformed += 1;
+        }
+        for segment in segments.drain() {
+            self.send_whole(link, &segment, now);
+        }
+        self.segments = segments;
+    }
+
+    fn send_whole(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
+        if packet.len() > usize::from(link.config.mtu) && packet.meta.gso.is_none() {
+            self.counters.too_big += 1;
+        } else if self.held >= link.room {
+            self.counters.queue_full += 1;
+        } else if link.impairs {
+            self.send_impaired(link, packet, now);
+        } else {
+            let packet = self.convert(link, packet, false);
+            self.fly(Instant::ZERO, packet);
+        }
+    }
+
+    fn send_impaired(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
+        let (at, again, flip) = match self.impairment.admit(packet.len(), now) {
+            Fate::QueueFull => {
+                self.counters.queue_full += 1;
+                return;
+            }
+            Fate::Lost => {
+                self.counters.lost += 1;
+                return;
+            }
+            Fate::Arrives {
+                at,
+                again,
+                flip,
+                overtaken,
+            } => {
+                self.counters.overtaken += u64::from(overtaken);
+                (at, again, flip)
+            }
+        };
+        if let Some(again) = again {
+            self.counters.duplicated += 1;
+            let copy = self.convert(link, packet, false);
+            self.fly(again, copy);
+        }
+        let mut arriving = self.convert(link, packet, flip.is_some());
+        if let Some(bit) = flip {
+            self.counters.corrupted += 1;
+            flip_bit(&mut arriving.frame, bit);
+        }
+        self.fly(at, arriving);
+    }
+
+    fn convert(&mut self, link: &Link, packet: &TxPacket, corrupt: bool) -> RxPacket {
+        if link.config.offload && !corrupt {
+            shared(packet, &mut self.frames)
+        } else {
+            carried(packet, &mut self.frames)
+        }
+    }
+
+    /// Puts the packet behind those that arrive at its time or before.
+    fn fly(&mut self, at: Instant, packet: RxPacket) {
+        self.held += charge(&packet);
+        let behind = self
+            .flying
+            .iter()
+            .rev()
+            .take_while(|flying| flying.at > at)
+            .count();
+        let place = self.flying.len() - behind;
+        if behind == 0 {
+            self.flying.push_back(Flying { at, packet });
+        } else {
+            self.flying.insert(place, Flying { at, packet });
+        }
+    }
+}
+
+fn charge(packet: &RxPacket) -> usize {
+    packet.len() + 256
+}
+
+fn flip_bit(frame: &mut [u8], random: u64) {
+    let bits = frame.len() as u64 * 8;
+    if bits == 0 {
+        return;
+    }
+    let bit = random % bits;
+    let index = usize::try_from(bit / 8).expect("an index into a slice");
+    frame[index] ^= 1 << (bit % 8);
+}
