@@ -295,6 +295,20 @@ impl<D> UdpSlot<D> {
         closed
     }
 
+    /// Puts back in front what found no room in the stack; `rest` is empty afterwards.
+    pub(crate) fn put_back(&self, rest: &mut VecDeque<Outgoing>) {
+        let mut tx = self.tx.lock();
+        let cost = |(payload, _): &Outgoing| payload.len() + OVERHEAD;
+        tx.bytes += rest.iter().map(cost).sum::<usize>();
+        rest.append(&mut tx.datagrams);
+        std::mem::swap(&mut tx.datagrams, rest);
+    }
+
+    /// Whether datagrams wait to be drained.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.tx.lock().datagrams.is_empty()
+    }
+
     /// The most bytes that may wait for the driver (`SO_SNDBUF`).
     pub(crate) fn set_send_buffer(&self, bytes: usize) {
         self.tx.lock().limit = bytes;
