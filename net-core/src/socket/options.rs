@@ -159,7 +159,11 @@ impl TcpSettings {
         bound: bool,
     ) -> Result<(), SocketError> {
         let check = |good: bool, rule: &'static str| {
-            if good { Ok(()) } else { Err(SocketError::InvalidInput(rule)) }
+            if good {
+                Ok(())
+            } else {
+                Err(SocketError::InvalidInput(rule))
+            }
         };
         let second = Duration::from_secs(1);
         match option {
@@ -184,7 +188,10 @@ impl TcpSettings {
             TcpOption::SendBuffer(size) => self.send_buffer = size.clamp(2048, 1 << 30),
             TcpOption::RecvBuffer(size) => self.recv_buffer = size.clamp(1024, 1 << 30),
             TcpOption::MaxSegment(size) => {
-                check((88..=32767).contains(&size), "the largest segment is 88 to 32767 bytes")?;
+                check(
+                    (88..=32767).contains(&size),
+                    "the largest segment is 88 to 32767 bytes",
+                )?;
                 self.max_segment = Some(size);
             }
             TcpOption::NotSentLowat(size) => self.notsent_lowat = size,
@@ -193,7 +200,10 @@ impl TcpSettings {
                 self.syn_retries = count;
             }
             TcpOption::Congestion(algorithm) => {
-                check(!active, "congestion control is chosen before connect or listen")?;
+                check(
+                    !active,
+                    "congestion control is chosen before connect or listen",
+                )?;
                 self.congestion = algorithm;
             }
             TcpOption::Tos(tos) => self.tos = tos,

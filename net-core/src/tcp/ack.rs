@@ -105,7 +105,8 @@ impl Connection {
         if self.sack && (sacked_more || (advances && self.board.sacked() > 0)) {
             lost += self.board.mark_lost(self.mss, self.reordering_window());
         }
-        if !self.sack && duplicate && self.dup_acks == DUP_THRESH && self.recovery == Recovery::Open {
+        if !self.sack && duplicate && self.dup_acks == DUP_THRESH && self.recovery == Recovery::Open
+        {
             lost += self.board.mark_first_lost(self.mss);
         }
         if let Recovery::Fast { recover } = self.recovery
@@ -179,7 +180,10 @@ impl Connection {
 
     /// RFC 6298 §5.2, §5.3.
     fn rearm_retransmit(&mut self, now: Instant) {
-        self.retransmit_at =
-            if self.una == self.nxt { Instant::MAX } else { now + self.rtt.rto() };
+        self.retransmit_at = if self.una == self.nxt {
+            Instant::MAX
+        } else {
+            now + self.rtt.rto()
+        };
     }
 }

@@ -195,7 +195,9 @@ impl Connection {
         connection.state = State::SynReceived;
         connection.nxt = negotiated.iss + 1;
         let (syn, end) = (negotiated.iss, negotiated.iss + 1);
-        connection.board.on_sent(syn, end, true, sent_at.unwrap_or(now));
+        connection
+            .board
+            .on_sent(syn, end, true, sent_at.unwrap_or(now));
         if sent_at.is_none() {
             // Karn: its round trip is ambiguous.
             connection.board.on_retransmit(syn, end, now);
@@ -279,10 +281,19 @@ impl Connection {
     }
 
     /// The path's MTU changed.
-    pub(crate) fn set_path_mss(&mut self, path_mss: u16, config: &TcpConfig, settings: &TcpSettings) {
+    pub(crate) fn set_path_mss(
+        &mut self,
+        path_mss: u16,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+    ) {
         let options = if self.ts_recent.is_some() { 12 } else { 0 };
         let limit = settings.max_segment.unwrap_or(u16::MAX);
-        let mss = self.peer_mss.min(path_mss).min(limit).saturating_sub(options);
+        let mss = self
+            .peer_mss
+            .min(path_mss)
+            .min(limit)
+            .saturating_sub(options);
         self.mss = u32::from(mss.max(config.min_segment));
         self.congestion.set_segment_size(self.mss);
     }
@@ -334,8 +345,14 @@ impl Connection {
     /// Bytes in flight: sent, and neither acknowledged nor lost (RFC 6675's pipe).
     pub(crate) fn in_flight(&self) -> u32 {
         let outstanding = self.nxt.distance_from(self.una);
-        let arrived = if self.sack { self.board.sacked() } else { self.dup_acks * self.mss };
-        outstanding.saturating_sub(arrived).saturating_sub(self.board.lost())
+        let arrived = if self.sack {
+            self.board.sacked()
+        } else {
+            self.dup_acks * self.mss
+        };
+        outstanding
+            .saturating_sub(arrived)
+            .saturating_sub(self.board.lost())
     }
 
     /// Stream offset up to which the application may write; never less than it was told before.
@@ -399,7 +416,11 @@ impl Connection {
 
     /// The handshake is complete.
     pub(crate) fn establish(&mut self, settings: &TcpSettings, now: Instant) {
-        self.state = if self.fin_queued { State::FinWait1 } else { State::Established };
+        self.state = if self.fin_queued {
+            State::FinWait1
+        } else {
+            State::Established
+        };
         self.retries = 0;
         self.notify = true;
         self.arm_keepalive(settings, now);
@@ -432,18 +453,25 @@ impl Connection {
 
 /// The timestamp clock at `now`, 1 ms a tick.
 pub(crate) fn timestamp(now: Instant, offset: u32) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the clock wraps, RFC 7323 §5.4")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the clock wraps, RFC 7323 §5.4"
+    )]
     (now.as_millis() as u32).wrapping_add(offset)
 }
 
 /// The shift with which the window field can express `buffer` bytes (RFC 7323 §2.3: at most 14).
 pub(crate) fn window_scale(buffer: usize) -> u8 {
-    (0..14).find(|&shift| buffer >> shift <= 0xffff).unwrap_or(14)
+    (0..14)
+        .find(|&shift| buffer >> shift <= 0xffff)
+        .unwrap_or(14)
 }
 
 /// The window in our SYN or SYN-ACK, which is never scaled.
 pub(crate) fn initial_window(settings: &TcpSettings) -> u32 {
-    u32::try_from(settings.recv_buffer).unwrap_or(u32::MAX).min(0xffff)
+    u32::try_from(settings.recv_buffer)
+        .unwrap_or(u32::MAX)
+        .min(0xffff)
 }
 
 /// How long a lone acknowledgement waits; an alias that keeps call sites short.

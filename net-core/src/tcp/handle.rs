@@ -49,7 +49,12 @@ pub struct Tcp<'a> {
 impl<'a> Tcp<'a> {
     pub(crate) fn new(stack: &'a mut Stack, id: SocketId, now: Instant) -> Option<Self> {
         stack.sockets.tcp(id)?;
-        Some(Self { stack, id, now, touched: false })
+        Some(Self {
+            stack,
+            id,
+            now,
+            touched: false,
+        })
     }
 
     fn socket(&self) -> Option<&TcpSocket> {
@@ -62,7 +67,11 @@ impl<'a> Tcp<'a> {
 
     fn touch(&mut self) -> Result<&mut Connection, SocketError> {
         self.touched = true;
-        let socket = self.stack.sockets.tcp_mut(self.id).ok_or(SocketError::NoSuchSocket)?;
+        let socket = self
+            .stack
+            .sockets
+            .tcp_mut(self.id)
+            .ok_or(SocketError::NoSuchSocket)?;
         socket.connection_mut().ok_or(SocketError::NotConnected)
     }
 
@@ -90,7 +99,8 @@ impl<'a> Tcp<'a> {
     /// Level readiness.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        self.socket().map_or(Readiness::empty(), TcpSocket::readiness)
+        self.socket()
+            .map_or(Readiness::empty(), TcpSocket::readiness)
     }
 
     /// The pending error, left in place.
@@ -152,8 +162,10 @@ impl<'a> Tcp<'a> {
 
     /// Stream offset up to which the application may have written; never moves back.
     pub fn send_limit(&mut self) -> u64 {
-        let spent = self.stack.budget.is_spent();
-        let Some(socket) = self.stack.sockets.tcp_mut(self.id) else { return 0 };
+        let spent = self.stack.memory.is_spent();
+        let Some(socket) = self.stack.sockets.tcp_mut(self.id) else {
+            return 0;
+        };
         let settings = socket.settings.clone();
         match socket.connection_mut() {
             // Under memory pressure nothing more is granted until something is acknowledged.
@@ -172,7 +184,8 @@ impl<'a> Tcp<'a> {
     /// Stream offset behind the last byte acknowledged.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
-        self.connection().map_or(0, |connection| connection.acked_offset)
+        self.connection()
+            .map_or(0, |connection| connection.acked_offset)
     }
 
     /// Closes the sending side: FIN follows what is queued (`shutdown(SHUT_WR)`). Idempotent.
@@ -224,7 +237,9 @@ impl<'a> Tcp<'a> {
     /// Moves all received bytes into `into`; they count against the window until
     /// [`consume`](Self::consume) says that they were read.
     pub fn take(&mut self, into: &mut RecvQueue) -> usize {
-        let Ok(connection) = self.touch() else { return 0 };
+        let Ok(connection) = self.touch() else {
+            return 0;
+        };
         let len = connection.receiver.queue.len();
         connection.receiver.held += len;
         into.append(&mut connection.receiver.queue);
@@ -244,20 +259,23 @@ impl<'a> Tcp<'a> {
     /// Bytes that the application has read so far.
     #[must_use]
     pub fn consumed(&self) -> u64 {
-        self.connection().map_or(0, |connection| connection.receiver.consumed)
+        self.connection()
+            .map_or(0, |connection| connection.receiver.consumed)
     }
 
     /// The value of [`consumed`](Self::consumed) at which a window update becomes worth a segment;
     /// nothing needs to be reported before.
     #[must_use]
     pub fn window_mark(&self) -> u64 {
-        self.connection().map_or(u64::MAX, |connection| connection.receiver.window_mark())
+        self.connection()
+            .map_or(u64::MAX, |connection| connection.receiver.window_mark())
     }
 
     /// Received bytes that were not read, taken or not.
     #[must_use]
     pub fn unread(&self) -> usize {
-        self.connection().map_or(0, |connection| connection.receiver.unread())
+        self.connection()
+            .map_or(0, |connection| connection.receiver.unread())
     }
 
     /// No more data will come: FIN received in order, reading shut down, or connection over.

@@ -1,8 +1,8 @@
 //! What can be known about a connection from outside.
 
-use super::connection::{Connection, Recovery};
-use super::congestion::CongestionControl;
 use super::State;
+use super::congestion::CongestionControl;
+use super::connection::{Connection, Recovery};
 use crate::config::CongestionAlgorithm;
 use crate::time::Duration;
 

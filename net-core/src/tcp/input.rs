@@ -37,7 +37,11 @@ type Check = Result<(), Disposition>;
 
 impl Connection {
     /// Takes in a segment.
-    pub(crate) fn handle_segment(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Disposition {
+    pub(crate) fn handle_segment(
+        &mut self,
+        mut segment: Segment,
+        cx: &mut Context<'_>,
+    ) -> Disposition {
         self.counters.segments_in += u64::from(segment.wire_count());
         let outcome = match self.state {
             State::Closed | State::Listen | State::TimeWait => Err(Disposition::Reset),
@@ -57,7 +61,11 @@ impl Connection {
             // First check: an ACK of something else gets a RST, unless it is one.
             cx.stats.count_drop(DropReason::BadAck);
             let reset = segment.has(TcpFlags::RST);
-            return Err(if reset { Disposition::Keep } else { Disposition::Reset });
+            return Err(if reset {
+                Disposition::Keep
+            } else {
+                Disposition::Reset
+            });
         }
         if segment.has(TcpFlags::RST) {
             // Second check.
@@ -102,11 +110,17 @@ impl Connection {
         Negotiated {
             iss: self.iss,
             irs: segment.seq,
-            peer_mss: options.mss.unwrap_or(default_mss(cx.v6)).max(config.min_segment),
+            peer_mss: options
+                .mss
+                .unwrap_or(default_mss(cx.v6))
+                .max(config.min_segment),
             our_mss: self.our_mss,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
-            ts_recent: options.timestamps.filter(|_| config.timestamps).map(|(value, _)| value),
+            ts_recent: options
+                .timestamps
+                .filter(|_| config.timestamps)
+                .map(|(value, _)| value),
             ts_offset: self.ts_offset,
         }
     }
@@ -267,13 +281,16 @@ impl Connection {
         let payload = core::mem::take(&mut segment.payload);
         let end = segment.seq + payload.len();
         let count = payload.len().div_ceil(segment.wire_size);
-        let arrival = self.receiver.receive(segment.seq, payload, segment.wire_size);
+        let arrival = self
+            .receiver
+            .receive(segment.seq, payload, segment.wire_size);
         match arrival {
             Arrival::InOrder => {
                 if self.read_closed {
                     self.receiver.drop_unread();
                 }
-                self.receiver.schedule_ack(cx.settings.quick_ack, ack_delay(cx.config), cx.now);
+                self.receiver
+                    .schedule_ack(cx.settings.quick_ack, ack_delay(cx.config), cx.now);
                 self.notify = true;
             }
             Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,
@@ -292,7 +309,9 @@ impl Connection {
     fn eighth_fin(&mut self, segment: &Segment) -> Check {
         let arrived = segment.has(TcpFlags::FIN)
             && !self.receiver.finished
-            && self.receiver.receive_fin(segment.seq + segment.payload.len());
+            && self
+                .receiver
+                .receive_fin(segment.seq + segment.payload.len());
         if !arrived && !self.receiver.take_pending_fin() {
             if segment.has(TcpFlags::FIN) {
                 self.receiver.ack_now = true;

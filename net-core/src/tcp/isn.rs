@@ -2,7 +2,7 @@
 
 use super::SeqNum;
 use crate::seed::{Key, Seed};
-use crate::socket::demux::FlowKey;
+use crate::socket::FlowKey;
 use crate::time::Instant;
 
 /// The secrets of TCP's numbers.
@@ -14,13 +14,17 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     pub(crate) fn new(seed: Seed) -> Self {
-        Self { isn: seed.key("tcp isn"), timestamps: seed.key("tcp timestamps") }
+        Self {
+            isn: seed.key("tcp isn"),
+            timestamps: seed.key("tcp timestamps"),
+        }
     }
 
     /// ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M ticking every 4 µs.
     pub(crate) fn isn(&self, key: &FlowKey, now: Instant) -> SeqNum {
         #[expect(clippy::cast_possible_truncation, reason = "both wrap at 32 bits")]
-        let number = (self.isn.prf(key.as_bytes()) as u32).wrapping_add((now.as_micros() / 4) as u32);
+        let number =
+            (self.isn.prf(key.as_bytes()) as u32).wrapping_add((now.as_micros() / 4) as u32);
         SeqNum::new(number)
     }
 

@@ -91,7 +91,9 @@ impl Connection {
         if room < self.mss && in_flight > 0 {
             return None;
         }
-        let max = self.whole_segments(room.max(self.mss)).min(self.max_super());
+        let max = self
+            .whole_segments(room.max(self.mss))
+            .min(self.max_super());
         let (start, end) = self.board.next_lost(max)?;
         Some(Next::Retransmit { start, end })
     }
@@ -154,11 +156,16 @@ impl Connection {
         let config = cx.config;
         let options = TcpOptions {
             mss: Some(self.our_mss),
-            window_scale: (config.window_scaling && (!acks || self.scale > 0 || self.receiver.scale > 0))
+            window_scale: (config.window_scaling
+                && (!acks || self.scale > 0 || self.receiver.scale > 0))
                 .then(|| window_scale(cx.settings.recv_buffer)),
             sack_permitted: if acks { self.sack } else { config.sack },
-            timestamps: (if acks { self.ts_recent.is_some() } else { config.timestamps })
-                .then(|| (self.timestamp(cx.now), self.ts_recent.unwrap_or(0))),
+            timestamps: (if acks {
+                self.ts_recent.is_some()
+            } else {
+                config.timestamps
+            })
+            .then(|| (self.timestamp(cx.now), self.ts_recent.unwrap_or(0))),
             ..TcpOptions::default()
         };
         if self.nxt == self.iss {
@@ -173,8 +180,16 @@ impl Connection {
         let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
         let header = TcpHeader {
             seq: self.iss,
-            ack: if acks { self.receiver.nxt } else { SeqNum::default() },
-            flags: if acks { TcpFlags::SYN | TcpFlags::ACK } else { TcpFlags::SYN },
+            ack: if acks {
+                self.receiver.nxt
+            } else {
+                SeqNum::default()
+            },
+            flags: if acks {
+                TcpFlags::SYN | TcpFlags::ACK
+            } else {
+                TcpFlags::SYN
+            },
             window,
             options,
             ..self.header(ports)
@@ -243,7 +258,10 @@ impl Connection {
         self.finish_data(out, start, got, fin, push, ports, cx)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one header, used twice")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one header, used twice"
+    )]
     fn finish_data(
         &mut self,
         mut out: TxPacket,
@@ -262,7 +280,11 @@ impl Connection {
         if len > self.mss {
             let size = u16::try_from(self.mss).unwrap_or(u16::MAX);
             let kind = if cx.v6 { GsoKind::Tcp6 } else { GsoKind::Tcp4 };
-            out.meta.gso = Some(Gso { kind, size, ecn: false });
+            out.meta.gso = Some(Gso {
+                kind,
+                size,
+                ecn: false,
+            });
         }
         cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.mss).max(1));
         if self.retransmit_at == Instant::MAX {
@@ -305,18 +327,38 @@ impl Connection {
         ports: Ports,
         cx: &Context<'_>,
     ) -> TcpHeader {
-        let timestamps = self.ts_recent.map(|recent| (self.timestamp(cx.now), recent));
-        let room = if timestamps.is_some() { SACKS_WITH_TIMESTAMPS } else { SACKS };
-        let mut options = TcpOptions { timestamps, ..TcpOptions::default() };
+        let timestamps = self
+            .ts_recent
+            .map(|recent| (self.timestamp(cx.now), recent));
+        let room = if timestamps.is_some() {
+            SACKS_WITH_TIMESTAMPS
+        } else {
+            SACKS
+        };
+        let mut options = TcpOptions {
+            timestamps,
+            ..TcpOptions::default()
+        };
         if self.sack && self.receiver.has_holes() {
             options.sack = self.receiver.sack_blocks(room);
         }
         let window = self.receiver.advertise();
-        TcpHeader { seq, ack: self.receiver.nxt, flags, window, options, ..self.header(ports) }
+        TcpHeader {
+            seq,
+            ack: self.receiver.nxt,
+            flags,
+            window,
+            options,
+            ..self.header(ports)
+        }
     }
 
     fn header(&self, ports: Ports) -> TcpHeader {
-        TcpHeader { source_port: ports.local, dest_port: ports.remote, ..TcpHeader::default() }
+        TcpHeader {
+            source_port: ports.local,
+            dest_port: ports.remote,
+            ..TcpHeader::default()
+        }
     }
 }
 

@@ -105,7 +105,11 @@ impl Receiver {
 
     /// Bytes of memory held alive by what is not read.
     pub(crate) fn pins(&self) -> usize {
-        let islands = self.islands.iter().map(|island| island.queue.pins()).sum::<usize>();
+        let islands = self
+            .islands
+            .iter()
+            .map(|island| island.queue.pins())
+            .sum::<usize>();
         self.queue.pins() + self.held + islands
     }
 
@@ -117,7 +121,9 @@ impl Receiver {
     /// The window that the buffer has room for.
     fn room(&self) -> u32 {
         let room = self.buffer.saturating_sub(self.unread());
-        u32::try_from(room).unwrap_or(u32::MAX).min(0xffff << self.scale)
+        u32::try_from(room)
+            .unwrap_or(u32::MAX)
+            .min(0xffff << self.scale)
     }
 
     /// Moves the right edge as far as the silly-window rule lets it (RFC 9293 §3.8.6.2.2) and
@@ -175,7 +181,11 @@ impl Receiver {
     /// The value of `consumed` from which on a window update is due.
     pub(crate) fn window_mark(&self) -> u64 {
         let gain = (self.nxt + self.room()).distance_from(self.edge);
-        let step = if self.window() < self.peer_mss { self.peer_mss.max(1) } else { self.update_step() };
+        let step = if self.window() < self.peer_mss {
+            self.peer_mss.max(1)
+        } else {
+            self.update_step()
+        };
         self.consumed + u64::from(step.saturating_sub(gain))
     }
 
@@ -197,7 +207,9 @@ impl Receiver {
             self.queue.push(piece);
         }
         self.nxt = end;
-        self.unacked_segments = self.unacked_segments.saturating_add(fresh.div_ceil(wire_size.max(1)));
+        self.unacked_segments = self
+            .unacked_segments
+            .saturating_add(fresh.div_ceil(wire_size.max(1)));
         self.unacked_bytes = self.unacked_bytes.saturating_add(fresh);
         if !self.islands.is_empty() {
             // RFC 5681 §4.2: a segment that fills a gap is acknowledged at once.
@@ -271,7 +283,9 @@ impl Receiver {
         let mut below = u32::MAX;
         while blocks.len() < max {
             let newest = self.islands.iter().filter(|island| island.touched < below);
-            let Some(island) = newest.max_by_key(|island| island.touched) else { break };
+            let Some(island) = newest.max_by_key(|island| island.touched) else {
+                break;
+            };
             blocks.push(island.start, island.end);
             below = island.touched;
         }
@@ -287,7 +301,9 @@ impl Receiver {
         self.ack_now = true;
         self.touches = self.touches.wrapping_add(1);
         // Everything that ends before `seq` stays; `at` is the first that touches or follows.
-        let at = self.islands.partition_point(|island| island.end.before(seq));
+        let at = self
+            .islands
+            .partition_point(|island| island.end.before(seq));
         let mut queue = RecvQueue::default();
         let mut start = seq;
         let mut last = end;
@@ -324,7 +340,15 @@ impl Receiver {
             break;
         }
         push_all(&mut queue, payload);
-        self.islands.insert(at, Island { start, end: last, queue, touched: self.touches });
+        self.islands.insert(
+            at,
+            Island {
+                start,
+                end: last,
+                queue,
+                touched: self.touches,
+            },
+        );
         Arrival::OutOfOrder
     }
 
@@ -336,7 +360,9 @@ impl Receiver {
             }
             let mut island = self.islands.remove(0);
             if island.end.after(self.nxt) {
-                island.queue.discard(self.nxt.distance_from(island.start) as usize);
+                island
+                    .queue
+                    .discard(self.nxt.distance_from(island.start) as usize);
                 self.queue.append(&mut island.queue);
                 self.nxt = island.end;
             }

@@ -86,22 +86,17 @@ impl Scoreboard {
         self.delivered
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// When the oldest record that is still awaited was last sent.
-    pub(crate) fn oldest_sent_at(&self) -> Option<Instant> {
-        self.records.front().map(|record| record.sent_at)
-    }
-
     /// `start..end` leaves for the first time.
     pub(crate) fn on_sent(&mut self, start: SeqNum, end: SeqNum, app_limited: bool, now: Instant) {
         if self.records.is_empty() {
             // The clock of the delivery rate starts anew after an idle time.
             self.delivered_at = now;
         }
-        let mark = if app_limited { Mark::APP_LIMITED } else { Mark::empty() };
+        let mark = if app_limited {
+            Mark::APP_LIMITED
+        } else {
+            Mark::empty()
+        };
         let (delivered, delivered_at) = (self.delivered, self.delivered_at);
         self.records.push_back(Record {
             start,
@@ -119,16 +114,23 @@ impl Scoreboard {
         if self.lost == 0 {
             return None;
         }
-        let record = self.records.iter().find(|record| record.mark.contains(Mark::LOST))?;
+        let record = self
+            .records
+            .iter()
+            .find(|record| record.mark.contains(Mark::LOST))?;
         Some((record.start, record.start + record.len().min(max)))
     }
 
     /// `start..end`, the beginning of a lost record, leaves again.
     pub(crate) fn on_retransmit(&mut self, start: SeqNum, end: SeqNum, now: Instant) {
-        let Some(index) = self.find(start) else { return };
+        let Some(index) = self.find(start) else {
+            return;
+        };
         self.split(index, end);
         let (delivered, delivered_at) = (self.delivered, self.delivered_at);
-        let Some(record) = self.records.get_mut(index) else { return };
+        let Some(record) = self.records.get_mut(index) else {
+            return;
+        };
         if record.mark.contains(Mark::LOST) {
             self.lost -= record.len();
         }
@@ -148,7 +150,9 @@ impl Scoreboard {
             if una.before(front.end) {
                 self.split(0, una);
             }
-            let Some(record) = self.records.pop_front() else { break };
+            let Some(record) = self.records.pop_front() else {
+                break;
+            };
             if record.mark.contains(Mark::LOST) {
                 self.lost -= record.len();
             }
@@ -161,11 +165,19 @@ impl Scoreboard {
     }
 
     /// A selective acknowledgement of `left..right`, already known to lie in the window.
-    pub(crate) fn sack(&mut self, left: SeqNum, right: SeqNum, delivery: &mut Delivery, now: Instant) {
+    pub(crate) fn sack(
+        &mut self,
+        left: SeqNum,
+        right: SeqNum,
+        delivery: &mut Delivery,
+        now: Instant,
+    ) {
         if self.records.len() >= MAX_RECORDS {
             return;
         }
-        let mut index = self.records.partition_point(|record| record.end.at_or_before(left));
+        let mut index = self
+            .records
+            .partition_point(|record| record.end.at_or_before(left));
         while let Some(&record) = self.records.get(index) {
             if !record.start.before(right) {
                 break;
@@ -182,7 +194,9 @@ impl Scoreboard {
             if right.before(record.end) {
                 self.split(index, right);
             }
-            let Some(record) = self.records.get_mut(index) else { break };
+            let Some(record) = self.records.get_mut(index) else {
+                break;
+            };
             if record.mark.contains(Mark::LOST) {
                 self.lost -= record.len();
                 record.mark.remove(Mark::LOST);
@@ -217,7 +231,9 @@ impl Scoreboard {
 
     /// The first segment is lost: three duplicate acknowledgements, or a partial one (RFC 6582).
     pub(crate) fn mark_first_lost(&mut self, mss: u32) -> u32 {
-        let Some(front) = self.records.front() else { return 0 };
+        let Some(front) = self.records.front() else {
+            return 0;
+        };
         if front.mark.intersects(Mark::LOST | Mark::SACKED) {
             return 0;
         }
@@ -225,7 +241,9 @@ impl Scoreboard {
             let at = front.start + mss;
             self.split(0, at);
         }
-        let Some(front) = self.records.front_mut() else { return 0 };
+        let Some(front) = self.records.front_mut() else {
+            return 0;
+        };
         front.mark.insert(Mark::LOST);
         self.lost += front.len();
         front.len()
@@ -272,15 +290,25 @@ impl Scoreboard {
     }
 
     fn find(&self, start: SeqNum) -> Option<usize> {
-        let index = self.records.partition_point(|record| record.start.before(start));
-        self.records.get(index).is_some_and(|record| record.start == start).then_some(index)
+        let index = self
+            .records
+            .partition_point(|record| record.start.before(start));
+        self.records
+            .get(index)
+            .is_some_and(|record| record.start == start)
+            .then_some(index)
     }
 
     /// Cuts the record at `index` in two at `at`, where that lies inside.
     fn split(&mut self, index: usize, at: SeqNum) {
-        let Some(record) = self.records.get_mut(index) else { return };
+        let Some(record) = self.records.get_mut(index) else {
+            return;
+        };
         if record.start.before(at) && at.before(record.end) {
-            let rest = Record { start: at, ..*record };
+            let rest = Record {
+                start: at,
+                ..*record
+            };
             record.end = at;
             self.records.insert(index + 1, rest);
         }
@@ -288,7 +316,8 @@ impl Scoreboard {
 
     /// Joins the SACKED record at `index` with SACKED neighbours; where it ended up.
     fn merge_sacked(&mut self, mut index: usize) -> usize {
-        let sacked = |record: Option<&Record>| record.is_some_and(|r| r.mark.contains(Mark::SACKED));
+        let sacked =
+            |record: Option<&Record>| record.is_some_and(|r| r.mark.contains(Mark::SACKED));
         if sacked(self.records.get(index + 1))
             && let Some(next) = self.records.remove(index + 1)
             && let Some(record) = self.records.get_mut(index)

@@ -18,7 +18,10 @@ impl Payload {
     #[must_use]
     pub fn new(pieces: SmallVec<[Chunk; 2]>) -> Self {
         let len = pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
-        Self { pieces, len: u32::try_from(len).unwrap_or(u32::MAX) }
+        Self {
+            pieces,
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+        }
     }
 
     /// Bytes of payload.
@@ -39,7 +42,9 @@ impl Payload {
         self.len -= count;
         let mut left = count as usize;
         while left > 0 {
-            let Some(front) = self.pieces.first_mut() else { return };
+            let Some(front) = self.pieces.first_mut() else {
+                return;
+            };
             let part = front.bytes.len().min(left);
             front.bytes.advance(part);
             left -= part;
@@ -72,29 +77,27 @@ impl Payload {
 
 /// A received segment (RFC 9293 §3.3.1's SEG variables).
 #[derive(Debug, Clone)]
-pub struct Segment {
+pub(crate) struct Segment {
     /// SEG.SEQ: of the first byte, or of SYN.
-    pub seq: SeqNum,
+    pub(crate) seq: SeqNum,
     /// SEG.ACK; meaningful with the ACK flag.
-    pub ack: SeqNum,
+    pub(crate) ack: SeqNum,
     /// Control bits.
-    pub flags: TcpFlags,
+    pub(crate) flags: TcpFlags,
     /// SEG.WND as it stands in the header, unscaled.
-    pub window: u16,
+    pub(crate) window: u16,
     /// Options.
-    pub options: TcpOptions,
+    pub(crate) options: TcpOptions,
     /// The data.
-    pub payload: Payload,
+    pub(crate) payload: Payload,
     /// Payload bytes of each wire segment that this one stands for, or its length.
-    pub wire_size: u32,
-    /// The IP header carried Congestion Experienced.
-    pub congestion_experienced: bool,
+    pub(crate) wire_size: u32,
 }
 
 impl Segment {
     /// A segment from its parsed header.
     #[must_use]
-    pub fn new(header: &TcpHeader, payload: Payload, gso_size: Option<u16>, tos: u8) -> Self {
+    pub(crate) fn new(header: &TcpHeader, payload: Payload, gso_size: Option<u16>) -> Self {
         Self {
             seq: header.seq,
             ack: header.ack,
@@ -103,26 +106,25 @@ impl Segment {
             options: header.options,
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,
-            congestion_experienced: tos & 3 == 3,
         }
     }
 
     /// SEG.LEN: data plus one each for SYN and FIN.
     #[must_use]
-    pub fn seq_len(&self) -> u32 {
+    pub(crate) fn seq_len(&self) -> u32 {
         let controls = u32::from(self.has(TcpFlags::SYN)) + u32::from(self.has(TcpFlags::FIN));
         self.payload.len().saturating_add(controls)
     }
 
     /// How many segments on the wire this one stands for.
     #[must_use]
-    pub fn wire_count(&self) -> u32 {
+    pub(crate) fn wire_count(&self) -> u32 {
         self.payload.len().div_ceil(self.wire_size).max(1)
     }
 
     /// Whether all of `flags` are set.
     #[must_use]
-    pub const fn has(&self, flags: TcpFlags) -> bool {
+    pub(crate) const fn has(&self, flags: TcpFlags) -> bool {
         self.flags.contains(flags)
     }
 }

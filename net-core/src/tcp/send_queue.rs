@@ -65,7 +65,9 @@ impl SendQueue {
         }
         let mut done = 0;
         while done < max && body.len() < MAX_PIECES {
-            let Some(piece) = self.pieces.get(index) else { break };
+            let Some(piece) = self.pieces.get(index) else {
+                break;
+            };
             let (position, end) = (offset + done, start + piece.len());
             if position < end {
                 let take = (end - position).min(max - done);
@@ -91,7 +93,9 @@ impl SendQueue {
         self.len -= count;
         let (mut left, mut popped) = (count, 0);
         while left > 0 {
-            let Some(front) = self.pieces.front_mut() else { break };
+            let Some(front) = self.pieces.front_mut() else {
+                break;
+            };
             let part = front.len().min(left);
             left -= part;
             front.advance(part);

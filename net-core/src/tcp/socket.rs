@@ -4,8 +4,7 @@ use super::connection::Connection;
 use super::{SeqNum, State};
 use crate::config::Config;
 use crate::ip::Path;
-use crate::socket::demux::FlowKey;
-use crate::socket::{Family, Readiness, SocketId, TcpSettings};
+use crate::socket::{Family, FlowKey, Readiness, SocketId, TcpSettings};
 use crate::stack::TimerId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -172,11 +171,20 @@ impl Connection {
         let peer_closed = self.receiver.finished || self.read_closed || over;
         ready.set(Readiness::CONNECTED, established);
         ready.set(Readiness::PEER_CLOSED, peer_closed);
-        ready.set(Readiness::READABLE, !self.receiver.queue.is_empty() || peer_closed);
+        ready.set(
+            Readiness::READABLE,
+            !self.receiver.queue.is_empty() || peer_closed,
+        );
         let room = self.queue.len() < settings.send_buffer
-            && settings.notsent_lowat.is_none_or(|lowat| self.unsent_len() < lowat);
+            && settings
+                .notsent_lowat
+                .is_none_or(|lowat| self.unsent_len() < lowat);
         let closed = self.send_closed() || over;
-        ready.set(Readiness::WRITABLE, (established && room) || (closed && !matches!(self.state, State::SynSent | State::SynReceived)));
+        ready.set(
+            Readiness::WRITABLE,
+            (established && room)
+                || (closed && !matches!(self.state, State::SynSent | State::SynReceived)),
+        );
         ready.set(Readiness::HANG_UP, over || (peer_closed && self.fin_queued));
         ready.set(Readiness::ERROR, self.error.is_some());
         ready

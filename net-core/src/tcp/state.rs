@@ -31,13 +31,19 @@ impl State {
     /// Both sides know each other's initial sequence number.
     #[must_use]
     pub const fn is_synchronised(self) -> bool {
-        !matches!(self, Self::Closed | Self::Listen | Self::SynSent | Self::SynReceived)
+        !matches!(
+            self,
+            Self::Closed | Self::Listen | Self::SynSent | Self::SynReceived
+        )
     }
 
     /// The application may still send.
     #[must_use]
     pub const fn may_send(self) -> bool {
-        matches!(self, Self::SynSent | Self::SynReceived | Self::Established | Self::CloseWait)
+        matches!(
+            self,
+            Self::SynSent | Self::SynReceived | Self::Established | Self::CloseWait
+        )
     }
 
     /// The peer may still send data.
@@ -49,6 +55,9 @@ impl State {
     /// The peer's FIN has been received in order.
     #[must_use]
     pub const fn peer_closed(self) -> bool {
-        matches!(self, Self::CloseWait | Self::Closing | Self::LastAck | Self::TimeWait)
+        matches!(
+            self,
+            Self::CloseWait | Self::Closing | Self::LastAck | Self::TimeWait
+        )
     }
 }

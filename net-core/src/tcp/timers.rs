@@ -122,8 +122,14 @@ impl Connection {
     fn on_persist(&mut self, cx: &mut Context<'_>) {
         self.probes = self.probes.saturating_add(1);
         let unanswered = cx.now.saturating_since(self.heard_at);
-        let too_long = cx.settings.user_timeout.is_some_and(|limit| unanswered >= limit);
-        if too_long || (self.orphan && self.probes > ORPHAN_RETRIES) || self.probes > cx.config.retries {
+        let too_long = cx
+            .settings
+            .user_timeout
+            .is_some_and(|limit| unanswered >= limit);
+        if too_long
+            || (self.orphan && self.probes > ORPHAN_RETRIES)
+            || self.probes > cx.config.retries
+        {
             // A peer that answers, however long its window is closed, keeps the count at zero.
             self.terminate(Some(SocketError::TimedOut));
             return;

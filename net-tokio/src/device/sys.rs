@@ -8,6 +8,7 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// What a TUN accepts from the kernel: `TUN_F_*` of `linux/if_tun.h`.
@@ -30,6 +31,13 @@ pub(crate) fn register(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an OwnedFd is open, always says the same number, and nobody can close it while the
     // AsyncFd owns a share of it.
     unsafe { AsyncFd::register(fd) }.map_err(io::Error::from)
+}
+
+/// Registers a descriptor for what is always reported, error and hang-up, and next to nothing else.
+/// Both come as write readiness.
+pub(super) fn register_for_end(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: as in `register`.
+    unsafe { AsyncFd::register_with_interest(fd, Interest::PRIORITY) }.map_err(io::Error::from)
 }
 
 /// A second descriptor for the same open device, which outlives `device`.

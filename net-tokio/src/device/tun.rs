@@ -9,12 +9,13 @@ use super::{Device, sys};
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::runtime::Handle;
 
 /// A TUN: IP packets to and from the host's kernel, as over a cable to a router.
@@ -110,11 +111,13 @@ impl Device for Tun {
         batch: &mut RxBatch,
         budget: usize,
     ) -> Poll<io::Result<usize>> {
-        let fd = self.io.registered()?;
+        let registered = self.io.registered()?;
+        let fd = registered.fd.get_ref().as_fd();
         // After clear_ready() only another poll arms the waker.
         loop {
-            let mut guard = ready!(fd.poll_read_ready(cx))?;
-            let (count, stop) = self.framing.recv(fd.get_ref().as_fd(), batch, budget);
+            let mut guard =
+                ready!(registered.poll_readable(cx)).map_err(|error| gone(&self.name, &error))?;
+            let (count, stop) = self.framing.recv(fd, batch, budget);
             match stop {
                 Stop::WouldBlock => guard.clear_ready(),
                 Stop::Fatal(error) if count == 0 => {
@@ -137,10 +140,11 @@ impl Device for Tun {
         if batch.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let fd = self.io.registered()?;
+        let registered = self.io.registered()?;
+        let fd = registered.fd.get_ref().as_fd();
         loop {
-            let mut guard = ready!(fd.poll_write_ready(cx))?;
-            match self.framing.send(fd.get_ref().as_fd(), batch) {
+            let mut guard = ready!(registered.fd.poll_write_ready(cx))?;
+            match self.framing.send(fd, batch) {
                 Stop::Done => return Poll::Ready(Ok(())),
                 Stop::WouldBlock => guard.clear_ready(),
                 Stop::Fatal(error) => return Poll::Ready(Err(gone(&self.name, &error))),
@@ -179,7 +183,15 @@ impl TunStats {
 #[derive(Debug)]
 struct Io {
     fd: Arc<OwnedFd>,
-    registration: Option<AsyncFd<Arc<OwnedFd>>>,
+    registration: Option<Registration>,
+}
+
+#[derive(Debug)]
+struct Registration {
+    fd: AsyncFd<Arc<OwnedFd>>,
+    /// A duplicate, for the removal of the interface: the kernel reports that as a mere error,
+    /// which wakes no reader.
+    end: AsyncFd<Arc<OwnedFd>>,
 }
 
 impl Io {
@@ -194,13 +206,31 @@ impl Io {
         self.fd.as_fd()
     }
 
-    fn registered(&mut self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
+    fn registered(&mut self) -> io::Result<&Registration> {
         match &mut self.registration {
             Some(registered) => Ok(registered),
             none => {
                 Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
-                Ok(none.insert(sys::register(self.fd.clone())?))
+                Ok(none.insert(Registration {
+                    fd: sys::register(self.fd.clone())?,
+                    end: sys::register_for_end(Arc::new(self.fd.try_clone()?))?,
+                }))
             }
+        }
+    }
+}
+
+impl Registration {
+    /// Ready when there is something to read, or nothing ever again.
+    fn poll_readable(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyGuard<'_, Arc<OwnedFd>>>> {
+        match self.fd.poll_read_ready(cx) {
+            Poll::Pending if self.end.poll_write_ready(cx).is_ready() => {
+                Poll::Ready(Err(Errno::BADFD.into()))
+            }
+            readiness => readiness,
         }
     }
 }

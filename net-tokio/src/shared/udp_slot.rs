@@ -83,13 +83,16 @@ impl<D> UdpSlot<D> {
 
     /// What the socket is ready for now.
     pub(crate) fn readiness(&self) -> Ready {
-        let faulty = self.faulty.load(Ordering::Acquire);
+        // Under the queue locks, as `Waiters` demands.
+        let (readable, faulty) = {
+            let _rx = self.rx.lock();
+            let faulty = self.faulty.load(Ordering::Acquire);
+            (faulty || self.unread.load(Ordering::Acquire) > 0, faulty)
+        };
+        let writable = faulty || self.tx.lock().has_room();
         let mut ready = Ready::empty();
-        ready.set(
-            Ready::READABLE,
-            faulty || self.unread.load(Ordering::Acquire) > 0,
-        );
-        ready.set(Ready::WRITABLE, faulty || self.tx.lock().has_room());
+        ready.set(Ready::READABLE, readable);
+        ready.set(Ready::WRITABLE, writable);
         ready.set(Ready::ERROR, faulty);
         ready
     }

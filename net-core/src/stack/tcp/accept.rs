@@ -3,10 +3,7 @@
 use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
-use crate::socket::SocketId;
-use crate::socket::demux::FlowKey;
-use crate::socket::place::present;
-use crate::socket::table::SocketKind;
+use crate::socket::{FlowKey, SocketId, SocketKind, present};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
@@ -28,8 +25,8 @@ impl Stack {
         now: Instant,
     ) {
         let key = FlowKey::new(local, remote);
-        let hash = self.tcp.flows.hash(&key);
-        let listener = self.tcp_ports.lookup(local, hash);
+        let flows = &self.tcp.flows;
+        let listener = self.tcp.ports.lookup(local, || flows.hash(&key));
         let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
             self.refuse_segment(Origin::of(&segment), local, remote, now);
             return;
@@ -46,7 +43,9 @@ impl Stack {
     }
 
     fn is_listening(&self, id: SocketId) -> bool {
-        self.sockets.tcp(id).is_some_and(|socket| matches!(socket.role, Role::Listener(_)))
+        self.sockets
+            .tcp(id)
+            .is_some_and(|socket| matches!(socket.role, Role::Listener(_)))
     }
 
     /// A SYN for a listener: a half-open connection, if its queues have room.
@@ -59,14 +58,18 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
-        let Some(listener) = socket.listener_mut() else { return };
+        let Some(listener) = socket.listener_mut() else {
+            return;
+        };
         let refused = if listener.is_full() {
             Some(DropReason::AcceptQueueFull)
         } else if listener.is_flooded() || self.tcp.embryos.len() >= self.config.tcp.max_half_open {
             Some(DropReason::SynQueueFull)
-        } else if self.budget.is_spent() {
+        } else if self.memory.is_spent() {
             Some(DropReason::NoMemory)
         } else {
             None
@@ -76,22 +79,39 @@ impl Stack {
             return;
         }
         listener.half_open += 1;
-        let mtu = self.route(remote.ip(), Some(local.ip())).map_or(576, |path| path.mtu);
+        let mtu = self
+            .route(remote.ip(), Some(local.ip()))
+            .map_or(576, |path| path.mtu);
         let (config, options) = (&self.config.tcp, &segment.options);
         let facts = Negotiated {
             iss: self.tcp.secrets.isn(&key, now),
             irs: segment.seq,
-            peer_mss: options.mss.unwrap_or(default_mss(remote.is_ipv6())).max(config.min_segment),
+            peer_mss: options
+                .mss
+                .unwrap_or(default_mss(remote.is_ipv6()))
+                .max(config.min_segment),
             our_mss: path_mss(mtu, remote.ip()).min(limit),
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
-            ts_recent: options.timestamps.filter(|_| config.timestamps).map(|(value, _)| value),
+            ts_recent: options
+                .timestamps
+                .filter(|_| config.timestamps)
+                .map(|(value, _)| value),
             ts_offset: self.tcp.secrets.timestamp_offset(&key),
         };
         let entry = self.tcp.embryos.vacant_entry();
         let index = u32::try_from(entry.key()).unwrap_or(u32::MAX);
-        let timer = self.wheel.insert(TimerKey::Embryo(index), now + config.rto_initial);
-        entry.insert(Embryo { key, listener: id, facts, retries: 0, timer, sent_at: now });
+        let timer = self
+            .wheel
+            .insert(TimerKey::Embryo(index), now + config.rto_initial);
+        entry.insert(Embryo {
+            key,
+            listener: id,
+            facts,
+            retries: 0,
+            timer,
+            sent_at: now,
+        });
         self.tcp.flows.insert(key, Flow::Embryo(index));
         self.send_syn_ack(index, local, remote, now);
     }
@@ -105,7 +125,9 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(embryo) = self.tcp.embryos.get(index as usize) else { return };
+        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+            return;
+        };
         let facts = embryo.facts;
         let next = facts.irs + 1;
         if segment.has(TcpFlags::RST) {
@@ -150,17 +172,25 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(embryo) = self.tcp.embryos.get(index as usize) else { return };
+        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+            return;
+        };
         let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
         let sent_at = (embryo.retries == 0).then_some(embryo.sent_at);
-        let Some(socket) = self.sockets.tcp_mut(id).filter(|s| matches!(s.role, Role::Listener(_)))
+        let Some(socket) = self
+            .sockets
+            .tcp_mut(id)
+            .filter(|s| matches!(s.role, Role::Listener(_)))
         else {
             self.drop_embryo(index);
             self.refuse_segment(Origin::of(&segment), local, remote, now);
             return;
         };
         let (family, settings) = (socket.family, socket.settings.clone());
-        if socket.listener_mut().is_some_and(|listener| listener.is_full()) {
+        if socket
+            .listener_mut()
+            .is_some_and(|listener| listener.is_full())
+        {
             // The ACK is as if lost; the SYN-ACK's timer will ask for it again.
             self.stats.count_drop(DropReason::AcceptQueueFull);
             return;
@@ -183,7 +213,7 @@ impl Stack {
             return;
         };
         self.drop_embryo(index);
-        self.tcp_ports.hold(local, reuse);
+        self.tcp.ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(child));
         self.stats.tcp_passive_opens += 1;
         if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
@@ -220,16 +250,22 @@ impl Stack {
     }
 
     fn send_syn_ack(&mut self, index: u32, local: SocketAddr, remote: SocketAddr, now: Instant) {
-        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else { return };
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
+            return;
+        };
         embryo.sent_at = now;
         let facts = embryo.facts;
-        let Some(socket) = self.sockets.tcp(embryo.listener) else { return };
+        let Some(socket) = self.sockets.tcp(embryo.listener) else {
+            return;
+        };
         let settings = &socket.settings;
         let options = TcpOptions {
             mss: Some(facts.our_mss),
             window_scale: facts.peer_scale.map(|_| window_scale(settings.recv_buffer)),
             sack_permitted: facts.sack,
-            timestamps: facts.ts_recent.map(|recent| (timestamp(now, facts.ts_offset), recent)),
+            timestamps: facts
+                .ts_recent
+                .map(|recent| (timestamp(now, facts.ts_offset), recent)),
             ..TcpOptions::default()
         };
         let header = TcpHeader {
@@ -246,12 +282,22 @@ impl Stack {
 
     /// The SYN-ACK was not answered.
     pub(super) fn embryo_timeout(&mut self, index: u32, now: Instant) {
-        let (retries, initial, max) =
-            (self.config.tcp.syn_ack_retries, self.config.tcp.rto_initial, self.config.tcp.rto_max);
-        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else { return };
+        let (retries, initial, max) = (
+            self.config.tcp.syn_ack_retries,
+            self.config.tcp.rto_initial,
+            self.config.tcp.rto_max,
+        );
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
+            return;
+        };
         embryo.retries += 1;
         let (count, key) = (embryo.retries, embryo.key);
-        if count > retries || !self.sockets.tcp(embryo.listener).is_some_and(|s| matches!(s.role, Role::Listener(_))) {
+        if count > retries
+            || !self
+                .sockets
+                .tcp(embryo.listener)
+                .is_some_and(|s| matches!(s.role, Role::Listener(_)))
+        {
             self.drop_embryo(index);
             return;
         }
@@ -262,10 +308,15 @@ impl Stack {
     }
 
     fn drop_embryo(&mut self, index: u32) {
-        let Some(embryo) = self.tcp.embryos.try_remove(index as usize) else { return };
+        let Some(embryo) = self.tcp.embryos.try_remove(index as usize) else {
+            return;
+        };
         self.wheel.cancel(embryo.timer);
         self.tcp.flows.remove(&embryo.key);
-        if let Some(listener) = self.sockets.tcp_mut(embryo.listener).and_then(TcpSocket::listener_mut)
+        if let Some(listener) = self
+            .sockets
+            .tcp_mut(embryo.listener)
+            .and_then(TcpSocket::listener_mut)
         {
             listener.half_open = listener.half_open.saturating_sub(1);
         }

@@ -15,7 +15,9 @@ impl Stack {
     /// delivered, unless data was left unread or linger is zero; then RST (RFC 2525 §2.17).
     pub(crate) fn tcp_close(&mut self, id: SocketId, now: Instant) {
         self.sockets.orphan(id);
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         let linger = socket.settings.linger;
         match &mut socket.role {
             Role::Idle => self.tcp_forget(id),
@@ -58,10 +60,14 @@ impl Stack {
 
     /// Sends RST for a synchronised connection and ends it; the handle stays.
     pub(crate) fn tcp_reset(&mut self, id: SocketId, now: Instant) {
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         let (local, remote, tos) = (socket.local, socket.remote, socket.settings.tos);
         let ends = socket.path.zip(local).zip(remote);
-        let Some(connection) = socket.connection_mut() else { return };
+        let Some(connection) = socket.connection_mut() else {
+            return;
+        };
         let (nxt, ack) = (connection.nxt, connection.receiver.nxt);
         let told = connection.state.is_synchronised() || connection.state == State::SynReceived;
         let told = told && connection.state != State::TimeWait;
@@ -97,6 +103,8 @@ impl Stack {
     }
 
     pub(crate) fn tcp_readiness(&self, id: SocketId) -> Readiness {
-        self.sockets.tcp(id).map_or(Readiness::empty(), |socket| socket.readiness())
+        self.sockets
+            .tcp(id)
+            .map_or(Readiness::empty(), |socket| socket.readiness())
     }
 }

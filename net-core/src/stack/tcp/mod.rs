@@ -9,14 +9,13 @@ mod time_wait;
 mod transmit;
 
 use super::{Stack, TimerKey};
+use crate::Config;
 use crate::seed::Seed;
-use crate::socket::SocketId;
-use crate::socket::demux::{Demux, FlowKey};
-use crate::socket::table::SocketKind;
+use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId, SocketKind};
+use crate::tcp::State;
 use crate::tcp::connection::{Connection, Context};
 use crate::tcp::isn::Secrets;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
-use crate::tcp::State;
 use crate::time::Instant;
 use core::net::IpAddr;
 use slab::Slab;
@@ -26,15 +25,21 @@ use slab::Slab;
 pub(crate) struct TcpTables {
     /// Where a segment belongs: one hash, one look-up.
     pub(crate) flows: Demux<Flow>,
+    pub(crate) ports: PortTable,
     pub(crate) embryos: Slab<Embryo>,
     pub(crate) time_waits: Slab<TimeWait>,
     pub(crate) secrets: Secrets,
 }
 
 impl TcpTables {
-    pub(crate) fn new(seed: Seed) -> Self {
+    pub(crate) fn new(config: &Config, seed: Seed) -> Self {
         Self {
             flows: Demux::new(seed.key("tcp flows")),
+            ports: PortTable::new(
+                config.ephemeral_ports.clone(),
+                seed.rng("tcp ports"),
+                Sharing::WhileInactive,
+            ),
             embryos: Slab::new(),
             time_waits: Slab::new(),
             secrets: Secrets::new(seed),
@@ -52,7 +57,12 @@ impl Stack {
     ) -> Option<T> {
         let socket = self.sockets.tcp_mut(id)?;
         let v6 = socket.is_v6();
-        let TcpSocket { settings, role: Role::Connection(connection), .. } = socket else {
+        let TcpSocket {
+            settings,
+            role: Role::Connection(connection),
+            ..
+        } = socket
+        else {
             return None;
         };
         let mut cx = Context {
@@ -69,9 +79,16 @@ impl Stack {
     /// Compares what a socket wants now with what is arranged for it: its place among those that
     /// want to transmit, its timer, its memory charge, its event. After every touch, once.
     pub(crate) fn tcp_settle(&mut self, id: SocketId, now: Instant) {
-        let Some(SocketKind::Tcp(socket)) = self.sockets.get_mut(id) else { return };
+        let Some(SocketKind::Tcp(socket)) = self.sockets.get_mut(id) else {
+            return;
+        };
         let v6 = socket.is_v6();
-        let TcpSocket { settings, role: Role::Connection(connection), .. } = &mut **socket else {
+        let TcpSocket {
+            settings,
+            role: Role::Connection(connection),
+            ..
+        } = &mut **socket
+        else {
             return;
         };
         let cx = Context {
@@ -90,9 +107,9 @@ impl Stack {
         let (state, orphan) = (connection.state, connection.orphan);
 
         if charge >= socket.charged {
-            self.budget.charge(charge - socket.charged);
+            self.memory.charge(charge - socket.charged);
         } else {
-            self.budget.release(socket.charged - charge);
+            self.memory.release(socket.charged - charge);
         }
         socket.charged = charge;
         let iface = socket.path.filter(|_| wants).map(|path| path.iface);
@@ -118,7 +135,9 @@ impl Stack {
     pub(crate) fn tcp_timeout(&mut self, key: TimerKey, now: Instant) {
         match key {
             TimerKey::Tcp(id) => {
-                let Some(socket) = self.sockets.tcp_mut(id) else { return };
+                let Some(socket) = self.sockets.tcp_mut(id) else {
+                    return;
+                };
                 socket.timer = None;
                 socket.armed_at = Instant::MAX;
                 self.with_connection(id, now, Connection::handle_timeout);
@@ -132,30 +151,40 @@ impl Stack {
 
     /// Takes a socket that is over out of the flow map and gives its local port back.
     fn tcp_unlink_if_closed(&mut self, id: SocketId) {
-        if self.sockets.tcp(id).is_some_and(|socket| socket.state() == State::Closed) {
+        if self
+            .sockets
+            .tcp(id)
+            .is_some_and(|socket| socket.state() == State::Closed)
+        {
             self.tcp_unlink(id);
         }
     }
 
     fn tcp_unlink(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         if let (true, Some(local), Some(remote)) = (socket.linked, socket.local, socket.remote) {
             socket.linked = false;
             self.tcp.flows.remove(&FlowKey::new(local, remote));
-            self.tcp_ports.unhold(local, socket.settings.reuse_address);
+            self.tcp.ports.unhold(local, socket.settings.reuse_address);
         }
     }
 
     /// Removes a socket and everything that is arranged for it.
     pub(crate) fn tcp_forget(&mut self, id: SocketId) {
         self.tcp_unlink(id);
-        let Some(SocketKind::Tcp(socket)) = self.remove_socket(id) else { return };
+        let Some(SocketKind::Tcp(socket)) = self.remove_socket(id) else {
+            return;
+        };
         if let Some(timer) = socket.timer {
             self.wheel.cancel(timer);
         }
-        self.budget.release(socket.charged);
-        if socket.bound && let Some(local) = socket.local {
-            self.tcp_ports.release(local, socket.settings.only_v6, id);
+        self.memory.release(socket.charged);
+        if socket.bound
+            && let Some(local) = socket.local
+        {
+            self.tcp.ports.release(local, socket.settings.only_v6, id);
         }
     }
 }

@@ -1,26 +1,20 @@
 //! What the application does to open connections: bind, listen, connect.
 
 use super::path_mss;
-use crate::socket::demux::FlowKey;
-use crate::socket::place::{accept_addr, present};
-use crate::socket::ports::Claim;
-use crate::socket::table::SocketKind;
-use crate::socket::{Family, SocketId, TcpOption, TcpSettings};
+use crate::SocketError;
+use crate::socket::{
+    Claim, Family, FlowKey, SocketId, SocketKind, TcpOption, TcpSettings, accept_addr, present,
+};
 use crate::stack::Stack;
-use crate::tcp::{State, Tcp};
+use crate::tcp::State;
 use crate::tcp::connection::Connection;
 use crate::tcp::socket::{Flow, Listener, Role, TcpSocket};
 use crate::time::Instant;
-use crate::SocketError;
 use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 impl Stack {
-    /// Opens a TCP socket.
-    ///
-    /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
-    pub fn tcp_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
+    pub(crate) fn tcp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
         let socket = TcpSocket::new(family, &self.config);
         self.sockets.insert(SocketKind::Tcp(Box::new(socket)))
     }
@@ -42,7 +36,7 @@ impl Stack {
             reuse_address: settings.reuse_address,
             reuse_port: settings.reuse_port,
         };
-        local.set_port(self.tcp_ports.bind(claim, id, false)?);
+        local.set_port(self.tcp.ports.bind(claim, id, false)?);
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         socket.local = Some(local);
         socket.bound = true;
@@ -59,7 +53,9 @@ impl Stack {
                 return Ok(());
             }
             Role::Connection(_) => {
-                return Err(SocketError::InvalidInput("a connected socket cannot listen"));
+                return Err(SocketError::InvalidInput(
+                    "a connected socket cannot listen",
+                ));
             }
             Role::Idle => {}
         }
@@ -72,8 +68,13 @@ impl Stack {
         }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let local = socket.local.ok_or(SocketError::AddressNotAvailable)?;
-        self.tcp_ports.set_active(local, socket.settings.only_v6, id, true)?;
-        socket.role = Role::Listener(Listener { backlog, ..Listener::default() });
+        self.tcp
+            .ports
+            .set_active(local, socket.settings.only_v6, id, true)?;
+        socket.role = Role::Listener(Listener {
+            backlog,
+            ..Listener::default()
+        });
         Ok(())
     }
 
@@ -108,14 +109,17 @@ impl Stack {
             IpAddr::V6(ip) if ip.is_multicast() => return Err(SocketError::NetworkUnreachable),
             _ => {}
         }
-        let wanted = socket.local.map(|local| local.ip()).filter(|ip| !ip.is_unspecified());
+        let wanted = socket
+            .local
+            .map(|local| local.ip())
+            .filter(|ip| !ip.is_unspecified());
         let bound_port = socket.local.map(|local| local.port());
         let reuse = socket.settings.reuse_address;
         let path = self.route(remote.ip(), wanted)?;
         let flows = &self.tcp.flows;
         let port = match bound_port {
             Some(port) => port,
-            None => self.tcp_ports.ephemeral(path.source, |port| {
+            None => self.tcp.ports.ephemeral(path.source, |port| {
                 !flows.contains(&FlowKey::new(SocketAddr::new(path.source, port), remote))
             })?,
         };
@@ -126,21 +130,29 @@ impl Stack {
         }
         let iss = self.tcp.secrets.isn(&key, now);
         let ts_offset = self.tcp.secrets.timestamp_offset(&key);
-        self.tcp_ports.hold(local, reuse);
+        self.tcp.ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(id));
 
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        if socket.bound && let Some(before) = socket.local {
+        if socket.bound
+            && let Some(before) = socket.local
+        {
             // The claim stays on the address that was bound; what is connected is narrower.
             if before != local {
-                self.tcp_ports.release(before, only_v6, id);
+                self.tcp.ports.release(before, only_v6, id);
                 socket.bound = false;
             }
         }
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
         let our_mss = path_mss(path.mtu, remote.ip()).min(limit);
-        let connection =
-            Connection::connect(iss, our_mss, ts_offset, &self.config.tcp, &socket.settings, now);
+        let connection = Connection::connect(
+            iss,
+            our_mss,
+            ts_offset,
+            &self.config.tcp,
+            &socket.settings,
+            now,
+        );
         socket.local = Some(local);
         socket.remote = Some(remote);
         socket.linked = true;
@@ -158,28 +170,23 @@ impl Stack {
     pub(crate) fn tcp_peer_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
         let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
         let connected = socket.state().is_synchronised();
-        let remote = socket.remote.filter(|_| connected).ok_or(SocketError::NotConnected)?;
+        let remote = socket
+            .remote
+            .filter(|_| connected)
+            .ok_or(SocketError::NotConnected)?;
         Ok(present(remote, socket.family))
     }
 
-    /// A TCP socket to send and receive with; `None` for a stale id or another kind of socket.
-    pub fn tcp(&mut self, id: SocketId, now: Instant) -> Option<Tcp<'_>> {
-        Tcp::new(self, id, now)
+    pub(crate) fn tcp_settings_of(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
+        Ok(&self
+            .sockets
+            .tcp(id)
+            .ok_or(SocketError::NoSuchSocket)?
+            .settings)
     }
 
-    /// The options of a TCP socket.
-    ///
-    /// # Errors
-    /// `NoSuchSocket`.
-    pub fn tcp_settings(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
-        Ok(&self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?.settings)
-    }
-
-    /// Sets an option of a TCP socket; a connection acts on it at once.
-    ///
-    /// # Errors
-    /// `NoSuchSocket`; `InvalidInput` that names the range.
-    pub fn set_tcp_option(
+    /// Sets an option; a connection acts on it at once.
+    pub(crate) fn tcp_set_option(
         &mut self,
         id: SocketId,
         option: TcpOption,
@@ -187,7 +194,9 @@ impl Stack {
     ) -> Result<(), SocketError> {
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let active = !matches!(socket.role, Role::Idle);
-        socket.settings.set(option, active, socket.local.is_some())?;
+        socket
+            .settings
+            .set(option, active, socket.local.is_some())?;
         let settings = socket.settings.clone();
         self.with_connection(id, now, |connection, _| connection.apply(&settings, now));
         self.tcp_settle(id, now);
@@ -202,7 +211,8 @@ impl TcpSocket {
             Family::V4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
             Family::V6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        self.local.map_or(unbound, |local| present(local, self.family))
+        self.local
+            .map_or(unbound, |local| present(local, self.family))
     }
 
     /// Whether its packets are IPv6.

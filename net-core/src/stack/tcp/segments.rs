@@ -1,10 +1,9 @@
 //! A segment finds its connection, half-open connection, TIME_WAIT entry or listener.
 
+use crate::buf::TxPacket;
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
-use crate::buf::TxPacket;
-use crate::socket::SocketId;
-use crate::socket::demux::FlowKey;
+use crate::socket::{FlowKey, SocketId};
 use crate::stack::Stack;
 use crate::stack::ingress::TcpPacket;
 use crate::stats::DropReason;
@@ -26,7 +25,7 @@ impl Stack {
         let remote = SocketAddr::new(packet.ip.source, packet.header.source_port);
         let key = FlowKey::new(local, remote);
         let size = packet.gso.map(|gso| gso.size);
-        let segment = Segment::new(&packet.header, packet.payload, size, packet.ip.tos);
+        let segment = Segment::new(&packet.header, packet.payload, size);
         self.stats.tcp_in_segments += u64::from(segment.wire_count());
         match self.tcp.flows.get(&key).copied() {
             Some(Flow::Socket(id)) => self.segment_for_socket(id, segment, local, remote, now),
@@ -50,7 +49,9 @@ impl Stack {
     ) {
         let origin = Origin::of(&segment);
         let disposition = self
-            .with_connection(id, now, |connection, cx| connection.handle_segment(segment, cx))
+            .with_connection(id, now, |connection, cx| {
+                connection.handle_segment(segment, cx)
+            })
             .unwrap_or(Disposition::Keep);
         match disposition {
             Disposition::Keep => {}
@@ -89,7 +90,10 @@ impl Stack {
         if origin.flags.contains(TcpFlags::RST) {
             return;
         }
-        let mut header = TcpHeader { flags: TcpFlags::RST, ..TcpHeader::default() };
+        let mut header = TcpHeader {
+            flags: TcpFlags::RST,
+            ..TcpHeader::default()
+        };
         if origin.flags.contains(TcpFlags::ACK) {
             header.seq = origin.ack;
         } else {
@@ -166,7 +170,9 @@ impl Stack {
     /// The path takes packets of at most `mtu` bytes (RFC 1191 §6.4, RFC 8201 §5.4): segments get
     /// smaller, and what was too large leaves again at once.
     fn tcp_path_mtu(&mut self, id: SocketId, mtu: u16, now: Instant) {
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         let v6 = socket.is_v6();
         let Some(path) = &mut socket.path else { return };
         let floor = if v6 { 1280 } else { 576 };
@@ -193,6 +199,10 @@ pub(super) struct Origin {
 
 impl Origin {
     pub(super) fn of(segment: &Segment) -> Self {
-        Self { flags: segment.flags, ack: segment.ack, end: segment.seq + segment.seq_len() }
+        Self {
+            flags: segment.flags,
+            ack: segment.ack,
+            end: segment.seq + segment.seq_len(),
+        }
     }
 }

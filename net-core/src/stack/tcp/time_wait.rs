@@ -1,7 +1,6 @@
 //! TIME_WAIT as a compact entry (RFC 9293 §3.3.2, RFC 1337, RFC 6191).
 
-use crate::socket::SocketId;
-use crate::socket::demux::FlowKey;
+use crate::socket::{FlowKey, SocketId};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::State;
@@ -15,12 +14,16 @@ use core::net::SocketAddr;
 impl Stack {
     /// A connection's both FINs are acknowledged: a small entry takes its place in the flow map.
     pub(super) fn begin_time_wait(&mut self, id: SocketId, now: Instant) {
-        let Some(socket) = self.sockets.tcp_mut(id) else { return };
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
         let (Some(local), Some(remote), true) = (socket.local, socket.remote, socket.linked) else {
             return;
         };
         let reuse = socket.settings.reuse_address;
-        let Some(connection) = socket.connection_mut() else { return };
+        let Some(connection) = socket.connection_mut() else {
+            return;
+        };
         let window = connection.receiver.advertise();
         let (snd_nxt, rcv_nxt) = (connection.nxt, connection.receiver.nxt);
         let (ts_recent, ts_offset) = (connection.ts_recent, connection.ts_offset);
@@ -28,15 +31,18 @@ impl Stack {
         if self.tcp.time_waits.len() >= self.config.tcp.max_time_wait {
             // As the kernel: no room to remember, so this one ends here.
             connection.state = State::Closed;
-            self.acknowledge(local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now);
+            self.acknowledge(
+                local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now,
+            );
             return;
         }
         socket.linked = false;
         let key = FlowKey::new(local, remote);
         let entry = self.tcp.time_waits.vacant_entry();
         let index = u32::try_from(entry.key()).unwrap_or(u32::MAX);
-        let timer =
-            self.wheel.insert(TimerKey::TimeWait(index), now + self.config.tcp.time_wait);
+        let timer = self
+            .wheel
+            .insert(TimerKey::TimeWait(index), now + self.config.tcp.time_wait);
         entry.insert(TimeWait {
             key,
             snd_nxt,
@@ -49,7 +55,9 @@ impl Stack {
         });
         self.tcp.flows.insert(key, Flow::TimeWait(index));
         if ack_due {
-            self.acknowledge(local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now);
+            self.acknowledge(
+                local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now,
+            );
         }
     }
 
@@ -62,12 +70,15 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(wait) = self.tcp.time_waits.get(index as usize) else { return };
+        let Some(wait) = self.tcp.time_waits.get(index as usize) else {
+            return;
+        };
         if segment.has(TcpFlags::RST) {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }
-        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, &segment) {
+        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, &segment)
+        {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.
             self.end_time_wait(index);
             self.segment_for_listener(segment, local, remote, now);
@@ -98,10 +109,12 @@ impl Stack {
 
     /// 2 × MSL have passed.
     pub(super) fn end_time_wait(&mut self, index: u32) {
-        let Some(wait) = self.tcp.time_waits.try_remove(index as usize) else { return };
+        let Some(wait) = self.tcp.time_waits.try_remove(index as usize) else {
+            return;
+        };
         self.wheel.cancel(wait.timer);
         self.tcp.flows.remove(&wait.key);
-        self.tcp_ports.unhold(wait.key.local(), wait.reuse);
+        self.tcp.ports.unhold(wait.key.local(), wait.reuse);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one header")]
@@ -117,9 +130,19 @@ impl Stack {
         now: Instant,
     ) {
         let timestamps = ts_recent.map(|recent| (timestamp(now, ts_offset), recent));
-        let options = TcpOptions { timestamps, ..TcpOptions::default() };
+        let options = TcpOptions {
+            timestamps,
+            ..TcpOptions::default()
+        };
         let flags = TcpFlags::ACK;
-        let header = TcpHeader { seq, ack, flags, window, options, ..TcpHeader::default() };
+        let header = TcpHeader {
+            seq,
+            ack,
+            flags,
+            window,
+            options,
+            ..TcpHeader::default()
+        };
         self.send_bare(header, local, remote, 0, now);
     }
 }

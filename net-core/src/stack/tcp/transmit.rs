@@ -4,28 +4,29 @@ use crate::buf::TxBatch;
 use crate::ip::IpMeta;
 use crate::offload::gso;
 use crate::socket::{PathMtuMode, SocketId};
-use crate::stack::{Stack, ip_finish};
+use crate::stack::{MAX_TX_BATCH, Stack};
 use crate::tcp::connection::Context;
 use crate::tcp::output::Ports;
 use crate::tcp::socket::{Role, TcpSocket};
 use crate::time::Instant;
 use crate::wire::ip;
 
+/// Super-segments that one socket sends before it is the next one's turn.
+const TURN: usize = 4;
+
 impl Stack {
-    /// Lets a socket send up to `budget` packets into `out`; whether it has more. A super-segment
-    /// that is cut here is not left half sent, so `out` may grow by a few more.
-    pub(crate) fn tcp_transmit(
-        &mut self,
-        id: SocketId,
-        now: Instant,
-        out: &mut TxBatch,
-        budget: usize,
-    ) -> bool {
+    /// Lets a socket send a few packets into `out`; whether it has more. A super-segment that is
+    /// cut here is not left half sent, so `out` may grow somewhat beyond its usual size.
+    pub(crate) fn tcp_transmit(&mut self, id: SocketId, now: Instant, out: &mut TxBatch) -> bool {
         self.refresh_path(id);
-        let end = out.len() + budget;
         let mut more = true;
-        while out.len() < end {
-            let Some(socket) = self.sockets.tcp_mut(id) else { return false };
+        for _ in 0..TURN {
+            if out.len() >= MAX_TX_BATCH {
+                break;
+            }
+            let Some(socket) = self.sockets.tcp_mut(id) else {
+                return false;
+            };
             let v6 = socket.is_v6();
             let TcpSocket {
                 settings,
@@ -46,7 +47,10 @@ impl Stack {
                 v6,
                 now,
             };
-            let ports = Ports { local: local.port(), remote: remote.port() };
+            let ports = Ports {
+                local: local.port(),
+                remote: remote.port(),
+            };
             let Some(mut packet) = connection.poll_transmit(ports, &mut cx) else {
                 more = false;
                 break;
@@ -60,11 +64,10 @@ impl Stack {
                 dont_fragment: settings.path_mtu != PathMtuMode::Dont,
             };
             packet.meta.departure = now;
-            let iface = path.iface.index();
-            let Some(Some(iface)) = self.ifaces.get_mut(iface) else { return false };
-            ip_finish(&iface.caps, &meta, &mut packet, &mut iface.next_id);
-            if packet.meta.gso.is_some() && !iface.caps.tso {
-                gso::segment(packet, &iface.caps, out);
+            let path = *path;
+            self.ip_finish(&path, meta, &mut packet);
+            if packet.meta.gso.is_some() && !path.caps.tso {
+                gso::segment(packet, path.caps.tx_checksum, out).expect("the headers are our own");
             } else {
                 out.push(packet);
             }
@@ -76,7 +79,9 @@ impl Stack {
     /// Looks the route up again where the tables have changed since.
     fn refresh_path(&mut self, id: SocketId) {
         let generation = self.routes.generation();
-        let Some(socket) = self.sockets.tcp(id) else { return };
+        let Some(socket) = self.sockets.tcp(id) else {
+            return;
+        };
         let (Some(path), Some(local), Some(remote)) = (socket.path, socket.local, socket.remote)
         else {
             return;

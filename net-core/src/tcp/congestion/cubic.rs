@@ -76,7 +76,11 @@ impl Cubic {
 
     /// §4.3: the window that Reno would have by now.
     fn grow_w_est(&mut self, acked: u32) {
-        let alpha = if self.w_est / 1000 >= u64::from(self.cwnd_prior) { 1000 } else { ALPHA };
+        let alpha = if self.w_est / 1000 >= u64::from(self.cwnd_prior) {
+            1000
+        } else {
+            ALPHA
+        };
         let grown = alpha * u64::from(acked) * u64::from(self.mss) / u64::from(self.cwnd.max(1));
         self.w_est = self.w_est.saturating_add(grown);
     }
@@ -115,11 +119,15 @@ impl CongestionControl for Cubic {
             return;
         }
         let ceiling = self.cwnd.saturating_add(self.cwnd / 2);
-        let target = self.w_cubic(millis(elapsed + self.rtt)).clamp(self.cwnd, ceiling);
+        let target = self
+            .w_cubic(millis(elapsed + self.rtt))
+            .clamp(self.cwnd, ceiling);
         let earned = u64::from(target - self.cwnd) * u64::from(sample.acked) + self.remainder;
         let growth = earned / u64::from(self.cwnd.max(1));
         self.remainder = earned % u64::from(self.cwnd.max(1));
-        self.cwnd = self.cwnd.saturating_add(u32::try_from(growth).unwrap_or(u32::MAX));
+        self.cwnd = self
+            .cwnd
+            .saturating_add(u32::try_from(growth).unwrap_or(u32::MAX));
     }
 
     fn on_loss(&mut self, _in_flight: u32, _now: Instant) {

@@ -17,7 +17,12 @@ impl Reno {
     /// A new connection's state.
     #[must_use]
     pub fn new(mss: u32, initial_window: u32) -> Self {
-        Self { mss, cwnd: initial_window, ssthresh: u32::MAX, acked: 0 }
+        Self {
+            mss,
+            cwnd: initial_window,
+            ssthresh: u32::MAX,
+            acked: 0,
+        }
     }
 
     /// RFC 5681 equation 4: ssthresh = max (FlightSize / 2, 2*SMSS).

@@ -6,12 +6,19 @@ use crate::time::{Duration, Instant};
 const MSS: u32 = 1000;
 
 fn ack(bytes: u32) -> AckSample {
-    AckSample { acked: bytes, rtt: Some(Duration::from_millis(100)), ..AckSample::default() }
+    AckSample {
+        acked: bytes,
+        rtt: Some(Duration::from_millis(100)),
+        ..AckSample::default()
+    }
 }
 
 #[test]
 fn slow_start_doubles_the_window_each_round_trip() {
-    for control in [&mut Reno::new(MSS, 10 * MSS) as &mut dyn CongestionControl, &mut Cubic::new(MSS, 10 * MSS)] {
+    for control in [
+        &mut Reno::new(MSS, 10 * MSS) as &mut dyn CongestionControl,
+        &mut Cubic::new(MSS, 10 * MSS),
+    ] {
         for _ in 0..10 {
             control.on_ack(&ack(MSS), Instant::ZERO);
         }
@@ -34,13 +41,22 @@ fn reno_adds_one_segment_per_window_after_a_loss() {
 fn a_timeout_falls_back_to_one_segment() {
     let mut reno = Reno::new(MSS, 40 * MSS);
     reno.on_rto(40 * MSS, Instant::ZERO);
-    assert_eq!((reno.window(), reno.slow_start_threshold()), (MSS, 20 * MSS));
+    assert_eq!(
+        (reno.window(), reno.slow_start_threshold()),
+        (MSS, 20 * MSS)
+    );
 }
 
 #[test]
 fn an_application_that_sends_little_does_not_grow_the_window() {
     let mut cubic = Cubic::new(MSS, 10 * MSS);
-    cubic.on_ack(&AckSample { app_limited: true, ..ack(MSS) }, Instant::ZERO);
+    cubic.on_ack(
+        &AckSample {
+            app_limited: true,
+            ..ack(MSS)
+        },
+        Instant::ZERO,
+    );
     assert_eq!(cubic.window(), 10 * MSS);
 }
 
@@ -70,7 +86,13 @@ fn cubic_is_at_least_as_fast_as_reno_on_short_paths() {
     for _ in 0..20 {
         now += Duration::from_millis(1);
         for _ in 0..cubic.window() / MSS {
-            cubic.on_ack(&AckSample { rtt: Some(Duration::from_millis(1)), ..ack(MSS) }, now);
+            cubic.on_ack(
+                &AckSample {
+                    rtt: Some(Duration::from_millis(1)),
+                    ..ack(MSS)
+                },
+                now,
+            );
         }
     }
     // 20 ms is nothing for the cubic; the Reno-friendly window grew by α = 0.53 a round trip.

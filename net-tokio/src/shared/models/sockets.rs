@@ -1,7 +1,7 @@
 //! Listeners and datagram sockets against their driver.
 
 use super::{block_on, explore, scaled, thread, wake};
-use crate::shared::{Fault, ListenerSlot, Stop, UdpSlot};
+use crate::shared::{Fault, ListenerSlot, Ready, Stop, UdpSlot};
 use crate::sync::Arc;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -206,5 +206,22 @@ fn a_failure_reaches_a_receiver_that_waits() {
         }));
         assert_eq!(outcome, Err(Stop::Fault(Fault::Gone)));
         driver.join().expect("driver runs");
+    });
+}
+
+#[test]
+fn tasks_that_wait_for_readiness_are_all_woken() {
+    explore(|| {
+        let socket = Arc::new(UdpSlot::new(1));
+        let waiters = [0, 1].map(|_| {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || block_on(socket.ready(Ready::READABLE)))
+        });
+        let mut wakes = Vec::new();
+        socket.fill(&mut VecDeque::from([1]), &mut wakes);
+        wake(wakes);
+        for waiter in waiters {
+            assert_eq!(waiter.join().expect("waiter runs"), Ready::READABLE);
+        }
     });
 }
