@@ -44,14 +44,14 @@ pub(crate) fn to_socket_addrs<T: ToSocketAddrs>(target: T) -> T::Future {
 /// last error otherwise, as tokio does.
 pub(crate) async fn first_that<T, R>(
     target: T,
-    mut attempt: impl AsyncFnMut(SocketAddr) -> io::Result<R>,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<R>,
 ) -> io::Result<R>
 where
     T: ToSocketAddrs,
 {
     let mut last = None;
     for address in to_socket_addrs(target).await? {
-        match attempt(address).await {
+        match attempt(address) {
             Ok(done) => return Ok(done),
             Err(error) => last = Some(error),
         }

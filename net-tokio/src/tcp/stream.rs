@@ -2,7 +2,7 @@
 
 use super::conn::Conn;
 use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::lookup::{ToSocketAddrs, first_that};
+use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::net::Net;
 use bytes::{BufMut, Bytes};
 use net_core::socket::TcpOption;
@@ -66,11 +66,14 @@ impl TcpStream {
     ///
     /// As for [`connect`](Self::connect).
     pub async fn connect_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
-        first_that(addr, async |addr| {
-            let conn = Conn::connect(net, addr).await?;
-            Ok(Self { conn })
-        })
-        .await
+        let mut last = None;
+        for addr in to_socket_addrs(addr).await? {
+            match Conn::connect(net, addr).await {
+                Ok(conn) => return Ok(Self { conn }),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(no_address))
     }
 
     /// The address of this end.

@@ -67,7 +67,7 @@ impl UdpSocket {
     ///
     /// As for [`bind`](Self::bind).
     pub async fn bind_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
-        first_that(addr, async |addr| Self::bind_one(net, addr)).await
+        first_that(addr, |addr| Self::bind_one(net, addr)).await
     }
 
     fn bind_one(net: &Net, addr: SocketAddr) -> io::Result<Self> {
@@ -117,7 +117,7 @@ impl UdpSocket {
     ///
     /// Cancel safe: it does not wait.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        first_that(addr, async |addr| {
+        first_that(addr, |addr| {
             self.control(|core, id| {
                 let now = core.now();
                 core.stack_mut().connect(id, addr, now)
