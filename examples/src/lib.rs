@@ -1,1 +1,3 @@
-//! Programs that run on the stack; see the examples of this package.
+//! What the examples share, and what the benches serve with the same code.
+
+pub mod services;
