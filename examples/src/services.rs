@@ -20,8 +20,8 @@ pub enum Service {
     Echo,
     /// Reads and forgets (RFC 863).
     Discard,
-    /// Reads and forgets; at the end of the stream answers with the number of bytes as a
-    /// big-endian `u64`.
+    /// Reads and forgets; when what it reads ends with [`ASK`], answers with the number of bytes so
+    /// far as a big-endian `u64`. (Not at the end of the stream: some stacks cannot half-close.)
     Count,
     /// Sends without end (RFC 864 with one pattern).
     Source,
@@ -36,12 +36,7 @@ impl Service {
         match self {
             Self::Echo => echo(stream).await,
             Self::Discard => discard(&mut stream).await,
-            Self::Count => {
-                let count = discard(&mut stream).await?;
-                stream.write_all(&count.to_be_bytes()).await?;
-                stream.shutdown().await?;
-                Ok(count)
-            }
+            Self::Count => count(&mut stream).await,
             Self::Source => source(stream).await,
         }
     }
@@ -204,14 +199,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Echo<S> {
 
 async fn discard<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<u64> {
     let mut total = 0;
+    while forget(stream, &mut total).await? != Paused::End {}
+    Ok(total)
+}
+
+async fn count<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<u64> {
+    let mut total = 0;
+    while forget(stream, &mut total).await? != Paused::End {
+        stream.write_all(&total.to_be_bytes()).await?;
+    }
+    Ok(total)
+}
+
+/// Reads and adds to `total` until a read ends with [`ASK`] or the stream ends.
+async fn forget<S: AsyncRead + Unpin>(stream: &mut S, total: &mut u64) -> io::Result<Paused> {
     poll_fn(|cx| {
         SCRATCH.with_borrow_mut(|scratch| {
             for _ in 0..READS_PER_POLL {
                 let mut buf = ReadBuf::new(scratch);
                 ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf))?;
-                match buf.filled().len() {
-                    0 => return Poll::Ready(Ok(total)),
-                    count => total += count as u64,
+                *total += buf.filled().len() as u64;
+                match buf.filled().last() {
+                    None => return Poll::Ready(Ok(Paused::End)),
+                    Some(&ASK) => return Poll::Ready(Ok(Paused::Asked)),
+                    Some(_) => {}
                 }
             }
             cx.waker().wake_by_ref();
@@ -219,6 +230,12 @@ async fn discard<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<u64> {
         })
     })
     .await
+}
+
+#[derive(PartialEq, Eq)]
+enum Paused {
+    Asked,
+    End,
 }
 
 async fn source<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<u64> {
@@ -230,6 +247,9 @@ async fn source<S: AsyncWrite + Unpin>(mut stream: S) -> io::Result<u64> {
         }
     }
 }
+
+/// As the last byte of what it reads, asks [`Service::Count`] for its count.
+pub const ASK: u8 = b'?';
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());

@@ -3,6 +3,7 @@
 use super::connect;
 use crate::stacks::{COUNT_PORT, SOURCE_PORT};
 use anyhow::Context as _;
+use examples::services::ASK;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -71,7 +72,7 @@ async fn send_until(mut stream: TcpStream, end: Instant) -> anyhow::Result<u64> 
     while Instant::now() < end {
         stream.write_all(&data).await?;
     }
-    stream.shutdown().await?;
+    stream.write_all(&[ASK]).await?;
     let mut answer = [0; 8];
     stream
         .read_exact(&mut answer)

@@ -60,7 +60,7 @@ pub struct ServerConfig {
 pub const MTU: u16 = 1500;
 /// TCP and UDP echo.
 pub const ECHO_PORT: u16 = 7;
-/// TCP: discards, then answers with the number of bytes that it has read.
+/// TCP: discards, and answers with the number of bytes that it has read when it is asked.
 pub const COUNT_PORT: u16 = 10;
 /// TCP: sends without end.
 pub const SOURCE_PORT: u16 = 19;

@@ -2,7 +2,7 @@
 
 use super::{ECHO_PORT, SERVICES, ServerConfig, announce_ready};
 use anyhow::Context as _;
-use examples::services::Service;
+use examples::services::{ASK, Service};
 use smoltcp::iface::{
     Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
 };
@@ -142,21 +142,21 @@ impl Connection {
     fn serve(&mut self, socket: &mut tcp::Socket<'_>, scratch: &mut [u8]) {
         match self.service {
             Service::Echo => echo(socket, scratch),
-            Service::Discard | Service::Count => {
-                while let Ok(count @ 1..) = socket.recv_slice(scratch) {
-                    self.read += count as u64;
-                }
-            }
+            Service::Discard | Service::Count => self.count(socket, scratch),
             Service::Source => while let Ok(1..) = socket.send_slice(scratch) {},
         }
         let peer_finished = !socket.may_recv() && socket.state() == tcp::State::CloseWait;
-        if peer_finished {
-            if self.service == Service::Count {
-                // The buffer is empty: nothing else was ever sent on this connection.
+        if peer_finished && socket.recv_queue() == 0 {
+            socket.close();
+        }
+    }
+
+    fn count(&mut self, socket: &mut tcp::Socket<'_>, scratch: &mut [u8]) {
+        while let Ok(count @ 1..) = socket.recv_slice(scratch) {
+            self.read += count as u64;
+            if self.service == Service::Count && scratch[count - 1] == ASK {
+                // The buffer is empty: little else is ever sent on this connection.
                 let _whole = socket.send_slice(&self.read.to_be_bytes());
-            }
-            if self.service != Service::Echo || socket.recv_queue() == 0 {
-                socket.close();
             }
         }
     }
