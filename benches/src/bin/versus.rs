@@ -12,6 +12,7 @@ use benches::versus::report::{Report, machine};
 use benches::versus::validity::objections;
 use benches::versus::workload::Workload;
 use clap::Parser;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ fn main() -> anyhow::Result<()> {
             }
         }
     }
-    eprint!("\r\x1b[K");
+    show_progress("");
     let objections = objections(&figures, Some(&offloads));
     let report = Report {
         figures: &figures,
@@ -118,6 +119,13 @@ fn show_offloads(number: u8) -> anyhow::Result<Offloads> {
         println!("    {line}");
     }
     Ok(offloads)
+}
+
+/// One line that the next one replaces, where somebody may be looking.
+fn show_progress(line: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{line}");
+    }
 }
 
 fn or_all<T: Copy>(chosen: &[T], all: &[T]) -> Vec<T> {

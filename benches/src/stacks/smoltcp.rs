@@ -71,7 +71,7 @@ struct Connection {
     handle: SocketHandle,
     port: u16,
     service: Service,
-    listening: bool,
+    state: Use,
     /// Bytes that `count` has read.
     read: u64,
 }
@@ -99,7 +99,7 @@ impl Server {
             handle: sockets.add(socket),
             port,
             service,
-            listening: true,
+            state: Use::Listening,
             read: 0,
         });
         Ok(())
@@ -110,32 +110,52 @@ impl Server {
         let mut taken = Vec::new();
         for connection in &mut self.connections {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(connection.handle);
-            if connection.listening {
-                if socket.is_listening() {
-                    continue;
+            match connection.state {
+                Use::Listening if socket.is_listening() => {}
+                Use::Listening => {
+                    connection.state = Use::Connected;
+                    taken.push((connection.port, connection.service));
+                    connection.serve(socket, &mut self.scratch);
                 }
-                connection.listening = false;
-                taken.push((connection.port, connection.service));
+                Use::Connected if socket.is_open() => connection.serve(socket, &mut self.scratch),
+                Use::Connected => connection.state = Use::Free,
+                Use::Free => {}
             }
-            connection.serve(socket, &mut self.scratch);
         }
-        self.forget_closed(sockets);
         for (port, service) in taken {
-            self.add(sockets, port, service)?;
+            self.listen_again(sockets, port, service)?;
         }
         Ok(())
     }
 
-    fn forget_closed(&mut self, sockets: &mut SocketSet<'_>) {
-        self.connections.retain(|connection| {
-            let socket = sockets.get::<tcp::Socket<'_>>(connection.handle);
-            let keep = connection.listening || socket.is_open();
-            if !keep {
-                sockets.remove(connection.handle);
-            }
-            keep
-        });
+    /// Puts a used socket of that port back to listening, or adds one.
+    fn listen_again(
+        &mut self,
+        sockets: &mut SocketSet<'_>,
+        port: u16,
+        service: Service,
+    ) -> anyhow::Result<()> {
+        let free = self
+            .connections
+            .iter_mut()
+            .find(|connection| connection.state == Use::Free && connection.port == port);
+        let Some(connection) = free else {
+            return self.add(sockets, port, service);
+        };
+        let socket = sockets.get_mut::<tcp::Socket<'_>>(connection.handle);
+        socket.listen(port)?;
+        connection.state = Use::Listening;
+        connection.read = 0;
+        Ok(())
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Listening,
+    Connected,
+    /// Closed; its buffers wait for the next connection.
+    Free,
 }
 
 impl Connection {

@@ -40,11 +40,11 @@ pub fn measure(
         .block_on(run(&server, workload, settings))
 }
 
-/// Bytes of the socket buffers of a stack that allocates them: 10,000 connections need small ones.
+/// Bytes of the socket buffers of a stack that allocates them: only bulk needs large ones.
 const fn buffer(workload: Workload) -> usize {
     match workload {
-        Workload::Idle => 64 << 10,
-        _ => 1 << 20,
+        Workload::Up1 | Workload::Up8 | Workload::Down1 | Workload::Down8 => 1 << 20,
+        _ => 64 << 10,
     }
 }
 
