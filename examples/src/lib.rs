@@ -1,3 +1,6 @@
 //! What the examples share, and what the benches serve with the same code.
 
+pub mod behind_tun;
+pub mod digest;
+pub mod http;
 pub mod services;

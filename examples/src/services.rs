@@ -64,31 +64,29 @@ pub trait Datagrams: Send + 'static {
     -> impl Future<Output = io::Result<usize>> + Send;
 }
 
-/// Implements [`Listener`] and [`Datagrams`] for a listener and a UDP socket with tokio's methods.
-#[macro_export]
 macro_rules! serve_with_tokio_methods {
     ($listener:ty, $stream:ty, $udp:ty) => {
-        impl $crate::services::Listener for $listener {
+        impl Listener for $listener {
             type Stream = $stream;
 
-            async fn accept(&mut self) -> std::io::Result<$stream> {
+            async fn accept(&mut self) -> io::Result<$stream> {
                 Ok(<$listener>::accept(self).await?.0)
             }
         }
 
-        impl $crate::services::Datagrams for $udp {
+        impl Datagrams for $udp {
             async fn recv_from(
                 &self,
                 buf: &mut [u8],
-            ) -> std::io::Result<(usize, std::net::SocketAddr)> {
+            ) -> io::Result<(usize, SocketAddr)> {
                 <$udp>::recv_from(self, buf).await
             }
 
             async fn send_to(
                 &self,
                 buf: &[u8],
-                to: std::net::SocketAddr,
-            ) -> std::io::Result<usize> {
+                to: SocketAddr,
+            ) -> io::Result<usize> {
                 <$udp>::send_to(self, buf, to).await
             }
         }
@@ -99,6 +97,11 @@ serve_with_tokio_methods!(
     tokio::net::TcpListener,
     tokio::net::TcpStream,
     tokio::net::UdpSocket
+);
+serve_with_tokio_methods!(
+    net_tokio::TcpListener,
+    net_tokio::TcpStream,
+    net_tokio::UdpSocket
 );
 
 /// Accepts for ever; each connection is a task.
