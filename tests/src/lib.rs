@@ -1,1 +1,3 @@
-//! Tests of the whole; see the integration tests of this package.
+//! What the integration tests share: hosts joined by links under virtual time.
+
+pub mod hosts;

@@ -107,13 +107,10 @@ impl RecvQueue {
             .map(|piece| &piece.bytes[..])
             .chain([tail])
         {
-            let piece = piece.get(skip..).unwrap_or_else(|| {
+            let Some(piece) = piece.get(skip..).filter(|piece| !piece.is_empty()) else {
                 skip -= piece.len();
-                &[]
-            });
-            if piece.is_empty() {
                 continue;
-            }
+            };
             skip = 0;
             let len = piece.len().min(out.len() - done);
             out[done..done + len].copy_from_slice(&piece[..len]);

@@ -26,6 +26,33 @@ impl FlowKey {
         second.copy_from_slice(&remote.port().to_be_bytes());
         Self(bytes)
     }
+
+    /// The local end, in canonical form.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.end(0, 32)
+    }
+
+    /// The remote end, in canonical form.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.end(16, 34)
+    }
+
+    /// All of it, to be hashed.
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Both addresses without the ports, to be hashed.
+    pub(crate) fn address_bytes(&self) -> &[u8] {
+        self.0.get(..32).unwrap_or_default()
+    }
+
+    fn end(&self, address: usize, port: usize) -> SocketAddr {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&self.0[address..address + 16]);
+        let port = u16::from_be_bytes([self.0[port], self.0[port + 1]]);
+        SocketAddr::new(IpAddr::from(octets).to_canonical(), port)
+    }
 }
 
 impl Hash for FlowKey {

@@ -101,6 +101,11 @@ impl Budget {
         self.used = self.used.saturating_sub(bytes);
     }
 
+    /// Whether nothing more is to be promised to anyone.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.used >= self.limit
+    }
+
     /// Bytes in use.
     pub(crate) const fn used(&self) -> usize {
         self.used

@@ -226,7 +226,7 @@ impl Stack {
     /// Dropping it settles what follows: transmission, timer, events.
     pub fn tcp(&mut self, id: SocketId, now: Instant) -> Option<Tcp<'_>> {
         self.clock = now;
-        (self.kind(id) == Ok(Kind::Tcp)).then(|| Tcp::new(self, id, now))
+        Tcp::new(self, id, now)
     }
 
     /// A UDP socket to send and receive with; `None` for a stale id or another kind of socket.
