@@ -117,7 +117,17 @@ fn removing_an_interface_gives_its_senders_their_buffers_back() {
         .unwrap();
     let again = udp.send(Bytes::from_static(&[1; 90]), Some(addr("10.7.0.1:9")));
     assert_eq!(again, Err(SocketError::WouldBlock));
+    let waiting = host.udp("10.7.0.2:6");
+    let mut udp = host.stack.udp(waiting).unwrap();
+    while udp.send(Bytes::new(), Some(addr("10.7.0.1:9"))).is_ok() {}
+    let late = host.udp("10.7.0.2:7");
+    let mut udp = host.stack.udp(late).unwrap();
+    let full = udp.send(Bytes::new(), Some(addr("10.7.0.1:9")));
+    assert_eq!(full, Err(SocketError::WouldBlock));
     host.stack.remove_iface(host.wire);
-    let event = host.stack.poll_event().unwrap();
-    assert!(event.ready.contains(crate::socket::Readiness::WRITABLE));
+    for expected in [id, waiting, late] {
+        let event = host.stack.poll_event().unwrap();
+        assert_eq!(event.socket, expected);
+        assert!(event.ready.contains(crate::socket::Readiness::WRITABLE));
+    }
 }
