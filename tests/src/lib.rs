@@ -1,3 +1,5 @@
-//! What the integration tests share: hosts joined by links under virtual time.
+//! What the integration tests share: hosts joined by links under virtual time, and network
+//! namespaces with the kernel in them.
 
 pub mod hosts;
+pub mod netns;

@@ -122,6 +122,15 @@ impl RecvQueue {
         done
     }
 
+    /// The next bytes, as far as they lie together; empty if there are none.
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        match self.pieces.front() {
+            Some(piece) => &piece.bytes,
+            None => self.tail.get(self.tail_start..).unwrap_or_default(),
+        }
+    }
+
     /// Takes the next piece without copying, at most `max` bytes of it.
     pub fn take(&mut self, max: usize) -> Option<Bytes> {
         if self.pieces.is_empty() {
