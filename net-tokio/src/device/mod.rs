@@ -2,7 +2,7 @@
 //!
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
 //! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
-//! `Tun`.
+//! `Tun`. A [`PcapTap`] around any of them writes a capture.
 
 mod crossing;
 #[cfg(target_os = "linux")]
@@ -12,6 +12,7 @@ mod loopback;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod pair;
+mod pcap;
 mod pool;
 #[cfg(target_os = "linux")]
 pub(crate) mod sys;
@@ -23,6 +24,7 @@ mod tun;
 pub use impair::LinkConfig;
 pub use loopback::Loopback;
 pub use pair::{LinkCounters, LinkStats, PairEnd, pair};
+pub use pcap::PcapTap;
 #[cfg(target_os = "linux")]
 pub use tun::{Tun, TunBuilder, TunStats};
 

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 
-fn datagram(payload: &[u8], offload: bool) -> TxPacket {
+pub(super) fn datagram(payload: &[u8], offload: bool) -> TxPacket {
     let mut packet = TxPacket::default();
     packet.body.push(Bytes::copy_from_slice(payload));
     let header = udp::UdpHeader {
@@ -35,20 +35,20 @@ fn datagram(payload: &[u8], offload: bool) -> TxPacket {
     packet
 }
 
-fn batch(packets: impl IntoIterator<Item = TxPacket>) -> TxBatch {
+pub(super) fn batch(packets: impl IntoIterator<Item = TxPacket>) -> TxBatch {
     let mut batch = TxBatch::default();
     packets.into_iter().for_each(|packet| batch.push(packet));
     batch
 }
 
-async fn send(device: &mut impl Device, clock: Clock, mut packets: TxBatch) {
+pub(super) async fn send(device: &mut impl Device, clock: Clock, mut packets: TxBatch) {
     poll_fn(|cx| device.poll_send(cx, &mut packets, clock.now()))
         .await
         .unwrap();
 }
 
 /// Receives as a driver does: on a wake, or when the device's own time has come.
-async fn receive(device: &mut impl Device, clock: Clock) -> Vec<RxPacket> {
+pub(super) async fn receive(device: &mut impl Device, clock: Clock) -> Vec<RxPacket> {
     let mut batch = RxBatch::default();
     let mut sleep = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     poll_fn(|cx| {
