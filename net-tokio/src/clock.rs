@@ -1,5 +1,9 @@
 //! The clock that a stack is driven by.
 
+mod alarm;
+
+pub use alarm::Alarm;
+
 use net_core::time::{Duration, Instant};
 use tokio::time::Instant as TokioInstant;
 
