@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 /// A link in memory between two stacks.
 ///
 /// `a` says how packets of the first end reach the second, `b` the reverse. All chance comes from
-/// `seed`, and time from tokio's clock, so under [`tokio::time::pause`] a run repeats exactly.
+/// `seed`, and time from tokio's clock, so under `tokio::time::pause` a run repeats exactly.
 ///
 /// ```
 /// use net_tokio::device::{Device, LinkConfig, pair};
