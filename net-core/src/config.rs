@@ -46,13 +46,12 @@ pub struct TcpConfig {
     pub max_backlog: u32,
     /// Half-open connections of all listeners together. 65536.
     pub max_half_open: usize,
-    /// Connections in TIME_WAIT; the oldest ends when one more comes. 65536.
+    /// Connections in TIME_WAIT; one more is forgotten at once, as by the kernel. 65536.
     pub max_time_wait: usize,
-    /// Out-of-order pieces that one connection keeps. 512.
-    pub max_out_of_order: usize,
     /// Retransmission timeout before the first measurement (RFC 6298 §2.1). 1 s.
     pub rto_initial: Duration,
-    /// Smallest retransmission timeout; Linux's, below RFC 6298 §2.4's 1 s. 200 ms.
+    /// Least distance of the retransmission timeout from the round-trip time; Linux's, below RFC
+    /// 6298 §2.4's 1 s. 200 ms.
     pub rto_min: Duration,
     /// Largest retransmission timeout (RFC 6298 §2.5). 120 s.
     pub rto_max: Duration,
@@ -126,7 +125,6 @@ impl Default for TcpConfig {
             max_backlog: 4096,
             max_half_open: 65536,
             max_time_wait: 65536,
-            max_out_of_order: 512,
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),

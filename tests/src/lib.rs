@@ -1,4 +1,5 @@
-//! Tests of the whole; see the integration tests of this package.
+//! What the integration tests share: hosts joined by links under virtual time, and network
+//! namespaces with the kernel in them.
 
-#[cfg(target_os = "linux")]
+pub mod hosts;
 pub mod netns;

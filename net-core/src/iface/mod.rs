@@ -1,5 +1,10 @@
 //! Interfaces: a device as the stack sees it, and its addresses.
 
+mod state;
+
+pub(crate) use state::{Iface, Queued};
+
+use crate::error::SocketError;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -25,6 +30,42 @@ pub struct IpCidr {
     pub prefix_len: u8,
 }
 
+impl IpCidr {
+    /// The widest prefix length of the address's family: 32 or 128.
+    #[must_use]
+    pub const fn max_prefix_len(address: IpAddr) -> u8 {
+        match address {
+            IpAddr::V4(_) => 32,
+            IpAddr::V6(_) => 128,
+        }
+    }
+
+    /// Whether `address` lies in the prefix.
+    #[must_use]
+    pub const fn contains(&self, address: IpAddr) -> bool {
+        let common = match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()).leading_zeros()
+            }
+            _ => return false,
+        };
+        common >= self.prefix_len as u32
+    }
+
+    /// Checks the prefix length.
+    pub(crate) fn check(&self) -> Result<(), SocketError> {
+        if self.prefix_len > Self::max_prefix_len(self.address) {
+            return Err(SocketError::InvalidInput(
+                "a prefix is at most 32 bits long for IPv4 and 128 for IPv6",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// How packets leave an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum IfaceKind {
@@ -46,6 +87,37 @@ pub struct IfaceConfig {
     pub mtu: u16,
     /// Its addresses; each brings the route to its prefix.
     pub addresses: Vec<IpCidr>,
+}
+
+impl IfaceConfig {
+    /// Checks what the fields can say wrongly.
+    pub(crate) fn check(&self) -> Result<(), SocketError> {
+        if self.mtu < 576 {
+            return Err(SocketError::InvalidInput(
+                "the MTU of an interface is at least 576",
+            ));
+        }
+        for cidr in &self.addresses {
+            cidr.check()?;
+            let usable = match cidr.address {
+                IpAddr::V4(v4) => !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast()),
+                IpAddr::V6(v6) => {
+                    !(v6.is_unspecified() || v6.is_multicast() || v6.to_ipv4_mapped().is_some())
+                }
+            };
+            if !usable {
+                return Err(SocketError::InvalidInput(
+                    "an interface has unicast addresses only",
+                ));
+            }
+            if cidr.address.is_ipv6() && self.mtu < 1280 {
+                return Err(SocketError::InvalidInput(
+                    "IPv6 needs an MTU of at least 1280",
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a device can do for the stack.

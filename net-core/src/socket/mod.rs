@@ -1,11 +1,22 @@
 //! What all sockets share: names, readiness, options.
 
+mod demux;
 mod options;
+mod place;
+mod ports;
+mod queue;
+mod table;
 
+pub(crate) use demux::{Demux, FlowKey};
 pub use options::{PathMtuMode, TcpOption, TcpSettings, UdpSettings};
+pub(crate) use place::{accept_addr, present};
+pub(crate) use ports::{Claim, PortTable, Sharing};
+pub(crate) use queue::SocketQueue;
+pub(crate) use table::{SocketKind, SocketTable};
 
 use bitflags::bitflags;
 use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The name of a socket: index, generation and shard in one word.
 ///
@@ -46,6 +57,26 @@ impl fmt::Debug for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let generation = self.generation & ((1 << Self::GENERATION_BITS) - 1);
         write!(f, "{}.{}.{}", self.shard(), self.index, generation)
+    }
+}
+
+/// Which addresses a socket speaks (RFC 3493).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// IPv4 only (`AF_INET`).
+    V4,
+    /// IPv6 (`AF_INET6`), and IPv4 by IPv4-mapped addresses unless `OnlyV6` is set.
+    V6,
+}
+
+impl Family {
+    /// The wildcard address of the family.
+    #[must_use]
+    pub const fn unspecified(self) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Self::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Socket options, typed.
 
+use crate::SocketError;
 use crate::config::{CongestionAlgorithm, TcpConfig, UdpConfig};
 use crate::time::Duration;
 
@@ -141,6 +142,84 @@ impl TcpSettings {
             ttl: None,
             path_mtu: PathMtuMode::Want,
         }
+    }
+}
+
+impl TcpSettings {
+    /// Takes in one option. `active`: the socket listens or has a connection; `bound`: it has a
+    /// local address.
+    ///
+    /// # Errors
+    /// [`SocketError::InvalidInput`] names the range that the value is outside of, or the moment
+    /// that has passed.
+    pub(crate) fn set(
+        &mut self,
+        option: TcpOption,
+        active: bool,
+        bound: bool,
+    ) -> Result<(), SocketError> {
+        let check = |good: bool, rule: &'static str| {
+            if good {
+                Ok(())
+            } else {
+                Err(SocketError::InvalidInput(rule))
+            }
+        };
+        let second = Duration::from_secs(1);
+        match option {
+            TcpOption::NoDelay(on) => self.nodelay = on,
+            TcpOption::Cork(on) => self.cork = on,
+            TcpOption::QuickAck(on) => self.quick_ack = on,
+            TcpOption::KeepAlive(on) => self.keepalive = on,
+            TcpOption::KeepAliveTime(time) => {
+                check(time >= second, "the keepalive time is at least 1 s")?;
+                self.keepalive_time = time;
+            }
+            TcpOption::KeepAliveInterval(time) => {
+                check(time >= second, "the keepalive interval is at least 1 s")?;
+                self.keepalive_interval = time;
+            }
+            TcpOption::KeepAliveProbes(count) => {
+                check((1..=127).contains(&count), "keepalive probes are 1 to 127")?;
+                self.keepalive_probes = count;
+            }
+            TcpOption::UserTimeout(time) => self.user_timeout = time,
+            TcpOption::Linger(time) => self.linger = time,
+            TcpOption::SendBuffer(size) => self.send_buffer = size.clamp(2048, 1 << 30),
+            TcpOption::RecvBuffer(size) => self.recv_buffer = size.clamp(1024, 1 << 30),
+            TcpOption::MaxSegment(size) => {
+                check(
+                    (88..=32767).contains(&size),
+                    "the largest segment is 88 to 32767 bytes",
+                )?;
+                self.max_segment = Some(size);
+            }
+            TcpOption::NotSentLowat(size) => self.notsent_lowat = size,
+            TcpOption::SynRetries(count) => {
+                check((1..=127).contains(&count), "SYN retries are 1 to 127")?;
+                self.syn_retries = count;
+            }
+            TcpOption::Congestion(algorithm) => {
+                check(
+                    !active,
+                    "congestion control is chosen before connect or listen",
+                )?;
+                self.congestion = algorithm;
+            }
+            TcpOption::Tos(tos) => self.tos = tos,
+            TcpOption::Ttl(ttl) => {
+                check(ttl != Some(0), "the TTL is 1 to 255")?;
+                self.ttl = ttl;
+            }
+            TcpOption::ReuseAddress(on) => self.reuse_address = on,
+            TcpOption::ReusePort(on) => self.reuse_port = on,
+            TcpOption::OnlyV6(on) => {
+                check(!bound, "only_v6 is chosen before bind")?;
+                self.only_v6 = on;
+            }
+            TcpOption::PathMtu(mode) => self.path_mtu = mode,
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,113 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod egress;
+mod events;
+mod icmp;
+mod ifaces;
+mod ingress;
+mod limits;
+mod sockets;
+mod tcp;
+mod timers;
+mod udp;
+mod wheel;
+
+pub use egress::{MAX_TX_BATCH, Transmit};
+pub(crate) use limits::{AnswerLimits, Budget, TokenBucket};
+pub(crate) use tcp::TcpTables;
+pub(crate) use timers::TimerKey;
+pub(crate) use udp::UdpTables;
+pub(crate) use wheel::{TimerId, Wheel};
+
+use crate::config::Config;
+use crate::iface::Iface;
+use crate::ip::LocalAddresses;
+use crate::route::RouteTable;
+use crate::seed::{Rng, Seed};
+use crate::socket::{SocketQueue, SocketTable};
+use crate::stats::Stats;
+use crate::time::Instant;
+use alloc::vec::Vec;
+
 /// A TCP/IP stack.
+///
+/// It does nothing by itself. Bring in what the world did with the `handle_*` methods, say what the
+/// application wants with plain verbs ([`connect`](Self::connect), [`close`](Self::close) …), and
+/// then ask what follows: [`poll_transmit`](Self::poll_transmit) for packets to send,
+/// [`poll_event`](Self::poll_event) for sockets that changed, [`poll_timeout`](Self::poll_timeout)
+/// for when to come back. Any call is legal in any order at any time; `now` never goes back.
+///
+/// ```
+/// use net_core::{Config, Instant, Seed, Stack};
+/// let stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+/// assert_eq!(stack.poll_timeout(), None);
+/// ```
 #[derive(Debug)]
-pub struct Stack {}
+pub struct Stack {
+    pub(crate) config: Config,
+    pub(crate) sockets: SocketTable,
+    pub(crate) tcp: TcpTables,
+    pub(crate) udp: UdpTables,
+    pub(crate) wheel: Wheel<TimerKey>,
+    pub(crate) routes: RouteTable,
+    /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
+    pub(crate) ifaces: Vec<Option<Iface>>,
+    pub(crate) addresses: LocalAddresses,
+    pub(crate) events: SocketQueue,
+    pub(crate) stats: Stats,
+    pub(crate) limits: AnswerLimits,
+    pub(crate) memory: Budget,
+    pub(crate) rng: Rng,
+    /// The latest `now` of any call.
+    pub(crate) clock: Instant,
+}
+
+impl Stack {
+    /// A stack without interfaces. All its randomness comes from `seed`.
+    #[must_use]
+    pub fn new(config: Config, seed: Seed, now: Instant) -> Self {
+        Self {
+            sockets: SocketTable::new(config.max_sockets),
+            tcp: TcpTables::new(&config, seed),
+            udp: UdpTables::new(&config, seed),
+            wheel: Wheel::new(now),
+            routes: RouteTable::new(),
+            ifaces: Vec::new(),
+            addresses: LocalAddresses::default(),
+            events: SocketQueue::default(),
+            stats: Stats::default(),
+            limits: AnswerLimits::new(&config, now),
+            memory: Budget::new(config.memory),
+            rng: seed.rng("stack"),
+            clock: now,
+            config,
+        }
+    }
+
+    /// What the stack was created with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What it did and what it dropped.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How many sockets there are; a closed TCP connection counts until the protocol is done too.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Bytes of memory that received and unsent payload holds alive, of [`Config::memory`].
+    #[must_use]
+    pub const fn memory_used(&self) -> usize {
+        self.memory.used()
+    }
+}
+
+#[cfg(test)]
+mod tests;

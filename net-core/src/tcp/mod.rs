@@ -1,5 +1,30 @@
 //! TCP (RFC 9293).
+//!
+//! A newcomer's map: a segment enters [`input`], its acknowledgement goes to [`ack`], its data to
+//! [`receiver`]; what leaves is decided in [`output`] from the [`send_queue`] and the
+//! [`scoreboard`]; [`timers`] says what time does. [`handle`] is what an application calls.
 
+mod ack;
+pub mod congestion;
+pub(crate) mod connection;
+mod handle;
+mod info;
+pub(crate) mod input;
+pub(crate) mod isn;
+pub(crate) mod output;
+mod receiver;
+mod rtt;
+mod scoreboard;
+pub(crate) mod segment;
+mod send_queue;
 mod seq;
+pub(crate) mod socket;
+mod state;
+mod timers;
 
+pub use handle::{RecvFlags, SendFlags, Tcp};
+pub use info::TcpInfo;
+pub use segment::Payload;
 pub use seq::SeqNum;
+pub(crate) use socket::TcpSocket;
+pub use state::State;

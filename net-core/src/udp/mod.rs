@@ -1,1 +1,10 @@
-//! To be filled.
+//! UDP (RFC 768, RFC 1122 §4.1).
+
+mod cut;
+mod handle;
+mod socket;
+
+pub(crate) use cut::Cutter;
+pub use handle::Udp;
+pub use socket::Datagram;
+pub(crate) use socket::{Bound, Peer, UdpSocket};

@@ -179,7 +179,7 @@ impl Framing {
             return self.write(fd, packet);
         }
         let mut cut = std::mem::take(&mut self.cut);
-        let result = match gso::segment(packet.clone(), DeviceCaps::default(), &mut cut) {
+        let result = match gso::segment(packet.clone(), false, &mut cut) {
             Ok(_) => cut.drain().try_for_each(|part| self.write(fd, &part)),
             Err(_) => Err(Errno::INVAL),
         };

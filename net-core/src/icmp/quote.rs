@@ -1,0 +1,98 @@
+//! The packet that an ICMP error quotes: making the quotation, and reading it.
+
+use crate::buf::{Checksum, Chunk, RxPacket};
+use crate::wire::checksum::Sum;
+use crate::wire::transport::QuotedPorts;
+use crate::wire::{IpHeader, icmp};
+use bytes::Bytes;
+use core::net::SocketAddr;
+use smallvec::SmallVec;
+
+/// What a quotation tells about the packet that we sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quoted {
+    /// Its IP header.
+    pub(crate) ip: IpHeader,
+    /// Its ports and sequence number.
+    pub(crate) ports: QuotedPorts,
+}
+
+/// Enough of a message to read the quoted headers: both may have options.
+const QUOTED_HEADERS: usize = icmp::HEADER_LEN + 60 + 8;
+
+impl Quoted {
+    /// Reads the quotation in an ICMP message; `None` if it is cut off, or of a later fragment,
+    /// which has no ports.
+    pub(crate) fn parse(packet: &RxPacket, ip_header_len: usize) -> Option<Self> {
+        let rest = packet.frame.get(ip_header_len..)?;
+        if rest.len() >= QUOTED_HEADERS || packet.frags.is_empty() {
+            return Self::read(rest.get(icmp::HEADER_LEN..)?);
+        }
+        let joined: SmallVec<[u8; QUOTED_HEADERS]> = core::iter::once(rest)
+            .chain(packet.frags.iter().map(|piece| &piece.bytes[..]))
+            .flatten()
+            .copied()
+            .take(QUOTED_HEADERS)
+            .collect();
+        Self::read(joined.get(icmp::HEADER_LEN..)?)
+    }
+
+    fn read(quotation: &[u8]) -> Option<Self> {
+        let ip = IpHeader::parse_quoted(quotation).ok()?;
+        if ip.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return None;
+        }
+        let ports = QuotedPorts::parse(quotation.get(ip.header_len..)?)?;
+        Some(Self { ip, ports })
+    }
+
+    /// The local end of the flow that the quoted packet belonged to.
+    pub(crate) const fn local(&self) -> SocketAddr {
+        SocketAddr::new(self.ip.source, self.ports.source_port)
+    }
+
+    /// The remote end.
+    pub(crate) const fn remote(&self) -> SocketAddr {
+        SocketAddr::new(self.ip.dest, self.ports.dest_port)
+    }
+}
+
+/// The first `max` bytes of a received packet, to be quoted: slices of its buffers.
+pub(crate) fn quote(mut packet: RxPacket, max: usize) -> SmallVec<[Bytes; 8]> {
+    complete_checksum(&mut packet);
+    let mut left = max;
+    let first = Chunk {
+        bytes: packet.frame.freeze(),
+        pins: 0,
+    };
+    core::iter::once(first)
+        .chain(packet.frags)
+        .take(8)
+        .map_while(|mut piece| {
+            piece.bytes.truncate(left);
+            left -= piece.bytes.len();
+            (!piece.bytes.is_empty()).then_some(piece.bytes)
+        })
+        .collect()
+}
+
+/// Fills in a transport checksum that the sender left to a device: the one who reads the quotation
+/// knows nothing of that.
+fn complete_checksum(packet: &mut RxPacket) {
+    let Checksum::Partial { start, offset } = packet.meta.checksum else {
+        return;
+    };
+    let Some(transport) = packet.frame.get(usize::from(start)..) else {
+        return;
+    };
+    let mut sum = Sum::new();
+    sum.add_bytes(transport);
+    for piece in &packet.frags {
+        sum.add_bytes(&piece.bytes);
+    }
+    let field = usize::from(start) + usize::from(offset);
+    if let Some(place) = packet.frame.get_mut(field..field + 2) {
+        place.copy_from_slice(&sum.fold().to_be_bytes());
+        packet.meta.checksum = Checksum::Verified;
+    }
+}

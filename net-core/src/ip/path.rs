@@ -1,0 +1,72 @@
+//! The way out of the stack to one destination.
+
+use crate::iface::{DeviceCaps, IfaceId, IpCidr};
+use core::net::{IpAddr, Ipv6Addr};
+
+/// What routing found out about a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// The interface that leads there.
+    pub(crate) iface: IfaceId,
+    /// The source address to use.
+    pub(crate) source: IpAddr,
+    /// The interface's MTU in bytes, IP header included.
+    pub(crate) mtu: u16,
+    /// What the interface's device does for us.
+    pub(crate) caps: DeviceCaps,
+    /// The path holds while [`Stack::route_generation`](crate::Stack::route_generation) is this.
+    pub(crate) generation: u32,
+}
+
+/// What the IP header of a packet to send is to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IpMeta {
+    /// Source address.
+    pub(crate) source: IpAddr,
+    /// Destination address, of the same family.
+    pub(crate) dest: IpAddr,
+    /// Protocol number.
+    pub(crate) protocol: u8,
+    /// Type of service or traffic class.
+    pub(crate) tos: u8,
+    /// Time to live or hop limit.
+    pub(crate) ttl: u8,
+    /// The packet must not be fragmented on its way (IPv4).
+    pub(crate) dont_fragment: bool,
+}
+
+/// The address of an interface that fits a destination best: the same family; then on the same
+/// prefix; for IPv6 then the same scope and the longest match (RFC 6724 §5, rules 2 and 8).
+pub(crate) fn same_scope_source(addresses: &[IpCidr], dest: IpAddr) -> Option<IpAddr> {
+    addresses
+        .iter()
+        .filter(|cidr| cidr.address.is_ipv4() == dest.is_ipv4())
+        .enumerate()
+        .max_by_key(|(order, cidr)| (fitness(cidr, dest), core::cmp::Reverse(*order)))
+        .map(|(_, cidr)| cidr.address)
+}
+
+fn fitness(cidr: &IpCidr, dest: IpAddr) -> (bool, u32) {
+    match (cidr.address, dest) {
+        (IpAddr::V4(own), IpAddr::V4(dest)) => {
+            let common = (own.to_bits() ^ dest.to_bits()).leading_zeros();
+            (common >= u32::from(cidr.prefix_len), 0)
+        }
+        (IpAddr::V6(own), IpAddr::V6(dest)) => {
+            let common = (own.to_bits() ^ dest.to_bits()).leading_zeros();
+            (scope(own) == scope(dest), common)
+        }
+        _ => (false, 0),
+    }
+}
+
+/// The scope of an address (RFC 4291 §2.7, RFC 6724 §3.1), as far as sources have one.
+fn scope(address: Ipv6Addr) -> u8 {
+    if address.is_unicast_link_local() || address.is_loopback() {
+        2
+    } else if address.is_multicast() {
+        address.octets()[1] & 0xf
+    } else {
+        14
+    }
+}

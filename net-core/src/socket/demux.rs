@@ -1,0 +1,155 @@
+//! From a packet's four-tuple to what it belongs to, by one keyed hash.
+
+use crate::seed::Key;
+use core::fmt;
+use core::hash::{BuildHasher, Hash, Hasher};
+use core::net::{IpAddr, SocketAddr};
+use hashbrown::HashMap;
+
+/// A flow as seen from here: local and remote address and port.
+///
+/// IPv4 addresses are kept as IPv4-mapped IPv6 addresses, so a dual-stack socket's flows and an
+/// IPv4 socket's flows share one map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlowKey([u8; 36]);
+
+impl FlowKey {
+    /// The key of the flow between `local` and `remote`.
+    pub(crate) fn new(local: SocketAddr, remote: SocketAddr) -> Self {
+        let mut bytes = [0; 36];
+        let (addresses, ports) = bytes.split_at_mut(32);
+        let (first, second) = addresses.split_at_mut(16);
+        first.copy_from_slice(&octets(local.ip()));
+        second.copy_from_slice(&octets(remote.ip()));
+        let (first, second) = ports.split_at_mut(2);
+        first.copy_from_slice(&local.port().to_be_bytes());
+        second.copy_from_slice(&remote.port().to_be_bytes());
+        Self(bytes)
+    }
+
+    /// The local end, in canonical form.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.end(0, 32)
+    }
+
+    /// The remote end, in canonical form.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.end(16, 34)
+    }
+
+    /// All of it, to be hashed.
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Both addresses without the ports, to be hashed.
+    pub(crate) fn address_bytes(&self) -> &[u8] {
+        self.0.get(..32).unwrap_or_default()
+    }
+
+    fn end(&self, address: usize, port: usize) -> SocketAddr {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&self.0[address..address + 16]);
+        let port = u16::from_be_bytes([self.0[port], self.0[port + 1]]);
+        SocketAddr::new(IpAddr::from(octets).to_canonical(), port)
+    }
+}
+
+impl Hash for FlowKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+impl fmt::Debug for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowKey({:02x?})", self.0)
+    }
+}
+
+/// A map from flows to values, hashed with a secret key so that peers cannot choose collisions.
+#[derive(Debug)]
+pub(crate) struct Demux<V> {
+    map: HashMap<FlowKey, V, Key>,
+}
+
+impl<V> Demux<V> {
+    /// An empty map.
+    pub(crate) fn new(key: Key) -> Self {
+        Self {
+            map: HashMap::with_hasher(key),
+        }
+    }
+
+    /// What the flow belongs to.
+    pub(crate) fn get(&self, key: &FlowKey) -> Option<&V> {
+        self.map.get(key)
+    }
+
+    /// What the flow belongs to, to change.
+    pub(crate) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut V> {
+        self.map.get_mut(key)
+    }
+
+    /// Whether the flow is known.
+    pub(crate) fn contains(&self, key: &FlowKey) -> bool {
+        self.map.contains_key(key)
+    }
+
+    /// Adds or replaces a flow; what it belonged to before.
+    pub(crate) fn insert(&mut self, key: FlowKey, value: V) -> Option<V> {
+        self.map.insert(key, value)
+    }
+
+    /// Removes a flow; what it belonged to.
+    pub(crate) fn remove(&mut self, key: &FlowKey) -> Option<V> {
+        self.map.remove(key)
+    }
+
+    /// How many flows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// The keyed hash of a flow, to spread flows over the sockets that share a port.
+    pub(crate) fn hash(&self, key: &FlowKey) -> u64 {
+        self.map.hasher().hash_one(key)
+    }
+}
+
+/// The address as 16 octets, IPv4 as IPv4-mapped.
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn finds_a_flow_by_its_four_tuple_only() {
+        let mut demux = Demux::new(Seed::from_u64(1).key("test"));
+        let key = FlowKey::new(addr("10.0.0.1:80"), addr("10.0.0.2:999"));
+        assert_eq!(demux.insert(key, 1), None);
+        let swapped = FlowKey::new(addr("10.0.0.2:999"), addr("10.0.0.1:80"));
+        assert_eq!(demux.get(&key), Some(&1));
+        assert_eq!(demux.get(&swapped), None);
+        assert_eq!(demux.remove(&key), Some(1));
+        assert_eq!(demux.len(), 0);
+    }
+
+    #[test]
+    fn takes_an_ipv4_mapped_address_for_the_ipv4_address() {
+        let plain = FlowKey::new(addr("10.0.0.1:80"), addr("10.0.0.2:999"));
+        let mapped = FlowKey::new(addr("[::ffff:10.0.0.1]:80"), addr("[::ffff:10.0.0.2]:999"));
+        assert_eq!(plain, mapped);
+    }
+}

@@ -1,0 +1,358 @@
+//! Who owns which local port: binding, conflicts, listener lookup, ephemeral ports (RFC 6056).
+
+use super::SocketId;
+use super::place::Place;
+use crate::error::SocketError;
+use crate::seed::Rng;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::ops::RangeInclusive;
+
+/// A wish to own a local address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    /// The address; port 0 asks for any free port.
+    pub(crate) addr: SocketAddr,
+    /// `IPV6_V6ONLY`: a claim for `::` leaves IPv4 alone.
+    pub(crate) only_v6: bool,
+    /// `SO_REUSEADDR`.
+    pub(crate) reuse_address: bool,
+    /// `SO_REUSEPORT`.
+    pub(crate) reuse_port: bool,
+}
+
+/// When two sockets that both set `SO_REUSEADDR` may share an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Always (UDP).
+    Always,
+    /// While neither takes arrivals, that is, listens (TCP).
+    WhileInactive,
+}
+
+/// The local ports of one protocol.
+///
+/// Two kinds of entries exist. A *binding* is a socket that asked for the address; it may be
+/// *active*, that is, take arrivals that belong to no connection (a TCP listener, an unconnected
+/// UDP socket). A *hold* is a count of connections that use the address without owning it
+/// (accepted, connected without bind, in TIME_WAIT): later binds respect it, connects do not.
+#[derive(Debug)]
+pub(crate) struct PortTable {
+    /// 256 pages of 256 ports, so that a lookup is two loads and no hash.
+    pages: Vec<Option<Box<[Port]>>>,
+    range: RangeInclusive<u16>,
+    rng: Rng,
+    sharing: Sharing,
+}
+
+/// One port: both lists are sorted by place.
+#[derive(Debug, Default)]
+struct Port {
+    bindings: Vec<Binding>,
+    holds: Vec<Hold>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Binding {
+    place: Place,
+    active: bool,
+    reuse_address: bool,
+    reuse_port: bool,
+    id: SocketId,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Hold {
+    place: Place,
+    count: u32,
+    /// How many of them came from sockets without `SO_REUSEADDR`.
+    strict: u32,
+}
+
+const PAGE: usize = 256;
+
+impl PortTable {
+    /// An empty table that chooses ports from `range`.
+    pub(crate) fn new(range: RangeInclusive<u16>, rng: Rng, sharing: Sharing) -> Self {
+        Self {
+            pages: (0..PAGE).map(|_| None).collect(),
+            range,
+            rng,
+            sharing,
+        }
+    }
+
+    /// Makes `id` the owner of the claimed address; the port it got. `active` sockets take
+    /// arrivals at once.
+    pub(crate) fn bind(
+        &mut self,
+        claim: Claim,
+        id: SocketId,
+        active: bool,
+    ) -> Result<u16, SocketError> {
+        let binding = Binding {
+            place: Place::new(claim.addr.ip(), claim.only_v6),
+            active,
+            reuse_address: claim.reuse_address,
+            reuse_port: claim.reuse_port,
+            id,
+        };
+        let port = match claim.addr.port() {
+            0 => self
+                .pick(|table, port| {
+                    table
+                        .port(port)
+                        .is_none_or(|port| port.is_untouched(binding.place))
+                })
+                .ok_or(SocketError::AddressInUse)?,
+            port => port,
+        };
+        if self
+            .port(port)
+            .is_some_and(|entry| entry.conflicts(&binding, self.sharing))
+        {
+            return Err(SocketError::AddressInUse);
+        }
+        let entry = self
+            .port_mut(port)
+            .ok_or(SocketError::AddressNotAvailable)?;
+        entry.add(binding);
+        Ok(port)
+    }
+
+    /// Makes a bound socket take arrivals (`listen`) or stop taking them (UDP `connect`).
+    ///
+    /// `AddressInUse` if another socket already takes them and the two do not share.
+    pub(crate) fn set_active(
+        &mut self,
+        addr: SocketAddr,
+        only_v6: bool,
+        id: SocketId,
+        active: bool,
+    ) -> Result<(), SocketError> {
+        let place = Place::new(addr.ip(), only_v6);
+        let sharing = self.sharing;
+        let Some(port) = self.port_mut(addr.port()) else {
+            return Err(SocketError::AddressNotAvailable);
+        };
+        let Some(mut binding) = port.take(place, id) else {
+            return Err(SocketError::AddressNotAvailable);
+        };
+        let before = binding.active;
+        binding.active = active;
+        let refused = active && port.conflicts_with_active(&binding, sharing);
+        if refused {
+            binding.active = before;
+        }
+        port.add(binding);
+        if refused {
+            Err(SocketError::AddressInUse)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends the ownership of `addr` by `id`.
+    pub(crate) fn release(&mut self, addr: SocketAddr, only_v6: bool, id: SocketId) {
+        let place = Place::new(addr.ip(), only_v6);
+        if let Some(port) = self.port_mut(addr.port()) {
+            port.take(place, id);
+        }
+        self.tidy(addr.port());
+    }
+
+    /// A connection uses `local` without owning it; `reuse` is the `SO_REUSEADDR` of its socket.
+    pub(crate) fn hold(&mut self, local: SocketAddr, reuse: bool) {
+        let place = Place::new(local.ip(), true);
+        let Some(port) = self.port_mut(local.port()) else {
+            return;
+        };
+        let at = port.holds.partition_point(|hold| hold.place < place);
+        match port.holds.get_mut(at) {
+            Some(hold) if hold.place == place => {
+                hold.count += 1;
+                hold.strict += u32::from(!reuse);
+            }
+            _ => port.holds.insert(
+                at,
+                Hold {
+                    place,
+                    count: 1,
+                    strict: u32::from(!reuse),
+                },
+            ),
+        }
+    }
+
+    /// The end of one [`hold`](Self::hold) with the same arguments.
+    pub(crate) fn unhold(&mut self, local: SocketAddr, reuse: bool) {
+        let place = Place::new(local.ip(), true);
+        if let Some(port) = self.port_mut(local.port()) {
+            let at = port.holds.partition_point(|hold| hold.place < place);
+            if let Some(hold) = port.holds.get_mut(at).filter(|hold| hold.place == place) {
+                hold.count = hold.count.saturating_sub(1);
+                hold.strict = hold.strict.saturating_sub(u32::from(!reuse));
+                if hold.count == 0 {
+                    port.holds.remove(at);
+                }
+            }
+        }
+        self.tidy(local.port());
+    }
+
+    /// A port for a connection from `local` that was not bound: nobody owns it there, and
+    /// `is_free` (the four-tuple is unused) agrees. The search starts at a random port, so that
+    /// the choice cannot be guessed (RFC 6056 §3.3.1).
+    pub(crate) fn ephemeral(
+        &mut self,
+        local: core::net::IpAddr,
+        mut is_free: impl FnMut(u16) -> bool,
+    ) -> Result<u16, SocketError> {
+        let place = Place::new(local, true);
+        self.pick(|table, port| {
+            table.port(port).is_none_or(|port| !port.is_owned(place)) && is_free(port)
+        })
+        .ok_or(SocketError::AddressNotAvailable)
+    }
+
+    /// The socket that takes arrivals at `local`: the most specific address wins; among sockets
+    /// that share it by `SO_REUSEPORT`, `hash` decides; by `SO_REUSEADDR`, the latest.
+    pub(crate) fn lookup(&self, local: SocketAddr, hash: impl Fn() -> u64) -> Option<SocketId> {
+        let port = self.port(local.port())?;
+        Place::candidates(local.ip())
+            .into_iter()
+            .find_map(|place| port.active_at(place, &hash))
+    }
+
+    /// How many bindings and holds there are, for tests of boundedness.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.pages
+            .iter()
+            .flatten()
+            .flat_map(|page| page.iter())
+            .map(|port| port.bindings.len() + port.holds.len())
+            .sum()
+    }
+
+    /// The first port from a random start on that `is_good`; each is tried once.
+    fn pick(&mut self, mut is_good: impl FnMut(&Self, u16) -> bool) -> Option<u16> {
+        let (first, last) = (u32::from(*self.range.start()), u32::from(*self.range.end()));
+        let count = (last + 1).checked_sub(first).filter(|&count| count > 0)?;
+        let start = self.rng.below(u64::from(count));
+        let start = u32::try_from(start).unwrap_or(0);
+        (0..count)
+            .filter_map(|step| u16::try_from(first + (start + step) % count).ok())
+            .find(|&port| port != 0 && is_good(self, port))
+    }
+
+    fn port(&self, port: u16) -> Option<&Port> {
+        let [page, offset] = port.to_be_bytes();
+        self.pages
+            .get(usize::from(page))?
+            .as_ref()?
+            .get(usize::from(offset))
+    }
+
+    /// The port's entry, made if it is not there.
+    fn port_mut(&mut self, port: u16) -> Option<&mut Port> {
+        let [page, offset] = port.to_be_bytes();
+        self.pages
+            .get_mut(usize::from(page))?
+            .get_or_insert_with(|| (0..PAGE).map(|_| Port::default()).collect())
+            .get_mut(usize::from(offset))
+    }
+
+    /// Gives the memory of an empty port back.
+    fn tidy(&mut self, port: u16) {
+        if let Some(entry) = self.port_mut(port)
+            && entry.bindings.is_empty()
+            && entry.holds.is_empty()
+        {
+            *entry = Port::default();
+        }
+    }
+}
+
+impl Port {
+    /// Whether nothing uses an address that overlaps `place`.
+    fn is_untouched(&self, place: Place) -> bool {
+        !self.is_owned(place) && !self.holds.iter().any(|hold| hold.place.overlaps(place))
+    }
+
+    /// Whether a socket is bound to an address that overlaps `place`.
+    fn is_owned(&self, place: Place) -> bool {
+        self.bindings
+            .iter()
+            .any(|binding| binding.place.overlaps(place))
+    }
+
+    /// Whether `new` may not be bound beside what is there.
+    fn conflicts(&self, new: &Binding, sharing: Sharing) -> bool {
+        self.bindings
+            .iter()
+            .any(|old| old.place.overlaps(new.place) && !old.may_share(new, sharing))
+            || self.holds.iter().any(|hold| {
+                hold.place.overlaps(new.place) && !(new.reuse_address && hold.strict == 0)
+            })
+    }
+
+    /// Whether `new` may not become active beside what is active.
+    fn conflicts_with_active(&self, new: &Binding, sharing: Sharing) -> bool {
+        self.bindings
+            .iter()
+            .any(|old| old.active && old.place.overlaps(new.place) && !old.may_share(new, sharing))
+    }
+
+    fn add(&mut self, binding: Binding) {
+        let at = self
+            .bindings
+            .partition_point(|old| old.rank() <= binding.rank());
+        self.bindings.insert(at, binding);
+    }
+
+    fn take(&mut self, place: Place, id: SocketId) -> Option<Binding> {
+        let at = self
+            .bindings
+            .iter()
+            .position(|binding| binding.id == id && binding.place == place)?;
+        Some(self.bindings.remove(at))
+    }
+
+    /// The active socket at exactly `place`.
+    fn active_at(&self, place: Place, hash: impl Fn() -> u64) -> Option<SocketId> {
+        let end = self
+            .bindings
+            .partition_point(|old| old.rank() <= (place, true));
+        let start = self
+            .bindings
+            .partition_point(|old| old.rank() < (place, true));
+        let group = self.bindings.get(start..end)?;
+        let last = group.last()?;
+        if group.len() == 1 || !last.reuse_port {
+            return Some(last.id);
+        }
+        let wide = u128::from(hash()) * group.len() as u128;
+        let index = usize::try_from(wide >> 64).unwrap_or(0);
+        group.get(index).map(|binding| binding.id)
+    }
+}
+
+impl Binding {
+    /// The order within a port: a place's inactive bindings, then its active ones.
+    fn rank(&self) -> (Place, bool) {
+        (self.place, self.active)
+    }
+
+    fn may_share(&self, other: &Self, sharing: Sharing) -> bool {
+        (self.reuse_port && other.reuse_port)
+            || (self.reuse_address
+                && other.reuse_address
+                && (sharing == Sharing::Always || !(self.active || other.active)))
+    }
+}
+
+#[cfg(test)]
+#[path = "ports_tests.rs"]
+mod tests;

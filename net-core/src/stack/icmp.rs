@@ -1,0 +1,215 @@
+//! ICMP in the stack: echo replies, errors sent, errors received.
+
+use super::Stack;
+use super::ingress::{Arrival, payload_behind};
+use crate::buf::TxPacket;
+use crate::icmp::{IcmpError, Quoted, quote};
+use crate::ip::{Delivery, IpMeta};
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
+use bytes::{Bytes, BytesMut};
+use core::net::IpAddr;
+use smallvec::SmallVec;
+
+/// Bytes of an ICMPv4 error, IP header included (RFC 1812 §4.3.2.3).
+const MAX_ERROR_V4: usize = 576;
+
+/// Bytes of an ICMPv6 error, IP header included (RFC 4443 §2.4(c)).
+const MAX_ERROR_V6: usize = 1280;
+
+/// Pieces that the body of a packet has at most.
+const MAX_PIECES: usize = 8;
+
+impl Stack {
+    /// Takes in one ICMP message.
+    pub(super) fn icmp_input(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
+        transport::verify_checksum(&arrival.packet, &arrival.ip)?;
+        match read(&arrival)? {
+            IcmpMessage::EchoRequest { ident, seq } => {
+                self.echo_reply(arrival, IcmpMessage::EchoReply { ident, seq }, now)
+            }
+            message if message.is_error() => self.icmp_error(&arrival, &message, now),
+            _ => Err(DropReason::IcmpIrrelevant),
+        }
+    }
+
+    /// Sends the data of an echo request back (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
+    fn echo_reply(
+        &mut self,
+        arrival: Arrival,
+        reply: IcmpMessage,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let Arrival {
+            ip,
+            delivery,
+            packet,
+            ..
+        } = arrival;
+        // RFC 1122 §3.2.2.6 allows to ignore requests to broadcast addresses; an answer would
+        // make us an amplifier.
+        if delivery == Delivery::Broadcast {
+            return Err(DropReason::IcmpIrrelevant);
+        }
+        let pieces = payload_behind(packet, ip.header_len.saturating_add(icmp::HEADER_LEN))?;
+        let body = join_excess(pieces.into_iter().map(|piece| piece.bytes).collect());
+        let ecn_cleared = ip.tos & !3;
+        if self.icmp_send(&ip, &reply, body, ecn_cleared, now)? {
+            self.stats.icmp_echo_replies += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes in an error about a packet of ours.
+    fn icmp_error(
+        &mut self,
+        arrival: &Arrival,
+        message: &IcmpMessage,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let quoted = Quoted::parse(&arrival.packet, arrival.ip.header_len)
+            .filter(|quoted| self.addresses.contains(quoted.ip.source))
+            .ok_or(DropReason::IcmpIrrelevant)?;
+        let error = match arrival.ip.dest {
+            IpAddr::V4(_) => IcmpError::from_v4(message, quoted.ip.total_len()),
+            IpAddr::V6(_) => IcmpError::from_v6(message),
+        }
+        .ok_or(DropReason::IcmpIrrelevant)?;
+        let (local, remote) = (quoted.local(), quoted.remote());
+        match quoted.ip.protocol {
+            ip::TCP => {
+                self.tcp_icmp_error(local, remote, quoted.ports.seq, error, now);
+                self.stats.icmp_errors_received += 1;
+            }
+            ip::UDP if self.udp_icmp_error(local, remote, error.hard) => {
+                self.stats.icmp_errors_received += 1;
+            }
+            _ => return Err(DropReason::IcmpIrrelevant),
+        }
+        Ok(())
+    }
+
+    /// Tells the sender that nobody has the port (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
+    pub(super) fn port_unreachable(&mut self, arrival: Arrival, now: Instant) {
+        let code = match arrival.ip.dest {
+            IpAddr::V4(_) => icmpv4::PORT_UNREACHABLE,
+            IpAddr::V6(_) => icmpv6::PORT_UNREACHABLE,
+        };
+        self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
+    }
+
+    /// Tells the sender that nobody knows the protocol (RFC 1122 §3.2.2.1, RFC 4443 §3.4).
+    pub(super) fn protocol_unreachable(&mut self, arrival: Arrival, now: Instant) {
+        let message = match arrival.ip.dest {
+            IpAddr::V4(_) => IcmpMessage::Unreachable {
+                code: icmpv4::PROTOCOL_UNREACHABLE,
+            },
+            IpAddr::V6(_) => IcmpMessage::ParameterProblem {
+                code: icmpv6::UNKNOWN_NEXT_HEADER,
+                pointer: 6,
+            },
+        };
+        self.send_error(arrival, &message, now);
+    }
+
+    /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
+    /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
+    /// no single host were dropped as martians.
+    fn send_error(&mut self, arrival: Arrival, message: &IcmpMessage, now: Instant) {
+        let Arrival {
+            ip,
+            delivery,
+            packet,
+            ..
+        } = arrival;
+        let is_later_fragment = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
+        let is_icmp = matches!(ip.protocol, ip::ICMP | ip::ICMPV6);
+        if delivery == Delivery::Broadcast || is_later_fragment || is_icmp {
+            return;
+        }
+        if !self.limits.icmp.take(now) {
+            self.stats.count_drop(DropReason::RateLimited);
+            return;
+        }
+        let room = match ip.dest {
+            IpAddr::V4(_) => MAX_ERROR_V4 - 20 - icmp::HEADER_LEN,
+            IpAddr::V6(_) => MAX_ERROR_V6 - 40 - icmp::HEADER_LEN,
+        };
+        let body = quote(packet, room);
+        match self.icmp_send(&ip, message, body, 0, now) {
+            Ok(true) => self.stats.icmp_errors_sent += 1,
+            Ok(false) => {}
+            Err(reason) => self.stats.count_drop(reason),
+        }
+    }
+
+    /// Sends a message back to where `cause` came from; whether the queue had room.
+    fn icmp_send(
+        &mut self,
+        cause: &IpHeader,
+        message: &IcmpMessage,
+        body: SmallVec<[Bytes; MAX_PIECES]>,
+        tos: u8,
+        now: Instant,
+    ) -> Result<bool, DropReason> {
+        let path = self
+            .route(cause.source, Some(cause.dest))
+            .map_err(|_| DropReason::NoRoute)?;
+        let mut packet = TxPacket {
+            body,
+            ..TxPacket::default()
+        };
+        let protocol = match cause.dest {
+            IpAddr::V4(_) => {
+                icmpv4::emit(message, &mut packet.head);
+                ip::ICMP
+            }
+            IpAddr::V6(_) => {
+                icmpv6::emit(message, &mut packet.head);
+                ip::ICMPV6
+            }
+        };
+        let header = IpHeader::new(cause.dest, cause.source, protocol, packet.len());
+        if header.total_len() > usize::from(path.mtu) {
+            return Err(DropReason::TooBig);
+        }
+        let meta = IpMeta {
+            source: cause.dest,
+            dest: cause.source,
+            protocol,
+            tos,
+            ttl: self.config.ttl,
+            dont_fragment: false,
+        };
+        Ok(self.ip_send(&path, meta, packet, now))
+    }
+}
+
+/// Reads the message that has arrived.
+fn read(arrival: &Arrival) -> Result<IcmpMessage, DropReason> {
+    let bytes = arrival
+        .packet
+        .frame
+        .get(arrival.ip.header_len..)
+        .ok_or(DropReason::Truncated)?;
+    match arrival.ip.dest {
+        IpAddr::V4(_) => icmpv4::parse(bytes),
+        IpAddr::V6(_) => icmpv6::parse(bytes),
+    }
+}
+
+/// Copies the last pieces into one where there are more than a packet may have.
+fn join_excess(pieces: SmallVec<[Bytes; MAX_PIECES]>) -> SmallVec<[Bytes; MAX_PIECES]> {
+    if pieces.len() <= MAX_PIECES {
+        return pieces;
+    }
+    let mut pieces = pieces.into_iter();
+    let mut joined: SmallVec<[Bytes; MAX_PIECES]> = pieces.by_ref().take(MAX_PIECES - 1).collect();
+    let mut rest = BytesMut::new();
+    for piece in pieces {
+        rest.extend_from_slice(&piece);
+    }
+    joined.push(rest.freeze());
+    joined
+}

@@ -1,0 +1,206 @@
+//! The way in: from a received packet to the protocol that it is for.
+
+use super::Stack;
+use crate::buf::{Chunk, Gso, GsoKind, RxBatch, RxPacket};
+use crate::iface::{IfaceId, IfaceKind};
+use crate::ip::{Delivery, is_martian_source};
+use crate::offload::gro;
+use crate::stats::DropReason;
+use crate::tcp::Payload;
+use crate::time::Instant;
+use crate::wire::{IpHeader, TcpHeader, ip, transport};
+use bytes::Buf;
+use core::net::IpAddr;
+use smallvec::SmallVec;
+
+/// A packet whose IP header has been understood, on its way to its protocol.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    /// Where it came in.
+    pub(crate) iface: IfaceId,
+    /// Its IP header.
+    pub(crate) ip: IpHeader,
+    /// Whether it is for this host alone.
+    pub(crate) delivery: Delivery,
+    /// The packet from the IP header on, without padding, its transport checksum in order.
+    pub(crate) packet: RxPacket,
+}
+
+/// A TCP segment on its way to its connection.
+#[derive(Debug)]
+pub(crate) struct TcpPacket {
+    /// Where it came in.
+    pub(crate) iface: IfaceId,
+    /// Its IP header.
+    pub(crate) ip: IpHeader,
+    /// Its TCP header.
+    pub(crate) header: TcpHeader,
+    /// Its data.
+    pub(crate) payload: Payload,
+    /// Set on a super-segment.
+    pub(crate) gso: Option<Gso>,
+}
+
+impl Stack {
+    /// Takes in what a device received, and leaves the batch empty.
+    pub fn handle_batch(&mut self, iface: IfaceId, batch: &mut RxBatch, now: Instant) {
+        self.clock = now;
+        if self
+            .iface(iface)
+            .is_some_and(|iface| iface.caps.software_gro)
+        {
+            gro::merge(batch);
+        }
+        for packet in batch.drain() {
+            self.stats.rx_packets += 1;
+            self.stats.rx_bytes += packet.len() as u64;
+            if let Err(reason) = self.receive(iface, packet, now) {
+                self.stats.count_drop(reason);
+            }
+        }
+    }
+
+    /// Takes in one packet, or says why not.
+    fn receive(
+        &mut self,
+        iface: IfaceId,
+        mut packet: RxPacket,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let header = IpHeader::parse(&packet.frame, packet.len())?;
+        trim(&mut packet, header.total_len());
+        let delivery = self.check_addresses(iface, &header)?;
+        if header.fragment.is_some() {
+            return Err(DropReason::Fragment);
+        }
+        check_offload(&packet, &header)?;
+        let arrival = Arrival {
+            iface,
+            ip: header,
+            delivery,
+            packet,
+        };
+        match (header.protocol, header.dest) {
+            (ip::TCP, _) => self.receive_tcp(arrival, now),
+            (ip::UDP, _) => self.udp_input(arrival, now),
+            (ip::ICMP, IpAddr::V4(_)) | (ip::ICMPV6, IpAddr::V6(_)) => {
+                self.icmp_input(arrival, now)
+            }
+            _ => {
+                self.protocol_unreachable(arrival, now);
+                Err(DropReason::UnknownProtocol)
+            }
+        }
+    }
+
+    /// Checks where the packet claims to come from and whom it is for.
+    fn check_addresses(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
+        let kind = self.iface(iface).map(|iface| iface.config.kind);
+        let over_loopback = kind == Some(IfaceKind::Loopback);
+        // Our own address as the source, or a loopback address as either, never comes over a wire
+        // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
+        if is_martian_source(header.source, over_loopback)
+            || (!over_loopback
+                && (header.dest.is_loopback() || self.addresses.contains(header.source)))
+            || self.addresses.is_broadcast(header.source)
+        {
+            return Err(DropReason::Martian);
+        }
+        match self.addresses.delivery(header.dest) {
+            Delivery::Foreign => Err(DropReason::NotForUs),
+            delivery => Ok(delivery),
+        }
+    }
+
+    fn receive_tcp(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
+        let Arrival {
+            iface,
+            ip,
+            delivery,
+            packet,
+        } = arrival;
+        if delivery == Delivery::Broadcast {
+            return Err(DropReason::NotForUs);
+        }
+        transport::verify_checksum(&packet, &ip)?;
+        let segment = packet
+            .frame
+            .get(ip.header_len..)
+            .ok_or(DropReason::Truncated)?;
+        let header = TcpHeader::parse(segment)?;
+        let gso = packet.meta.gso;
+        let headers = ip.header_len.saturating_add(header.header_len);
+        let payload = Payload::new(payload_behind(packet, headers)?);
+        let segments = gso.map_or(1, |gso| {
+            payload.len().div_ceil(u32::from(gso.size.max(1))).max(1)
+        });
+        self.stats.tcp_in_segments += u64::from(segments);
+        self.tcp_input(
+            TcpPacket {
+                iface,
+                ip,
+                header,
+                payload,
+                gso,
+            },
+            now,
+        );
+        Ok(())
+    }
+}
+
+/// The pieces behind the first `skip` bytes of a packet, which must lie in its frame.
+pub(crate) fn payload_behind(
+    packet: RxPacket,
+    skip: usize,
+) -> Result<SmallVec<[Chunk; 2]>, DropReason> {
+    let RxPacket {
+        mut frame,
+        mut frags,
+        meta,
+    } = packet;
+    if frame.len() < skip {
+        return Err(DropReason::Truncated);
+    }
+    frame.advance(skip);
+    if !frame.is_empty() {
+        let first = Chunk {
+            bytes: frame.freeze(),
+            pins: meta.pins,
+        };
+        frags.insert(0, first);
+    }
+    Ok(frags)
+}
+
+/// Cuts a packet to `len` bytes: what follows is the link's padding.
+fn trim(packet: &mut RxPacket, len: usize) {
+    if packet.len() <= len {
+        return;
+    }
+    packet.frame.truncate(len);
+    let mut left = len - packet.frame.len();
+    packet.frags.retain(|piece| {
+        let part = piece.bytes.len().min(left);
+        piece.bytes.truncate(part);
+        left -= part;
+        part > 0
+    });
+}
+
+/// Checks that a super-segment is of the protocol that its kind says.
+fn check_offload(packet: &RxPacket, header: &IpHeader) -> Result<(), DropReason> {
+    let Some(gso) = packet.meta.gso else {
+        return Ok(());
+    };
+    let fits = match gso.kind {
+        GsoKind::Tcp4 => header.protocol == ip::TCP && header.dest.is_ipv4(),
+        GsoKind::Tcp6 => header.protocol == ip::TCP && header.dest.is_ipv6(),
+        GsoKind::Udp => header.protocol == ip::UDP,
+    };
+    if fits && gso.size > 0 {
+        Ok(())
+    } else {
+        Err(DropReason::BadOffload)
+    }
+}

@@ -1,0 +1,250 @@
+//! The calls that sockets of every kind have, by kind.
+
+use super::Stack;
+use crate::error::SocketError;
+use crate::socket::{Family, SocketId, SocketKind, TcpOption, TcpSettings, UdpSettings};
+use crate::tcp::Tcp;
+use crate::time::Instant;
+use crate::udp::{Udp, UdpSocket};
+use alloc::boxed::Box;
+use core::net::SocketAddr;
+
+/// Which protocol's half of the stack a call goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Tcp,
+    Udp,
+}
+
+const NOT_A_STREAM: SocketError = SocketError::Unsupported("only TCP sockets listen and accept");
+
+impl Stack {
+    /// Opens a TCP socket.
+    ///
+    /// # Errors
+    /// [`TooManySockets`](SocketError::TooManySockets).
+    pub fn tcp_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.tcp_open_socket(family)
+    }
+
+    /// Opens a UDP socket.
+    ///
+    /// # Errors
+    /// [`TooManySockets`](SocketError::TooManySockets).
+    pub fn udp_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        let socket = UdpSocket::new(family, &self.config.udp);
+        self.sockets.insert(SocketKind::Udp(Box::new(socket)))
+    }
+
+    /// Gives the socket a local address; port 0 picks a free one (RFC 6056).
+    ///
+    /// # Errors
+    /// `AddressInUse`, `AddressNotAvailable` (not ours), `AddressFamily`, and `InvalidInput` if the
+    /// socket is bound already.
+    pub fn bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_bind(id, addr),
+            Kind::Udp => self.udp_bind(id, addr),
+        }
+    }
+
+    /// Makes a TCP socket take connections; up to `backlog` of them wait to be accepted.
+    ///
+    /// # Errors
+    /// `AddressInUse`, or `InvalidInput` if the socket is connected.
+    pub fn listen(&mut self, id: SocketId, backlog: u32) -> Result<(), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_listen(id, backlog),
+            Kind::Udp => Err(NOT_A_STREAM),
+        }
+    }
+
+    /// Takes the next connection of a listener: its socket and the peer's address.
+    ///
+    /// # Errors
+    /// `WouldBlock` while there is none, `InvalidInput` if the socket does not listen.
+    pub fn accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_accept(id, false),
+            Kind::Udp => Err(NOT_A_STREAM),
+        }
+    }
+
+    /// Like [`accept`](Self::accept), but the connection keeps its place in the backlog until
+    /// [`release_backlog`](Self::release_backlog), for who takes connections ahead of the
+    /// application.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    pub fn accept_held(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_accept(id, true),
+            Kind::Udp => Err(NOT_A_STREAM),
+        }
+    }
+
+    /// Frees `count` places in a listener's backlog that [`accept_held`](Self::accept_held) kept.
+    pub fn release_backlog(&mut self, id: SocketId, count: u32) {
+        if self.kind(id) == Ok(Kind::Tcp) {
+            self.tcp_release_backlog(id, count);
+        }
+    }
+
+    /// Connects the socket. TCP only begins to, and says so; an event tells the outcome. UDP fixes
+    /// the peer and is done.
+    ///
+    /// # Errors
+    /// [`InProgress`](SocketError::InProgress) for TCP that has begun; what keeps it from beginning
+    /// otherwise.
+    pub fn connect(
+        &mut self,
+        id: SocketId,
+        addr: SocketAddr,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        self.clock = now;
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_connect(id, addr, now),
+            Kind::Udp => self.udp_connect(id, addr),
+        }
+    }
+
+    /// Forgets the peer of a UDP socket.
+    ///
+    /// # Errors
+    /// `NotConnected`; `Unsupported` for TCP.
+    pub fn disconnect(&mut self, id: SocketId) -> Result<(), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => Err(SocketError::Unsupported(
+                "a TCP connection ends by close or abort",
+            )),
+            Kind::Udp => self.udp_disconnect(id),
+        }
+    }
+
+    /// The application is done with the socket; the id is stale from now on. A TCP connection still
+    /// delivers what was written, unless unread data or `Linger(Some(0))` make it reset.
+    pub fn close(&mut self, id: SocketId, now: Instant) {
+        self.clock = now;
+        match self.kind(id) {
+            Ok(Kind::Tcp) => self.tcp_close(id, now),
+            Ok(Kind::Udp) => self.udp_close(id),
+            Err(_) => {}
+        }
+    }
+
+    /// Ends the socket at once; a TCP peer gets a RST. The id is stale from now on.
+    pub fn abort(&mut self, id: SocketId, now: Instant) {
+        self.clock = now;
+        match self.kind(id) {
+            Ok(Kind::Tcp) => self.tcp_abort(id, now),
+            Ok(Kind::Udp) => self.udp_close(id),
+            Err(_) => {}
+        }
+    }
+
+    /// The local address, unspecified where there is none yet.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_local_addr(id),
+            Kind::Udp => self.udp_socket(id).map(UdpSocket::local_addr),
+        }
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// `NotConnected`, `NoSuchSocket`.
+    pub fn peer_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_peer_addr(id),
+            Kind::Udp => self
+                .udp_socket(id)?
+                .peer_addr()
+                .ok_or(SocketError::NotConnected),
+        }
+    }
+
+    /// Takes the pending error (`SO_ERROR`).
+    pub fn take_error(&mut self, id: SocketId) -> Option<SocketError> {
+        match self.kind(id).ok()? {
+            Kind::Tcp => self.tcp_take_error(id),
+            Kind::Udp => self.sockets.udp_mut(id)?.take_error(),
+        }
+    }
+
+    /// The options of a TCP socket.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`, also for a socket of another kind.
+    pub fn tcp_settings(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_settings_of(id),
+            Kind::Udp => Err(SocketError::NoSuchSocket),
+        }
+    }
+
+    /// Sets an option of a TCP socket.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of range, `NoSuchSocket`, also for a socket of another kind.
+    pub fn set_tcp_option(
+        &mut self,
+        id: SocketId,
+        option: TcpOption,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_set_option(id, option, now),
+            Kind::Udp => Err(SocketError::NoSuchSocket),
+        }
+    }
+
+    /// The options of a UDP socket.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`, also for a socket of another kind.
+    pub fn udp_settings(&self, id: SocketId) -> Result<&UdpSettings, SocketError> {
+        Ok(&self.udp_socket(id)?.settings)
+    }
+
+    /// The options of a UDP socket, to change. Those that concern binding count when it is bound.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`, also for a socket of another kind.
+    pub fn udp_settings_mut(&mut self, id: SocketId) -> Result<&mut UdpSettings, SocketError> {
+        self.sockets
+            .udp_mut(id)
+            .map(|socket| &mut socket.settings)
+            .ok_or(SocketError::NoSuchSocket)
+    }
+
+    /// A TCP socket to send and receive with; `None` for a stale id or another kind of socket.
+    /// Dropping it settles what follows: transmission, timer, events.
+    pub fn tcp(&mut self, id: SocketId, now: Instant) -> Option<Tcp<'_>> {
+        self.clock = now;
+        Tcp::new(self, id, now)
+    }
+
+    /// A UDP socket to send and receive with; `None` for a stale id or another kind of socket.
+    pub fn udp(&mut self, id: SocketId) -> Option<Udp<'_>> {
+        self.sockets.udp(id)?;
+        Some(Udp::new(self, id))
+    }
+
+    /// The kind of a socket that the application holds.
+    fn kind(&self, id: SocketId) -> Result<Kind, SocketError> {
+        match self.sockets.get(id) {
+            Some(SocketKind::Tcp(_)) if self.sockets.is_owned(id) => Ok(Kind::Tcp),
+            Some(SocketKind::Udp(_)) => Ok(Kind::Udp),
+            _ => Err(SocketError::NoSuchSocket),
+        }
+    }
+
+    pub(crate) fn udp_socket(&self, id: SocketId) -> Result<&UdpSocket, SocketError> {
+        self.sockets.udp(id).ok_or(SocketError::NoSuchSocket)
+    }
+}

@@ -1,0 +1,324 @@
+//! Passive opens: from the SYN over the half-open connection to the accept queue.
+
+use super::path_mss;
+use super::segments::Origin;
+use crate::SocketError;
+use crate::socket::{FlowKey, SocketId, SocketKind, present};
+use crate::stack::{Stack, TimerKey};
+use crate::stats::DropReason;
+use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
+use crate::tcp::input::default_mss;
+use crate::tcp::segment::Segment;
+use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
+use crate::time::Instant;
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+use alloc::boxed::Box;
+use core::net::SocketAddr;
+
+impl Stack {
+    /// RFC 9293 §3.10.7.2, LISTEN; or CLOSED where nobody listens.
+    pub(super) fn segment_for_listener(
+        &mut self,
+        segment: Segment,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let key = FlowKey::new(local, remote);
+        let flows = &self.tcp.flows;
+        let listener = self.tcp.ports.lookup(local, || flows.hash(&key));
+        let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
+            self.refuse_segment(Origin::of(&segment), local, remote, now);
+            return;
+        };
+        if segment.has(TcpFlags::RST) {
+            self.stats.count_drop(DropReason::BadFlags);
+        } else if segment.has(TcpFlags::ACK) {
+            self.refuse_segment(Origin::of(&segment), local, remote, now);
+        } else if segment.has(TcpFlags::SYN) {
+            self.take_syn(listener, &segment, key, local, remote, now);
+        } else {
+            self.stats.count_drop(DropReason::BadFlags);
+        }
+    }
+
+    fn is_listening(&self, id: SocketId) -> bool {
+        self.sockets
+            .tcp(id)
+            .is_some_and(|socket| matches!(socket.role, Role::Listener(_)))
+    }
+
+    /// A SYN for a listener: a half-open connection, if its queues have room.
+    pub(super) fn take_syn(
+        &mut self,
+        id: SocketId,
+        segment: &Segment,
+        key: FlowKey,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
+        let Some(listener) = socket.listener_mut() else {
+            return;
+        };
+        let refused = if listener.is_full() {
+            Some(DropReason::AcceptQueueFull)
+        } else if listener.is_flooded() || self.tcp.embryos.len() >= self.config.tcp.max_half_open {
+            Some(DropReason::SynQueueFull)
+        } else if self.memory.is_spent() {
+            Some(DropReason::NoMemory)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.stats.count_drop(reason);
+            return;
+        }
+        listener.half_open += 1;
+        let mtu = self
+            .route(remote.ip(), Some(local.ip()))
+            .map_or(576, |path| path.mtu);
+        let (config, options) = (&self.config.tcp, &segment.options);
+        let facts = Negotiated {
+            iss: self.tcp.secrets.isn(&key, now),
+            irs: segment.seq,
+            peer_mss: options
+                .mss
+                .unwrap_or(default_mss(remote.is_ipv6()))
+                .max(config.min_segment),
+            our_mss: path_mss(mtu, remote.ip()).min(limit),
+            peer_scale: options.window_scale.filter(|_| config.window_scaling),
+            sack: options.sack_permitted && config.sack,
+            ts_recent: options
+                .timestamps
+                .filter(|_| config.timestamps)
+                .map(|(value, _)| value),
+            ts_offset: self.tcp.secrets.timestamp_offset(&key),
+        };
+        let entry = self.tcp.embryos.vacant_entry();
+        let index = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        let timer = self
+            .wheel
+            .insert(TimerKey::Embryo(index), now + config.rto_initial);
+        entry.insert(Embryo {
+            key,
+            listener: id,
+            facts,
+            retries: 0,
+            timer,
+            sent_at: now,
+        });
+        self.tcp.flows.insert(key, Flow::Embryo(index));
+        self.send_syn_ack(index, local, remote, now);
+    }
+
+    /// A segment for a half-open connection (RFC 9293 §3.10.7.4, SYN-RECEIVED).
+    pub(super) fn segment_for_embryo(
+        &mut self,
+        index: u32,
+        segment: Segment,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+            return;
+        };
+        let facts = embryo.facts;
+        let next = facts.irs + 1;
+        if segment.has(TcpFlags::RST) {
+            if segment.seq == next {
+                self.drop_embryo(index);
+            } else {
+                self.stats.count_drop(DropReason::OutOfWindow);
+            }
+            return;
+        }
+        if segment.has(TcpFlags::SYN) {
+            if segment.seq == facts.irs {
+                // Our SYN-ACK was lost, or is late.
+                self.send_syn_ack(index, local, remote, now);
+            } else {
+                self.stats.count_drop(DropReason::ChallengeAck);
+            }
+            return;
+        }
+        if !segment.has(TcpFlags::ACK) {
+            self.stats.count_drop(DropReason::BadFlags);
+            return;
+        }
+        if segment.ack != facts.iss + 1 {
+            self.stats.count_drop(DropReason::BadAck);
+            self.send_reset(Origin::of(&segment), local, remote, now);
+            return;
+        }
+        if segment.seq.before(next) || segment.seq.after(next + 0xffff) {
+            self.stats.count_drop(DropReason::OutOfWindow);
+            return;
+        }
+        self.complete_handshake(index, segment, local, remote, now);
+    }
+
+    /// The final ACK: the connection comes into being, if the accept queue has room.
+    fn complete_handshake(
+        &mut self,
+        index: u32,
+        segment: Segment,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+            return;
+        };
+        let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
+        let sent_at = (embryo.retries == 0).then_some(embryo.sent_at);
+        let Some(socket) = self
+            .sockets
+            .tcp_mut(id)
+            .filter(|s| matches!(s.role, Role::Listener(_)))
+        else {
+            self.drop_embryo(index);
+            self.refuse_segment(Origin::of(&segment), local, remote, now);
+            return;
+        };
+        let (family, settings) = (socket.family, socket.settings.clone());
+        if socket
+            .listener_mut()
+            .is_some_and(|listener| listener.is_full())
+        {
+            // The ACK is as if lost; the SYN-ACK's timer will ask for it again.
+            self.stats.count_drop(DropReason::AcceptQueueFull);
+            return;
+        }
+        let Ok(path) = self.route(remote.ip(), Some(local.ip())) else {
+            self.stats.count_drop(DropReason::NoRoute);
+            return;
+        };
+        let connection = Connection::accepted(&facts, sent_at, &self.config.tcp, &settings, now);
+        let mut child = TcpSocket::new(family, &self.config);
+        child.settings = settings;
+        child.local = Some(local);
+        child.remote = Some(remote);
+        child.linked = true;
+        child.path = Some(path);
+        child.role = Role::Connection(Box::new(connection));
+        let reuse = child.settings.reuse_address;
+        let Ok(child) = self.sockets.insert(SocketKind::Tcp(Box::new(child))) else {
+            self.stats.count_drop(DropReason::NoMemory);
+            return;
+        };
+        self.drop_embryo(index);
+        self.tcp.ports.hold(local, reuse);
+        self.tcp.flows.insert(key, Flow::Socket(child));
+        self.stats.tcp_passive_opens += 1;
+        if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
+            listener.ready.push_back(child);
+        }
+        self.segment_for_socket(child, segment, local, remote, now);
+        self.changed(id);
+    }
+
+    /// Takes the oldest connection out of the accept queue. With `held` its place stays taken
+    /// until [`tcp_release_backlog`](Self::tcp_release_backlog).
+    pub(crate) fn tcp_accept(
+        &mut self,
+        id: SocketId,
+        held: bool,
+    ) -> Result<(SocketId, SocketAddr), SocketError> {
+        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let family = socket.family;
+        let listener = socket
+            .listener_mut()
+            .ok_or(SocketError::InvalidInput("only a listening socket accepts"))?;
+        let child = listener.ready.pop_front().ok_or(SocketError::WouldBlock)?;
+        listener.held += u32::from(held);
+        let remote = self.sockets.tcp(child).and_then(|child| child.remote);
+        let remote = remote.ok_or(SocketError::ConnectionAborted)?;
+        self.changed(child);
+        Ok((child, present(remote, family)))
+    }
+
+    pub(crate) fn tcp_release_backlog(&mut self, id: SocketId, count: u32) {
+        if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
+            listener.held = listener.held.saturating_sub(count);
+        }
+    }
+
+    fn send_syn_ack(&mut self, index: u32, local: SocketAddr, remote: SocketAddr, now: Instant) {
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
+            return;
+        };
+        embryo.sent_at = now;
+        let facts = embryo.facts;
+        let Some(socket) = self.sockets.tcp(embryo.listener) else {
+            return;
+        };
+        let settings = &socket.settings;
+        let options = TcpOptions {
+            mss: Some(facts.our_mss),
+            window_scale: facts.peer_scale.map(|_| window_scale(settings.recv_buffer)),
+            sack_permitted: facts.sack,
+            timestamps: facts
+                .ts_recent
+                .map(|recent| (timestamp(now, facts.ts_offset), recent)),
+            ..TcpOptions::default()
+        };
+        let header = TcpHeader {
+            seq: facts.iss,
+            ack: facts.irs + 1,
+            flags: TcpFlags::SYN | TcpFlags::ACK,
+            window: u16::try_from(initial_window(settings)).unwrap_or(u16::MAX),
+            options,
+            ..TcpHeader::default()
+        };
+        let tos = settings.tos;
+        self.send_bare(header, local, remote, tos, now);
+    }
+
+    /// The SYN-ACK was not answered.
+    pub(super) fn embryo_timeout(&mut self, index: u32, now: Instant) {
+        let (retries, initial, max) = (
+            self.config.tcp.syn_ack_retries,
+            self.config.tcp.rto_initial,
+            self.config.tcp.rto_max,
+        );
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
+            return;
+        };
+        embryo.retries += 1;
+        let (count, key) = (embryo.retries, embryo.key);
+        if count > retries
+            || !self
+                .sockets
+                .tcp(embryo.listener)
+                .is_some_and(|s| matches!(s.role, Role::Listener(_)))
+        {
+            self.drop_embryo(index);
+            return;
+        }
+        let wait = initial.saturating_mul(1 << count.min(16)).min(max);
+        embryo.timer = self.wheel.insert(TimerKey::Embryo(index), now + wait);
+        self.stats.tcp_retransmits += 1;
+        self.send_syn_ack(index, key.local(), key.remote(), now);
+    }
+
+    fn drop_embryo(&mut self, index: u32) {
+        let Some(embryo) = self.tcp.embryos.try_remove(index as usize) else {
+            return;
+        };
+        self.wheel.cancel(embryo.timer);
+        self.tcp.flows.remove(&embryo.key);
+        if let Some(listener) = self
+            .sockets
+            .tcp_mut(embryo.listener)
+            .and_then(TcpSocket::listener_mut)
+        {
+            listener.half_open = listener.half_open.saturating_sub(1);
+        }
+    }
+}

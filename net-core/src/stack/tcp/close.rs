@@ -1,0 +1,110 @@
+//! The application is done with a socket; the connection may outlive it.
+
+use crate::ip::IpMeta;
+use crate::socket::{Readiness, SocketId};
+use crate::stack::Stack;
+use crate::tcp::State;
+use crate::tcp::socket::Role;
+use crate::time::Instant;
+use crate::wire::ip;
+use crate::wire::{TcpFlags, TcpHeader};
+use crate::{SocketError, buf::TxPacket};
+
+impl Stack {
+    /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no handle: what is queued is still
+    /// delivered, unless data was left unread or linger is zero; then RST (RFC 2525 §2.17).
+    pub(crate) fn tcp_close(&mut self, id: SocketId, now: Instant) {
+        self.sockets.orphan(id);
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        let linger = socket.settings.linger;
+        match &mut socket.role {
+            Role::Idle => self.tcp_forget(id),
+            Role::Listener(listener) => {
+                let waiting = core::mem::take(&mut listener.ready);
+                for child in waiting {
+                    self.tcp_abort(child, now);
+                }
+                self.tcp_forget(id);
+            }
+            Role::Connection(connection) => {
+                let over = matches!(connection.state, State::Closed | State::TimeWait);
+                let unread = connection.receiver.unread() > 0;
+                if over || matches!(connection.state, State::SynSent) {
+                    self.tcp_forget(id);
+                    return;
+                }
+                if unread || linger.is_some_and(|time| time.is_zero()) {
+                    self.tcp_abort(id, now);
+                    return;
+                }
+                connection.orphan = true;
+                connection.finish();
+                if let Some(time) = linger {
+                    connection.give_up_at = now + time;
+                } else if connection.state == State::FinWait2 {
+                    connection.give_up_at = now + self.config.tcp.fin_wait_2;
+                }
+                self.tcp_settle(id, now);
+            }
+        }
+    }
+
+    /// ABORT (RFC 9293 §3.10.5): RST at once, everything is dropped.
+    pub(crate) fn tcp_abort(&mut self, id: SocketId, now: Instant) {
+        self.sockets.orphan(id);
+        self.tcp_reset(id, now);
+        self.tcp_forget(id);
+    }
+
+    /// Sends RST for a synchronised connection and ends it; the handle stays.
+    pub(crate) fn tcp_reset(&mut self, id: SocketId, now: Instant) {
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        let (local, remote, tos) = (socket.local, socket.remote, socket.settings.tos);
+        let ends = socket.path.zip(local).zip(remote);
+        let Some(connection) = socket.connection_mut() else {
+            return;
+        };
+        let (nxt, ack) = (connection.nxt, connection.receiver.nxt);
+        let told = connection.state.is_synchronised() || connection.state == State::SynReceived;
+        let told = told && connection.state != State::TimeWait;
+        connection.terminate(Some(SocketError::ConnectionAborted));
+        if told && let Some(((path, local), remote)) = ends {
+            self.stats.tcp_resets_sent += 1;
+            self.stats.tcp_out_segments += 1;
+            let header = TcpHeader {
+                source_port: local.port(),
+                dest_port: remote.port(),
+                seq: nxt,
+                ack,
+                flags: TcpFlags::RST | TcpFlags::ACK,
+                ..TcpHeader::default()
+            };
+            let mut packet = TxPacket::default();
+            header.emit(&mut packet.head);
+            let meta = IpMeta {
+                source: local.ip(),
+                dest: remote.ip(),
+                protocol: ip::TCP,
+                tos,
+                ttl: self.config.ttl,
+                dont_fragment: true,
+            };
+            self.ip_send(&path, meta, packet, now);
+        }
+        self.tcp_unlink_if_closed(id);
+    }
+
+    pub(crate) fn tcp_take_error(&mut self, id: SocketId) -> Option<SocketError> {
+        self.sockets.tcp_mut(id)?.connection_mut()?.error.take()
+    }
+
+    pub(crate) fn tcp_readiness(&self, id: SocketId) -> Readiness {
+        self.sockets
+            .tcp(id)
+            .map_or(Readiness::empty(), |socket| socket.readiness())
+    }
+}

@@ -1,0 +1,196 @@
+//! How connections live in a stack: the flow map, the queues of listeners, timers, and the one
+//! place where a socket is settled after every touch.
+
+mod accept;
+mod close;
+mod open;
+mod segments;
+mod time_wait;
+mod transmit;
+
+use super::{Stack, TimerKey};
+use crate::Config;
+use crate::seed::Seed;
+use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId, SocketKind};
+use crate::tcp::State;
+use crate::tcp::connection::{Connection, Context};
+use crate::tcp::isn::Secrets;
+use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
+use crate::time::Instant;
+use core::net::IpAddr;
+use slab::Slab;
+
+/// What TCP keeps beside its sockets.
+#[derive(Debug)]
+pub(crate) struct TcpTables {
+    /// Where a segment belongs: one hash, one look-up.
+    pub(crate) flows: Demux<Flow>,
+    pub(crate) ports: PortTable,
+    pub(crate) embryos: Slab<Embryo>,
+    pub(crate) time_waits: Slab<TimeWait>,
+    pub(crate) secrets: Secrets,
+}
+
+impl TcpTables {
+    pub(crate) fn new(config: &Config, seed: Seed) -> Self {
+        Self {
+            flows: Demux::new(seed.key("tcp flows")),
+            ports: PortTable::new(
+                config.ephemeral_ports.clone(),
+                seed.rng("tcp ports"),
+                Sharing::WhileInactive,
+            ),
+            embryos: Slab::new(),
+            time_waits: Slab::new(),
+            secrets: Secrets::new(seed),
+        }
+    }
+}
+
+impl Stack {
+    /// Runs `touch` on a socket's connection with what it needs of its surroundings.
+    fn with_connection<T>(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        touch: impl FnOnce(&mut Connection, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let socket = self.sockets.tcp_mut(id)?;
+        let v6 = socket.is_v6();
+        let TcpSocket {
+            settings,
+            role: Role::Connection(connection),
+            ..
+        } = socket
+        else {
+            return None;
+        };
+        let mut cx = Context {
+            config: &self.config.tcp,
+            settings,
+            stats: &mut self.stats,
+            challenges: &mut self.limits.challenge,
+            v6,
+            now,
+        };
+        Some(touch(connection, &mut cx))
+    }
+
+    /// Compares what a socket wants now with what is arranged for it: its place among those that
+    /// want to transmit, its timer, its memory charge, its event. After every touch, once.
+    pub(crate) fn tcp_settle(&mut self, id: SocketId, now: Instant) {
+        let Some(SocketKind::Tcp(socket)) = self.sockets.get_mut(id) else {
+            return;
+        };
+        let v6 = socket.is_v6();
+        let TcpSocket {
+            settings,
+            role: Role::Connection(connection),
+            ..
+        } = &mut **socket
+        else {
+            return;
+        };
+        let cx = Context {
+            config: &self.config.tcp,
+            settings,
+            stats: &mut self.stats,
+            challenges: &mut self.limits.challenge,
+            v6,
+            now,
+        };
+        connection.update_timers(&cx);
+        let wants = connection.wants_transmit(&cx);
+        let deadline = connection.deadline();
+        let notify = core::mem::take(&mut connection.notify);
+        let charge = connection.charge();
+        let (state, orphan) = (connection.state, connection.orphan);
+
+        if charge >= socket.charged {
+            self.memory.charge(charge - socket.charged);
+        } else {
+            self.memory.release(socket.charged - charge);
+        }
+        socket.charged = charge;
+        let iface = socket.path.filter(|_| wants).map(|path| path.iface);
+        if deadline < socket.armed_at {
+            if let Some(timer) = socket.timer.take() {
+                self.wheel.cancel(timer);
+            }
+            socket.timer = Some(self.wheel.insert(TimerKey::Tcp(id), deadline));
+            socket.armed_at = deadline;
+        }
+        if let Some(iface) = iface {
+            self.want_transmit(iface, id);
+        }
+        if notify {
+            self.changed(id);
+        }
+        if orphan && matches!(state, State::Closed | State::TimeWait) {
+            self.tcp_forget(id);
+        }
+    }
+
+    /// A timer of TCP's fired.
+    pub(crate) fn tcp_timeout(&mut self, key: TimerKey, now: Instant) {
+        match key {
+            TimerKey::Tcp(id) => {
+                let Some(socket) = self.sockets.tcp_mut(id) else {
+                    return;
+                };
+                socket.timer = None;
+                socket.armed_at = Instant::MAX;
+                self.with_connection(id, now, Connection::handle_timeout);
+                self.tcp_unlink_if_closed(id);
+                self.tcp_settle(id, now);
+            }
+            TimerKey::Embryo(index) => self.embryo_timeout(index, now),
+            TimerKey::TimeWait(index) => self.end_time_wait(index),
+        }
+    }
+
+    /// Takes a socket that is over out of the flow map and gives its local port back.
+    fn tcp_unlink_if_closed(&mut self, id: SocketId) {
+        if self
+            .sockets
+            .tcp(id)
+            .is_some_and(|socket| socket.state() == State::Closed)
+        {
+            self.tcp_unlink(id);
+        }
+    }
+
+    fn tcp_unlink(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        if let (true, Some(local), Some(remote)) = (socket.linked, socket.local, socket.remote) {
+            socket.linked = false;
+            self.tcp.flows.remove(&FlowKey::new(local, remote));
+            self.tcp.ports.unhold(local, socket.settings.reuse_address);
+        }
+    }
+
+    /// Removes a socket and everything that is arranged for it.
+    pub(crate) fn tcp_forget(&mut self, id: SocketId) {
+        self.tcp_unlink(id);
+        let Some(SocketKind::Tcp(socket)) = self.remove_socket(id) else {
+            return;
+        };
+        if let Some(timer) = socket.timer {
+            self.wheel.cancel(timer);
+        }
+        self.memory.release(socket.charged);
+        if socket.bound
+            && let Some(local) = socket.local
+        {
+            self.tcp.ports.release(local, socket.settings.only_v6, id);
+        }
+    }
+}
+
+/// Payload of a full segment on a path with this MTU behind bare headers (RFC 9293 §3.7.1).
+fn path_mss(mtu: u16, address: IpAddr) -> u16 {
+    let headers = if address.is_ipv6() { 60 } else { 40 };
+    mtu.saturating_sub(headers).max(1)
+}

@@ -1,0 +1,208 @@
+//! A segment finds its connection, half-open connection, TIME_WAIT entry or listener.
+
+use crate::buf::TxPacket;
+use crate::icmp::IcmpError;
+use crate::ip::IpMeta;
+use crate::socket::{FlowKey, SocketId};
+use crate::stack::Stack;
+use crate::stack::ingress::TcpPacket;
+use crate::stats::DropReason;
+use crate::tcp::SeqNum;
+use crate::tcp::State;
+use crate::tcp::connection::Connection;
+use crate::tcp::input::Disposition;
+use crate::tcp::segment::Segment;
+use crate::tcp::socket::Flow;
+use crate::time::Instant;
+use crate::wire::ip;
+use crate::wire::{TcpFlags, TcpHeader};
+use core::net::SocketAddr;
+
+impl Stack {
+    /// Takes in a segment whose headers and checksum are good.
+    pub(crate) fn tcp_input(&mut self, packet: TcpPacket, now: Instant) {
+        let local = SocketAddr::new(packet.ip.dest, packet.header.dest_port);
+        let remote = SocketAddr::new(packet.ip.source, packet.header.source_port);
+        let key = FlowKey::new(local, remote);
+        let size = packet.gso.map(|gso| gso.size);
+        let segment = Segment::new(&packet.header, packet.payload, size);
+        self.stats.tcp_in_segments += u64::from(segment.wire_count());
+        match self.tcp.flows.get(&key).copied() {
+            Some(Flow::Socket(id)) => self.segment_for_socket(id, segment, local, remote, now),
+            Some(Flow::Embryo(index)) => {
+                self.segment_for_embryo(index, segment, local, remote, now);
+            }
+            Some(Flow::TimeWait(index)) => {
+                self.segment_for_time_wait(index, segment, local, remote, now);
+            }
+            None => self.segment_for_listener(segment, local, remote, now),
+        }
+    }
+
+    pub(super) fn segment_for_socket(
+        &mut self,
+        id: SocketId,
+        segment: Segment,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let origin = Origin::of(&segment);
+        let disposition = self
+            .with_connection(id, now, |connection, cx| {
+                connection.handle_segment(segment, cx)
+            })
+            .unwrap_or(Disposition::Keep);
+        match disposition {
+            Disposition::Keep => {}
+            Disposition::Reset => self.send_reset(origin, local, remote, now),
+            Disposition::Closed => {}
+            Disposition::TimeWait => self.begin_time_wait(id, now),
+        }
+        self.tcp_unlink_if_closed(id);
+        self.tcp_settle(id, now);
+    }
+
+    /// RFC 9293 §3.10.7.1: the answer to a segment that belongs nowhere.
+    pub(super) fn refuse_segment(
+        &mut self,
+        origin: Origin,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        self.stats.count_drop(DropReason::NoSocket);
+        if self.limits.reset.take(now) {
+            self.send_reset(origin, local, remote, now);
+        } else if !origin.flags.contains(TcpFlags::RST) {
+            self.stats.count_drop(DropReason::RateLimited);
+        }
+    }
+
+    /// Sends the RST that answers `origin`; never one for a RST.
+    pub(super) fn send_reset(
+        &mut self,
+        origin: Origin,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        if origin.flags.contains(TcpFlags::RST) {
+            return;
+        }
+        let mut header = TcpHeader {
+            flags: TcpFlags::RST,
+            ..TcpHeader::default()
+        };
+        if origin.flags.contains(TcpFlags::ACK) {
+            header.seq = origin.ack;
+        } else {
+            header.flags |= TcpFlags::ACK;
+            header.ack = origin.end;
+        }
+        self.stats.tcp_resets_sent += 1;
+        self.send_bare(header, local, remote, 0, now);
+    }
+
+    /// Sends a segment without payload that no socket keeps: RST, SYN-ACK, an ACK of TIME_WAIT.
+    pub(super) fn send_bare(
+        &mut self,
+        mut header: TcpHeader,
+        local: SocketAddr,
+        remote: SocketAddr,
+        tos: u8,
+        now: Instant,
+    ) {
+        let Ok(path) = self.route(remote.ip(), Some(local.ip())) else {
+            self.stats.count_drop(DropReason::NoRoute);
+            return;
+        };
+        header.source_port = local.port();
+        header.dest_port = remote.port();
+        let mut packet = TxPacket::default();
+        header.emit(&mut packet.head);
+        self.stats.tcp_out_segments += 1;
+        let meta = IpMeta {
+            source: local.ip(),
+            dest: remote.ip(),
+            protocol: ip::TCP,
+            tos,
+            ttl: self.config.ttl,
+            dont_fragment: true,
+        };
+        self.ip_send(&path, meta, packet, now);
+    }
+
+    /// An ICMP error quoted one of our segments (RFC 9293 §3.9.2.2, RFC 5927 §4).
+    pub(crate) fn tcp_icmp_error(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        seq: SeqNum,
+        error: IcmpError,
+        now: Instant,
+    ) {
+        let Some(&Flow::Socket(id)) = self.tcp.flows.get(&FlowKey::new(local, remote)) else {
+            self.stats.count_drop(DropReason::IcmpIrrelevant);
+            return;
+        };
+        let known = self.with_connection(id, now, |connection, cx| {
+            if seq.before(connection.una) || !seq.before(connection.nxt) {
+                // Not one of the segments in flight: somebody guesses.
+                cx.stats.count_drop(DropReason::IcmpIrrelevant);
+                return None;
+            }
+            Some(connection.state)
+        });
+        let Some(Some(state)) = known else { return };
+        if let Some(mtu) = error.mtu {
+            self.tcp_path_mtu(id, mtu, now);
+        } else if matches!(state, State::SynSent | State::SynReceived)
+            && let Some(reason) = error.hard.or(error.soft)
+        {
+            // Before the connection exists every error is hard (RFC 5461 §4.1 on what stacks do).
+            self.with_connection(id, now, |connection, _| connection.terminate(Some(reason)));
+            self.tcp_unlink_if_closed(id);
+        }
+        self.tcp_settle(id, now);
+    }
+
+    /// The path takes packets of at most `mtu` bytes (RFC 1191 §6.4, RFC 8201 §5.4): segments get
+    /// smaller, and what was too large leaves again at once.
+    fn tcp_path_mtu(&mut self, id: SocketId, mtu: u16, now: Instant) {
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        let v6 = socket.is_v6();
+        let Some(path) = &mut socket.path else { return };
+        let floor = if v6 { 1280 } else { 576 };
+        let mtu = mtu.max(floor);
+        if mtu >= path.mtu {
+            return;
+        }
+        path.mtu = mtu;
+        let mss = super::path_mss(mtu, path.source);
+        self.with_connection(id, now, |connection: &mut Connection, cx| {
+            connection.set_path_mss(mss, cx.config, cx.settings);
+            connection.resend_too_big();
+        });
+    }
+}
+
+/// What of a segment its RST needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    flags: TcpFlags,
+    ack: SeqNum,
+    end: SeqNum,
+}
+
+impl Origin {
+    pub(super) fn of(segment: &Segment) -> Self {
+        Self {
+            flags: segment.flags,
+            ack: segment.ack,
+            end: segment.seq + segment.seq_len(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Timers: which exist, and what happens when they fire.
+
+use super::Stack;
+use crate::socket::SocketId;
+use crate::time::Instant;
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimerKey {
+    /// The earliest of a TCP connection's timers.
+    Tcp(SocketId),
+    /// A half-open connection, by its slab index.
+    Embryo(u32),
+    /// A connection in TIME_WAIT, by its slab index.
+    TimeWait(u32),
+}
+
+impl Stack {
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next; `None`: not before
+    /// something else happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    /// Fires every timer that is due at `now`, each once.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.clock = now;
+        for _ in 0..self.wheel.len() {
+            let Some(key) = self.wheel.expire(now) else {
+                return;
+            };
+            match key {
+                TimerKey::Tcp(_) | TimerKey::Embryo(_) | TimerKey::TimeWait(_) => {
+                    self.tcp_timeout(key, now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! NewReno (RFC 5681, RFC 6582) with appropriate byte counting (RFC 3465).
+
+use super::{AckSample, CongestionControl};
+use crate::time::Instant;
+
+/// State of NewReno; windows in bytes.
+#[derive(Debug, Clone)]
+pub struct Reno {
+    mss: u32,
+    cwnd: u32,
+    ssthresh: u32,
+    /// Bytes acknowledged towards the next growth by one segment.
+    acked: u32,
+}
+
+impl Reno {
+    /// A new connection's state.
+    #[must_use]
+    pub fn new(mss: u32, initial_window: u32) -> Self {
+        Self {
+            mss,
+            cwnd: initial_window,
+            ssthresh: u32::MAX,
+            acked: 0,
+        }
+    }
+
+    /// RFC 5681 equation 4: ssthresh = max (FlightSize / 2, 2*SMSS).
+    fn halve(&mut self, in_flight: u32) {
+        self.ssthresh = (in_flight / 2).max(2 * self.mss);
+        self.acked = 0;
+    }
+}
+
+impl CongestionControl for Reno {
+    fn on_ack(&mut self, sample: &AckSample, _now: Instant) {
+        if sample.app_limited {
+            return;
+        }
+        let mut acked = sample.acked;
+        if self.cwnd < self.ssthresh {
+            let room = self.ssthresh - self.cwnd;
+            let growth = acked.min(room);
+            self.cwnd += growth;
+            acked -= growth;
+        }
+        if self.cwnd >= self.ssthresh && acked > 0 {
+            self.acked = self.acked.saturating_add(acked);
+            while self.acked >= self.cwnd {
+                self.acked -= self.cwnd;
+                self.cwnd = self.cwnd.saturating_add(self.mss);
+            }
+        }
+    }
+
+    fn on_loss(&mut self, in_flight: u32, _now: Instant) {
+        self.halve(in_flight);
+        self.cwnd = self.ssthresh;
+    }
+
+    fn on_rto(&mut self, in_flight: u32, _now: Instant) {
+        self.halve(in_flight);
+        self.cwnd = self.mss;
+    }
+
+    fn on_ecn(&mut self, in_flight: u32, now: Instant) {
+        self.on_loss(in_flight, now);
+    }
+
+    fn on_recovered(&mut self, _now: Instant) {
+        self.cwnd = self.ssthresh.max(2 * self.mss);
+    }
+
+    fn window(&self) -> u32 {
+        self.cwnd
+    }
+
+    fn slow_start_threshold(&self) -> u32 {
+        self.ssthresh
+    }
+
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
+
+    fn set_segment_size(&mut self, bytes: u32) {
+        self.mss = bytes;
+        self.cwnd = self.cwnd.max(bytes);
+    }
+}

@@ -1,0 +1,311 @@
+//! A TCP socket in the hands of its application.
+
+use super::connection::Connection;
+use super::socket::TcpSocket;
+use super::{State, TcpInfo};
+use crate::SocketError;
+use crate::buf::RecvQueue;
+use crate::socket::{Readiness, SocketId, TcpSettings};
+use crate::stack::Stack;
+use crate::time::Instant;
+use bitflags::bitflags;
+use bytes::Bytes;
+
+bitflags! {
+    /// How to send (`MSG_*`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct SendFlags: u8 {
+        /// More follows at once: hold a partial segment back, at most 200 ms (`MSG_MORE`).
+        const MORE = 1;
+        /// Urgent data (`MSG_OOB`): not supported yet.
+        const URGENT = 2;
+    }
+}
+
+bitflags! {
+    /// How to receive (`MSG_*`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct RecvFlags: u8 {
+        /// Leave the bytes in the queue (`MSG_PEEK`).
+        const PEEK = 1;
+    }
+}
+
+/// A TCP socket, borrowed from its stack by [`Stack::tcp`].
+///
+/// When the borrow ends, the stack settles the socket: what is to be sent is queued for its
+/// interface, its timer set, its event raised.
+///
+/// [`send`](Self::send) and [`recv`](Self::recv) copy, as the system calls do. A driver that owns
+/// buffers uses [`push`](Self::push), [`take`](Self::take) and [`consume`](Self::consume).
+#[derive(Debug)]
+pub struct Tcp<'a> {
+    stack: &'a mut Stack,
+    id: SocketId,
+    now: Instant,
+    touched: bool,
+}
+
+impl<'a> Tcp<'a> {
+    pub(crate) fn new(stack: &'a mut Stack, id: SocketId, now: Instant) -> Option<Self> {
+        stack.sockets.tcp(id)?;
+        Some(Self {
+            stack,
+            id,
+            now,
+            touched: false,
+        })
+    }
+
+    fn socket(&self) -> Option<&TcpSocket> {
+        self.stack.sockets.tcp(self.id)
+    }
+
+    fn connection(&self) -> Option<&Connection> {
+        self.socket()?.connection()
+    }
+
+    fn touch(&mut self) -> Result<&mut Connection, SocketError> {
+        self.touched = true;
+        let socket = self
+            .stack
+            .sockets
+            .tcp_mut(self.id)
+            .ok_or(SocketError::NoSuchSocket)?;
+        socket.connection_mut().ok_or(SocketError::NotConnected)
+    }
+
+    /// State of the machine.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.socket().map_or(State::Closed, TcpSocket::state)
+    }
+
+    /// Whether the handshake is complete.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.state().is_synchronised()
+    }
+
+    /// The socket's options.
+    ///
+    /// # Panics
+    /// Never: the socket cannot vanish while it is borrowed.
+    #[must_use]
+    pub fn settings(&self) -> &TcpSettings {
+        &self.socket().expect("borrowed from the table").settings
+    }
+
+    /// Level readiness.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.socket()
+            .map_or(Readiness::empty(), TcpSocket::readiness)
+    }
+
+    /// The pending error, left in place.
+    #[must_use]
+    pub fn error(&self) -> Option<SocketError> {
+        self.connection()?.error
+    }
+
+    /// Takes the pending error (`SO_ERROR`).
+    pub fn take_error(&mut self) -> Option<SocketError> {
+        self.touch().ok()?.error.take()
+    }
+
+    /// A snapshot of the connection; `None` before there is one.
+    #[must_use]
+    pub fn info(&self) -> Option<TcpInfo> {
+        Some(self.connection()?.info())
+    }
+
+    // --- sending
+
+    /// Copies `data` into the send queue, as much as there is room for; how many bytes.
+    ///
+    /// # Errors
+    /// `WouldBlock` with no room or while connecting, the pending error once, then `BrokenPipe`;
+    /// `NotConnected`; `Unsupported` for urgent data.
+    pub fn send(&mut self, data: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
+        if flags.contains(SendFlags::URGENT) {
+            return Err(SocketError::Unsupported("urgent data"));
+        }
+        if let Some(error) = self.take_error() {
+            return Err(error);
+        }
+        let limit = self.send_limit();
+        let connection = self.touch()?;
+        if connection.send_closed() {
+            return Err(SocketError::BrokenPipe);
+        }
+        let room = usize::try_from(limit.saturating_sub(connection.pushed)).unwrap_or(usize::MAX);
+        let len = data.len().min(room);
+        if len == 0 && !data.is_empty() || !connection.state.is_synchronised() {
+            return Err(SocketError::WouldBlock);
+        }
+        connection.more = flags.contains(SendFlags::MORE);
+        connection.push(Bytes::copy_from_slice(&data[..len]))?;
+        Ok(len)
+    }
+
+    /// Appends `bytes` to the send queue without copying. The caller keeps to
+    /// [`send_limit`](Self::send_limit); what is pushed while connecting is sent afterwards.
+    ///
+    /// # Errors
+    /// `BrokenPipe` once the sending side is closed, or the pending error.
+    pub fn push(&mut self, bytes: Bytes) -> Result<(), SocketError> {
+        let connection = self.touch()?;
+        connection.more = false;
+        connection.push(bytes)
+    }
+
+    /// Stream offset up to which the application may have written; never moves back.
+    pub fn send_limit(&mut self) -> u64 {
+        let spent = self.stack.memory.is_spent();
+        let Some(socket) = self.stack.sockets.tcp_mut(self.id) else {
+            return 0;
+        };
+        let settings = socket.settings.clone();
+        match socket.connection_mut() {
+            // Under memory pressure nothing more is granted until something is acknowledged.
+            Some(connection) if spent && connection.queue.len() > 0 => connection.granted,
+            Some(connection) => connection.send_limit(&settings),
+            None => 0,
+        }
+    }
+
+    /// Stream offset behind the last byte pushed.
+    #[must_use]
+    pub fn pushed(&self) -> u64 {
+        self.connection().map_or(0, |connection| connection.pushed)
+    }
+
+    /// Stream offset behind the last byte acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.connection()
+            .map_or(0, |connection| connection.acked_offset)
+    }
+
+    /// Closes the sending side: FIN follows what is queued (`shutdown(SHUT_WR)`). Idempotent.
+    pub fn finish(&mut self) {
+        if let Ok(connection) = self.touch() {
+            connection.finish();
+        }
+    }
+
+    /// Whether sending is over: FIN queued, or no connection.
+    #[must_use]
+    pub fn send_closed(&self) -> bool {
+        self.connection().is_none_or(Connection::send_closed)
+    }
+
+    // --- receiving
+
+    /// Copies received bytes out; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` with nothing there; after the data the pending error, once; `NotConnected`.
+    pub fn recv(&mut self, buf: &mut [u8], flags: RecvFlags) -> Result<usize, SocketError> {
+        let connection = self.touch()?;
+        if flags.contains(RecvFlags::PEEK) {
+            let peeked = connection.receiver.queue.peek(0, buf);
+            if peeked > 0 {
+                return Ok(peeked);
+            }
+        }
+        let got = connection.receiver.queue.read(buf);
+        if got > 0 {
+            connection.receiver.held += got;
+            self.consume(got);
+            return Ok(got);
+        }
+        if let Some(error) = connection.error.take() {
+            return Err(error);
+        }
+        let over = matches!(connection.state, State::Closed | State::TimeWait);
+        if connection.receiver.finished || connection.read_closed || over || buf.is_empty() {
+            return Ok(0);
+        }
+        match connection.state {
+            State::SynSent | State::SynReceived => Err(SocketError::NotConnected),
+            _ => Err(SocketError::WouldBlock),
+        }
+    }
+
+    /// Moves all received bytes into `into`; they count against the window until
+    /// [`consume`](Self::consume) says that they were read.
+    pub fn take(&mut self, into: &mut RecvQueue) -> usize {
+        let Ok(connection) = self.touch() else {
+            return 0;
+        };
+        let len = connection.receiver.queue.len();
+        connection.receiver.held += len;
+        into.append(&mut connection.receiver.queue);
+        len
+    }
+
+    /// The application has read `count` of the bytes taken.
+    pub fn consume(&mut self, count: usize) {
+        if let Ok(connection) = self.touch()
+            && connection.receiver.consume(count)
+            && connection.state.may_receive()
+        {
+            connection.receiver.ack_now = true;
+        }
+    }
+
+    /// Bytes that the application has read so far.
+    #[must_use]
+    pub fn consumed(&self) -> u64 {
+        self.connection()
+            .map_or(0, |connection| connection.receiver.consumed)
+    }
+
+    /// The value of [`consumed`](Self::consumed) at which a window update becomes worth a segment;
+    /// nothing needs to be reported before.
+    #[must_use]
+    pub fn window_mark(&self) -> u64 {
+        self.connection()
+            .map_or(u64::MAX, |connection| connection.receiver.window_mark())
+    }
+
+    /// Received bytes that were not read, taken or not.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.connection()
+            .map_or(0, |connection| connection.receiver.unread())
+    }
+
+    /// No more data will come: FIN received in order, reading shut down, or connection over.
+    #[must_use]
+    pub fn peer_finished(&self) -> bool {
+        self.connection().is_some_and(|connection| {
+            let over = matches!(connection.state, State::Closed | State::TimeWait);
+            connection.receiver.finished || connection.read_closed || over
+        })
+    }
+
+    /// Closes the receiving side: what arrives is acknowledged and dropped (`shutdown(SHUT_RD)`).
+    pub fn shutdown_read(&mut self) {
+        if let Ok(connection) = self.touch() {
+            connection.read_closed = true;
+            connection.notify = true;
+        }
+    }
+
+    /// Sends RST and drops everything; the handle stays, with `ConnectionAborted` pending.
+    pub fn abort(&mut self) {
+        self.stack.tcp_reset(self.id, self.now);
+        self.touched = true;
+    }
+}
+
+impl Drop for Tcp<'_> {
+    fn drop(&mut self) {
+        if self.touched {
+            self.stack.tcp_settle(self.id, self.now);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What can be known about a connection from outside.
+
+use super::State;
+use super::congestion::CongestionControl;
+use super::connection::{Connection, Recovery};
+use crate::config::CongestionAlgorithm;
+use crate::time::Duration;
+
+/// A snapshot of a connection, after Linux's `TCP_INFO`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpInfo {
+    /// State of the machine.
+    pub state: State,
+    /// Smoothed round-trip time, once measured.
+    pub rtt: Option<Duration>,
+    /// Mean deviation of the round-trip time.
+    pub rtt_variance: Duration,
+    /// Smallest round-trip time.
+    pub rtt_min: Option<Duration>,
+    /// Retransmission timeout with its backoff.
+    pub rto: Duration,
+    /// Congestion window in bytes.
+    pub cwnd: u32,
+    /// Slow start threshold in bytes; `u32::MAX` before the first loss.
+    pub slow_start_threshold: u32,
+    /// Algorithm in charge of the congestion window.
+    pub congestion: CongestionAlgorithm,
+    /// A loss is being repaired.
+    pub in_recovery: bool,
+    /// Payload bytes of a full segment we send.
+    pub send_mss: u32,
+    /// Payload bytes of the largest segment received.
+    pub receive_mss: u32,
+    /// Bytes sent, and neither acknowledged nor lost.
+    pub in_flight: u32,
+    /// Bytes given by the application and not acknowledged.
+    pub send_queue: usize,
+    /// Bytes of those that were never sent.
+    pub unsent: usize,
+    /// The peer's window in bytes.
+    pub send_window: u32,
+    /// Our window in bytes, as the peer knows it.
+    pub receive_window: u32,
+    /// Bytes received in order and not read.
+    pub unread: usize,
+    /// Bytes acknowledged by the peer over the connection's life, controls included.
+    pub delivered: u64,
+    /// Segments sent; a super-segment is one.
+    pub segments_out: u64,
+    /// Segments received, super-segments counted by what they stand for.
+    pub segments_in: u64,
+    /// Retransmitted transmissions.
+    pub retransmits: u32,
+    /// Bytes in them.
+    pub bytes_retransmitted: u64,
+    /// Retransmission timeouts.
+    pub timeouts: u32,
+    /// Times that fast recovery began.
+    pub fast_recoveries: u32,
+    /// Selective acknowledgements are in use.
+    pub sack: bool,
+    /// Timestamps are in use.
+    pub timestamps: bool,
+    /// Our and the peer's window shift.
+    pub window_scale: (u8, u8),
+}
+
+impl Connection {
+    pub(crate) fn info(&self) -> TcpInfo {
+        TcpInfo {
+            state: self.state,
+            rtt: self.rtt.smoothed(),
+            rtt_variance: self.rtt.variance(),
+            rtt_min: self.rtt.min(),
+            rto: self.rtt.rto(),
+            cwnd: self.congestion.window(),
+            slow_start_threshold: self.congestion.slow_start_threshold(),
+            congestion: self.congestion.algorithm(),
+            in_recovery: self.recovery != Recovery::Open,
+            send_mss: self.mss,
+            receive_mss: self.receiver.peer_mss,
+            in_flight: self.in_flight(),
+            send_queue: self.queue.len(),
+            unsent: self.unsent_len(),
+            send_window: self.wnd,
+            receive_window: self.receiver.window(),
+            unread: self.receiver.unread(),
+            delivered: self.board.delivered(),
+            segments_out: self.counters.segments_out,
+            segments_in: self.counters.segments_in,
+            retransmits: self.counters.retransmits,
+            bytes_retransmitted: self.counters.bytes_retransmitted,
+            timeouts: self.counters.timeouts,
+            fast_recoveries: self.counters.fast_recoveries,
+            sack: self.sack,
+            timestamps: self.ts_recent.is_some(),
+            window_scale: (self.receiver.scale, self.scale),
+        }
+    }
+}

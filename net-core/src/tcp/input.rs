@@ -1,0 +1,383 @@
+//! SEGMENT ARRIVES (RFC 9293 §3.10.7), for a connection that exists.
+//!
+//! The RFC's numbered checks are called in its order, one function each.
+
+use super::connection::{Connection, Context, Negotiated, ack_delay};
+use super::receiver::Arrival;
+use super::segment::Segment;
+use super::{SeqNum, State};
+use crate::SocketError;
+use crate::stats::DropReason;
+use crate::time::Duration;
+use crate::wire::TcpFlags;
+
+/// What the owner of the connection is to do about a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// Nothing beyond settling the socket.
+    Keep,
+    /// Answer the segment with a RST and go on.
+    Reset,
+    /// The connection is over; its error, if any, is pending.
+    Closed,
+    /// Both FINs are acknowledged.
+    TimeWait,
+}
+
+/// A timestamp is valid for 24 days (RFC 7323 §5.5).
+const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
+pub(crate) const fn default_mss(v6: bool) -> u16 {
+    if v6 { 1220 } else { 536 }
+}
+
+/// A check's verdict: go on to the next, or stop here.
+type Check = Result<(), Disposition>;
+
+impl Connection {
+    /// Takes in a segment.
+    pub(crate) fn handle_segment(
+        &mut self,
+        mut segment: Segment,
+        cx: &mut Context<'_>,
+    ) -> Disposition {
+        self.counters.segments_in += u64::from(segment.wire_count());
+        let outcome = match self.state {
+            State::Closed | State::Listen | State::TimeWait => Err(Disposition::Reset),
+            State::SynSent => self.arrives_in_syn_sent(&mut segment, cx),
+            _ => self.arrives_synchronised(&mut segment, cx),
+        };
+        match outcome {
+            Ok(()) => Disposition::Keep,
+            Err(disposition) => disposition,
+        }
+    }
+
+    /// §3.10.7.3: SYN-SENT.
+    fn arrives_in_syn_sent(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        let acks = segment.has(TcpFlags::ACK);
+        if acks && segment.ack != self.nxt {
+            // First check: an ACK of something else gets a RST, unless it is one.
+            cx.stats.count_drop(DropReason::BadAck);
+            let reset = segment.has(TcpFlags::RST);
+            return Err(if reset {
+                Disposition::Keep
+            } else {
+                Disposition::Reset
+            });
+        }
+        if segment.has(TcpFlags::RST) {
+            // Second check.
+            if !acks {
+                return Err(self.refuse(DropReason::BadFlags, cx));
+            }
+            cx.stats.tcp_resets_received += 1;
+            self.terminate(Some(SocketError::ConnectionRefused));
+            return Err(Disposition::Closed);
+        }
+        if !segment.has(TcpFlags::SYN) {
+            // Fifth check: neither SYN nor RST.
+            return Err(self.refuse(DropReason::BadFlags, cx));
+        }
+        // Fourth check: the SYN.
+        let facts = self.facts_of_syn(segment, cx);
+        self.negotiate(&facts, cx.config, cx.settings, cx.now);
+        self.heard_at = cx.now;
+        self.receiver.ack_now = true;
+        if acks {
+            self.wnd = u32::from(segment.window);
+            self.max_wnd = self.wnd;
+            self.wl2 = segment.ack;
+            self.acknowledge_syn(segment.ack, cx);
+            self.establish(cx.settings, cx.now);
+            cx.stats.tcp_active_opens += 1;
+        } else {
+            // Simultaneous open: answer with SYN, ACK.
+            self.state = State::SynReceived;
+            self.wnd = u32::from(segment.window);
+            self.max_wnd = self.wnd;
+            self.syn_due = true;
+        }
+        segment.seq += 1;
+        segment.flags.remove(TcpFlags::SYN);
+        self.take_text(segment, cx);
+        self.eighth_fin(segment)
+    }
+
+    fn facts_of_syn(&self, segment: &Segment, cx: &Context<'_>) -> Negotiated {
+        let (options, config) = (&segment.options, cx.config);
+        Negotiated {
+            iss: self.iss,
+            irs: segment.seq,
+            peer_mss: options
+                .mss
+                .unwrap_or(default_mss(cx.v6))
+                .max(config.min_segment),
+            our_mss: self.our_mss,
+            peer_scale: options.window_scale.filter(|_| config.window_scaling),
+            sack: options.sack_permitted && config.sack,
+            ts_recent: options
+                .timestamps
+                .filter(|_| config.timestamps)
+                .map(|(value, _)| value),
+            ts_offset: self.ts_offset,
+        }
+    }
+
+    /// §3.10.7.4: all other states.
+    fn arrives_synchronised(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        self.first_sequence_number(segment, cx)?;
+        self.second_rst(segment, cx)?;
+        self.fourth_syn(segment, cx)?;
+        self.fifth_ack(segment, cx)?;
+        self.seventh_text(segment, cx)?;
+        self.eighth_fin(segment)
+    }
+
+    /// First, check the sequence number; before it PAWS (RFC 7323 §5.3).
+    fn first_sequence_number(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        let reset = segment.has(TcpFlags::RST);
+        if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps) {
+            let older = value.wrapping_sub(recent).cast_signed() < 0;
+            let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
+            if older && known && !reset {
+                self.receiver.ack_now = true;
+                return Err(self.refuse(DropReason::Paws, cx));
+            }
+        }
+        let (nxt, edge) = (self.receiver.nxt, self.receiver.edge);
+        let end = segment.seq + segment.seq_len();
+        let acceptable = if segment.seq_len() == 0 {
+            segment.seq.at_or_after(nxt) && (segment.seq.before(edge) || segment.seq == nxt)
+        } else {
+            // With no window, a segment at RCV.NXT still brings its ACK; its text is cut below.
+            (segment.seq.before(edge) || segment.seq == nxt) && end.after(nxt)
+        };
+        if !acceptable {
+            if reset {
+                return Err(self.refuse(DropReason::OutOfWindow, cx));
+            }
+            // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
+            // not answer each other's bare ACKs for ever.
+            if segment.seq_len() > 0 || cx.challenges.take(cx.now) {
+                self.receiver.ack_now = true;
+            }
+            return Err(self.refuse(DropReason::OutOfWindow, cx));
+        }
+        if end.after(edge) {
+            let room = edge.distance_from(segment.seq);
+            if segment.payload.len() > room || segment.has(TcpFlags::FIN) {
+                segment.flags.remove(TcpFlags::FIN);
+                segment.payload.truncate(room);
+                self.receiver.ack_now = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Second, check the RST bit (RFC 5961 §3.2).
+    fn second_rst(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Check {
+        if !segment.has(TcpFlags::RST) {
+            return Ok(());
+        }
+        if segment.seq != self.receiver.nxt {
+            return Err(self.challenge(cx));
+        }
+        cx.stats.tcp_resets_received += 1;
+        let error = match self.state {
+            State::SynReceived => Some(SocketError::ConnectionRefused),
+            State::CloseWait => Some(SocketError::BrokenPipe),
+            State::Closing | State::LastAck => None,
+            _ => Some(SocketError::ConnectionReset),
+        };
+        self.terminate(error);
+        Err(Disposition::Closed)
+    }
+
+    /// Fourth, check the SYN bit (RFC 5961 §4.2).
+    fn fourth_syn(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Check {
+        if !segment.has(TcpFlags::SYN) {
+            return Ok(());
+        }
+        if self.state == State::SynReceived {
+            // A simultaneous open whose peer did not get our SYN-ACK.
+            self.syn_due = true;
+            let acks = segment.has(TcpFlags::ACK) && segment.ack == self.nxt;
+            return if acks { Ok(()) } else { Err(Disposition::Keep) };
+        }
+        Err(self.challenge(cx))
+    }
+
+    /// Fifth, check the ACK field.
+    fn fifth_ack(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        if !segment.has(TcpFlags::ACK) {
+            return Err(self.refuse(DropReason::BadFlags, cx));
+        }
+        if self.state == State::SynReceived {
+            if !(segment.ack.after(self.una) && segment.ack.at_or_before(self.nxt)) {
+                cx.stats.count_drop(DropReason::BadAck);
+                return Err(Disposition::Reset);
+            }
+            self.syn_due = false;
+            self.acknowledge_syn(self.iss + 1, cx);
+            self.establish(cx.settings, cx.now);
+            self.wl1 = segment.seq - 1;
+        }
+        // RFC 5961 §5.2: neither of what was never sent nor older than any window.
+        let oldest = self.una - self.max_wnd.max(0xffff);
+        if segment.ack.after(self.nxt) || segment.ack.before(oldest) {
+            cx.stats.count_drop(DropReason::BadAck);
+            return Err(self.challenge_uncounted(cx));
+        }
+        self.heard_at = cx.now;
+        self.probes = 0;
+        self.update_ts_recent(segment, cx);
+        self.handle_ack(segment, cx);
+        self.after_ack(cx)
+    }
+
+    /// What an acknowledged FIN does to the state.
+    fn after_ack(&mut self, cx: &Context<'_>) -> Check {
+        let fin_acked = self.fin_sent && self.una == self.nxt;
+        match self.state {
+            State::FinWait1 if fin_acked => {
+                self.state = State::FinWait2;
+                self.notify = true;
+                if self.orphan {
+                    self.give_up_at = self.give_up_at.min(cx.now + cx.config.fin_wait_2);
+                }
+                Ok(())
+            }
+            State::Closing if fin_acked => Err(self.enter_time_wait()),
+            State::LastAck if fin_acked => {
+                self.terminate(None);
+                Err(Disposition::Closed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Seventh, process the segment text.
+    fn seventh_text(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        if !self.state.may_receive() {
+            return Ok(());
+        }
+        let fresh = (segment.seq + segment.payload.len()).after(self.receiver.nxt);
+        if self.orphan && fresh && !segment.payload.is_empty() {
+            // RFC 9293 §3.6.1 (RFC 2525 §2.17): nobody will read it, so the peer must know.
+            cx.stats.count_drop(DropReason::ReaderClosed);
+            self.terminate(Some(SocketError::ConnectionReset));
+            return Err(Disposition::Reset);
+        }
+        self.take_text(segment, cx);
+        Ok(())
+    }
+
+    fn take_text(&mut self, segment: &mut Segment, cx: &mut Context<'_>) {
+        if segment.payload.is_empty() {
+            return;
+        }
+        let payload = core::mem::take(&mut segment.payload);
+        let end = segment.seq + payload.len();
+        let count = payload.len().div_ceil(segment.wire_size);
+        let arrival = self
+            .receiver
+            .receive(segment.seq, payload, segment.wire_size);
+        match arrival {
+            Arrival::InOrder => {
+                if self.read_closed {
+                    self.receiver.drop_unread();
+                }
+                self.receiver
+                    .schedule_ack(cx.settings.quick_ack, ack_delay(cx.config), cx.now);
+                self.notify = true;
+            }
+            Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,
+            Arrival::Duplicate => {}
+            Arrival::NoRoom => cx.stats.count_drop(DropReason::OutOfOrderFull),
+        }
+        if arrival != Arrival::InOrder && !self.sack {
+            // The sender counts duplicate acknowledgements: one for each of its segments.
+            let count = u8::try_from(count).unwrap_or(u8::MAX);
+            self.receiver.duplicate_acks = self.receiver.duplicate_acks.saturating_add(count);
+        }
+        segment.seq = end;
+    }
+
+    /// Eighth, check the FIN bit.
+    fn eighth_fin(&mut self, segment: &Segment) -> Check {
+        let arrived = segment.has(TcpFlags::FIN)
+            && !self.receiver.finished
+            && self
+                .receiver
+                .receive_fin(segment.seq + segment.payload.len());
+        if !arrived && !self.receiver.take_pending_fin() {
+            if segment.has(TcpFlags::FIN) {
+                self.receiver.ack_now = true;
+            }
+            return Ok(());
+        }
+        self.notify = true;
+        let fin_acked = self.fin_sent && self.una == self.nxt;
+        match self.state {
+            State::SynReceived | State::Established => self.state = State::CloseWait,
+            State::FinWait1 if !fin_acked => self.state = State::Closing,
+            State::FinWait1 | State::FinWait2 => return Err(self.enter_time_wait()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn enter_time_wait(&mut self) -> Disposition {
+        self.state = State::TimeWait;
+        self.notify = true;
+        self.disarm();
+        Disposition::TimeWait
+    }
+
+    /// Our SYN is acknowledged.
+    fn acknowledge_syn(&mut self, ack: SeqNum, cx: &mut Context<'_>) {
+        let mut delivery = super::scoreboard::Delivery::default();
+        self.board.acknowledge(ack, &mut delivery, cx.now);
+        if let Some(rtt) = delivery.rtt.filter(|_| self.retries == 0) {
+            self.rtt.measure(rtt);
+        }
+        self.una = ack;
+        self.rtt.reset_backoff();
+        self.retransmit_at = crate::Instant::MAX;
+    }
+
+    /// RFC 7323 §4.3: TS.Recent follows segments that span Last.ACK.sent.
+    fn update_ts_recent(&mut self, segment: &Segment, cx: &Context<'_>) {
+        if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps)
+            && segment.seq.at_or_before(self.last_ack_sent)
+            && value.wrapping_sub(recent).cast_signed() >= 0
+        {
+            self.ts_recent = Some(value);
+            self.ts_recent_at = cx.now;
+        }
+    }
+
+    /// Drops the segment for `reason`.
+    fn refuse(&self, reason: DropReason, cx: &mut Context<'_>) -> Disposition {
+        cx.stats.count_drop(reason);
+        Disposition::Keep
+    }
+
+    /// Answers with a challenge ACK (RFC 5961).
+    fn challenge(&mut self, cx: &mut Context<'_>) -> Disposition {
+        cx.stats.count_drop(DropReason::ChallengeAck);
+        self.challenge_uncounted(cx)
+    }
+
+    fn challenge_uncounted(&mut self, cx: &mut Context<'_>) -> Disposition {
+        if cx.challenges.take(cx.now) {
+            cx.stats.tcp_challenge_acks += 1;
+            self.receiver.ack_now = true;
+        } else {
+            cx.stats.count_drop(DropReason::RateLimited);
+        }
+        Disposition::Keep
+    }
+}

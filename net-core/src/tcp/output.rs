@@ -1,0 +1,386 @@
+//! What a connection sends next, and the segment for it.
+
+use super::connection::{Connection, Context, initial_window, window_scale};
+use super::{SeqNum, State};
+use crate::buf::{Gso, GsoKind, TxPacket};
+use crate::time::{Duration, Instant};
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+
+/// Largest IP packet; a super-segment stays below it with all its headers.
+const MAX_PACKET: u32 = 65_535;
+
+/// Headers of the largest kind: IPv6 and TCP with all its options.
+const MAX_HEADERS: u32 = 100;
+
+/// How long a corked partial segment may wait (`TCP_CORK`).
+const CORK_LIMIT: Duration = Duration::from_millis(200);
+
+/// SACK blocks that fit beside timestamps, and without them.
+const SACKS_WITH_TIMESTAMPS: usize = 3;
+const SACKS: usize = 4;
+
+/// The next thing to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Our SYN, with ACK where the peer's has come.
+    Syn,
+    /// Bytes of the queue that are considered lost.
+    Retransmit { start: SeqNum, end: SeqNum },
+    /// New bytes of the queue, and FIN behind them if so.
+    Data { len: u32, fin: bool },
+    /// A probe of the window or of the peer's life.
+    Probe,
+    /// An acknowledgement alone.
+    Ack,
+}
+
+/// Addresses and ports do not concern a connection; its owner fills them in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) local: u16,
+    pub(crate) remote: u16,
+}
+
+impl Connection {
+    /// Whether there is something to send now.
+    pub(crate) fn wants_transmit(&self, cx: &Context<'_>) -> bool {
+        self.next(cx).is_some()
+    }
+
+    /// Builds the next segment: TCP header (checksum open) and payload.
+    pub(crate) fn poll_transmit(&mut self, ports: Ports, cx: &mut Context<'_>) -> Option<TxPacket> {
+        let next = self.next(cx)?;
+        let packet = match next {
+            Next::Syn => self.emit_syn(ports, cx),
+            Next::Retransmit { start, end } => self.emit_again(start, end, ports, cx),
+            Next::Data { len, fin } => self.emit_data(len, fin, ports, cx),
+            Next::Probe => self.emit_probe(ports, cx),
+            Next::Ack => self.emit_ack(ports, cx),
+        };
+        self.counters.segments_out += 1;
+        Some(packet)
+    }
+
+    fn next(&self, cx: &Context<'_>) -> Option<Next> {
+        match self.state {
+            State::Closed | State::Listen | State::TimeWait => return None,
+            State::SynSent | State::SynReceived => {
+                if self.syn_due {
+                    return Some(Next::Syn);
+                }
+                let ack = self.state == State::SynReceived && self.receiver.ack_now;
+                return ack.then_some(Next::Ack);
+            }
+            _ => {}
+        }
+        if self.receiver.duplicate_acks > 0 {
+            return Some(Next::Ack);
+        }
+        self.next_retransmit()
+            .or_else(|| self.next_data(cx))
+            .or_else(|| self.probe_due.then_some(Next::Probe))
+            .or_else(|| self.receiver.ack_now.then_some(Next::Ack))
+    }
+
+    fn next_retransmit(&self) -> Option<Next> {
+        if self.board.lost() == 0 {
+            return None;
+        }
+        let in_flight = self.in_flight();
+        let room = self.cwnd().saturating_sub(in_flight);
+        if room < self.mss && in_flight > 0 {
+            return None;
+        }
+        let max = self
+            .whole_segments(room.max(self.mss))
+            .min(self.max_super());
+        let (start, end) = self.board.next_lost(max)?;
+        Some(Next::Retransmit { start, end })
+    }
+
+    fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
+        if self.fin_sent {
+            return None;
+        }
+        let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
+        let usable = (self.una + self.wnd).distance_from(self.nxt);
+        let congestion_room = self.cwnd().saturating_sub(self.in_flight());
+        let room = usable.min(congestion_room);
+        let mut len = unsent.min(room).min(self.max_super());
+        if len < unsent {
+            // Not the end of the data: whole segments only (sender's silly-window avoidance,
+            // RFC 9293 §3.8.6.2.1), unless the window never was larger.
+            let whole = self.whole_segments(len);
+            let half_of_largest = len > 0 && usable <= congestion_room && len >= self.max_wnd / 2;
+            if whole > 0 {
+                len = whole;
+            } else if !half_of_largest && !(self.force_partial && usable > 0) {
+                return None;
+            }
+        } else if !self.may_send_tail(unsent, cx) {
+            len = self.whole_segments(len);
+        }
+        let fin = self.fin_queued && len == unsent && usable > len;
+        (len > 0 || fin).then_some(Next::Data { len, fin })
+    }
+
+    /// Whether the last, partial segment may leave: Nagle's rule (RFC 9293 §3.7.4, with
+    /// Minshall's variant) and cork.
+    fn may_send_tail(&self, unsent: u32, cx: &Context<'_>) -> bool {
+        if unsent.is_multiple_of(self.mss) || self.fin_queued || self.force_partial {
+            return true;
+        }
+        if cx.settings.cork || self.more {
+            return cx.now >= self.cork_at;
+        }
+        cx.settings.nodelay || self.small_end.at_or_before(self.una)
+    }
+
+    /// Whether unsent data is held back by cork alone, so that a timer must release it.
+    pub(crate) fn is_corked(&self, cx: &Context<'_>) -> bool {
+        (cx.settings.cork || self.more) && self.unsent_len() > 0 && self.state.is_synchronised()
+    }
+
+    const fn whole_segments(&self, len: u32) -> u32 {
+        len - len % self.mss
+    }
+
+    /// Payload of the largest super-segment.
+    fn max_super(&self) -> u32 {
+        self.whole_segments(MAX_PACKET - MAX_HEADERS).max(self.mss)
+    }
+
+    fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+        self.syn_due = false;
+        let acks = self.state == State::SynReceived;
+        let config = cx.config;
+        let options = TcpOptions {
+            mss: Some(self.our_mss),
+            window_scale: (config.window_scaling
+                && (!acks || self.scale > 0 || self.receiver.scale > 0))
+                .then(|| window_scale(cx.settings.recv_buffer)),
+            sack_permitted: if acks { self.sack } else { config.sack },
+            timestamps: (if acks {
+                self.ts_recent.is_some()
+            } else {
+                config.timestamps
+            })
+            .then(|| (self.timestamp(cx.now), self.ts_recent.unwrap_or(0))),
+            ..TcpOptions::default()
+        };
+        if self.nxt == self.iss {
+            self.nxt = self.iss + 1;
+            self.board.on_sent(self.iss, self.nxt, true, cx.now);
+            self.waiting_since = cx.now;
+        } else {
+            self.board.mark_all_lost();
+            self.board.on_retransmit(self.iss, self.nxt, cx.now);
+        }
+        self.retransmit_at = cx.now + self.rtt.rto();
+        let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
+        let header = TcpHeader {
+            seq: self.iss,
+            ack: if acks {
+                self.receiver.nxt
+            } else {
+                SeqNum::default()
+            },
+            flags: if acks {
+                TcpFlags::SYN | TcpFlags::ACK
+            } else {
+                TcpFlags::SYN
+            },
+            window,
+            options,
+            ..self.header(ports)
+        };
+        if acks {
+            self.on_ack_sent();
+        }
+        cx.stats.tcp_out_segments += 1;
+        packet(&header)
+    }
+
+    fn emit_data(&mut self, len: u32, fin: bool, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+        let mut out = TxPacket::default();
+        let offset = self.sent_len();
+        let got = self.queue.slice(offset, len as usize, &mut out.body);
+        let mut got = u32::try_from(got).unwrap_or(u32::MAX);
+        if got < len && got > self.mss {
+            // Eight pieces did not reach: leave the rest to the next segment, in whole ones.
+            let keep = self.whole_segments(got);
+            cut_body(&mut out, keep as usize);
+            got = keep;
+        }
+        let fin = fin && got == len;
+        let start = self.nxt;
+        let end = start + got + u32::from(fin);
+        let drained = offset + got as usize == self.queue.len();
+        let app_limited = drained && end.distance_from(self.una) < self.cwnd();
+        if self.una == self.nxt {
+            self.waiting_since = cx.now;
+        }
+        self.board.on_sent(start, end, app_limited, cx.now);
+        self.nxt = end;
+        self.fin_sent |= fin;
+        if got % self.mss != 0 {
+            self.small_end = end;
+        }
+        if drained {
+            self.cork_at = Instant::MAX;
+        }
+        self.force_partial = false;
+        self.receiver.enter_ping_pong();
+        self.finish_data(out, start, got, fin, drained, ports, cx)
+    }
+
+    fn emit_again(
+        &mut self,
+        start: SeqNum,
+        end: SeqNum,
+        ports: Ports,
+        cx: &mut Context<'_>,
+    ) -> TxPacket {
+        let mut out = TxPacket::default();
+        let fin_seq = self.fin_seq();
+        let holds_fin = self.fin_sent && end.after(fin_seq);
+        let data_end = if holds_fin { fin_seq } else { end };
+        let len = data_end.distance_from(start) as usize;
+        let offset = start.distance_from(self.una) as usize;
+        let got = u32::try_from(self.queue.slice(offset, len, &mut out.body)).unwrap_or(u32::MAX);
+        let fin = holds_fin && got as usize == len;
+        let end = start + got + u32::from(fin);
+        self.board.on_retransmit(start, end, cx.now);
+        self.counters.retransmits += 1;
+        self.counters.bytes_retransmitted += u64::from(got);
+        cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.mss).max(1));
+        let push = offset + got as usize == self.queue.len();
+        self.finish_data(out, start, got, fin, push, ports, cx)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one header, used twice"
+    )]
+    fn finish_data(
+        &mut self,
+        mut out: TxPacket,
+        seq: SeqNum,
+        len: u32,
+        fin: bool,
+        push: bool,
+        ports: Ports,
+        cx: &mut Context<'_>,
+    ) -> TxPacket {
+        let mut flags = TcpFlags::ACK;
+        flags.set(TcpFlags::FIN, fin);
+        flags.set(TcpFlags::PSH, push && len > 0);
+        let header = self.data_header(seq, flags, ports, cx);
+        header.emit(&mut out.head);
+        if len > self.mss {
+            let size = u16::try_from(self.mss).unwrap_or(u16::MAX);
+            let kind = if cx.v6 { GsoKind::Tcp6 } else { GsoKind::Tcp4 };
+            out.meta.gso = Some(Gso {
+                kind,
+                size,
+                ecn: false,
+            });
+        }
+        cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.mss).max(1));
+        if self.retransmit_at == Instant::MAX {
+            self.retransmit_at = cx.now + self.rtt.rto();
+        }
+        self.persist_at = Instant::MAX;
+        self.on_ack_sent();
+        out
+    }
+
+    /// A segment just below the window: the peer must answer with its ACK and window, as to any
+    /// unacceptable segment (RFC 9293 §3.8.6.1, §3.8.4).
+    fn emit_probe(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+        self.probe_due = false;
+        cx.stats.tcp_probes += 1;
+        cx.stats.tcp_out_segments += 1;
+        let header = self.data_header(self.una - 1, TcpFlags::ACK, ports, cx);
+        packet(&header)
+    }
+
+    fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+        cx.stats.tcp_out_segments += 1;
+        let repeat = self.receiver.duplicate_acks.saturating_sub(1);
+        let header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
+        self.on_ack_sent();
+        self.receiver.duplicate_acks = repeat;
+        packet(&header)
+    }
+
+    fn on_ack_sent(&mut self) {
+        self.receiver.on_ack_sent();
+        self.last_ack_sent = self.receiver.nxt;
+    }
+
+    /// The header of everything after the handshake.
+    fn data_header(
+        &mut self,
+        seq: SeqNum,
+        flags: TcpFlags,
+        ports: Ports,
+        cx: &Context<'_>,
+    ) -> TcpHeader {
+        let timestamps = self
+            .ts_recent
+            .map(|recent| (self.timestamp(cx.now), recent));
+        let room = if timestamps.is_some() {
+            SACKS_WITH_TIMESTAMPS
+        } else {
+            SACKS
+        };
+        let mut options = TcpOptions {
+            timestamps,
+            ..TcpOptions::default()
+        };
+        if self.sack && self.receiver.has_holes() {
+            options.sack = self.receiver.sack_blocks(room);
+        }
+        let window = self.receiver.advertise();
+        TcpHeader {
+            seq,
+            ack: self.receiver.nxt,
+            flags,
+            window,
+            options,
+            ..self.header(ports)
+        }
+    }
+
+    fn header(&self, ports: Ports) -> TcpHeader {
+        TcpHeader {
+            source_port: ports.local,
+            dest_port: ports.remote,
+            ..TcpHeader::default()
+        }
+    }
+}
+
+/// A segment without payload.
+fn packet(header: &TcpHeader) -> TxPacket {
+    let mut out = TxPacket::default();
+    header.emit(&mut out.head);
+    out
+}
+
+/// Keeps the first `keep` bytes of the body.
+fn cut_body(packet: &mut TxPacket, keep: usize) {
+    let mut left = keep;
+    packet.body.retain(|piece| {
+        let part = piece.len().min(left);
+        piece.truncate(part);
+        left -= part;
+        part > 0
+    });
+}
+
+/// The corked data's deadline, `CORK_LIMIT` from now.
+pub(crate) fn cork_deadline(now: Instant) -> Instant {
+    now + CORK_LIMIT
+}

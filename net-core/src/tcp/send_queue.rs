@@ -1,0 +1,123 @@
+//! The bytes that the application gave us and the peer has not acknowledged.
+
+use alloc::collections::VecDeque;
+use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
+
+/// A segment ends at this many pieces rather than spilling its list onto the heap.
+const MAX_PIECES: usize = 8;
+
+/// Pieces below this length are copied together while they wait behind other unsent data.
+const SMALL: usize = 512;
+
+/// Room made at once for small pieces.
+const OPEN_CHUNK: usize = 4096;
+
+/// Unacknowledged and unsent bytes in order; segments are slices of them, so sending again is free.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    pieces: VecDeque<Bytes>,
+    /// Small writes that wait; they come after `pieces`.
+    open: BytesMut,
+    /// Bytes in `pieces` and `open`.
+    len: usize,
+    /// Where the last slice ended, so that the next need not search: a piece and the offset of its
+    /// first byte from the front of the queue.
+    cursor: (usize, usize),
+}
+
+impl SendQueue {
+    /// Bytes that are not acknowledged.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts `bytes` at the end. `behind_unsent` says that unsent data waits in front of it, so that
+    /// small pieces can join.
+    pub(crate) fn push(&mut self, bytes: Bytes, behind_unsent: bool) {
+        self.len += bytes.len();
+        if bytes.len() < SMALL && (behind_unsent || !self.open.is_empty()) {
+            if self.open.capacity() - self.open.len() < bytes.len() {
+                self.close_open();
+                self.open = BytesMut::with_capacity(OPEN_CHUNK);
+            }
+            self.open.extend_from_slice(&bytes);
+        } else if !bytes.is_empty() {
+            self.close_open();
+            self.pieces.push_back(bytes);
+        }
+    }
+
+    /// Slices up to `max` bytes from `offset` on into `body`; how many it got, fewer where they
+    /// would need more than eight pieces.
+    pub(crate) fn slice(
+        &mut self,
+        offset: usize,
+        max: usize,
+        body: &mut SmallVec<[Bytes; MAX_PIECES]>,
+    ) -> usize {
+        if offset + max > self.len - self.open.len() {
+            self.close_open();
+        }
+        let (mut index, mut start) = self.cursor;
+        if offset < start || index >= self.pieces.len() {
+            (index, start) = (0, 0);
+        }
+        let mut done = 0;
+        while done < max && body.len() < MAX_PIECES {
+            let Some(piece) = self.pieces.get(index) else {
+                break;
+            };
+            let (position, end) = (offset + done, start + piece.len());
+            if position < end {
+                let take = (end - position).min(max - done);
+                body.push(piece.slice(position - start..position - start + take));
+                done += take;
+            }
+            if offset + done < end {
+                break;
+            }
+            index += 1;
+            start = end;
+        }
+        self.cursor = (index, start);
+        done
+    }
+
+    /// Drops `count` acknowledged bytes from the front.
+    pub(crate) fn release(&mut self, count: usize) {
+        let count = count.min(self.len);
+        if count > self.len - self.open.len() {
+            self.close_open();
+        }
+        self.len -= count;
+        let (mut left, mut popped) = (count, 0);
+        while left > 0 {
+            let Some(front) = self.pieces.front_mut() else {
+                break;
+            };
+            let part = front.len().min(left);
+            left -= part;
+            front.advance(part);
+            if front.is_empty() {
+                self.pieces.pop_front();
+                popped += 1;
+            }
+        }
+        self.cursor = match self.cursor {
+            (index, start) if index > popped => (index - popped, start.saturating_sub(count)),
+            _ => (0, 0),
+        };
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn close_open(&mut self) {
+        if !self.open.is_empty() {
+            self.pieces.push_back(self.open.split().freeze());
+        }
+    }
+}

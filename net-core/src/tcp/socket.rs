@@ -1,0 +1,192 @@
+//! A TCP socket: what the application holds, whatever state its connection is in.
+
+use super::connection::Connection;
+use super::{SeqNum, State};
+use crate::config::Config;
+use crate::ip::Path;
+use crate::socket::{Family, FlowKey, Readiness, SocketId, TcpSettings};
+use crate::stack::TimerId;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+
+/// A socket in the table.
+#[derive(Debug)]
+pub(crate) struct TcpSocket {
+    pub(crate) family: Family,
+    pub(crate) settings: TcpSettings,
+    /// Canonical local address, once bound or connected.
+    pub(crate) local: Option<SocketAddr>,
+    /// Canonical remote address, once connecting.
+    pub(crate) remote: Option<SocketAddr>,
+    /// It owns its port in the port table (bind), which close gives back.
+    pub(crate) bound: bool,
+    /// It is in the flow map, and holds its local port.
+    pub(crate) linked: bool,
+    pub(crate) role: Role,
+    pub(crate) timer: Option<TimerId>,
+    /// When `timer` fires.
+    pub(crate) armed_at: Instant,
+    pub(crate) path: Option<Path>,
+    /// Bytes charged to the stack's memory budget.
+    pub(crate) charged: usize,
+}
+
+/// What the socket is used for.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// Fresh or bound.
+    Idle,
+    /// Listening.
+    Listener(Listener),
+    /// Connecting, connected, or what is left of a connection.
+    Connection(Box<Connection>),
+}
+
+/// The two queues of a listening socket.
+#[derive(Debug, Default)]
+pub(crate) struct Listener {
+    pub(crate) backlog: u32,
+    /// Half-open connections: the SYN queue's length.
+    pub(crate) half_open: u32,
+    /// The accept queue.
+    pub(crate) ready: VecDeque<SocketId>,
+    /// Connections taken out whose places the application has not released.
+    pub(crate) held: u32,
+}
+
+impl Listener {
+    /// Whether the accept queue has no place left.
+    pub(crate) fn is_full(&self) -> bool {
+        let used = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
+        used.saturating_add(self.held) > self.backlog
+    }
+
+    /// Whether the SYN queue has no place left.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.half_open > self.backlog
+    }
+}
+
+/// A half-open connection: SYN received, SYN-ACK sent.
+#[derive(Debug)]
+pub(crate) struct Embryo {
+    pub(crate) key: FlowKey,
+    pub(crate) listener: SocketId,
+    pub(crate) facts: super::connection::Negotiated,
+    pub(crate) retries: u8,
+    pub(crate) timer: TimerId,
+    /// When the SYN-ACK left, for the first round-trip measurement.
+    pub(crate) sent_at: Instant,
+}
+
+/// What is remembered of a connection in TIME_WAIT (RFC 9293 §3.3.2).
+#[derive(Debug)]
+pub(crate) struct TimeWait {
+    pub(crate) key: FlowKey,
+    /// SND.NXT.
+    pub(crate) snd_nxt: SeqNum,
+    /// RCV.NXT.
+    pub(crate) rcv_nxt: SeqNum,
+    pub(crate) ts_recent: Option<u32>,
+    pub(crate) ts_offset: u32,
+    /// The window field of our last acknowledgement.
+    pub(crate) window: u16,
+    /// The local port may be bound anew by sockets that ask for it.
+    pub(crate) reuse: bool,
+    pub(crate) timer: TimerId,
+}
+
+/// What the flow map leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Socket(SocketId),
+    Embryo(u32),
+    TimeWait(u32),
+}
+
+impl TcpSocket {
+    pub(crate) fn new(family: Family, config: &Config) -> Self {
+        Self {
+            family,
+            settings: TcpSettings::new(&config.tcp),
+            local: None,
+            remote: None,
+            bound: false,
+            linked: false,
+            role: Role::Idle,
+            timer: None,
+            armed_at: Instant::MAX,
+            path: None,
+            charged: 0,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        match &self.role {
+            Role::Connection(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match &mut self.role {
+            Role::Connection(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {
+        match &mut self.role {
+            Role::Listener(listener) => Some(listener),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match &self.role {
+            Role::Idle => State::Closed,
+            Role::Listener(_) => State::Listen,
+            Role::Connection(connection) => connection.state,
+        }
+    }
+
+    /// Level readiness, as `poll(2)` would tell it.
+    pub(crate) fn readiness(&self) -> Readiness {
+        match &self.role {
+            Role::Idle => Readiness::WRITABLE | Readiness::HANG_UP,
+            Role::Listener(listener) if listener.ready.is_empty() => Readiness::empty(),
+            Role::Listener(_) => Readiness::ACCEPTABLE | Readiness::READABLE,
+            Role::Connection(connection) => connection.readiness(&self.settings),
+        }
+    }
+}
+
+impl Connection {
+    fn readiness(&self, settings: &TcpSettings) -> Readiness {
+        let mut ready = Readiness::empty();
+        let established = self.state.is_synchronised();
+        let over = self.state == State::Closed;
+        let peer_closed = self.receiver.finished || self.read_closed || over;
+        ready.set(Readiness::CONNECTED, established);
+        ready.set(Readiness::PEER_CLOSED, peer_closed);
+        ready.set(
+            Readiness::READABLE,
+            !self.receiver.queue.is_empty() || peer_closed,
+        );
+        let room = self.queue.len() < settings.send_buffer
+            && settings
+                .notsent_lowat
+                .is_none_or(|lowat| self.unsent_len() < lowat);
+        let closed = self.send_closed() || over;
+        ready.set(
+            Readiness::WRITABLE,
+            (established && room)
+                || (closed && !matches!(self.state, State::SynSent | State::SynReceived)),
+        );
+        ready.set(Readiness::HANG_UP, over || (peer_closed && self.fin_queued));
+        ready.set(Readiness::ERROR, self.error.is_some());
+        ready
+    }
+}

@@ -1,0 +1,190 @@
+//! What time does to a connection. One deadline is registered for all its timers: the earliest.
+
+use super::State;
+use super::congestion::CongestionControl;
+use super::connection::{Connection, Context, Recovery};
+use super::output::cork_deadline;
+use crate::SocketError;
+use crate::socket::TcpSettings;
+use crate::time::Instant;
+
+/// Retransmissions of an orphan: nobody waits for its outcome (Linux's `tcp_orphan_retries`).
+const ORPHAN_RETRIES: u8 = 8;
+
+impl Connection {
+    /// The earliest of its timers; `Instant::MAX` if none runs.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.retransmit_at
+            .min(self.receiver.delayed_ack_at)
+            .min(self.persist_at)
+            .min(self.keepalive_at)
+            .min(self.cork_at)
+            .min(self.give_up_at)
+    }
+
+    /// Starts the timers that the present situation calls for; after every touch.
+    pub(crate) fn update_timers(&mut self, cx: &Context<'_>) {
+        let stuck = self.state.is_synchronised()
+            && self.una == self.nxt
+            && !self.fin_sent
+            && (self.unsent_len() > 0 || self.fin_queued)
+            && !self.wants_transmit(cx);
+        if !stuck {
+            self.persist_at = Instant::MAX;
+            if !self.is_corked(cx) {
+                self.cork_at = Instant::MAX;
+            }
+        } else if self.is_corked(cx) && self.wnd > 0 {
+            if self.cork_at == Instant::MAX {
+                self.cork_at = cork_deadline(cx.now);
+            }
+        } else if self.persist_at == Instant::MAX {
+            self.persist_at = cx.now + self.rtt.rto();
+        }
+    }
+
+    /// Runs every timer that is due. Afterwards the connection may want to send, or be closed.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
+        if self.receiver.delayed_ack_at <= now {
+            self.receiver.delayed_ack_at = Instant::MAX;
+            self.receiver.ack_now = true;
+        }
+        if self.retransmit_at <= now {
+            self.on_retransmit_timeout(cx);
+        }
+        if self.persist_at <= now {
+            self.on_persist(cx);
+        }
+        if self.keepalive_at <= now {
+            self.on_keepalive(cx);
+        }
+        if self.give_up_at <= now {
+            self.give_up_at = Instant::MAX;
+            self.terminate(Some(SocketError::TimedOut));
+        }
+        // The cork's deadline stays in the past until the data has left.
+        if self.cork_at <= now && !self.wants_transmit(cx) {
+            self.cork_at = Instant::MAX;
+        }
+    }
+
+    /// RFC 6298 §5.4–5.7.
+    fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
+        self.retransmit_at = Instant::MAX;
+        if self.una == self.nxt {
+            return;
+        }
+        self.retries = self.retries.saturating_add(1);
+        if self.gives_up(cx) {
+            self.terminate(Some(SocketError::TimedOut));
+            return;
+        }
+        cx.stats.tcp_timeouts += 1;
+        self.counters.timeouts += 1;
+        self.rtt.back_off();
+        self.retransmit_at = cx.now + self.rtt.rto();
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            self.syn_due = true;
+            cx.stats.tcp_retransmits += 1;
+            return;
+        }
+        if !matches!(self.recovery, Recovery::Loss { .. }) {
+            self.congestion.on_rto(self.in_flight(), cx.now);
+        }
+        self.recovery = Recovery::Loss { recover: self.nxt };
+        self.dup_acks = 0;
+        if self.retries > 1 {
+            // Twice in a row: the peer may have dropped what it acknowledged selectively.
+            self.board.forget_sacks();
+        }
+        self.board.mark_all_lost();
+    }
+
+    /// Whether the retransmissions have reached their limit (R2 of RFC 9293 §3.8.3) or the user
+    /// timeout (RFC 5482).
+    fn gives_up(&self, cx: &Context<'_>) -> bool {
+        if let Some(limit) = cx.settings.user_timeout
+            && cx.now.saturating_since(self.waiting_since) >= limit
+        {
+            return true;
+        }
+        let limit = match self.state {
+            State::SynSent => cx.settings.syn_retries,
+            State::SynReceived => cx.config.syn_ack_retries,
+            _ if self.orphan => cx.config.retries.min(ORPHAN_RETRIES),
+            _ => cx.config.retries,
+        };
+        self.retries > limit
+    }
+
+    /// The window is closed, or too small for a segment (RFC 9293 §3.8.6.1).
+    fn on_persist(&mut self, cx: &mut Context<'_>) {
+        self.probes = self.probes.saturating_add(1);
+        let unanswered = cx.now.saturating_since(self.heard_at);
+        let too_long = cx
+            .settings
+            .user_timeout
+            .is_some_and(|limit| unanswered >= limit);
+        if too_long
+            || (self.orphan && self.probes > ORPHAN_RETRIES)
+            || self.probes > cx.config.retries
+        {
+            // A peer that answers, however long its window is closed, keeps the count at zero.
+            self.terminate(Some(SocketError::TimedOut));
+            return;
+        }
+        self.rtt.back_off();
+        self.persist_at = cx.now + self.rtt.rto();
+        if self.wnd > 0 {
+            self.force_partial = true;
+        } else {
+            self.probe_due = true;
+        }
+    }
+
+    /// RFC 9293 §3.8.4.
+    fn on_keepalive(&mut self, cx: &mut Context<'_>) {
+        self.keepalive_at = Instant::MAX;
+        let settings = cx.settings;
+        if !settings.keepalive || !self.state.is_synchronised() {
+            return;
+        }
+        let idle_until = self.heard_at + settings.keepalive_time;
+        if self.probes == 0 && idle_until > cx.now {
+            self.keepalive_at = idle_until;
+            return;
+        }
+        if self.una != self.nxt {
+            // Data is outstanding: the retransmission timer watches over the peer's life.
+            self.keepalive_at = cx.now + settings.keepalive_interval;
+            return;
+        }
+        if self.probes >= settings.keepalive_probes {
+            self.terminate(Some(SocketError::TimedOut));
+            return;
+        }
+        self.probes += 1;
+        self.probe_due = true;
+        self.keepalive_at = cx.now + settings.keepalive_interval;
+    }
+
+    /// Starts or stops the keepalive timer as the settings say.
+    pub(crate) fn arm_keepalive(&mut self, settings: &TcpSettings, now: Instant) {
+        self.keepalive_at = if settings.keepalive && self.state.is_synchronised() {
+            (self.heard_at + settings.keepalive_time).max(now)
+        } else {
+            Instant::MAX
+        };
+    }
+
+    /// Stops every timer.
+    pub(crate) fn disarm(&mut self) {
+        self.retransmit_at = Instant::MAX;
+        self.receiver.delayed_ack_at = Instant::MAX;
+        self.persist_at = Instant::MAX;
+        self.keepalive_at = Instant::MAX;
+        self.cork_at = Instant::MAX;
+        self.give_up_at = Instant::MAX;
+    }
+}

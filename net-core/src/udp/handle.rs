@@ -1,0 +1,101 @@
+//! A UDP socket in the application's hands.
+
+use super::Datagram;
+use crate::error::SocketError;
+use crate::socket::{Readiness, SocketId, UdpSettings};
+use crate::stack::Stack;
+use alloc::collections::VecDeque;
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+/// A UDP socket of a [`Stack`], to send and receive with.
+///
+/// ```
+/// use net_core::socket::Family;
+/// use net_core::{Config, Instant, Seed, SocketError, Stack};
+/// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+/// let id = stack.udp_open(Family::V4)?;
+/// let mut udp = stack.udp(id).ok_or(SocketError::NoSuchSocket)?;
+/// assert!(udp.recv().is_none());
+/// assert_eq!(
+///     udp.send("hello".into(), None),
+///     Err(SocketError::DestinationRequired),
+/// );
+/// # Ok::<(), SocketError>(())
+/// ```
+#[derive(Debug)]
+pub struct Udp<'a> {
+    stack: &'a mut Stack,
+    id: SocketId,
+}
+
+impl<'a> Udp<'a> {
+    pub(crate) const fn new(stack: &'a mut Stack, id: SocketId) -> Self {
+        Self { stack, id }
+    }
+
+    /// Sends one datagram, to `to` or to the connected peer. A socket without a local address gets
+    /// one.
+    ///
+    /// # Errors
+    /// `WouldBlock` while the send buffer or the interface's queue is full; `DestinationRequired`;
+    /// `MessageTooLong` above 65,507 bytes (65,527 over IPv6) or above the interface's MTU;
+    /// `PermissionDenied` for a broadcast address without the option; a pending error; and what
+    /// routing says.
+    pub fn send(&mut self, payload: Bytes, to: Option<SocketAddr>) -> Result<(), SocketError> {
+        self.stack.udp_send(self.id, payload, to)
+    }
+
+    /// Takes the next datagram.
+    pub fn recv(&mut self) -> Option<Datagram> {
+        let (datagram, cost) = self.stack.sockets.udp_mut(self.id)?.pop()?;
+        self.stack.memory.release(cost);
+        Some(datagram)
+    }
+
+    /// Moves every waiting datagram behind those of `into`.
+    pub fn take(&mut self, into: &mut VecDeque<Datagram>) {
+        if let Some(socket) = self.stack.sockets.udp_mut(self.id) {
+            let cost = socket.drain(into);
+            self.stack.memory.release(cost);
+        }
+    }
+
+    /// The pending error.
+    #[must_use]
+    pub fn error(&self) -> Option<SocketError> {
+        self.stack.sockets.udp(self.id)?.error
+    }
+
+    /// Takes the pending error.
+    pub fn take_error(&mut self) -> Option<SocketError> {
+        self.stack.sockets.udp_mut(self.id)?.take_error()
+    }
+
+    /// The local address; `None` while the socket has none.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        let socket = self.stack.sockets.udp(self.id)?;
+        socket.bound.map(|_| socket.local_addr())
+    }
+
+    /// The peer's address; `None` while the socket is not connected.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.stack.sockets.udp(self.id)?.peer_addr()
+    }
+
+    /// What the socket is ready for.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        self.stack.readiness(self.id)
+    }
+
+    /// The options.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn settings(&self) -> Result<&UdpSettings, SocketError> {
+        self.stack.udp_settings(self.id)
+    }
+}
