@@ -89,6 +89,47 @@ pub trait Device: Send + 'static {
     }
 }
 
+/// A device of any kind, for a choice made at run time.
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn caps(&self) -> DeviceCaps {
+        (**self).caps()
+    }
+
+    fn mtu(&self) -> u16 {
+        (**self).mtu()
+    }
+
+    fn attach(&mut self, clock: Clock) {
+        (**self).attach(clock);
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut RxBatch,
+        budget: usize,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_recv(cx, batch, budget)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut TxBatch,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        (**self).poll_send(cx, batch, now)
+    }
+
+    fn inline(&self) -> bool {
+        (**self).inline()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+}
+
 /// Wakes, if there is somebody; for after the unlock.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
