@@ -8,6 +8,7 @@ mod crossing;
 #[cfg(target_os = "linux")]
 mod framing;
 mod impair;
+mod link;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netlink;
@@ -22,8 +23,9 @@ mod tests;
 mod tun;
 
 pub use impair::LinkConfig;
+pub use link::{LinkCounters, LinkStats};
 pub use loopback::Loopback;
-pub use pair::{LinkCounters, LinkStats, PairEnd, pair};
+pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
 #[cfg(target_os = "linux")]
 pub use tun::{Tun, TunBuilder, TunStats};

@@ -260,3 +260,31 @@ async fn a_full_perfect_link_waits_and_drops_nothing() {
     }
     assert_eq!(sender.await.unwrap().sent, 10_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_link_with_a_rate_cuts_super_segments_first() {
+    let config = LinkConfig {
+        rate_bps: Some(8_000_000),
+        offload: true,
+        ..LinkConfig::default()
+    };
+    let (mut near, mut far) = pair(config, LinkConfig::default(), Seed::from_u64(1));
+    let clock = Clock::new();
+    far.attach(clock);
+    near.attach(clock);
+    let mut packet = datagram(&[3; 5000], true);
+    packet.meta.gso = Some(Gso {
+        kind: GsoKind::Udp,
+        size: 972,
+        ecn: false,
+    });
+    send(&mut near, clock, batch([packet])).await;
+    // Five of 1000 bytes, one millisecond each, and the rest.
+    assert_eq!(far.poll_timeout(), Some(Instant::from_millis(1)));
+    let mut lengths = Vec::new();
+    while lengths.len() < 6 {
+        lengths.extend(receive(&mut far, clock).await.iter().map(RxPacket::len));
+    }
+    assert_eq!(lengths, [1000, 1000, 1000, 1000, 1000, 28 + 140]);
+    assert_eq!(near.stats().counters().delivered, 6);
+}
