@@ -267,7 +267,9 @@ impl Slots {
     /// Moves received bytes to the reader.
     fn move_received(&mut self, entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
         tcp.take(&mut self.received);
-        entry.fill(&mut self.received, tcp.peer_finished(), wakes);
+        // A reset ends the stream too, but as an error.
+        let finished = tcp.peer_finished() && tcp.error().is_none();
+        entry.fill(&mut self.received, finished, wakes);
         sync_consumed(entry, tcp);
     }
 
