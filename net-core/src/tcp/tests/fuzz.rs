@@ -43,7 +43,10 @@ fn flags(rng: &mut Rng) -> TcpFlags {
 }
 
 fn segment(rng: &mut Rng, peer: &Peer) -> Seg {
-    let mut segment = tcp().flags(flags(rng)).seq(near(rng, peer.nxt)).ack(near(rng, peer.rcv));
+    let mut segment = tcp()
+        .flags(flags(rng))
+        .seq(near(rng, peer.nxt))
+        .ack(near(rng, peer.rcv));
     if segment.flags == RST && !chance(rng, 4) {
         // Mostly one that does no harm, so that stories get longer.
         segment = segment.seq(peer.nxt.wrapping_add(1));
@@ -52,7 +55,9 @@ fn segment(rng: &mut Rng, peer: &Peer) -> Seg {
         segment = segment.data(number(rng, 3000));
     }
     if chance(rng, 10) {
-        segment = segment.data(number(rng, 60_000)).gso(u16::try_from(1 + rng.below(2000)).unwrap());
+        segment = segment
+            .data(number(rng, 60_000))
+            .gso(u16::try_from(1 + rng.below(2000)).unwrap());
     }
     if chance(rng, 3) {
         segment = segment.window(u16::try_from(rng.below(65536)).unwrap());
@@ -93,7 +98,9 @@ fn application(rng: &mut Rng, peer: &mut Peer) {
         4 => peer.sets(TcpOption::Cork(chance(rng, 2))),
         5 => peer.sets(TcpOption::KeepAlive(true)),
         6 => peer.sets(TcpOption::RecvBuffer(1024 + number(rng, 100_000) as usize)),
-        7 => peer.sets(TcpOption::MaxSegment(88 + u16::try_from(rng.below(2000)).unwrap())),
+        7 => peer.sets(TcpOption::MaxSegment(
+            88 + u16::try_from(rng.below(2000)).unwrap(),
+        )),
         8 => peer.sets(TcpOption::UserTimeout(Some(secs(1 + rng.below(60))))),
         9 => drop(peer.error()),
         10..=24 => drop(peer.try_write(number(rng, 20_000), SendFlags::empty())),
@@ -107,8 +114,16 @@ fn application(rng: &mut Rng, peer: &mut Peer) {
 
 /// One of the ways into each of the states.
 fn begin(rng: &mut Rng, peer: &mut Peer) {
-    let offer = if chance(rng, 2) { syn().sack_permitted().scale(3) } else { syn() };
-    let offer = if chance(rng, 2) { offer.timestamps(1000, 0) } else { offer };
+    let offer = if chance(rng, 2) {
+        syn().sack_permitted().scale(3)
+    } else {
+        syn()
+    };
+    let offer = if chance(rng, 2) {
+        offer.timestamps(1000, 0)
+    } else {
+        offer
+    };
     if chance(rng, 3) {
         peer.connects();
         if chance(rng, 2) {
@@ -150,7 +165,10 @@ fn story(seed: u64) {
                 config.tcp.congestion = CongestionAlgorithm::Reno;
             }
         },
-        crate::DeviceCaps { tso: chance(&mut rng, 2), ..Default::default() },
+        crate::DeviceCaps {
+            tso: chance(&mut rng, 2),
+            ..Default::default()
+        },
     );
     begin(&mut rng, &mut peer);
     for _ in 0..number(&mut rng, 150) {
@@ -160,12 +178,18 @@ fn story(seed: u64) {
                 peer.sends(next);
             }
             5 => {
-                let run = [segment(&mut rng, &peer), segment(&mut rng, &peer), segment(&mut rng, &peer)];
+                let run = [
+                    segment(&mut rng, &peer),
+                    segment(&mut rng, &peer),
+                    segment(&mut rng, &peer),
+                ];
                 peer.sends_batch(&run);
             }
             6 => {
                 let message = if chance(&mut rng, 2) {
-                    IcmpMessage::PacketTooBig { mtu: number(&mut rng, 2000) }
+                    IcmpMessage::PacketTooBig {
+                        mtu: number(&mut rng, 2000),
+                    }
                 } else {
                     IcmpMessage::Unreachable { code: 3 }
                 };
@@ -185,7 +209,10 @@ fn story(seed: u64) {
     }
     let stats = peer.stack.stats();
     let drops: u64 = stats.dropped().map(|(_, count)| count).sum();
-    assert!(drops <= 2 * (stats.rx_packets + stats.tcp_out_segments), "{stats:?}");
+    assert!(
+        drops <= 2 * (stats.rx_packets + stats.tcp_out_segments),
+        "{stats:?}"
+    );
     // Everybody goes.
     peer.closes();
     if let Some(listener) = peer.listener {
@@ -198,7 +225,13 @@ fn story(seed: u64) {
     assert_eq!(peer.stack.sockets(), 0);
     assert_eq!(peer.stack.memory_used(), 0);
     assert_eq!(peer.stack.poll_timeout(), None);
-    assert_eq!((peer.stack.tcp.embryos.len(), peer.stack.tcp.time_waits.len()), (0, 0));
+    assert_eq!(
+        (
+            peer.stack.tcp.embryos.len(),
+            peer.stack.tcp.time_waits.len()
+        ),
+        (0, 0)
+    );
     assert_eq!(peer.stack.tcp.flows.len(), 0);
 }
 

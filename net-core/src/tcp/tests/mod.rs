@@ -7,6 +7,7 @@
 mod accept;
 mod close;
 mod data;
+mod fuzz;
 mod handshake;
 mod icmp;
 mod limits;
