@@ -244,3 +244,15 @@ fn a_shut_down_reader_acknowledges_and_drops() {
     assert_eq!(peer.info().unread, 0);
     assert_eq!(peer.state(), State::Established);
 }
+
+/// The id of a closed socket reaches nothing, although the connection lives on.
+#[test]
+fn a_closed_id_is_stale() {
+    let mut peer = Peer::established();
+    let id = peer.id();
+    peer.closes();
+    assert_eq!(peer.stack.sockets(), 2);
+    assert!(peer.stack.tcp(id, peer.now).is_none());
+    assert_eq!(peer.stack.take_error(id), None);
+    assert_eq!(peer.stack.peer_addr(id), Err(SocketError::NoSuchSocket));
+}
