@@ -22,10 +22,12 @@ pub(crate) struct Link {
 impl Link {
     /// Brings both hosts up.
     pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
-        let bits_in_flight = args.rate.saturating_mul(u64::try_from(args.rtt.as_micros())?);
+        let bits_in_flight = args
+            .rate
+            .saturating_mul(u64::try_from(args.rtt.as_micros())?);
         let config = LinkConfig {
             rate_bps: Some(args.rate),
-            delay: net_core::time::Duration::from_nanos(u64::try_from(args.rtt.as_nanos())? / 2),
+            delay: args.rtt / 2,
             loss_ppm: args.loss,
             queue_bytes: usize::try_from(bits_in_flight / 8_000_000)?.max(QUEUE_MIN),
             ..LinkConfig::default()
