@@ -1,14 +1,14 @@
 //! Two of our stacks.
 
 use super::{MTU, PIECE};
-use net_core::buf::{Checksum, Chunk, RxBatch, RxMeta, RxPacket, TxBatch, TxPacket};
+use bytes::BytesMut;
+use net_core::buf::{Checksum, Chunk, RxBatch, RxPacket, TxBatch, TxPacket};
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::socket::Family;
 use net_core::tcp::{RecvFlags, SendFlags};
 use net_core::{
     Config, DeviceCaps, IfaceConfig, IfaceId, Instant, Seed, SocketError, SocketId, Stack,
 };
-use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A connection between two stacks.
@@ -31,21 +31,15 @@ struct Host {
     frames: Frames,
 }
 
-impl Default for Pair {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Pair {
-    /// Two stacks and an established connection.
+    /// Two stacks and an established connection with socket buffers of `buffer` bytes.
     ///
     /// # Panics
     /// When the stacks cannot connect.
     #[must_use]
-    pub fn new() -> Self {
-        let mut sender = Host::new(1);
-        let mut receiver = Host::new(2);
+    pub fn new(buffer: usize) -> Self {
+        let mut sender = Host::new(1, buffer);
+        let mut receiver = Host::new(2, buffer);
         let now = Instant::ZERO;
         let listener = receiver.socket;
         let server = SocketAddr::from((address(2), PORT));
@@ -133,9 +127,12 @@ impl Pair {
 }
 
 impl Host {
-    fn new(number: u8) -> Self {
+    fn new(number: u8, buffer: usize) -> Self {
         let seed = Seed::from_u64(u64::from(number));
-        let mut stack = Stack::new(Config::default(), seed, Instant::ZERO);
+        let mut settings = Config::default();
+        settings.tcp.send_buffer = buffer;
+        settings.tcp.recv_buffer = buffer;
+        let mut stack = Stack::new(settings, seed, Instant::ZERO);
         let config = IfaceConfig {
             name: "link".into(),
             kind: IfaceKind::PointToPoint,
@@ -163,46 +160,45 @@ impl Host {
 
     fn send_to(&mut self, peer: &mut Self, now: Instant) {
         self.stack.poll_transmit(self.iface, &mut self.out, now);
-        for packet in self.out.drain() {
+        for packet in self.out.packets_mut() {
             assert!(packet.len() <= usize::from(MTU), "{} bytes", packet.len());
             assert_eq!(packet.meta.checksum, Checksum::Verified, "the sender sums");
             peer.inbox.push(peer.frames.received(packet));
         }
+        self.out.clear();
         if !peer.inbox.is_empty() {
             peer.stack.handle_batch(peer.iface, &mut peer.inbox, now);
         }
     }
 }
 
-/// Buffers for headers, used again when the stack has let go of them.
+/// A buffer that the headers of arriving packets lie in, used again when the stack has let go.
 #[derive(Debug, Default)]
 struct Frames {
-    kept: VecDeque<bytes::BytesMut>,
+    block: BytesMut,
 }
 
 impl Frames {
     /// The packet as it arrives: headers copied, payload where the sender has it, nothing said
     /// about its checksum.
-    fn received(&mut self, packet: TxPacket) -> RxPacket {
-        let mut block = self.kept.pop_front().unwrap_or_default();
+    fn received(&mut self, packet: &mut TxPacket) -> RxPacket {
+        let block = &mut self.block;
         if block.capacity() < packet.head.len() && !block.try_reclaim(HEADS) {
-            block = bytes::BytesMut::with_capacity(HEADS);
+            *block = BytesMut::with_capacity(HEADS);
         }
         block.extend_from_slice(&packet.head);
-        let frame = block.split();
-        self.kept.push_front(block);
-        RxPacket {
-            frame,
-            frags: packet
-                .body
-                .into_iter()
-                .map(|bytes| Chunk {
-                    pins: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-                    bytes,
-                })
-                .collect(),
-            meta: RxMeta::default(),
+        let mut received = RxPacket {
+            frame: block.split(),
+            ..RxPacket::default()
+        };
+        for piece in &mut packet.body {
+            let bytes = std::mem::take(piece);
+            received.frags.push(Chunk {
+                pins: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+                bytes,
+            });
         }
+        received
     }
 }
 
