@@ -1,11 +1,15 @@
 //! The clock that a stack is driven by.
 
+mod alarm;
+
+pub use alarm::Alarm;
+
 use net_core::time::{Duration, Instant};
 use tokio::time::Instant as TokioInstant;
 
 /// Turns tokio's clock into the stack's nanoseconds.
 ///
-/// It follows [`tokio::time::pause`], so that virtual time works, and starts at zero where it was
+/// It follows `tokio::time::pause`, so that virtual time works, and starts at zero where it was
 /// made, so that a test under virtual time sees the same instants in every run. Copies share the
 /// origin.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,9 @@ pub(crate) fn ended(how: Ended) -> io::Error {
         Ended::RuntimeGone => {
             "the network stack stopped: the runtime that ran its driver has ended; build the Net on a runtime that outlives its sockets"
         }
+        Ended::Panicked => {
+            "the network stack stopped: its driver panicked, which is a bug of the stack; its message is in the program's output"
+        }
         Ended::ShutDown => "the network stack was shut down",
         Ended::DeviceFailed => "the network stack stopped: its device failed",
     })
@@ -31,6 +34,8 @@ pub(crate) fn ended(how: Ended) -> io::Error {
 pub(crate) enum Ended {
     /// The driver's task was dropped by its runtime.
     RuntimeGone,
+    /// The driver panicked.
+    Panicked,
     /// `Net::shutdown`.
     ShutDown,
     /// Every device of it failed for good.

@@ -150,7 +150,7 @@ addresses! {
     (IpAddr, u16) => One: |this| Ok(Some(SocketAddr::from(*this)).into_iter());
     (Ipv4Addr, u16) => One: |this| Ok(Some(SocketAddr::from(*this)).into_iter());
     (Ipv6Addr, u16) => One: |this| Ok(Some(SocketAddr::from(*this)).into_iter());
-    &[SocketAddr] => Addresses: |this| Ok(this.to_vec().into_iter());
+    &[SocketAddr] => Addresses: |this| Ok(Vec::from(*this).into_iter());
     str => Addresses: |this| resolve_pair(this);
     String => Addresses: |this| resolve_pair(this);
     (&str, u16) => Addresses: |this| resolve(this.0, this.1);

@@ -45,13 +45,18 @@ async fn scope_beats_enter_beats_default_beats_the_process() {
     let spawned = third
         .scope(async { tokio::spawn(lands_on("10.3.0.1")).await })
         .await;
-    assert!(!spawned.expect("no panic"), "spawn does not inherit a scope");
+    assert!(
+        !spawned.expect("no panic"),
+        "spawn does not inherit a scope"
+    );
 
     assert!(Net::set_default(None).is_some_and(|net| net.is_same(&first)));
     assert!(lands_on("127.0.0.1").await, "the loopback stack is left");
 
     Net::require_explicit();
-    let error = TcpListener::bind("127.0.0.1:0").await.expect_err("no stack");
+    let error = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect_err("no stack");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(third.scope(lands_on("127.0.0.1")).await);
 }
@@ -60,7 +65,10 @@ async fn scope_beats_enter_beats_default_beats_the_process() {
 async fn local_names_are_looked_up_without_network() {
     let addresses: Vec<_> = lookup_host("localhost:7").await.expect("known").collect();
     assert_eq!(addresses[0], "127.0.0.1:7".parse().expect("literal"));
-    let error = lookup_host(("example.com", 80)).await.err().expect("no DNS");
+    let error = lookup_host(("example.com", 80))
+        .await
+        .err()
+        .expect("no DNS");
     assert!(error.to_string().contains("DNS"), "{error}");
 }
 

@@ -23,7 +23,9 @@ async fn pair_at(address: &str) -> (TcpStream, TcpStream) {
 }
 
 fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at * 7 + at / 251) as u8).collect()
+    (0..len)
+        .map(|at| u8::try_from((at * 7 + at / 251) % 256).expect("below 256"))
+        .collect()
 }
 
 #[tokio::test]
@@ -74,7 +76,10 @@ async fn half_a_connection_stays_open() {
     drop(server);
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).await.expect("read");
-    assert_eq!((&question[..], &answer[..]), (&b"question"[..], &b"answer"[..]));
+    assert_eq!(
+        (&question[..], &answer[..]),
+        (&b"question"[..], &b"answer"[..])
+    );
 }
 
 #[tokio::test]

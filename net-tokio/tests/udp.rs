@@ -99,10 +99,15 @@ async fn try_methods_do_not_wait() {
     let mut buf = [0; 4];
     assert_eq!(b.try_recv(&mut buf).expect("there"), 1);
     let (len, from) = b.try_recv_from(&mut buf).expect("there");
-    assert_eq!((&buf[..len], from), (&b"y"[..], a.local_addr().expect("bound")));
+    assert_eq!(
+        (&buf[..len], from),
+        (&b"y"[..], a.local_addr().expect("bound"))
+    );
     let ready = a.ready(Interest::WRITABLE).await.expect("ready");
     assert!(ready.is_writable() && !ready.is_readable());
-    let nothing = b.try_io(Interest::READABLE, || Ok(())).expect_err("not ready");
+    let nothing = b
+        .try_io(Interest::READABLE, || Ok(()))
+        .expect_err("not ready");
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
 }
 
@@ -145,7 +150,9 @@ async fn a_closed_port_refuses_once() {
 #[tokio::test]
 async fn misuse_fails_as_with_the_kernel() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
-    let kernel = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    let kernel = tokio::net::UdpSocket::bind("127.0.0.1:0")
+        .await
+        .expect("bind");
     let same = |ours: std::io::Error, theirs: std::io::Error| {
         assert_eq!(
             (ours.kind(), ours.raw_os_error()),
@@ -180,7 +187,9 @@ async fn misuse_fails_as_with_the_kernel() {
             .expect_err("taken"),
     );
     same(
-        UdpSocket::bind("203.0.113.1:0").await.expect_err("not ours"),
+        UdpSocket::bind("203.0.113.1:0")
+            .await
+            .expect_err("not ours"),
         tokio::net::UdpSocket::bind("203.0.113.1:0")
             .await
             .expect_err("not ours"),

@@ -2,4 +2,5 @@
 //! namespaces with the kernel in them.
 
 pub mod hosts;
+#[cfg(target_os = "linux")]
 pub mod netns;

@@ -5,13 +5,14 @@
 use net_core::buf::{Checksum, GsoKind, RxBatch, RxPacket, TxBatch, TxPacket};
 use net_core::time::Instant;
 use net_tokio::device::{Device, Tun, TunBuilder};
-use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
+use rustix::io::Errno;
+use rustix::ioctl::{Getter, Opcode, Setter, ioctl, opcode};
 use rustix::process::Uid;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_thread_res_uid};
 use std::future::poll_fn;
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::process::Command;
 use std::time::Duration;
 use tests::netns;
@@ -201,23 +202,31 @@ fn is_whole(packet: &RxPacket) -> bool {
 }
 
 #[test]
-fn a_strange_header_length_is_put_right() {
-    netns::run("a_strange_header_length_is_put_right", || {
-        let last_user = persist("tun7");
-        // SAFETY: TUNSETVNETHDRSZ reads an int.
-        unsafe {
-            let fd = BorrowedFd::borrow_raw(last_user.as_raw_fd());
-            ioctl(fd, Setter::<TUNSETVNETHDRSZ, i32>::new(12)).unwrap();
-        }
-        drop(last_user);
-        on_runtime(async {
-            let mut tun = builder(true).build().unwrap();
-            let socket = UdpSocket::bind((HOST, 0)).unwrap();
-            socket.send_to(b"hello", (STACK, 9)).unwrap();
-            let packet = receive(&mut tun, is_udp4).await;
-            assert!(bytes_of(&packet).ends_with(b"hello"));
-        });
-    });
+fn header_length_and_endianness_of_the_last_user_are_put_right() {
+    netns::run(
+        "header_length_and_endianness_of_the_last_user_are_put_right",
+        || {
+            for offload in [true, false] {
+                let last_user = persist("tun7");
+                // SAFETY: the device owns the descriptor and lives to the end of the block.
+                let fd = unsafe { BorrowedFd::borrow_raw(last_user.as_raw_fd()) };
+                set::<TUNSETVNETHDRSZ>(fd, 12).unwrap();
+                set::<TUNSETVNETLE>(fd, 0).unwrap();
+                // Kernels may be built without it.
+                let _ = set::<TUNSETVNETBE>(fd, 1);
+                drop(last_user);
+                on_runtime(async {
+                    let mut tun = builder(offload).build().unwrap();
+                    assert_eq!(get::<TUNGETVNETHDRSZ>(tun.as_fd()).unwrap(), 10);
+                    assert_eq!(get::<TUNGETVNETLE>(tun.as_fd()).unwrap(), 1);
+                    let socket = UdpSocket::bind((HOST, 0)).unwrap();
+                    socket.send_to(b"hello", (STACK, 9)).unwrap();
+                    let packet = receive(&mut tun, is_udp4).await;
+                    assert!(bytes_of(&packet).ends_with(b"hello"));
+                });
+            }
+        },
+    );
 }
 
 #[test]
@@ -335,4 +344,18 @@ fn without_net_admin() {
     set_capabilities(None, sets).unwrap();
 }
 
+fn set<const OPCODE: Opcode>(fd: BorrowedFd<'_>, value: i32) -> Result<(), Errno> {
+    // SAFETY: the calls that are made with this read an int.
+    unsafe { ioctl(fd, Setter::<OPCODE, i32>::new(value)) }
+}
+
+fn get<const OPCODE: Opcode>(fd: BorrowedFd<'_>) -> Result<i32, Errno> {
+    // SAFETY: the calls that are made with this write an int.
+    unsafe { ioctl(fd, Getter::<OPCODE, i32>::new()) }
+}
+
+const TUNGETVNETHDRSZ: Opcode = opcode::read::<i32>(b'T', 215);
 const TUNSETVNETHDRSZ: Opcode = opcode::write::<i32>(b'T', 216);
+const TUNSETVNETLE: Opcode = opcode::write::<i32>(b'T', 220);
+const TUNGETVNETLE: Opcode = opcode::read::<i32>(b'T', 221);
+const TUNSETVNETBE: Opcode = opcode::write::<i32>(b'T', 222);

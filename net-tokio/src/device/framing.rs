@@ -3,7 +3,6 @@
 use super::pool::Pool;
 use super::sys;
 use bytes::BytesMut;
-use net_core::DeviceCaps;
 use net_core::buf::{Checksum, Chunk, RxBatch, RxMeta, RxPacket, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
 use rustix::io::Errno;

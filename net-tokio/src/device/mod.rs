@@ -2,16 +2,18 @@
 //!
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
 //! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
-//! `Tun`.
+//! `Tun`. A [`PcapTap`] around any of them writes a capture.
 
 mod crossing;
 #[cfg(target_os = "linux")]
 mod framing;
 mod impair;
+mod link;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod pair;
+mod pcap;
 mod pool;
 #[cfg(target_os = "linux")]
 pub(crate) mod sys;
@@ -21,8 +23,10 @@ mod tests;
 mod tun;
 
 pub use impair::LinkConfig;
+pub use link::{LinkCounters, LinkStats};
 pub use loopback::Loopback;
-pub use pair::{LinkCounters, LinkStats, PairEnd, pair};
+pub use pair::{PairEnd, pair};
+pub use pcap::PcapTap;
 #[cfg(target_os = "linux")]
 pub use tun::{Tun, TunBuilder, TunStats};
 
@@ -84,6 +88,47 @@ pub trait Device: Send + 'static {
     /// with delay holds packets back. It moves earlier only together with a wake.
     fn poll_timeout(&self) -> Option<Instant> {
         None
+    }
+}
+
+/// A device of any kind, for a choice made at run time.
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn caps(&self) -> DeviceCaps {
+        (**self).caps()
+    }
+
+    fn mtu(&self) -> u16 {
+        (**self).mtu()
+    }
+
+    fn attach(&mut self, clock: Clock) {
+        (**self).attach(clock);
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut RxBatch,
+        budget: usize,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_recv(cx, batch, budget)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut TxBatch,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        (**self).poll_send(cx, batch, now)
+    }
+
+    fn inline(&self) -> bool {
+        (**self).inline()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
     }
 }
 

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 
-fn datagram(payload: &[u8], offload: bool) -> TxPacket {
+pub(super) fn datagram(payload: &[u8], offload: bool) -> TxPacket {
     let mut packet = TxPacket::default();
     packet.body.push(Bytes::copy_from_slice(payload));
     let header = udp::UdpHeader {
@@ -35,20 +35,20 @@ fn datagram(payload: &[u8], offload: bool) -> TxPacket {
     packet
 }
 
-fn batch(packets: impl IntoIterator<Item = TxPacket>) -> TxBatch {
+pub(super) fn batch(packets: impl IntoIterator<Item = TxPacket>) -> TxBatch {
     let mut batch = TxBatch::default();
     packets.into_iter().for_each(|packet| batch.push(packet));
     batch
 }
 
-async fn send(device: &mut impl Device, clock: Clock, mut packets: TxBatch) {
+pub(super) async fn send(device: &mut impl Device, clock: Clock, mut packets: TxBatch) {
     poll_fn(|cx| device.poll_send(cx, &mut packets, clock.now()))
         .await
         .unwrap();
 }
 
 /// Receives as a driver does: on a wake, or when the device's own time has come.
-async fn receive(device: &mut impl Device, clock: Clock) -> Vec<RxPacket> {
+pub(super) async fn receive(device: &mut impl Device, clock: Clock) -> Vec<RxPacket> {
     let mut batch = RxBatch::default();
     let mut sleep = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
     poll_fn(|cx| {
@@ -259,4 +259,32 @@ async fn a_full_perfect_link_waits_and_drops_nothing() {
         received += receive(&mut far, clock).await.len();
     }
     assert_eq!(sender.await.unwrap().sent, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_with_a_rate_cuts_super_segments_first() {
+    let config = LinkConfig {
+        rate_bps: Some(8_000_000),
+        offload: true,
+        ..LinkConfig::default()
+    };
+    let (mut near, mut far) = pair(config, LinkConfig::default(), Seed::from_u64(1));
+    let clock = Clock::new();
+    far.attach(clock);
+    near.attach(clock);
+    let mut packet = datagram(&[3; 5000], true);
+    packet.meta.gso = Some(Gso {
+        kind: GsoKind::Udp,
+        size: 972,
+        ecn: false,
+    });
+    send(&mut near, clock, batch([packet])).await;
+    // Five of 1000 bytes, one millisecond each, and the rest.
+    assert_eq!(far.poll_timeout(), Some(Instant::from_millis(1)));
+    let mut lengths = Vec::new();
+    while lengths.len() < 6 {
+        lengths.extend(receive(&mut far, clock).await.iter().map(RxPacket::len));
+    }
+    assert_eq!(lengths, [1000, 1000, 1000, 1000, 1000, 28 + 140]);
+    assert_eq!(near.stats().counters().delivered, 6);
 }

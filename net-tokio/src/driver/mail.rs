@@ -112,3 +112,14 @@ impl Posted for ListenerEntry {
         &mail.listeners
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_costs_little() {
+        assert!(size_of::<crate::TcpStream>() <= 16);
+        assert!(size_of::<TcpEntry>() <= 512);
+    }
+}

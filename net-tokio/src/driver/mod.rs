@@ -71,7 +71,11 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         // Not the first end where `run` came to its own.
-        self.engine.end(Ended::RuntimeGone);
+        self.engine.end(if std::thread::panicking() {
+            Ended::Panicked
+        } else {
+            Ended::RuntimeGone
+        });
     }
 }
 

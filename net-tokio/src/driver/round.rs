@@ -126,7 +126,7 @@ impl Core {
             self.stack.handle_timeout(now);
         }
         more |= self.transmit(now);
-        self.slots.deliver(&mut self.stack, now, wakes);
+        more |= self.slots.deliver(&mut self.stack, now, wakes);
         Outcome {
             more,
             next: self.next_deadline(),

@@ -24,6 +24,8 @@ pub(super) struct Slots {
     received: RecvQueue,
     datagrams: VecDeque<Datagram>,
     outgoing: VecDeque<Outgoing>,
+    /// Handing out made the stack want to send.
+    acted: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -90,13 +92,20 @@ impl Slots {
         }
     }
 
-    /// Hands out what the stack has to tell.
-    pub(super) fn deliver(&mut self, stack: &mut Stack, now: Instant, wakes: &mut Vec<Waker>) {
+    /// Hands out what the stack has to tell; whether it may have something to send because of that.
+    pub(super) fn deliver(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> bool {
+        self.acted = false;
         while let Some(event) = stack.poll_event() {
             match self.find(event.socket) {
                 Some(Entry::Tcp(entry)) => self.tcp_out(&entry, event, stack, now, wakes),
                 Some(Entry::Udp(entry)) if entry.has_waiting() => {
                     self.udp_in(&entry, stack, now, wakes);
+                    self.acted = true;
                 }
                 Some(Entry::Udp(entry)) => self.udp_out(&entry, stack, wakes),
                 Some(Entry::Listener(entry)) => self.accept(&entry, stack, now, wakes),
@@ -104,6 +113,7 @@ impl Slots {
                 None => {}
             }
         }
+        self.acted
     }
 
     /// Closes every socket; those that are held fail.
@@ -201,6 +211,7 @@ impl Slots {
         };
         stack.close(id, now);
         self.remove(id);
+        self.acted = true;
     }
 
     fn tcp_out(
@@ -267,8 +278,10 @@ impl Slots {
     /// Moves received bytes to the reader.
     fn move_received(&mut self, entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
         tcp.take(&mut self.received);
-        entry.fill(&mut self.received, tcp.peer_finished(), wakes);
-        sync_consumed(entry, tcp);
+        // A reset ends the stream too, but as an error.
+        let finished = tcp.peer_finished() && tcp.error().is_none();
+        entry.fill(&mut self.received, finished, wakes);
+        self.acted |= sync_consumed(entry, tcp);
     }
 
     fn put(&mut self, id: SocketId, entry: Entry) {
@@ -324,19 +337,22 @@ fn fail(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
     }
 }
 
-/// Tells the connection how far the application has read, and the slot when to say so next.
-fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) {
+/// Tells the connection how far the application has read, and the slot when to say so next; whether
+/// there was anything to tell.
+fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) -> bool {
     let mut consumed = entry.consumed();
+    let mut told = false;
     loop {
         let news = consumed.saturating_sub(tcp.consumed());
         if news > 0 {
+            told = true;
             tcp.consume(usize::try_from(news).unwrap_or(usize::MAX));
         }
         let mark = tcp.window_mark();
         let seen = entry.set_window_mark(mark);
         // A reader that passed the mark while it was set may not have kicked.
         if seen < mark || seen == consumed {
-            return;
+            return told;
         }
         consumed = seen;
     }

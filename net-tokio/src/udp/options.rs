@@ -98,6 +98,26 @@ impl UdpSocket {
         self.change(|settings| settings.tos = tos)
     }
 
+    /// Limits the memory that unread datagrams may hold, in bytes (`SO_RCVBUF`, not doubled).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        self.change(|settings| settings.recv_buffer = size)
+    }
+
+    /// Limits the datagrams that may wait to be sent, in bytes (`SO_SNDBUF`, not doubled).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        self.change(|settings| settings.send_buffer = size)?;
+        self.slot.set_send_buffer(size);
+        Ok(())
+    }
+
     /// The interface that the socket is bound to (`SO_BINDTODEVICE`): none.
     ///
     /// # Errors

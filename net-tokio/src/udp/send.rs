@@ -98,7 +98,10 @@ impl UdpSocket {
             Some(udp.send(payload.clone(), target))
         });
         let touch = match direct.flatten() {
-            Some(Ok(())) => Touch::Kick,
+            Some(Ok(())) => {
+                engine.ring();
+                Touch::None
+            }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
                 self.slot.send(payload, target, waker)?
             }
