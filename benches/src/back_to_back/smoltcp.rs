@@ -7,6 +7,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use std::collections::VecDeque;
+use std::fmt;
 
 /// A connection between two interfaces.
 pub struct Pair {
@@ -103,6 +104,12 @@ impl Pair {
     fn now(&self) -> Instant {
         let micros = self.start.elapsed().as_micros();
         Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").finish_non_exhaustive()
     }
 }
 
