@@ -8,7 +8,6 @@ use net_tokio::device::{LinkConfig, LinkStats, PcapTap, pair};
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// Two hosts, joined.
 pub(crate) struct Link {

@@ -92,6 +92,7 @@ fn main() -> anyhow::Result<()> {
         objections: &objections,
     };
     println!("\n{}\n{}", report.absolute(), report.ratios());
+    println!("{}", report.targets());
     for failure in figures.failures() {
         println!("failed: {failure}");
     }
