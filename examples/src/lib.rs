@@ -1,1 +1,6 @@
-//! Programs that run on the stack; see the examples of this package.
+//! What the examples share, and what the benches serve with the same code.
+
+pub mod behind_tun;
+pub mod digest;
+pub mod http;
+pub mod services;

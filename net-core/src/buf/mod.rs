@@ -9,6 +9,9 @@ mod head;
 mod packet;
 mod recv_queue;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{RxBatch, TxBatch};
 pub use head::HeadBuf;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};

@@ -107,13 +107,10 @@ impl RecvQueue {
             .map(|piece| &piece.bytes[..])
             .chain([tail])
         {
-            let piece = piece.get(skip..).unwrap_or_else(|| {
+            let Some(piece) = piece.get(skip..).filter(|piece| !piece.is_empty()) else {
                 skip -= piece.len();
-                &[]
-            });
-            if piece.is_empty() {
                 continue;
-            }
+            };
             skip = 0;
             let len = piece.len().min(out.len() - done);
             out[done..done + len].copy_from_slice(&piece[..len]);
@@ -123,6 +120,15 @@ impl RecvQueue {
             }
         }
         done
+    }
+
+    /// The next bytes, as far as they lie together; empty if there are none.
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        match self.pieces.front() {
+            Some(piece) => &piece.bytes,
+            None => self.tail.get(self.tail_start..).unwrap_or_default(),
+        }
     }
 
     /// Takes the next piece without copying, at most `max` bytes of it.

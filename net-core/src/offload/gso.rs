@@ -8,38 +8,48 @@ use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport, udp};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-/// Makes `packet` fit a device with `caps` and appends the result to `out`: the packet itself, or
-/// the segments that it stands for. How many that were.
+/// Cuts a super-segment and appends the segments that it stands for to `out`. How many that were.
 ///
 /// All headers lie in `packet.head` and nothing else does; the payload is not moved. Each segment
 /// gets its own sequence number, identification, lengths and checksums; FIN and PSH go to the last,
-/// CWR to the first where [`Gso::ecn`] says so. Checksums are complete unless the device does them;
-/// what was in the fields of a super-segment does not matter.
+/// CWR to the first where [`Gso::ecn`] says so. What stood in those fields does not matter. With
+/// `tx_checksum` the device completes the transport checksums, else they are complete. A packet
+/// that is no super-segment passes as it is.
 ///
 /// # Errors
 /// [`DropReason::BadOffload`] if `packet.meta.gso` contradicts the headers; the packet is dropped.
 pub fn segment(
-    mut packet: TxPacket,
-    caps: DeviceCaps,
+    packet: TxPacket,
+    tx_checksum: bool,
     out: &mut TxBatch,
 ) -> Result<usize, DropReason> {
     let Some(gso) = packet.meta.gso else {
-        if !caps.tx_checksum {
-            transport::complete_checksum(&mut packet);
-        }
         out.push(packet);
         return Ok(1);
     };
-    let cut_by_device = match gso.kind {
-        GsoKind::Tcp4 | GsoKind::Tcp6 => caps.tso,
-        GsoKind::Udp => caps.uso,
-    };
-    if cut_by_device && caps.tx_checksum {
-        out.push(packet);
-        return Ok(1);
-    }
-    let cutter = Cutter::new(&packet, gso, caps.tx_checksum)?;
+    let cutter = Cutter::new(&packet, gso, tx_checksum)?;
     Ok(cutter.cut(&packet.body, out))
+}
+
+/// Makes any packet fit a device with `caps` and appends the result to `out`: cut if the device
+/// cannot do that, with complete checksums if it does not do those. How many packets that were.
+///
+/// # Errors
+/// As for [`segment`].
+pub fn fit(mut packet: TxPacket, caps: DeviceCaps, out: &mut TxBatch) -> Result<usize, DropReason> {
+    let cut_by_device = match packet.meta.gso.map(|gso| gso.kind) {
+        Some(GsoKind::Tcp4 | GsoKind::Tcp6) => caps.tso && caps.tx_checksum,
+        Some(GsoKind::Udp) => caps.uso && caps.tx_checksum,
+        None => true,
+    };
+    if !cut_by_device {
+        return segment(packet, caps.tx_checksum, out);
+    }
+    if !caps.tx_checksum {
+        transport::complete_checksum(&mut packet);
+    }
+    out.push(packet);
+    Ok(1)
 }
 
 /// What is the same for all segments of one packet.

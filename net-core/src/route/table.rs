@@ -59,6 +59,7 @@ impl RouteTable {
 
     /// Removes every route over an interface.
     pub fn remove_iface(&mut self, iface: IfaceId) {
+        self.generation = self.generation.wrapping_add(1);
         let routes: Vec<Route> = self.routes().copied().collect();
         for route in routes.iter().filter(|route| route.iface == iface) {
             self.remove(route.prefix);

@@ -84,12 +84,6 @@ impl<K: TrieKey, V> Trie<K, V> {
         self.nodes[index as usize].value.get_or_insert_with(default)
     }
 
-    /// The value of exactly this prefix.
-    pub(crate) fn get_mut(&mut self, key: K, len: u8) -> Option<&mut V> {
-        let (index, _) = self.find(key.masked(len), len)?;
-        self.nodes[index as usize].value.as_mut()
-    }
-
     /// The values of all prefixes of `key`, each with its prefix length, the shortest first.
     pub(crate) fn matches(&self, key: K) -> impl Iterator<Item = (u8, &V)> {
         let mut at = self.root;

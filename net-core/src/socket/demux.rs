@@ -86,11 +86,6 @@ impl<V> Demux<V> {
         self.map.get(key)
     }
 
-    /// What the flow belongs to, to change.
-    pub(crate) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut V> {
-        self.map.get_mut(key)
-    }
-
     /// Whether the flow is known.
     pub(crate) fn contains(&self, key: &FlowKey) -> bool {
         self.map.contains_key(key)
@@ -107,6 +102,7 @@ impl<V> Demux<V> {
     }
 
     /// How many flows there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.map.len()
     }

@@ -193,11 +193,6 @@ impl SocketTable {
         matches!(entry.state, State::Live(_)).then(|| SocketId::new(index, entry.generation, 0))
     }
 
-    /// The ids of all sockets, for rare work over the whole table.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = SocketId> + '_ {
-        (0..self.entries.len()).filter_map(|index| self.id_at(u32::try_from(index).ok()?))
-    }
-
     fn entry(&self, id: SocketId) -> Option<&Entry> {
         let entry = self.entries.get(id.index())?;
         let index = u32::try_from(id.index()).ok()?;

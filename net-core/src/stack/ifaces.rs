@@ -53,11 +53,16 @@ impl Stack {
     /// Connections over it stay; they may find another way or time out.
     pub fn remove_iface(&mut self, iface: IfaceId) {
         if let Some(slot) = self.ifaces.get_mut(iface.index())
-            && let Some(gone) = slot.take()
+            && let Some(mut gone) = slot.take()
         {
             for queued in gone.queue {
                 if let Some(owner) = queued.owner {
                     self.udp_sent(owner, queued.packet.len());
+                }
+            }
+            while let Some(index) = gone.blocked.pop() {
+                if let Some(socket) = self.sockets.id_at(index) {
+                    self.udp_unblock(socket);
                 }
             }
             self.addresses.remove_iface(iface);

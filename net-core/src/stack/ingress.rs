@@ -16,8 +16,6 @@ use smallvec::SmallVec;
 /// A packet whose IP header has been understood, on its way to its protocol.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    /// Where it came in.
-    pub(crate) iface: IfaceId,
     /// Its IP header.
     pub(crate) ip: IpHeader,
     /// Whether it is for this host alone.
@@ -29,8 +27,6 @@ pub(crate) struct Arrival {
 /// A TCP segment on its way to its connection.
 #[derive(Debug)]
 pub(crate) struct TcpPacket {
-    /// Where it came in.
-    pub(crate) iface: IfaceId,
     /// Its IP header.
     pub(crate) ip: IpHeader,
     /// Its TCP header.
@@ -75,7 +71,6 @@ impl Stack {
         }
         check_offload(&packet, &header)?;
         let arrival = Arrival {
-            iface,
             ip: header,
             delivery,
             packet,
@@ -114,7 +109,6 @@ impl Stack {
 
     fn receive_tcp(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
         let Arrival {
-            iface,
             ip,
             delivery,
             packet,
@@ -131,13 +125,8 @@ impl Stack {
         let gso = packet.meta.gso;
         let headers = ip.header_len.saturating_add(header.header_len);
         let payload = Payload::new(payload_behind(packet, headers)?);
-        let segments = gso.map_or(1, |gso| {
-            payload.len().div_ceil(u32::from(gso.size.max(1))).max(1)
-        });
-        self.stats.tcp_in_segments += u64::from(segments);
         self.tcp_input(
             TcpPacket {
-                iface,
                 ip,
                 header,
                 payload,

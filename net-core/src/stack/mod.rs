@@ -10,6 +10,7 @@ mod sockets;
 mod tcp;
 mod timers;
 mod udp;
+mod udp_sockets;
 mod wheel;
 
 pub use egress::{MAX_TX_BATCH, Transmit};

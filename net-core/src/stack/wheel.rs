@@ -51,6 +51,7 @@ const TICK_BITS: u32 = 10;
 const LEVEL_BITS: u32 = 6;
 const LEVELS: usize = 9;
 const SLOTS: usize = 64;
+const SLOTS_U32: u32 = 1 << LEVEL_BITS;
 /// The list of timers that are due, behind those of the levels.
 const DUE: u32 = 576;
 /// The place of an entry that is not in use.
@@ -215,7 +216,7 @@ impl<K: Copy> Wheel<K> {
             self.entries[tail as usize].next = index;
         }
         if let Some(bits) = self.occupied.get_mut((slot >> LEVEL_BITS) as usize) {
-            *bits |= 1 << (slot & (SLOTS as u32 - 1));
+            *bits |= 1 << (slot % SLOTS_U32);
         }
     }
 
@@ -240,7 +241,7 @@ impl<K: Copy> Wheel<K> {
     fn clear(&mut self, slot: u32) {
         self.slots[slot as usize] = EMPTY;
         if let Some(bits) = self.occupied.get_mut((slot >> LEVEL_BITS) as usize) {
-            *bits &= !(1 << (slot & (SLOTS as u32 - 1)));
+            *bits &= !(1 << (slot % SLOTS_U32));
         }
     }
 

@@ -24,17 +24,19 @@ impl Connection {
         }
         self.take_sacks(segment, &mut delivery, cx);
         let sacked_more = self.board.sacked() > had_sacked;
+        // RFC 6675 §2: with selective acknowledgements a duplicate is what brings a new one.
+        let counted = if self.sack { sacked_more } else { duplicate };
         if let Some(rtt) = delivery.rtt {
             self.rtt.measure(rtt);
         }
         if advances {
             self.dup_acks = 0;
             self.rearm_retransmit(cx.now);
-        } else if duplicate {
+        } else if counted {
             self.dup_acks = self.dup_acks.saturating_add(1);
         }
 
-        let lost = self.detect_loss(advances, duplicate, sacked_more);
+        let lost = self.detect_loss(advances, counted, sacked_more);
         self.steer(advances, lost, prior_in_flight, &delivery, cx);
     }
 
@@ -100,22 +102,23 @@ impl Connection {
     }
 
     /// Marks what is lost by what has arrived; how many bytes.
-    fn detect_loss(&mut self, advances: bool, duplicate: bool, sacked_more: bool) -> u32 {
+    fn detect_loss(&mut self, advances: bool, counted: bool, sacked_more: bool) -> u32 {
         let mut lost = 0;
         if self.sack && (sacked_more || (advances && self.board.sacked() > 0)) {
             lost += self.board.mark_lost(self.mss, self.reordering_window());
         }
-        if !self.sack && duplicate && self.dup_acks == DUP_THRESH && self.recovery == Recovery::Open
-        {
-            lost += self.board.mark_first_lost(self.mss);
+        if counted && self.dup_acks == DUP_THRESH && self.recovery == Recovery::Open && lost == 0 {
+            lost += self.board.mark_first_lost(self.mss, true);
         }
         if let Recovery::Fast { recover } = self.recovery
             && advances
             && self.una.before(recover)
             && self.board.lost() == 0
         {
-            // A partial acknowledgement shows the next hole (RFC 6582 §3.2, step 3).
-            lost += self.board.mark_first_lost(self.mss);
+            // A partial acknowledgement shows the next hole (RFC 6582 §3.2, step 3). With selective
+            // ones it may be a hole that was sent again with the first and is on its way.
+            lost += self.board.mark_first_lost(self.mss, !self.sack);
+            self.resend_due = lost > 0;
         }
         lost
     }
@@ -147,7 +150,8 @@ impl Connection {
         }
         if lost > 0 && self.recovery == Recovery::Open {
             self.recovery = Recovery::Fast { recover: self.nxt };
-            self.congestion.on_loss(prior_in_flight, cx.now);
+            self.congestion.on_loss(self.flight_size(), cx.now);
+            self.resend_due = true;
             self.counters.fast_recoveries += 1;
             cx.stats.tcp_fast_retransmits += 1;
         }

@@ -118,6 +118,9 @@ pub(crate) struct Connection {
     pub(crate) recovery: Recovery,
     /// Duplicate acknowledgements in a row (RFC 5681 §2).
     pub(crate) dup_acks: u32,
+    /// The next retransmission may leave whatever the window: recovery begins, or an
+    /// acknowledgement has shown another hole.
+    pub(crate) resend_due: bool,
     pub(crate) receiver: Receiver,
     /// Reading is shut down: what arrives is acknowledged and dropped.
     pub(crate) read_closed: bool,
@@ -238,6 +241,7 @@ impl Connection {
             rtt: RttEstimator::new(config),
             recovery: Recovery::Open,
             dup_acks: 0,
+            resend_due: false,
             receiver: Receiver::new(
                 facts.irs,
                 settings.recv_buffer,
@@ -323,15 +327,21 @@ impl Connection {
         self.settle_mss(self.our_mss, config, settings);
     }
 
+    /// Our SYN is not acknowledged, so that SND.UNA stands on it. (SND.UNA comes by ISS again every
+    /// 4 GiB.)
+    const fn syn_open(&self) -> bool {
+        matches!(self.state, State::SynSent | State::SynReceived)
+    }
+
     /// Sequence number of our FIN, once it is queued.
     pub(crate) fn fin_seq(&self) -> SeqNum {
-        let syn = u32::from(self.una == self.iss);
+        let syn = u32::from(self.syn_open());
         self.una + syn + u32::try_from(self.queue.len()).unwrap_or(u32::MAX)
     }
 
     /// Bytes in the queue that were sent at least once.
     pub(crate) fn sent_len(&self) -> usize {
-        let syn = u32::from(self.una == self.iss && self.nxt != self.iss);
+        let syn = u32::from(self.syn_open() && self.nxt != self.iss);
         let fin = u32::from(self.fin_sent && self.una != self.nxt);
         let outstanding = self.nxt.distance_from(self.una);
         (outstanding.saturating_sub(syn).saturating_sub(fin) as usize).min(self.queue.len())
@@ -342,15 +352,19 @@ impl Connection {
         self.queue.len() - self.sent_len()
     }
 
+    /// FlightSize (RFC 5681 §2): sent and not cumulatively acknowledged.
+    pub(crate) fn flight_size(&self) -> u32 {
+        self.nxt.distance_from(self.una)
+    }
+
     /// Bytes in flight: sent, and neither acknowledged nor lost (RFC 6675's pipe).
     pub(crate) fn in_flight(&self) -> u32 {
-        let outstanding = self.nxt.distance_from(self.una);
         let arrived = if self.sack {
             self.board.sacked()
         } else {
-            self.dup_acks * self.mss
+            self.dup_acks.saturating_mul(self.mss)
         };
-        outstanding
+        self.flight_size()
             .saturating_sub(arrived)
             .saturating_sub(self.board.lost())
     }

@@ -101,6 +101,7 @@ impl Connection {
         }
         segment.seq += 1;
         segment.flags.remove(TcpFlags::SYN);
+        self.trim_to_window(segment);
         self.take_text(segment, cx);
         self.eighth_fin(segment)
     }
@@ -127,12 +128,32 @@ impl Connection {
 
     /// §3.10.7.4: all other states.
     fn arrives_synchronised(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+        self.repeated_syn(segment)?;
         self.first_sequence_number(segment, cx)?;
         self.second_rst(segment, cx)?;
         self.fourth_syn(segment, cx)?;
         self.fifth_ack(segment, cx)?;
         self.seventh_text(segment, cx)?;
         self.eighth_fin(segment)
+    }
+
+    /// The peer's SYN once more while ours is not acknowledged: in a simultaneous open its SYN-ACK
+    /// (RFC 9293 §3.5, figure 8), or a SYN whose answer was lost. The first check would refuse it.
+    fn repeated_syn(&mut self, segment: &mut Segment) -> Check {
+        let repeated = self.state == State::SynReceived
+            && segment.has(TcpFlags::SYN)
+            && segment.seq + 1 == self.receiver.nxt;
+        if !repeated {
+            return Ok(());
+        }
+        if !segment.has(TcpFlags::ACK) {
+            self.syn_due = true;
+            return Err(Disposition::Keep);
+        }
+        segment.seq += 1;
+        segment.flags.remove(TcpFlags::SYN);
+        self.receiver.ack_now = true;
+        Ok(())
     }
 
     /// First, check the sequence number; before it PAWS (RFC 7323 §5.3).
@@ -160,12 +181,25 @@ impl Connection {
             }
             // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
             // not answer each other's bare ACKs for ever.
+            if segment.has(TcpFlags::SYN) {
+                // RFC 5961 §4.2: whatever its sequence number.
+                return Err(self.challenge(cx));
+            }
             if segment.seq_len() > 0 || cx.challenges.take(cx.now) {
                 self.receiver.ack_now = true;
+            } else {
+                cx.stats.count_drop(DropReason::RateLimited);
             }
             return Err(self.refuse(DropReason::OutOfWindow, cx));
         }
-        if end.after(edge) {
+        self.trim_to_window(segment);
+        Ok(())
+    }
+
+    /// Cuts off what lies beyond the window.
+    fn trim_to_window(&mut self, segment: &mut Segment) {
+        let edge = self.receiver.edge;
+        if (segment.seq + segment.seq_len()).after(edge) {
             let room = edge.distance_from(segment.seq);
             if segment.payload.len() > room || segment.has(TcpFlags::FIN) {
                 segment.flags.remove(TcpFlags::FIN);
@@ -173,7 +207,6 @@ impl Connection {
                 self.receiver.ack_now = true;
             }
         }
-        Ok(())
     }
 
     /// Second, check the RST bit (RFC 5961 §3.2).
@@ -199,12 +232,6 @@ impl Connection {
     fn fourth_syn(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Check {
         if !segment.has(TcpFlags::SYN) {
             return Ok(());
-        }
-        if self.state == State::SynReceived {
-            // A simultaneous open whose peer did not get our SYN-ACK.
-            self.syn_due = true;
-            let acks = segment.has(TcpFlags::ACK) && segment.ack == self.nxt;
-            return if acks { Ok(()) } else { Err(Disposition::Keep) };
         }
         Err(self.challenge(cx))
     }
@@ -234,6 +261,11 @@ impl Connection {
         self.probes = 0;
         self.update_ts_recent(segment, cx);
         self.handle_ack(segment, cx);
+        if self.wnd == 0 {
+            // RFC 9293 MUST-37: a peer that has shut its window over data in flight, but answers,
+            // is alive, however often the data is sent again.
+            self.retries = 0;
+        }
         self.after_ack(cx)
     }
 

@@ -20,6 +20,8 @@ mod send_queue;
 mod seq;
 pub(crate) mod socket;
 mod state;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};

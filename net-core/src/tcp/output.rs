@@ -88,7 +88,7 @@ impl Connection {
         }
         let in_flight = self.in_flight();
         let room = self.cwnd().saturating_sub(in_flight);
-        if room < self.mss && in_flight > 0 {
+        if room < self.mss && in_flight > 0 && !self.resend_due {
             return None;
         }
         let max = self
@@ -131,7 +131,7 @@ impl Connection {
             return true;
         }
         if cx.settings.cork || self.more {
-            return cx.now >= self.cork_at;
+            return false;
         }
         cx.settings.nodelay || self.small_end.at_or_before(self.una)
     }
@@ -251,6 +251,7 @@ impl Connection {
         let fin = holds_fin && got as usize == len;
         let end = start + got + u32::from(fin);
         self.board.on_retransmit(start, end, cx.now);
+        self.resend_due = false;
         self.counters.retransmits += 1;
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.mss).max(1));

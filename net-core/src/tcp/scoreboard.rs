@@ -230,11 +230,12 @@ impl Scoreboard {
     }
 
     /// The first segment is lost: three duplicate acknowledgements, or a partial one (RFC 6582).
-    pub(crate) fn mark_first_lost(&mut self, mss: u32) -> u32 {
+    /// One that was sent again since counts as lost only if `again`.
+    pub(crate) fn mark_first_lost(&mut self, mss: u32, again: bool) -> u32 {
         let Some(front) = self.records.front() else {
             return 0;
         };
-        if front.mark.intersects(Mark::LOST | Mark::SACKED) {
+        if front.mark.intersects(Mark::LOST | Mark::SACKED) || (front.retransmits > 0 && !again) {
             return 0;
         }
         if front.len() > mss {

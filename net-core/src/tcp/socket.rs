@@ -77,8 +77,9 @@ pub(crate) struct Embryo {
     pub(crate) facts: super::connection::Negotiated,
     pub(crate) retries: u8,
     pub(crate) timer: TimerId,
-    /// When the SYN-ACK left, for the first round-trip measurement.
-    pub(crate) sent_at: Instant,
+    /// When the SYN-ACK left, for the first round-trip measurement; `None` once it was sent again
+    /// (Karn).
+    pub(crate) sent_at: Option<Instant>,
 }
 
 /// What is remembered of a connection in TIME_WAIT (RFC 9293 §3.3.2).

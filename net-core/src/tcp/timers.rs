@@ -63,9 +63,9 @@ impl Connection {
             self.give_up_at = Instant::MAX;
             self.terminate(Some(SocketError::TimedOut));
         }
-        // The cork's deadline stays in the past until the data has left.
-        if self.cork_at <= now && !self.wants_transmit(cx) {
+        if self.cork_at <= now {
             self.cork_at = Instant::MAX;
+            self.force_partial = true;
         }
     }
 
@@ -84,16 +84,21 @@ impl Connection {
         self.counters.timeouts += 1;
         self.rtt.back_off();
         self.retransmit_at = cx.now + self.rtt.rto();
+        if let Some(limit) = cx.settings.user_timeout {
+            // It must be looked at when it ends, not at the next retransmission behind it.
+            self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
+        }
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.syn_due = true;
             cx.stats.tcp_retransmits += 1;
             return;
         }
         if !matches!(self.recovery, Recovery::Loss { .. }) {
-            self.congestion.on_rto(self.in_flight(), cx.now);
+            self.congestion.on_rto(self.flight_size(), cx.now);
         }
         self.recovery = Recovery::Loss { recover: self.nxt };
         self.dup_acks = 0;
+        self.resend_due = false;
         if self.retries > 1 {
             // Twice in a row: the peer may have dropped what it acknowledged selectively.
             self.board.forget_sacks();

@@ -64,7 +64,7 @@ impl Fixed {
             header_len,
             payload_len,
             dont_fragment: fragment & DONT_FRAGMENT != 0,
-            fragment: (fragment & (MORE_FRAGMENTS | OFFSET_MASK) != 0).then(|| Fragment {
+            fragment: (fragment & (MORE_FRAGMENTS | OFFSET_MASK) != 0).then_some(Fragment {
                 offset: (fragment & OFFSET_MASK) << 3,
                 more: fragment & MORE_FRAGMENTS != 0,
             }),

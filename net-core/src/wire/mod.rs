@@ -16,6 +16,9 @@ pub mod tcp_options;
 pub mod transport;
 pub mod udp;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use checksum::Sum;
 pub use icmp::IcmpMessage;
 pub use ip::{Fragment, IpHeader};

@@ -91,7 +91,7 @@ impl TcpOptions {
             }
             (SACK, data) => {
                 let (blocks, rest) = data.as_chunks::<8>();
-                if rest.is_empty() {
+                if rest.is_empty() && !blocks.is_empty() {
                     self.sack = SackBlocks::default();
                     for &[a, b, c, d, e, f, g, h] in blocks {
                         self.sack.push(

@@ -110,7 +110,7 @@ impl Stack {
             facts,
             retries: 0,
             timer,
-            sent_at: now,
+            sent_at: Some(now),
         });
         self.tcp.flows.insert(key, Flow::Embryo(index));
         self.send_syn_ack(index, local, remote, now);
@@ -125,7 +125,7 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
         let facts = embryo.facts;
@@ -141,6 +141,7 @@ impl Stack {
         if segment.has(TcpFlags::SYN) {
             if segment.seq == facts.irs {
                 // Our SYN-ACK was lost, or is late.
+                embryo.sent_at = None;
                 self.send_syn_ack(index, local, remote, now);
             } else {
                 self.stats.count_drop(DropReason::ChallengeAck);
@@ -156,7 +157,18 @@ impl Stack {
             self.send_reset(Origin::of(&segment), local, remote, now);
             return;
         }
-        if segment.seq.before(next) || segment.seq.after(next + 0xffff) {
+        if let (Some(recent), Some((value, _))) = (facts.ts_recent, segment.options.timestamps)
+            && value.wrapping_sub(recent).cast_signed() < 0
+        {
+            self.stats.count_drop(DropReason::Paws);
+            return;
+        }
+        let listener = embryo.listener;
+        let window = self
+            .sockets
+            .tcp(listener)
+            .map_or(0, |socket| initial_window(&socket.settings));
+        if segment.seq.before(next) || segment.seq.distance_from(next) >= window.max(1) {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }
@@ -176,7 +188,7 @@ impl Stack {
             return;
         };
         let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
-        let sent_at = (embryo.retries == 0).then_some(embryo.sent_at);
+        let sent_at = embryo.sent_at;
         let Some(socket) = self
             .sockets
             .tcp_mut(id)
@@ -250,10 +262,9 @@ impl Stack {
     }
 
     fn send_syn_ack(&mut self, index: u32, local: SocketAddr, remote: SocketAddr, now: Instant) {
-        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
+        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
             return;
         };
-        embryo.sent_at = now;
         let facts = embryo.facts;
         let Some(socket) = self.sockets.tcp(embryo.listener) else {
             return;
@@ -291,6 +302,7 @@ impl Stack {
             return;
         };
         embryo.retries += 1;
+        embryo.sent_at = None;
         let (count, key) = (embryo.retries, embryo.key);
         if count > retries
             || !self

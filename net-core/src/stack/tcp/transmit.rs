@@ -67,7 +67,7 @@ impl Stack {
             let path = *path;
             self.ip_finish(&path, meta, &mut packet);
             if packet.meta.gso.is_some() && !path.caps.tso {
-                gso::segment(packet, path.caps, out).expect("the headers are our own");
+                gso::segment(packet, path.caps.tx_checksum, out).expect("the headers are our own");
             } else {
                 out.push(packet);
             }

@@ -1,0 +1,58 @@
+//! One server of the comparison, in a process of its own. `versus` starts it.
+
+use anyhow::Context as _;
+use benches::host::limits::raise_descriptors;
+use benches::stacks::{ServerConfig, StackName, ipstack, kernel, smoltcp};
+use clap::Parser;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Parser)]
+struct Args {
+    /// Which stack serves.
+    #[arg(long)]
+    stack: StackName,
+    /// The TUN to serve, made and configured by the caller.
+    #[arg(long, default_value = "")]
+    tun: String,
+    /// The server's address behind the TUN.
+    #[arg(long, default_value_t = Ipv4Addr::UNSPECIFIED)]
+    address: Ipv4Addr,
+    /// Connections that may arrive at the same moment.
+    #[arg(long, default_value_t = 64)]
+    at_once: usize,
+    /// Bytes of each socket buffer, for stacks that allocate them.
+    #[arg(long, default_value_t = 1 << 20)]
+    buffer: usize,
+    /// Worker threads of the runtime: 1 is tokio's current-thread runtime.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    raise_descriptors()?;
+    let config = ServerConfig {
+        tun: args.tun,
+        address: args.address,
+        at_once: args.at_once,
+        buffer: args.buffer,
+    };
+    let runtime = || {
+        let mut builder = match args.threads {
+            0 | 1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        builder
+            .worker_threads(args.threads.max(1))
+            .enable_all()
+            .build()
+            .context("starting tokio")
+    };
+    match args.stack {
+        StackName::Smoltcp => smoltcp::serve(&config),
+        StackName::Kernel => runtime()?
+            .block_on(kernel::serve())
+            .context("serving by the kernel"),
+        StackName::Ipstack => runtime()?.block_on(ipstack::serve(&config)),
+    }
+}

@@ -1,0 +1,7 @@
+//! The comparison: what is measured, how often, and what the figures say.
+
+pub mod figures;
+pub mod measure;
+pub mod report;
+pub mod validity;
+pub mod workload;

@@ -1,0 +1,74 @@
+//! Two hosts in one process, joined by a link in memory with delay, rate and loss: a thousand HTTP
+//! requests (axum and hyper over our streams), a bulk transfer both ways, UDP echo. Every byte is
+//! checked; at the end each host's counters. Needs no privilege.
+
+mod bulk;
+mod link;
+mod requests;
+mod table;
+mod udp;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use link::Link;
+use std::path::PathBuf;
+use std::time::Duration;
+use table::Outcome;
+
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Args {
+    /// Round-trip time of the link, in ms unless a unit follows (us, ms, s).
+    #[arg(long, default_value = "20ms", value_parser = link::parse_time)]
+    rtt: Duration,
+    /// Rate of the link each way, in Mbit/s unless a unit follows (k, M, G).
+    #[arg(long, default_value = "1G", value_parser = link::parse_rate)]
+    rate: u64,
+    /// Packets lost each way, in percent.
+    #[arg(long, default_value = "0.5", value_parser = link::parse_loss)]
+    loss: u32,
+    /// Determines all chance.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Bytes of the bulk transfer each way.
+    #[arg(long, default_value_t = 16 << 20)]
+    bytes: u64,
+    /// HTTP requests.
+    #[arg(long, default_value_t = 1000)]
+    requests: u64,
+    /// Write what crosses the first host's interface to this pcapng file.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let link = Link::new(&args)?;
+
+    let bar = progress("HTTP", args.requests, "{pos}/{len} requests");
+    let http = requests::run(&link, args.requests, args.seed, &bar).await?;
+    bar.finish();
+
+    let bar = progress("bulk", args.bytes * 2, "{bytes}/{total_bytes} {bytes_per_sec}");
+    let bulk = bulk::run(&link, args.bytes, args.seed, &bar).await?;
+    bar.finish();
+
+    let bar = progress("UDP", udp::DATAGRAMS, "{pos}/{len} datagrams");
+    let udp = udp::run(&link, &bar).await?;
+    bar.finish();
+
+    let outcome = Outcome { http, bulk, udp };
+    println!("{}", table::render(&link, &outcome));
+    link.shutdown().await;
+    if let Some(file) = &args.pcap {
+        println!("packets written to {}", file.display());
+    }
+    outcome.check()
+}
+
+fn progress(name: &'static str, len: u64, counts: &str) -> ProgressBar {
+    let template = format!("{{prefix:5}} {{bar:40}} {counts} {{elapsed}}");
+    let style = ProgressStyle::with_template(&template).expect("a valid template");
+    ProgressBar::new(len).with_prefix(name).with_style(style)
+}

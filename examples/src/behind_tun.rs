@@ -1,0 +1,162 @@
+//! A stack behind a TUN of this host, from command line options.
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use net_tokio::Net;
+use net_tokio::device::Tun;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketType, socket};
+use std::net::{IpAddr, SocketAddr};
+
+/// Which TUN, and which addresses on it.
+#[derive(Debug, Clone, Args)]
+pub struct TunOptions {
+    /// Name of the TUN: one that exists is used as it is set up, another one is made.
+    #[arg(long, value_name = "NAME")]
+    pub tun: String,
+    /// An address of the stack with its prefix length, for example 10.7.0.2/24; may be repeated.
+    #[arg(long, value_name = "ADDRESS/LEN", required = true)]
+    pub address: Vec<String>,
+    /// The host's address on the TUN, and the stack's way to everywhere else; one per family.
+    #[arg(long, value_name = "ADDRESS")]
+    pub gateway: Vec<IpAddr>,
+    /// Largest IP packet in bytes [default: as the TUN has it, 1500 for a new one].
+    #[arg(long, value_name = "BYTES")]
+    pub mtu: Option<u16>,
+    /// Whether to leave segmentation and checksums to the host.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub offload: Switch,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl TunOptions {
+    /// Opens or makes the TUN and brings the stack up; call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What is missing, and how to get it.
+    pub fn build(&self) -> anyhow::Result<Net> {
+        let mut tun = Tun::builder(&self.tun).offload(self.offload == Switch::On);
+        if let Some(mtu) = self.mtu {
+            tun = tun.mtu(mtu);
+        }
+        if !exists(&self.tun)? {
+            for (address, prefix_len) in self.host_addresses()? {
+                tun = tun.host_address(address, prefix_len);
+            }
+        }
+        let mut net = Net::builder().device(&self.tun, tun.build()?);
+        for address in &self.address {
+            net = net.address(address);
+        }
+        for &gateway in &self.gateway {
+            net = net.gateway(gateway);
+        }
+        net.build().context("bringing the stack up")
+    }
+
+    /// The stack's own addresses with a port, to listen on.
+    ///
+    /// # Errors
+    /// An address that cannot be understood.
+    pub fn sockets(&self, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
+        self.address
+            .iter()
+            .map(|address| Ok(SocketAddr::new(parse(address)?.0, port)))
+            .collect()
+    }
+
+    /// The host's addresses on a TUN that we make: the gateways, or each network's first address.
+    fn host_addresses(&self) -> anyhow::Result<Vec<(IpAddr, u8)>> {
+        let mut addresses = Vec::new();
+        for text in &self.address {
+            let (own, prefix_len) = parse(text)?;
+            let gateway = self
+                .gateway
+                .iter()
+                .find(|gateway| gateway.is_ipv4() == own.is_ipv4());
+            let host = match gateway {
+                Some(&gateway) => gateway,
+                None => neighbour(own),
+            };
+            addresses.push((host, prefix_len));
+        }
+        Ok(addresses)
+    }
+}
+
+/// Whether there is an interface of that name.
+fn exists(name: &str) -> anyhow::Result<bool> {
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    Ok(name_to_index(&any, name).is_ok())
+}
+
+fn parse(text: &str) -> anyhow::Result<(IpAddr, u8)> {
+    let (address, prefix_len) = text
+        .split_once('/')
+        .with_context(|| format!("{text} lacks its prefix length, for example 10.7.0.2/24"))?;
+    let address = address
+        .parse()
+        .with_context(|| format!("{address} is not an IP address"))?;
+    let prefix_len = prefix_len
+        .parse()
+        .with_context(|| format!("{prefix_len} is not a prefix length"))?;
+    Ok((address, prefix_len))
+}
+
+/// The same address with 1 as its last byte, or 2 if that is the stack's own.
+fn neighbour(own: IpAddr) -> IpAddr {
+    let replace = |last: &mut u8| *last = if *last == 1 { 2 } else { 1 };
+    match own {
+        IpAddr::V4(address) => {
+            let [a, b, c, mut last] = address.octets();
+            replace(&mut last);
+            [a, b, c, last].into()
+        }
+        IpAddr::V6(address) => {
+            let mut octets = address.octets();
+            replace(&mut octets[15]);
+            octets.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(address: &str, gateway: &[&str]) -> TunOptions {
+        TunOptions {
+            tun: "t".into(),
+            address: vec![address.into()],
+            gateway: gateway.iter().filter_map(|g| g.parse().ok()).collect(),
+            mtu: None,
+            offload: Switch::On,
+        }
+    }
+
+    #[test]
+    fn the_host_gets_the_gateway_address_on_a_new_tun() {
+        let hosts = options("10.7.0.2/16", &["fd07::1", "10.7.0.9"]).host_addresses();
+        assert_eq!(hosts.ok(), Some(vec![([10, 7, 0, 9].into(), 16)]));
+    }
+
+    #[test]
+    fn without_a_gateway_the_host_gets_another_address_of_the_network() {
+        let hosts = options("10.7.0.1/24", &[]).host_addresses();
+        assert_eq!(hosts.ok(), Some(vec![([10, 7, 0, 2].into(), 24)]));
+    }
+
+    #[test]
+    fn an_address_without_prefix_length_is_refused_with_an_example() {
+        let error = options("10.7.0.2", &[]).host_addresses().unwrap_err();
+        assert!(error.to_string().contains("10.7.0.2/24"));
+    }
+}

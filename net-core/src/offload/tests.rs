@@ -1,1 +1,0 @@
-//! Tests of segmentation and merging.

@@ -1,0 +1,133 @@
+//! The queue in front of the device.
+
+use super::*;
+use crate::error::SocketError;
+use crate::iface::Iface;
+use crate::stack::MAX_TX_BATCH;
+
+fn flood(host: &mut Host, count: usize) {
+    let message = IcmpMessage::EchoRequest { ident: 1, seq: 1 };
+    for _ in 0..count {
+        host.inject(icmp(PEER, OURS, &message, b"x"));
+    }
+}
+
+#[test]
+fn the_queue_is_bounded_and_drops_are_counted() {
+    let mut host = Host::new();
+    flood(&mut host, Iface::QUEUE_LEN + 10);
+    host.assert_dropped(DropReason::TxQueueFull, 10);
+    assert_eq!(host.sent().len(), Iface::QUEUE_LEN);
+    assert_eq!(host.stack.stats().icmp_echo_replies, 1000);
+}
+
+#[test]
+fn one_call_fills_the_batch_and_says_that_there_is_more() {
+    let mut host = Host::new();
+    flood(&mut host, MAX_TX_BATCH + 10);
+    let mut batch = TxBatch::default();
+    batch.push(TxPacket::default());
+    assert_eq!(
+        host.stack.poll_transmit(host.wire, &mut batch, host.now),
+        Transmit::More
+    );
+    assert_eq!(batch.len(), MAX_TX_BATCH);
+    assert_eq!(
+        host.stack.poll_transmit(host.wire, &mut batch, host.now),
+        Transmit::More
+    );
+    assert_eq!(batch.len(), MAX_TX_BATCH);
+    batch.clear();
+    assert_eq!(
+        host.stack.poll_transmit(host.wire, &mut batch, host.now),
+        Transmit::Idle
+    );
+    assert_eq!(batch.len(), 11);
+    assert_eq!(host.stack.stats().tx_packets, 74);
+}
+
+#[test]
+fn packets_carry_departure_header_length_and_their_own_identification() {
+    let mut host = Host::new();
+    flood(&mut host, 3);
+    let sent = host.sent();
+    let ids: Vec<u16> = sent.iter().map(|packet| Seen::new(packet).ip.id).collect();
+    assert_eq!(ids[1], ids[0].wrapping_add(1));
+    assert_eq!(ids[2], ids[0].wrapping_add(2));
+    assert!(sent.iter().all(|packet| packet.meta.departure == host.now));
+    assert!(sent.iter().all(|packet| packet.meta.header_len == 28));
+}
+
+#[test]
+fn a_device_that_sums_gets_the_pseudo_header_only() {
+    let mut host = Host::new();
+    let caps = DeviceCaps {
+        tx_checksum: true,
+        ..DeviceCaps::default()
+    };
+    let config = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let wire = host.stack.add_iface(config, caps).unwrap();
+    let id = host.udp("10.8.0.2:5");
+    let mut udp = host.stack.udp(id).unwrap();
+    udp.send(Bytes::from_static(b"hello"), Some(addr("10.8.0.1:9")))
+        .unwrap();
+    let mut sent = host.sent_over(wire);
+    let partial = crate::buf::Checksum::Partial {
+        start: 20,
+        offset: 6,
+    };
+    assert_eq!(sent[0].meta.checksum, partial);
+    transport::complete_checksum(&mut sent[0]);
+    assert_eq!(Seen::new(&sent[0]).data(), "hello");
+}
+
+#[test]
+fn a_full_queue_blocks_a_udp_sender_until_it_is_half_empty() {
+    let mut host = Host::new();
+    let id = host.udp("10.7.0.2:5");
+    let mut sent = 0;
+    let outcome = loop {
+        let mut udp = host.stack.udp(id).unwrap();
+        match udp.send(Bytes::from_static(b"x"), Some(addr("10.7.0.1:9"))) {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((sent, outcome), (Iface::QUEUE_LEN, SocketError::WouldBlock));
+    let writable = crate::socket::Readiness::WRITABLE;
+    assert!(!host.stack.readiness(id).contains(writable));
+    while host.stack.poll_event().is_some() {}
+    let mut batch = TxBatch::default();
+    for _ in 0..8 {
+        host.stack.poll_transmit(host.wire, &mut batch, host.now);
+        batch.clear();
+    }
+    let event = host.stack.poll_event().unwrap();
+    assert_eq!(event.socket, id);
+    assert!(event.ready.contains(writable));
+}
+
+#[test]
+fn removing_an_interface_gives_its_senders_their_buffers_back() {
+    let mut host = Host::new();
+    let id = host.udp("10.7.0.2:5");
+    host.stack.udp_settings_mut(id).unwrap().send_buffer = 100;
+    let mut udp = host.stack.udp(id).unwrap();
+    udp.send(Bytes::from_static(&[1; 90]), Some(addr("10.7.0.1:9")))
+        .unwrap();
+    let again = udp.send(Bytes::from_static(&[1; 90]), Some(addr("10.7.0.1:9")));
+    assert_eq!(again, Err(SocketError::WouldBlock));
+    let waiting = host.udp("10.7.0.2:6");
+    let mut udp = host.stack.udp(waiting).unwrap();
+    while udp.send(Bytes::new(), Some(addr("10.7.0.1:9"))).is_ok() {}
+    let late = host.udp("10.7.0.2:7");
+    let mut udp = host.stack.udp(late).unwrap();
+    let full = udp.send(Bytes::new(), Some(addr("10.7.0.1:9")));
+    assert_eq!(full, Err(SocketError::WouldBlock));
+    host.stack.remove_iface(host.wire);
+    for expected in [id, waiting, late] {
+        let event = host.stack.poll_event().unwrap();
+        assert_eq!(event.socket, expected);
+        assert!(event.ready.contains(crate::socket::Readiness::WRITABLE));
+    }
+}

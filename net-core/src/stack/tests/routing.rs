@@ -1,0 +1,209 @@
+//! Interfaces, routes and source addresses.
+
+use super::*;
+use crate::error::SocketError;
+
+fn source(host: &Host, dest: &str) -> Result<(usize, IpAddr), SocketError> {
+    let path = host.stack.route(ip(dest), None)?;
+    Ok((path.iface.index(), path.source))
+}
+
+#[test]
+fn destinations_on_and_off_the_link_leave_by_the_wire() {
+    let host = Host::new();
+    assert_eq!(source(&host, "10.7.0.9"), Ok((0, ip(OURS))));
+    assert_eq!(source(&host, "192.0.2.1"), Ok((0, ip(OURS))));
+    assert_eq!(source(&host, "fd07::9"), Ok((0, ip(OURS_V6))));
+    assert_eq!(source(&host, "2001:db8::1"), Ok((0, ip(OURS_V6))));
+}
+
+#[test]
+fn our_own_addresses_are_reached_over_the_loopback_from_themselves() {
+    let host = Host::new();
+    assert_eq!(source(&host, OURS), Ok((1, ip(OURS))));
+    assert_eq!(source(&host, OURS_V6), Ok((1, ip(OURS_V6))));
+    assert_eq!(source(&host, "127.0.0.1"), Ok((1, ip("127.0.0.1"))));
+    assert_eq!(source(&host, "127.9.9.9"), Ok((1, ip("127.0.0.1"))));
+    assert_eq!(source(&host, "::1"), Ok((1, ip("::1"))));
+}
+
+#[test]
+fn the_longest_prefix_and_then_the_lowest_metric_win() {
+    let mut host = Host::new();
+    let second = iface(
+        "tun1",
+        IfaceKind::PointToPoint,
+        1400,
+        &["10.8.0.2/24", "10.9.0.2/24"],
+    );
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let route = |prefix, metric| Route {
+        prefix: cidr(prefix),
+        via: None,
+        iface: second,
+        source: None,
+        metric,
+    };
+    host.stack.add_route(route("192.0.2.0/24", 5)).unwrap();
+    host.stack.add_route(route("0.0.0.0/0", 5)).unwrap();
+    assert_eq!(source(&host, "192.0.2.1"), Ok((2, ip("10.8.0.2"))));
+    assert_eq!(source(&host, "198.51.100.1"), Ok((0, ip(OURS))));
+    assert_eq!(source(&host, "10.9.0.7"), Ok((2, ip("10.9.0.2"))));
+    assert_eq!(host.stack.route(ip("192.0.2.1"), None).unwrap().mtu, 1400);
+
+    let generation = host.stack.route_generation();
+    assert!(host.stack.remove_route(cidr("192.0.2.0/24")));
+    assert!(!host.stack.remove_route(cidr("192.0.2.0/24")));
+    assert_ne!(host.stack.route_generation(), generation);
+    assert_eq!(source(&host, "192.0.2.1"), Ok((0, ip(OURS))));
+}
+
+#[test]
+fn the_source_is_on_the_next_hops_link_or_what_the_route_says() {
+    let mut host = Host::new();
+    let addresses = ["10.8.0.2/24", "10.9.0.2/24"];
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &addresses);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let mut route = Route {
+        prefix: cidr("192.0.2.0/24"),
+        via: Some(ip("10.9.0.1")),
+        iface: second,
+        source: None,
+        metric: 0,
+    };
+    host.stack.add_route(route).unwrap();
+    assert_eq!(source(&host, "192.0.2.1"), Ok((2, ip("10.9.0.2"))));
+    route.source = Some(ip("10.8.0.2"));
+    host.stack.add_route(route).unwrap();
+    assert_eq!(source(&host, "192.0.2.1"), Ok((2, ip("10.8.0.2"))));
+}
+
+#[test]
+fn a_link_local_destination_gets_a_link_local_source() {
+    let mut stack = Stack::new(Config::default(), Seed::from_u64(1), Instant::ZERO);
+    let addresses = ["fd07::2/64", "fe80::2/64", "fd08::2/64"];
+    let config = iface("tun0", IfaceKind::PointToPoint, 1500, &addresses);
+    let id = stack.add_iface(config, DeviceCaps::default()).unwrap();
+    let default = Route {
+        prefix: cidr("::/0"),
+        via: Some(ip("fe80::1")),
+        iface: id,
+        source: None,
+        metric: 0,
+    };
+    stack.add_route(default).unwrap();
+    let source = |dest| stack.route(ip(dest), None).map(|path| path.source);
+    assert_eq!(source("fe80::7"), Ok(ip("fe80::2")));
+    assert_eq!(source("fd08:1::7"), Ok(ip("fd08::2")));
+    assert_eq!(source("2001:db8::1"), Ok(ip("fd07::2")));
+}
+
+#[test]
+fn what_cannot_be_reached_says_why() {
+    let mut host = Host::new();
+    assert!(host.stack.remove_route(cidr("0.0.0.0/0")));
+    let error = |host: &Host, dest, source: Option<&str>| {
+        host.stack.route(ip(dest), source.map(ip)).unwrap_err()
+    };
+    assert_eq!(
+        error(&host, "192.0.2.1", None),
+        SocketError::NetworkUnreachable
+    );
+    assert_eq!(
+        error(&host, PEER, Some("10.7.0.77")),
+        SocketError::AddressNotAvailable
+    );
+    assert_eq!(
+        error(&host, PEER, Some(OURS_V6)),
+        SocketError::NetworkUnreachable
+    );
+    let leaving = error(&host, PEER, Some("127.0.0.1"));
+    assert!(matches!(leaving, SocketError::InvalidInput(_)));
+    host.stack.remove_iface(host.loopback);
+    assert_eq!(
+        error(&host, "127.0.0.1", None),
+        SocketError::NetworkUnreachable
+    );
+    assert_eq!(error(&host, OURS, None), SocketError::NetworkUnreachable);
+    host.stack.remove_iface(host.wire);
+    assert_eq!(
+        error(&host, "fd07::1", None),
+        SocketError::NetworkUnreachable
+    );
+    assert_eq!(host.stack.routes().count(), 0);
+    assert_eq!(host.stack.local_addresses().count(), 0);
+    assert_eq!(host.stack.ifaces().count(), 0);
+}
+
+#[test]
+fn impossible_interfaces_and_routes_are_refused() {
+    let mut host = Host::new();
+    let kind = IfaceKind::PointToPoint;
+    let bad = [
+        iface("tun0", kind, 1500, &["10.8.0.2/24"]),
+        iface("a", kind, 575, &[]),
+        iface("a", kind, 1279, &["fd08::2/64"]),
+        iface("a", kind, 1500, &["10.8.0.2/33"]),
+        iface("a", kind, 1500, &["224.0.0.1/24"]),
+        iface("a", kind, 1500, &["0.0.0.0/24"]),
+        iface("a", kind, 1500, &["ff02::1/64"]),
+        iface("lo2", IfaceKind::Loopback, 65535, &["127.0.0.2/8"]),
+    ];
+    for config in bad {
+        let text = std::format!("{config:?}");
+        let outcome = host.stack.add_iface(config, DeviceCaps::default());
+        assert!(
+            matches!(outcome, Err(SocketError::InvalidInput(_))),
+            "{text}"
+        );
+    }
+    let good = Route {
+        prefix: cidr("192.0.2.0/24"),
+        via: None,
+        iface: host.wire,
+        source: None,
+        metric: 0,
+    };
+    let bad = [
+        Route {
+            prefix: cidr("192.0.2.0/33"),
+            ..good
+        },
+        Route {
+            iface: IfaceId(9),
+            ..good
+        },
+        Route {
+            via: Some(ip("fd07::1")),
+            ..good
+        },
+        Route {
+            source: Some(ip("10.7.0.77")),
+            ..good
+        },
+        Route {
+            source: Some(ip(OURS_V6)),
+            ..good
+        },
+    ];
+    for route in bad {
+        let outcome = host.stack.add_route(route);
+        assert!(
+            matches!(outcome, Err(SocketError::InvalidInput(_))),
+            "{route:?}"
+        );
+    }
+}
+
+#[test]
+fn two_interfaces_may_share_a_prefix_and_one_may_go() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.7.0.3/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    assert_eq!(source(&host, "10.7.0.9"), Ok((0, ip(OURS))));
+    host.stack.remove_iface(host.wire);
+    assert_eq!(
+        source(&host, "10.7.0.9"),
+        Ok((second.index(), ip("10.7.0.3")))
+    );
+}

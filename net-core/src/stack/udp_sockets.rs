@@ -1,0 +1,261 @@
+//! What the application does to UDP sockets: bind, connect, send, close.
+
+use super::Stack;
+use crate::buf::TxPacket;
+use crate::error::SocketError;
+use crate::ip::{IpMeta, Path};
+use crate::socket::{Claim, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::udp::{Bound, Peer};
+use crate::wire::udp::HEADER_LEN;
+use crate::wire::{UdpHeader, ip};
+use bytes::Bytes;
+use core::net::{IpAddr, SocketAddr};
+
+/// The longest payload of a datagram: 65,535 bytes less the headers that the length fields count.
+const MAX_PAYLOAD_V4: usize = 65_507;
+const MAX_PAYLOAD_V6: usize = 65_527;
+
+impl Stack {
+    /// See [`bind`](Self::bind).
+    pub(super) fn udp_bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), SocketError> {
+        let socket = self.udp_socket(id)?;
+        if socket.bound.is_some() {
+            return Err(SocketError::InvalidInput("the socket is bound already"));
+        }
+        let addr = accept_addr(addr, socket.family, socket.settings.only_v6)?;
+        if !self.addresses.is_broadcast(addr.ip()) {
+            self.check_local(addr.ip())?;
+        }
+        self.udp_claim(id, addr)
+    }
+
+    /// Makes the socket the owner of `addr`.
+    fn udp_claim(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), SocketError> {
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let claim = Claim {
+            addr,
+            only_v6: socket.settings.only_v6,
+            reuse_address: socket.settings.reuse_address,
+            reuse_port: socket.settings.reuse_port,
+        };
+        let port = self.udp.ports.bind(claim, id, true)?;
+        socket.bound = Some(Bound {
+            addr: SocketAddr::new(addr.ip(), port),
+            only_v6: claim.only_v6,
+        });
+        Ok(())
+    }
+
+    /// Gives a socket without a local address the wildcard and a free port.
+    fn udp_autobind(&mut self, id: SocketId) -> Result<Bound, SocketError> {
+        let socket = self.udp_socket(id)?;
+        if let Some(bound) = socket.bound {
+            return Ok(bound);
+        }
+        let wildcard = SocketAddr::new(socket.family.unspecified(), 0);
+        self.udp_claim(id, wildcard).map_err(|error| match error {
+            // The caller asked for no address, so the kernel says EAGAIN here.
+            SocketError::AddressInUse => SocketError::WouldBlock,
+            error => error,
+        })?;
+        self.udp_socket(id)?.bound.ok_or(SocketError::NoSuchSocket)
+    }
+
+    /// See [`connect`](Self::connect).
+    pub(super) fn udp_connect(
+        &mut self,
+        id: SocketId,
+        addr: SocketAddr,
+    ) -> Result<(), SocketError> {
+        let (remote, path) = self.udp_route(id, addr)?;
+        let bound = self.udp_autobind(id)?;
+        let local = SocketAddr::new(path.source, bound.addr.port());
+        let key = FlowKey::new(local, remote);
+        if self.udp.flows.get(&key).is_some_and(|&other| other != id) {
+            return Err(SocketError::AddressInUse);
+        }
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let peer = Peer {
+            local,
+            remote,
+            path,
+        };
+        if let Some(old) = socket.peer.replace(peer) {
+            self.udp.flows.remove(&FlowKey::new(old.local, old.remote));
+        }
+        self.udp.flows.insert(key, id);
+        self.udp
+            .ports
+            .set_active(bound.addr, bound.only_v6, id, false)?;
+        self.changed(id);
+        Ok(())
+    }
+
+    /// See [`disconnect`](Self::disconnect).
+    pub(super) fn udp_disconnect(&mut self, id: SocketId) -> Result<(), SocketError> {
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let peer = socket.peer.take().ok_or(SocketError::NotConnected)?;
+        self.udp
+            .flows
+            .remove(&FlowKey::new(peer.local, peer.remote));
+        match socket.bound {
+            Some(bound) => self
+                .udp
+                .ports
+                .set_active(bound.addr, bound.only_v6, id, true),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the socket out of every table.
+    pub(super) fn udp_close(&mut self, id: SocketId) {
+        let Some(SocketKind::Udp(socket)) = self.remove_socket(id) else {
+            return;
+        };
+        if let Some(peer) = socket.peer {
+            self.udp
+                .flows
+                .remove(&FlowKey::new(peer.local, peer.remote));
+        }
+        if let Some(bound) = socket.bound {
+            self.udp.ports.release(bound.addr, bound.only_v6, id);
+        }
+        self.memory.release(socket.charged());
+    }
+
+    /// Where a socket's datagram to `addr` goes, and how.
+    fn udp_route(&self, id: SocketId, addr: SocketAddr) -> Result<(SocketAddr, Path), SocketError> {
+        let socket = self.udp_socket(id)?;
+        let remote = accept_addr(addr, socket.family, socket.settings.only_v6)?;
+        if remote.port() == 0 {
+            return Err(SocketError::InvalidInput("port 0 is no destination"));
+        }
+        let source = socket
+            .source()
+            .filter(|&source| !self.addresses.is_broadcast(source));
+        let remote = Self::meant_dest(remote, source);
+        if self.addresses.is_broadcast(remote.ip()) && !socket.settings.broadcast {
+            return Err(SocketError::PermissionDenied(
+                "set the broadcast option to send to a broadcast address",
+            ));
+        }
+        Ok((remote, self.route(remote.ip(), source)?))
+    }
+
+    /// See [`Udp::send`](crate::udp::Udp::send).
+    pub(crate) fn udp_send(
+        &mut self,
+        id: SocketId,
+        payload: Bytes,
+        to: Option<SocketAddr>,
+    ) -> Result<(), SocketError> {
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        if let Some(error) = socket.take_error() {
+            return Err(error);
+        }
+        let (remote, path) = match (to, socket.peer) {
+            (Some(to), _) => self.udp_route(id, to)?,
+            (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
+            (None, None) => return Err(SocketError::DestinationRequired),
+        };
+        let header_len = check_len(payload.len(), remote.ip(), path.mtu)?;
+        let bound = self.udp_autobind(id)?;
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let cost = payload.len() + header_len;
+        let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
+        if !fits {
+            socket.blocked = true;
+            return Err(SocketError::WouldBlock);
+        }
+        let Some(iface) = self
+            .ifaces
+            .get_mut(path.iface.index())
+            .and_then(Option::as_mut)
+        else {
+            return Err(SocketError::NetworkUnreachable);
+        };
+        if !iface.has_room() {
+            socket.blocked = true;
+            iface.blocked.push(id);
+            return Err(SocketError::WouldBlock);
+        }
+        socket.unsent += cost;
+        let meta = IpMeta {
+            source: path.source,
+            dest: remote.ip(),
+            protocol: ip::UDP,
+            tos: socket.settings.tos,
+            ttl: socket.settings.ttl.unwrap_or(self.config.ttl),
+            dont_fragment: true,
+        };
+        let packet = datagram(bound.addr.port(), remote.port(), payload);
+        self.ip_send_owned(&path, meta, packet, id);
+        self.stats.udp_out += 1;
+        Ok(())
+    }
+
+    /// The way to a connected peer, looked up again only if routes have changed.
+    fn udp_path(&mut self, id: SocketId, peer: &Peer) -> Result<Path, SocketError> {
+        if peer.path.generation == self.route_generation() {
+            return Ok(peer.path);
+        }
+        let path = self.route(peer.remote.ip(), Some(peer.local.ip()))?;
+        if let Some(peer) = self
+            .sockets
+            .udp_mut(id)
+            .and_then(|socket| socket.peer.as_mut())
+        {
+            peer.path = path;
+        }
+        Ok(path)
+    }
+
+    /// A datagram of `len` bytes, headers included, has left; its sender may go on.
+    pub(super) fn udp_sent(&mut self, id: SocketId, len: usize) {
+        let Some(socket) = self.sockets.udp_mut(id) else {
+            return;
+        };
+        socket.unsent = socket.unsent.saturating_sub(len);
+        if socket.unsent <= socket.settings.send_buffer / 2 {
+            self.udp_unblock(id);
+        }
+    }
+
+    /// There is room again for who waited for it.
+    pub(super) fn udp_unblock(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.udp_mut(id)
+            && core::mem::take(&mut socket.blocked)
+        {
+            self.changed(id);
+        }
+    }
+}
+
+/// Checks a payload's length against protocol and MTU; the length of the headers in front.
+fn check_len(len: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
+    let (max, header_len) = match dest {
+        IpAddr::V4(_) => (MAX_PAYLOAD_V4, 20 + HEADER_LEN),
+        IpAddr::V6(_) => (MAX_PAYLOAD_V6, 40 + HEADER_LEN),
+    };
+    if len > max || len + header_len > usize::from(mtu) {
+        return Err(SocketError::MessageTooLong);
+    }
+    Ok(header_len)
+}
+
+/// A datagram without its IP header.
+fn datagram(source_port: u16, dest_port: u16, payload: Bytes) -> TxPacket {
+    let length = payload.len() + HEADER_LEN;
+    let header = UdpHeader {
+        source_port,
+        dest_port,
+        length: u16::try_from(length).unwrap_or(u16::MAX),
+        checksum: 0,
+    };
+    let mut packet = TxPacket::default();
+    header.emit(&mut packet.head);
+    if !payload.is_empty() {
+        packet.body.push(payload);
+    }
+    packet
+}

@@ -1,0 +1,19 @@
+//! TCP against a peer that the test plays: one file for each area of the RFCs.
+//!
+//! A test is a story: the peer `sends` and `expects` segments, the application acts, time passes.
+//! Sequence numbers are relative to each side's SYN, and every payload byte follows a pattern that
+//! both directions are checked against.
+
+mod close;
+mod data;
+mod handshake;
+mod loss;
+mod nagle;
+mod peer;
+mod reset;
+mod segment;
+mod timers;
+mod window;
+
+use peer::Peer;
+use segment::{ACK, FIN, FIN_ACK, RST, RST_ACK, SYN, SYN_ACK, Seg, ms, secs, syn, tcp};

@@ -1,0 +1,113 @@
+use super::{bytes, cases};
+use crate::wire::checksum::{Sum, checksum, copy_and_sum, pseudo_header, update};
+use proptest::prelude::*;
+use std::vec;
+
+/// RFC 1071 §4.1, word for word.
+fn by_the_book(bytes: &[u8]) -> u16 {
+    let mut sum = 0_u64;
+    for pair in bytes.chunks(2) {
+        let low = pair.get(1).copied().unwrap_or(0);
+        sum += u64::from(u16::from_be_bytes([pair[0], low]));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).expect("folded")
+}
+
+#[test]
+fn agrees_with_the_example_of_the_rfc() {
+    let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+    assert_eq!(checksum(&bytes), !0xddf2);
+}
+
+#[test]
+fn sums_a_whole_packet_of_ones() {
+    let bytes = vec![0xff; 65535];
+    assert_eq!(checksum(&bytes), by_the_book(&bytes));
+}
+
+#[test]
+fn of_nothing_is_all_ones() {
+    assert_eq!(checksum(&[]), 0xffff);
+    assert_eq!(Sum::new().partial(), 0);
+}
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    #[test]
+    fn agrees_with_the_book(data in bytes(3000)) {
+        prop_assert_eq!(checksum(&data), by_the_book(&data));
+    }
+
+    #[test]
+    fn pieces_of_any_length_sum_up_to_the_whole(pieces in prop::collection::vec(bytes(90), 0..8)) {
+        let (mut sum, mut joined) = (Sum::new(), Sum::new());
+        for piece in &pieces {
+            sum.add_bytes(piece);
+            let mut alone = Sum::new();
+            alone.add_bytes(piece);
+            joined.add(alone);
+        }
+        let expected = by_the_book(&pieces.concat());
+        prop_assert_eq!(sum.fold(), expected);
+        prop_assert_eq!(sum.partial(), !expected);
+        prop_assert_eq!(joined.fold(), expected);
+    }
+
+    #[test]
+    fn copying_sums_what_it_copies(first in bytes(7), data in bytes(5000), room in 0_usize..6000) {
+        let mut sum = Sum::new();
+        sum.add_bytes(&first);
+        let mut out = vec![0; room];
+        let copied = copy_and_sum(&data, &mut out, &mut sum);
+        prop_assert_eq!(copied, data.len().min(room));
+        prop_assert_eq!(&out[..copied], &data[..copied]);
+        prop_assert!(out[copied..].iter().all(|&byte| byte == 0));
+        prop_assert_eq!(sum.fold(), by_the_book(&[&first[..], &data[..copied]].concat()));
+    }
+
+    #[test]
+    fn an_update_equals_a_new_sum(
+        mut data in prop::collection::vec(any::<u8>(), 8..64),
+        at in 0_usize..4,
+        new in any::<u16>(),
+    ) {
+        // RFC 1624 §3: the sum of a real header is never all zero.
+        data[7] |= 1;
+        let before = checksum(&data);
+        let at = 2 * at.min(2);
+        let old = u16::from_be_bytes([data[at], data[at + 1]]);
+        data[at..at + 2].copy_from_slice(&new.to_be_bytes());
+        prop_assert_eq!(update(before, old, new), checksum(&data));
+    }
+
+    #[test]
+    fn numbers_count_as_their_bytes(a in any::<u16>(), b in any::<u32>()) {
+        let mut sum = Sum::new();
+        sum.add_u16(a);
+        sum.add_u32(b);
+        prop_assert_eq!(sum.fold(), by_the_book(&[&a.to_be_bytes()[..], &b.to_be_bytes()].concat()));
+    }
+
+    #[test]
+    fn the_pseudo_header_counts_as_its_bytes(
+        (source, dest) in super::addresses(),
+        protocol in any::<u8>(),
+        len in any::<u32>(),
+    ) {
+        let octets = |address| match address {
+            core::net::IpAddr::V4(address) => address.octets().to_vec(),
+            core::net::IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        let header = [
+            &octets(source)[..],
+            &octets(dest),
+            &len.to_be_bytes(),
+            &[0, 0, 0, protocol],
+        ].concat();
+        prop_assert_eq!(pseudo_header(source, dest, protocol, len).fold(), by_the_book(&header));
+    }
+}

@@ -1,0 +1,148 @@
+//! Where packets come from and go to.
+//!
+//! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
+//! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
+//! `Tun`. A [`PcapTap`] around any of them writes a capture.
+
+mod crossing;
+#[cfg(target_os = "linux")]
+mod framing;
+mod impair;
+mod link;
+mod loopback;
+#[cfg(target_os = "linux")]
+mod netlink;
+mod pair;
+mod pcap;
+mod pool;
+#[cfg(target_os = "linux")]
+pub(crate) mod sys;
+#[cfg(test)]
+mod tests;
+#[cfg(target_os = "linux")]
+mod tun;
+
+pub use impair::LinkConfig;
+pub use link::{LinkCounters, LinkStats};
+pub use loopback::Loopback;
+pub use pair::{PairEnd, pair};
+pub use pcap::PcapTap;
+#[cfg(target_os = "linux")]
+pub use tun::{Tun, TunBuilder, TunStats};
+
+use crate::clock::Clock;
+use net_core::DeviceCaps;
+use net_core::buf::{RxBatch, TxBatch};
+use net_core::time::Instant;
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+/// One queue of packets towards somewhere. It has one owner and never blocks.
+pub trait Device: Send + 'static {
+    /// What it does for the stack; constant over its life.
+    fn caps(&self) -> DeviceCaps;
+
+    /// Largest IP packet in bytes that it takes; constant over its life. Super-segments are larger.
+    fn mtu(&self) -> u16;
+
+    /// Tells the device by which clock `now` and [`poll_timeout`](Self::poll_timeout) count. The
+    /// driver calls it once, before anything else.
+    fn attach(&mut self, clock: Clock) {
+        let _ = clock;
+    }
+
+    /// Receives up to `budget` packets and appends them to `batch`.
+    ///
+    /// Ready with how many there were, at least one; or Pending, with the waker of `cx` registered
+    /// and nothing left to receive.
+    ///
+    /// # Errors
+    /// An error is the end of the device.
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut RxBatch,
+        budget: usize,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sends packets from the front of `batch` and takes them out of it.
+    ///
+    /// Ready when all have left (or were dropped, as networks do), Pending when the device is full:
+    /// then the rest stays in order and the waker of `cx` is registered.
+    ///
+    /// # Errors
+    /// An error is the end of the device.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut TxBatch,
+        now: Instant,
+    ) -> Poll<io::Result<()>>;
+
+    /// Whether a round over this device ends without a system call, so that a caller may run it.
+    fn inline(&self) -> bool {
+        false
+    }
+
+    /// When [`poll_recv`](Self::poll_recv) will next have something though nobody wakes: a link
+    /// with delay holds packets back. It moves earlier only together with a wake.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// A device of any kind, for a choice made at run time.
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn caps(&self) -> DeviceCaps {
+        (**self).caps()
+    }
+
+    fn mtu(&self) -> u16 {
+        (**self).mtu()
+    }
+
+    fn attach(&mut self, clock: Clock) {
+        (**self).attach(clock);
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut RxBatch,
+        budget: usize,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_recv(cx, batch, budget)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut TxBatch,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        (**self).poll_send(cx, batch, now)
+    }
+
+    fn inline(&self) -> bool {
+        (**self).inline()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+}
+
+/// Wakes, if there is somebody; for after the unlock.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// Keeps the waker of `cx`, cloning it only if another one is there.
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}

@@ -1,0 +1,84 @@
+//! Addresses of the host's interfaces, by netlink (`rtnetlink(7)`).
+
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto,
+    socket_with,
+};
+use std::io;
+use std::net::IpAddr;
+
+/// Adds `address` with the route to its prefix to the interface with `index`; it may be there.
+///
+/// # Errors
+/// What the kernel says: EPERM without CAP_NET_ADMIN, EACCES where IPv6 is switched off.
+pub(super) fn add_address(index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        NETLINK_ROUTE,
+    )?;
+    let request = new_address(index, address, prefix_len);
+    sendto(
+        &socket,
+        &request,
+        SendFlags::empty(),
+        &SocketAddrNetlink::new(0, 0),
+    )?;
+    let mut answer = [0; 512];
+    let (len, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
+    acknowledged(&answer[..len])
+}
+
+fn new_address(index: u32, address: IpAddr, prefix_len: u8) -> Vec<u8> {
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (AddressFamily::INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (AddressFamily::INET6, address.octets().to_vec()),
+    };
+    let family = u8::try_from(family.as_raw()).expect("families are small numbers");
+    let mut body = vec![family, prefix_len, IFA_F_NODAD, RT_SCOPE_UNIVERSE];
+    body.extend(index.to_ne_bytes());
+    for kind in [IFA_LOCAL, IFA_ADDRESS] {
+        let len = u16::try_from(4 + octets.len()).expect("at most 20");
+        body.extend(len.to_ne_bytes());
+        body.extend(kind.to_ne_bytes());
+        body.extend(&octets);
+    }
+    let len = u32::try_from(HEADER_LEN + body.len()).expect("at most 64");
+    let mut message = Vec::with_capacity(HEADER_LEN + body.len());
+    message.extend(len.to_ne_bytes());
+    message.extend(RTM_NEWADDR.to_ne_bytes());
+    message.extend((NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE).to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(body);
+    message
+}
+
+/// Reads the errno out of an NLMSG_ERROR, where 0 says that all is well.
+fn acknowledged(answer: &[u8]) -> io::Result<()> {
+    let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok());
+    let errno = answer
+        .get(HEADER_LEN..HEADER_LEN + 4)
+        .and_then(|bytes| bytes.try_into().ok());
+    match (kind.map(u16::from_ne_bytes), errno.map(i32::from_ne_bytes)) {
+        (Some(NLMSG_ERROR), Some(0)) => Ok(()),
+        (Some(NLMSG_ERROR), Some(errno)) => Err(io::Error::from_raw_os_error(-errno)),
+        _ => Err(io::Error::other("an answer from netlink that is none")),
+    }
+}
+
+/// The protocol with the number 0.
+const NETLINK_ROUTE: Option<Protocol> = None;
+const HEADER_LEN: usize = 16;
+const NLMSG_ERROR: u16 = 2;
+const RTM_NEWADDR: u16 = 20;
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_ACK: u16 = 0x4;
+const NLM_F_REPLACE: u16 = 0x100;
+const NLM_F_CREATE: u16 = 0x400;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+/// Usable at once: nobody else is on a point-to-point link to ask.
+const IFA_F_NODAD: u8 = 0x02;
+const RT_SCOPE_UNIVERSE: u8 = 0;

@@ -1,0 +1,291 @@
+//! A capture of everything that goes through a device.
+
+use super::{Device, crossing};
+use crate::clock::Clock;
+use bytes::BytesMut;
+use net_core::DeviceCaps;
+use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
+use net_core::time::Instant;
+use pcap_file::pcapng::PcapNgWriter;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption,
+};
+use pcap_file::{DataLink, PcapError};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A device that writes what goes through another one as pcapng, which Wireshark opens.
+///
+/// Packets are written as the stack sees them: a super-segment is one large packet. Checksums that
+/// a device was to compute are complete in the copy. Times are nanoseconds of the clock that drives
+/// the stack, from the date at which the capture began.
+///
+/// ```no_run
+/// use net_tokio::device::{Loopback, PcapTap};
+/// # fn main() -> std::io::Result<()> {
+/// let file = std::io::BufWriter::new(std::fs::File::create("lo.pcapng")?);
+/// let device = PcapTap::new(Loopback::new(), "lo", file)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Every packet costs a copy and a write, so give it a [`BufWriter`](io::BufWriter); it is flushed
+/// when the tap is dropped. If a write fails the capture ends, with a warning, and the device
+/// lives on.
+pub struct PcapTap<D> {
+    device: D,
+    writer: Option<PcapNgWriter<Box<dyn Write + Send>>>,
+    clock: Clock,
+    /// The date at which the clock showed zero.
+    epoch: Duration,
+    /// Packets at the front of the batch to send that have been written, but that the device has
+    /// not taken yet.
+    written: usize,
+    scratch: BytesMut,
+}
+
+impl<D: Device> PcapTap<D> {
+    /// Captures what goes through `device` into `writer`; `name` is what the capture calls it.
+    ///
+    /// # Errors
+    /// If the head of the file cannot be written.
+    pub fn new(device: D, name: &str, writer: impl Write + Send + 'static) -> io::Result<Self> {
+        let writer: Box<dyn Write + Send> = Box::new(writer);
+        let mut writer = PcapNgWriter::new(writer).map_err(as_io)?;
+        writer
+            .write_pcapng_block(InterfaceDescriptionBlock {
+                linktype: DataLink::RAW,
+                snaplen: 0,
+                options: vec![
+                    InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
+                    InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
+                ],
+            })
+            .map_err(as_io)?;
+        let clock = Clock::new();
+        Ok(Self {
+            device,
+            writer: Some(writer),
+            epoch: epoch_of(clock),
+            clock,
+            written: 0,
+            scratch: BytesMut::new(),
+        })
+    }
+
+    fn write_received(&mut self, packet: &RxPacket) {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&packet.frame);
+        for chunk in &packet.frags {
+            self.scratch.extend_from_slice(&chunk.bytes);
+        }
+        crossing::complete(packet.meta.checksum, &mut self.scratch);
+        self.write(INBOUND, self.clock.now());
+    }
+
+    fn write_sent(&mut self, packet: &TxPacket, now: Instant) {
+        self.scratch.clear();
+        crossing::copy_completed(packet, &mut self.scratch);
+        self.write(OUTBOUND, now);
+    }
+
+    fn write(&mut self, direction: u32, now: Instant) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        let block = EnhancedPacketBlock {
+            interface_id: 0,
+            timestamp: self.epoch + now.saturating_since(Instant::ZERO),
+            original_len: u32::try_from(self.scratch.len()).unwrap_or(u32::MAX),
+            data: Cow::Borrowed(&self.scratch),
+            options: vec![EnhancedPacketOption::Flags(direction)],
+        };
+        if let Err(error) = writer.write_pcapng_block(block) {
+            tracing::warn!(%error, "the capture ends: its file cannot be written");
+            self.writer = None;
+        }
+    }
+}
+
+impl<D: Device> Device for PcapTap<D> {
+    fn caps(&self) -> DeviceCaps {
+        self.device.caps()
+    }
+
+    fn mtu(&self) -> u16 {
+        self.device.mtu()
+    }
+
+    fn attach(&mut self, clock: Clock) {
+        self.clock = clock;
+        self.epoch = epoch_of(clock);
+        self.device.attach(clock);
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut RxBatch,
+        budget: usize,
+    ) -> Poll<io::Result<usize>> {
+        let before = batch.len();
+        let received = self.device.poll_recv(cx, batch, budget);
+        for packet in batch.packets().iter().skip(before) {
+            self.write_received(packet);
+        }
+        received
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut TxBatch,
+        now: Instant,
+    ) -> Poll<io::Result<()>> {
+        for packet in batch.packets().iter().skip(self.written) {
+            self.write_sent(packet, now);
+        }
+        let sent = self.device.poll_send(cx, batch, now);
+        self.written = batch.len();
+        sent
+    }
+
+    fn inline(&self) -> bool {
+        self.device.inline()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.device.poll_timeout()
+    }
+}
+
+impl<D: fmt::Debug> fmt::Debug for PcapTap<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PcapTap")
+            .field("device", &self.device)
+            .field("capturing", &self.writer.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D> Drop for PcapTap<D> {
+    fn drop(&mut self) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        if let Err(error) = writer.get_mut().flush() {
+            tracing::warn!(%error, "the end of the capture could not be written");
+        }
+    }
+}
+
+fn epoch_of(clock: Clock) -> Duration {
+    let date = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    date.saturating_sub(clock.now().saturating_since(Instant::ZERO))
+}
+
+fn as_io(error: PcapError) -> io::Error {
+    match error {
+        PcapError::IoError(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+/// `if_tsresol`: 10⁻⁹ s.
+const NANOSECONDS: u8 = 9;
+/// `epb_flags`: direction.
+const INBOUND: u32 = 1;
+const OUTBOUND: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::tests::{batch, datagram, receive, send};
+    use crate::device::{LinkConfig, pair};
+    use net_core::Seed;
+    use net_core::time::Duration;
+    use pcap_file::pcapng::{Block, PcapNgReader};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct File(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for File {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn packets_in(file: &File) -> Vec<(Duration, Vec<u8>)> {
+        let bytes = file.0.lock().unwrap().clone();
+        let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
+        let mut packets = Vec::new();
+        while let Some(block) = reader.next_block() {
+            match block.unwrap() {
+                Block::InterfaceDescription(block) => assert_eq!(block.linktype, DataLink::RAW),
+                Block::EnhancedPacket(block) => {
+                    packets.push((block.timestamp, block.data.into_owned()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        packets
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn both_directions_are_written_with_complete_checksums() {
+        let config = LinkConfig {
+            delay: Duration::from_millis(20),
+            offload: true,
+            ..LinkConfig::default()
+        };
+        let (near, far) = pair(config.clone(), config, Seed::from_u64(1));
+        let file = File::default();
+        let mut near = PcapTap::new(near, "near", file.clone()).unwrap();
+        let mut far = PcapTap::new(far, "far", file.clone()).unwrap();
+        let clock = Clock::new();
+        near.attach(clock);
+        far.attach(clock);
+        send(&mut near, clock, batch([datagram(b"request", true)])).await;
+        assert_eq!(receive(&mut far, clock).await.len(), 1);
+        drop((near, far));
+        let mut complete = datagram(b"request", false).head.to_vec();
+        complete.extend_from_slice(b"request");
+        let written = file.0.lock().unwrap();
+        let copies = written
+            .windows(complete.len())
+            .filter(|window| *window == complete)
+            .count();
+        assert_eq!(copies, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_capture_reads_back_with_its_times() {
+        let (near, _far) = pair(
+            LinkConfig::default(),
+            LinkConfig::default(),
+            Seed::from_u64(1),
+        );
+        let file = File::default();
+        let mut near = PcapTap::new(near, "near", file.clone()).unwrap();
+        let clock = Clock::new();
+        near.attach(clock);
+        send(&mut near, clock, batch([datagram(b"one", false)])).await;
+        tokio::time::advance(Duration::from_millis(1500)).await;
+        send(&mut near, clock, batch([datagram(b"two", false)])).await;
+        let packets = packets_in(&file);
+        assert_eq!(packets.len(), 2);
+        assert!(packets[0].1.ends_with(b"one") && packets[1].1.ends_with(b"two"));
+        assert_eq!(packets[1].0 - packets[0].0, Duration::from_millis(1500));
+    }
+}

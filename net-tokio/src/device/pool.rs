@@ -1,0 +1,105 @@
+//! Receive buffers that come back.
+
+use bytes::BytesMut;
+use std::collections::VecDeque;
+
+/// A bounded FIFO of equal buffers.
+///
+/// A buffer goes out empty, is filled, and what was filled is split off; the rest, which names the
+/// same memory, is given back at once. It serves again when everybody has dropped the filled part,
+/// so the steady state allocates nothing.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    size: usize,
+    limit: usize,
+    parents: VecDeque<BytesMut>,
+}
+
+impl Pool {
+    /// Buffers of `size` bytes, of which at most `limit` are remembered.
+    pub(crate) fn new(size: usize, limit: usize) -> Self {
+        Self {
+            size,
+            limit,
+            parents: VecDeque::new(),
+        }
+    }
+
+    /// Bytes of memory that one buffer keeps alive.
+    pub(crate) fn pins(&self) -> u32 {
+        u32::try_from(self.size).unwrap_or(u32::MAX)
+    }
+
+    /// An empty buffer with room for the pool's size.
+    pub(crate) fn take(&mut self) -> BytesMut {
+        for _ in 0..self.parents.len().min(ATTEMPTS) {
+            let Some(mut parent) = self.parents.pop_front() else {
+                break;
+            };
+            if parent.try_reclaim(self.size) {
+                return parent;
+            }
+            self.parents.push_back(parent);
+        }
+        BytesMut::with_capacity(self.size)
+    }
+
+    /// Gives back what was left after the filled part had been split off.
+    pub(crate) fn give(&mut self, rest: BytesMut) {
+        if self.parents.len() >= self.limit {
+            self.parents.pop_front();
+        }
+        self.parents.push_back(rest);
+    }
+
+    /// A buffer that `fill` has written to.
+    pub(crate) fn filled(&mut self, fill: impl FnOnce(&mut BytesMut)) -> BytesMut {
+        let mut buffer = self.take();
+        fill(&mut buffer);
+        let filled = buffer.split();
+        self.give(buffer);
+        filled
+    }
+}
+
+/// How many buffers are looked at, oldest first, before a new one is made.
+const ATTEMPTS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_buffer_serves_again() {
+        let mut pool = Pool::new(2048, 8);
+        let first = pool.filled(|buffer| buffer.extend_from_slice(&[1; 1500]));
+        let at = first.as_ptr();
+        drop(first);
+        let second = pool.filled(|buffer| buffer.extend_from_slice(&[2; 40]));
+        assert_eq!(second.as_ptr(), at);
+        assert_eq!(&second[..], &[2; 40]);
+    }
+
+    #[test]
+    fn a_buffer_in_use_is_not_touched() {
+        let mut pool = Pool::new(64, 8);
+        let held: Vec<_> = (0..100u8)
+            .map(|number| pool.filled(|buffer| buffer.extend_from_slice(&[number; 64])))
+            .collect();
+        for (number, buffer) in (0u8..).zip(&held) {
+            assert_eq!(&buffer[..], &[number; 64]);
+        }
+        assert!(pool.parents.len() <= 8);
+    }
+
+    #[test]
+    fn frozen_slices_keep_the_buffer() {
+        let mut pool = Pool::new(64, 8);
+        let slice = pool
+            .filled(|buffer| buffer.extend_from_slice(b"hello"))
+            .freeze()
+            .slice(1..3);
+        let other = pool.filled(|buffer| buffer.extend_from_slice(b"world"));
+        assert_eq!((&slice[..], &other[..]), (&b"el"[..], &b"world"[..]));
+    }
+}

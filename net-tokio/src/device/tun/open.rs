@@ -1,0 +1,268 @@
+//! Opening or making a TUN, and what stands in the way.
+
+use super::{Counters, Framing, Io, Tun};
+use crate::device::{netlink, sys};
+use net_core::DeviceCaps;
+use net_core::offload::vnet;
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tun::AbstractDevice;
+
+/// How to open or make a [`Tun`].
+///
+/// What is not asked for is left as it is, so that a persistent TUN that somebody else has set up
+/// (`ip tuntap add dev tun0 mode tun user me`, an address, `up`) can be used without any privilege.
+/// Offloads are the exception: the kernel remembers those of the last user, so they are set at
+/// every open, also to *off*.
+#[derive(Debug, Clone)]
+pub struct TunBuilder {
+    name: String,
+    mtu: Option<u16>,
+    host_addresses: Vec<(IpAddr, u8)>,
+    offload: bool,
+}
+
+impl TunBuilder {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            mtu: None,
+            host_addresses: Vec::new(),
+            offload: true,
+        }
+    }
+
+    /// Largest IP packet in bytes, up to 65535. Left alone if not given: 1500 for a new TUN.
+    #[must_use]
+    pub fn mtu(mut self, mtu: u16) -> Self {
+        self.mtu = Some(mtu);
+        self
+    }
+
+    /// An address of the *kernel's* side, with the route to its prefix: `10.7.0.1`, 24. Any number
+    /// of them, IPv4 and IPv6 (which needs an MTU of 1280). The stack's address is another one
+    /// within the prefix and is given to the stack.
+    #[must_use]
+    pub fn host_address(mut self, address: IpAddr, prefix_len: u8) -> Self {
+        self.host_addresses.push((address, prefix_len));
+        self
+    }
+
+    /// Whether super-segments and checksums may be left to the kernel and taken from it. On; what
+    /// the kernel lacks is done without.
+    #[must_use]
+    pub fn offload(mut self, on: bool) -> Self {
+        self.offload = on;
+        self
+    }
+
+    /// Opens the TUN or makes it, sets it up, and brings it up.
+    ///
+    /// # Errors
+    /// `PermissionDenied`, `NotFound`, `ResourceBusy`, `InvalidInput` …, each with a text that says
+    /// what is missing and how to get it.
+    pub fn build(self) -> io::Result<Tun> {
+        self.check()?;
+        check_node()?;
+        let mut device = self.create()?;
+        let name = device.tun_name().map_err(io::Error::from)?;
+        let fd = sys::duplicate(&device)?;
+        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+        let caps = negotiate(&fd, self.offload)
+            .map_err(|error| explain(&error, &format!("cannot set the offloads of {name}")))?;
+        let mtu = self.configure(&mut device, &name)?;
+        let counters = Arc::new(Counters::default());
+        Ok(Tun {
+            framing: Framing::new(self.offload, mtu, counters.clone()),
+            io: Io::new(fd),
+            name,
+            mtu,
+            caps,
+            counters,
+        })
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let bad = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        let name = &self.name;
+        if name.is_empty()
+            || name.len() > NAME_MAX
+            || name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c == '\0')
+        {
+            return bad(format!(
+                "{name:?} is no interface name: 1 to {NAME_MAX} bytes without space, slash or colon"
+            ));
+        }
+        for &(address, prefix_len) in &self.host_addresses {
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            if prefix_len > most {
+                return bad(format!(
+                    "{address}/{prefix_len}: a prefix has at most {most} bits"
+                ));
+            }
+        }
+        if self.mtu.is_some_and(|mtu| mtu < MTU_MIN) {
+            return bad(format!("an MTU is at least {MTU_MIN}"));
+        }
+        Ok(())
+    }
+
+    fn create(&self) -> io::Result<tun::Device> {
+        let mut config = tun::Configuration::default();
+        config.tun_name(&self.name).platform_config(|platform| {
+            // Only that keeps it from configuring things by itself.
+            platform.ensure_root_privileges(false);
+            platform.vnet_hdr(self.offload);
+        });
+        tun::create(&config).map_err(|error| {
+            let error = io::Error::from(error);
+            let name = &self.name;
+            match Errno::from_io_error(&error) {
+                Some(Errno::PERM) => {
+                    explain(&error, &format!("cannot open or make the TUN {name}"))
+                }
+                Some(Errno::BUSY) => said(
+                    &error,
+                    format!(
+                        "another process has the TUN {name} open; choose another name or end it"
+                    ),
+                ),
+                Some(Errno::INVAL) => said(
+                    &error,
+                    format!(
+                        "{name} exists and is no TUN with one queue (perhaps a TAP, or made with \
+                         multi_queue); choose another name, or `ip link delete {name}`"
+                    ),
+                ),
+                _ => said(&error, format!("cannot open or make the TUN {name}")),
+            }
+        })
+    }
+
+    /// Brings the interface into the state that was asked for; its MTU.
+    fn configure(&self, device: &mut tun::Device, name: &str) -> io::Result<u16> {
+        let failed = |what: &str, error: io::Error| explain(&error, &format!("cannot {what}"));
+        let mut mtu = device.mtu().map_err(io::Error::from)?;
+        if let Some(wanted) = self.mtu
+            && wanted != mtu
+        {
+            device
+                .set_mtu(wanted)
+                .map_err(|error| failed(&format!("set the MTU of {name}"), error.into()))?;
+            mtu = wanted;
+        }
+        let socket = control_socket()?;
+        if !sys::is_up(&socket, name)? {
+            device
+                .enabled(true)
+                .map_err(|error| failed(&format!("bring {name} up"), error.into()))?;
+        }
+        if !self.host_addresses.is_empty() {
+            let index = name_to_index(&socket, name)?;
+            for &(address, prefix_len) in &self.host_addresses {
+                netlink::add_address(index, address, prefix_len).map_err(|error| {
+                    failed(
+                        &format!("give {name} the address {address}/{prefix_len}"),
+                        error,
+                    )
+                })?;
+            }
+        }
+        Ok(mtu)
+    }
+}
+
+/// Sets all that a persistent device keeps from its last user. What the device does for the stack.
+fn negotiate(fd: &OwnedFd, on: bool) -> io::Result<DeviceCaps> {
+    use sys::offload::{CSUM, TSO_ECN, TSO4, TSO6, USO4, USO6};
+    const TSO: u32 = CSUM | TSO4 | TSO6;
+    // Kernels refuse a set with a flag that they do not know.
+    const WISHES: [u32; 5] = [TSO | TSO_ECN | USO4 | USO6, TSO | USO4 | USO6, TSO, CSUM, 0];
+    sys::set_vnet_header_len(fd, i32::try_from(vnet::LEN).expect("ten"))?;
+    sys::set_vnet_little_endian(fd)?;
+    let wishes = if on { &WISHES[..] } else { &[0] };
+    let mut refusal = None;
+    for &flags in wishes {
+        match sys::set_offload(fd, flags) {
+            Ok(()) => {
+                return Ok(DeviceCaps {
+                    // With a vnet header the kernel always takes these two.
+                    tx_checksum: on,
+                    tso: on,
+                    uso: flags & USO4 != 0,
+                    software_gro: flags & TSO4 == 0,
+                });
+            }
+            Err(error) => refusal = Some(error),
+        }
+    }
+    Err(refusal.expect("at least one set was tried"))
+}
+
+/// Finds out what stands in the way of opening the device node, apart from what comes later.
+fn check_node() -> io::Result<()> {
+    let Err(errno) = rustix::fs::open(NODE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else {
+        return Ok(());
+    };
+    let error = io::Error::from(errno);
+    Err(match errno {
+        Errno::ACCESS | Errno::PERM => said(
+            &error,
+            format!(
+                "no permission to open {NODE} for reading and writing: run as root, or let an \
+                 administrator `chmod 0666 {NODE}`, or pass it into the container with \
+                 `--device {NODE}`; a capability does not help here, and in a user namespace \
+                 (`unshare -Urn`) the node's own permissions still count"
+            ),
+        ),
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => said(
+            &error,
+            format!(
+                "there is no {NODE}: load the module with `modprobe tun`, or pass the node into \
+                 the container with `--device {NODE}`"
+            ),
+        ),
+        _ => said(&error, format!("cannot open {NODE}")),
+    })
+}
+
+/// The text for an operation that needs CAP_NET_ADMIN, if that is what it lacked.
+fn explain(error: &io::Error, what: &str) -> io::Error {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return said(
+            error,
+            format!(
+                "{what}: CAP_NET_ADMIN is missing; run as root, or in a namespace of your own with \
+                 `unshare -Urn PROGRAM`, or `sudo setcap cap_net_admin+ep PROGRAM`, or let an \
+                 administrator prepare the device with `ip tuntap add dev NAME mode tun user USER`, \
+                 its address and `ip link set NAME up`"
+            ),
+        );
+    }
+    said(error, what.to_owned())
+}
+
+fn said(error: &io::Error, text: String) -> io::Error {
+    io::Error::new(error.kind(), format!("{text} ({error})"))
+}
+
+fn control_socket() -> io::Result<OwnedFd> {
+    Ok(socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
+const NODE: &str = "/dev/net/tun";
+/// `IFNAMSIZ` less the final zero.
+const NAME_MAX: usize = 15;
+/// What IPv4 asks of every link (RFC 791).
+const MTU_MIN: u16 = 68;

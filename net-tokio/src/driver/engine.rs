@@ -1,0 +1,327 @@
+//! What the driver, the handles and the sockets of a stack share.
+
+use super::mail::{Mail, Posted, Release};
+use super::round::{Core, Outcome};
+use super::{Parts, Time, time};
+use crate::error::{self, Ended};
+use crate::shared::{ChunkPool, Fault, Kick, RunRight, Stop, Touch, Turn};
+use crate::sync::MutexGuard;
+use net_core::{Instant, SocketError, SocketId};
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Wake, Waker};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A stack with its lock, its doorbell and its letter box.
+pub(crate) struct Engine {
+    bell: Arc<Doorbell>,
+    core: Turn<Core>,
+    mail: Mail,
+    pool: ChunkPool,
+    time: Time,
+    /// When the driver's timer goes off, in nanoseconds of the stack's clock; `u64::MAX` when it
+    /// is off. What is due later needs no attention.
+    armed: AtomicU64,
+    /// Tasks may run rounds.
+    inline: bool,
+    process_wide: bool,
+    /// Nobody holds a handle or a socket any more.
+    abandoned: AtomicBool,
+    ended: OnceLock<Ended>,
+    end: Notify,
+}
+
+impl Engine {
+    pub(super) fn new(parts: Parts) -> Self {
+        let bell = Arc::new(Doorbell { kick: Kick::new() });
+        let waker = Waker::from(Arc::clone(&bell));
+        let inline = parts.inline_rounds && parts.devices.iter().all(|each| each.device.inline());
+        let mut devices = parts.devices;
+        for each in &mut devices {
+            each.device.attach(parts.time.clock());
+        }
+        Self {
+            bell,
+            core: Turn::new(Core::new(parts.stack, devices, waker, parts.time.now())),
+            mail: Mail::new(),
+            pool: ChunkPool::new(),
+            time: parts.time,
+            armed: AtomicU64::new(u64::MAX),
+            inline,
+            process_wide: parts.process_wide,
+            abandoned: AtomicBool::new(false),
+            ended: OnceLock::new(),
+            end: Notify::new(),
+        }
+    }
+
+    /// Does something to the stack that sends nothing: waits for the round that runs, at most.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub(crate) fn control<R>(
+        &self,
+        f: impl FnOnce(&mut Core, Instant) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
+        let mut core = self.core.control();
+        if core.last_call.is_some() || self.ended.get().is_some() {
+            return Err(self.gone());
+        }
+        let now = core.tick(self.time.now());
+        let result = f(&mut core, now);
+        drop(core);
+        result.map_err(error::to_io)
+    }
+
+    /// As [`control`](Self::control), followed by a round, for what may send packets.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub(crate) fn act<R>(
+        &self,
+        f: impl FnOnce(&mut Core, Instant) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
+        let result = self.control(f);
+        self.ring();
+        result
+    }
+
+    /// As [`control`](Self::control), but only if nobody works on the stack now.
+    pub(crate) fn try_control<R>(&self, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
+        let mut core = self.core.try_round()?;
+        if core.last_call.is_some() || self.ended.get().is_some() {
+            return None;
+        }
+        core.tick(self.time.now());
+        Some(f(&mut core))
+    }
+
+    /// Looks at the stack, also after its end.
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&Core) -> R) -> R {
+        f(&self.core.control())
+    }
+
+    /// Says that the letter box has something: a round by the caller, or a wake of the driver.
+    pub(crate) fn ring(&self) {
+        if !self.inline {
+            self.bell.kick.kick();
+        } else if let Some(right) = self.take_right() {
+            self.run_inline(right);
+        }
+    }
+
+    /// Sees to what an operation on a slot asks for.
+    pub(crate) fn post<S: Posted>(&self, slot: &Arc<S>, touch: Touch) {
+        if S::post(slot, &self.mail, touch) {
+            self.ring();
+        }
+    }
+
+    /// Lets go of a socket that has no slot.
+    pub(crate) fn release(&self, id: SocketId) {
+        self.mail.release(Release::Close(id));
+        self.ring();
+    }
+
+    /// Resets a connection that nobody accepted; the caller rings.
+    pub(crate) fn refuse(&self, id: SocketId) {
+        self.mail.release(Release::Abort(id));
+    }
+
+    /// Memory for what is written.
+    pub(crate) fn pool(&self) -> &ChunkPool {
+        &self.pool
+    }
+
+    /// The error of every socket of a stack that has ended.
+    pub(crate) fn gone(&self) -> io::Error {
+        error::ended(self.ended.get().copied().unwrap_or(Ended::ShutDown))
+    }
+
+    /// Why an operation on a slot failed.
+    pub(crate) fn explain(&self, fault: Fault) -> io::Error {
+        match fault {
+            Fault::Socket(error) => error::to_io(error),
+            Fault::Gone => self.gone(),
+        }
+    }
+
+    /// Why an operation on a slot stopped, where that is an answer.
+    pub(crate) fn explain_stop(&self, stop: Stop) -> io::Error {
+        match stop {
+            Stop::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            Stop::Fault(fault) => self.explain(fault),
+        }
+    }
+
+    /// Begins the end; see [`Net::shutdown`](crate::Net::shutdown).
+    pub(crate) fn shutdown(&self, limit: Duration) {
+        let mut wakes = Vec::new();
+        let mut core = self.core.control();
+        if self.ended.get().is_some() {
+            return;
+        }
+        let now = core.tick(self.time.now());
+        core.close_all(&self.mail, now + limit, now, &mut wakes);
+        drop(core);
+        wakes.into_iter().for_each(Waker::wake);
+        self.bell.kick.kick();
+    }
+
+    /// Nobody is left to use the stack: it ends when it has delivered what was written.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+        self.bell.kick.kick();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(&self) {
+        let end = self.end.notified();
+        if self.ended.get().is_none() {
+            end.await;
+        }
+    }
+
+    pub(crate) fn is_process_wide(&self) -> bool {
+        self.process_wide
+    }
+
+    /// The end: every socket fails from now on. Only the first one counts.
+    pub(super) fn end(&self, how: Ended) {
+        if self.ended.set(how).is_err() {
+            return;
+        }
+        let mut wakes = Vec::new();
+        let mut core = self.core.control();
+        core.fail_all(&mut wakes);
+        let devices = core.take_devices();
+        drop(core);
+        drop(devices);
+        wakes.into_iter().for_each(Waker::wake);
+        self.end.notify_waiters();
+    }
+
+    pub(super) fn kick(&self) -> &Kick {
+        &self.bell.kick
+    }
+
+    pub(super) fn time(&self) -> Time {
+        self.time
+    }
+
+    pub(super) fn armed(&self) -> Instant {
+        Instant::from_nanos(self.armed.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_armed(&self, at: Instant) {
+        self.armed.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// One round, for the holder of the run right.
+    pub(super) fn round(&self, wakes: &mut Vec<Waker>) -> Outcome {
+        self.round_of(&mut self.core.round(), wakes)
+    }
+
+    fn round_of(&self, core: &mut Core, wakes: &mut Vec<Waker>) -> Outcome {
+        let abandoned = self.abandoned.load(Ordering::Acquire);
+        core.round(&self.mail, abandoned, || self.time.now(), wakes)
+    }
+
+    /// The run right for a task. A paused clock would jump to its next timer while another thread
+    /// still moves our bytes, so under one the task waits, in real time, which costs no virtual one.
+    fn take_right(&self) -> Option<RunRight<'_>> {
+        let right = self.bell.kick.try_run();
+        if right.is_some() || !time::is_paused() {
+            return right;
+        }
+        loop {
+            thread::yield_now();
+            if let Some(right) = self.bell.kick.try_run() {
+                return Some(right);
+            }
+        }
+    }
+
+    /// Rounds in a task until nothing is left to do, within a bound; the driver takes over the rest.
+    fn run_inline<'a>(&'a self, right: RunRight<'a>) {
+        let mut wakes = WAKES.try_with(Cell::take).unwrap_or_default();
+        let mut driver_is_needed = false;
+        let mut rounds = 0;
+        let mut right = Some(right);
+        while let Some(held) = right.take() {
+            let Some(mut core) = self.inline_turn() else {
+                driver_is_needed |= held.finish(true);
+                break;
+            };
+            let outcome = self.round_of(&mut core, &mut wakes);
+            drop(core);
+            driver_is_needed |=
+                outcome.ended.is_some() || outcome.next.is_some_and(|next| next < self.armed());
+            let again = held.finish(outcome.more);
+            // A wake may drop a task and its sockets, which ring: the run right is free by now.
+            wakes.drain(..).for_each(Waker::wake);
+            rounds += 1;
+            if again && rounds == MAX_INLINE_ROUNDS {
+                driver_is_needed = true;
+            } else if again {
+                right = self.bell.kick.try_run();
+            }
+        }
+        // Where the thread is ending, the room goes with it.
+        let _ = WAKES.try_with(|room| room.set(wakes));
+        if driver_is_needed {
+            // Asked for or not by now: the driver has to come, if only to set its timer.
+            let _ = self.bell.kick.schedule();
+            self.bell.kick.wake_driver();
+        }
+    }
+
+    /// The stack for a round in a task; `None` where somebody else is inside, who is waited for only
+    /// under a paused clock.
+    fn inline_turn(&self) -> Option<MutexGuard<'_, Core>> {
+        let free = self.core.try_round();
+        if free.is_none() && time::is_paused() {
+            return Some(self.core.round());
+        }
+        free
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("inline", &self.inline)
+            .field("ended", &self.ended.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What devices ring when they have something. It keeps no stack alive.
+#[derive(Debug)]
+struct Doorbell {
+    kick: Kick,
+}
+
+impl Wake for Doorbell {
+    fn wake(self: Arc<Self>) {
+        self.kick.kick();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.kick.kick();
+    }
+}
+
+thread_local! {
+    /// Room for the wakers of a round in a task, kept for the next one.
+    static WAKES: Cell<Vec<Waker>> = const { Cell::new(Vec::new()) };
+}
+
+/// Rounds that a task runs in a row before it leaves the rest to the driver. Each moves up to 64
+/// packets, so only a caller that keeps finding other tasks' work gets there.
+const MAX_INLINE_ROUNDS: u32 = 256;

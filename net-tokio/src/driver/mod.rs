@@ -1,0 +1,158 @@
+//! The driver: who runs rounds, and when.
+//!
+//! A stack is worked on in *rounds*: mail in from the sockets that changed, packets in, timers,
+//! packets out, events out to the sockets, and at last, with no lock held, the tasks are woken. The
+//! right to run one is taken with one atomic word; its usual owner is the driver's task, and where
+//! every device is in memory also the task that has something to send.
+
+mod engine;
+mod mail;
+mod round;
+mod slots;
+mod time;
+
+pub(crate) use engine::Engine;
+pub(crate) use mail::{Accepted, ListenerEntry, TcpEntry, UdpEntry};
+pub(crate) use round::{BoundDevice, Core};
+pub(crate) use time::Time;
+
+use crate::error::Ended;
+use net_core::{Instant, Stack};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
+
+/// What a stack is assembled from.
+pub(crate) struct Parts {
+    pub(crate) stack: Stack,
+    pub(crate) devices: Vec<BoundDevice>,
+    pub(crate) time: Time,
+    /// Callers may run rounds, if every device agrees.
+    pub(crate) inline_rounds: bool,
+    /// The loopback stack of last resort.
+    pub(crate) process_wide: bool,
+}
+
+/// The engine of a new stack, and the driver whose future has to be run.
+pub(crate) fn start(parts: Parts) -> (Arc<Engine>, Driver) {
+    let engine = Arc::new(Engine::new(parts));
+    let driver = Driver {
+        engine: Arc::clone(&engine),
+    };
+    (engine, driver)
+}
+
+/// The owner of last resort of the run right.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    engine: Arc<Engine>,
+}
+
+impl Driver {
+    /// Runs rounds until the stack has ended. Dropping the future before that fails every socket.
+    pub(crate) async fn run(self) {
+        let mut sleep = pin!(sleep_until(TokioInstant::now()));
+        let mut state = State {
+            engine: &self.engine,
+            wakes: Vec::new(),
+            streak: 0,
+        };
+        loop {
+            match poll_fn(|cx| state.poll(cx, sleep.as_mut())).await {
+                Next::HandOver => tokio::task::yield_now().await,
+                Next::End(how) => return self.engine.end(how),
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Not the first end where `run` came to its own.
+        self.engine.end(if std::thread::panicking() {
+            Ended::Panicked
+        } else {
+            Ended::RuntimeGone
+        });
+    }
+}
+
+/// What the driver does when its poll is ready.
+enum Next {
+    /// Others get their turn: timers and the host's readiness events.
+    HandOver,
+    /// The stack is over.
+    End(Ended),
+}
+
+struct State<'a> {
+    engine: &'a Engine,
+    wakes: Vec<Waker>,
+    /// Polls in a row that asked for another.
+    streak: u32,
+}
+
+impl State<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<Next> {
+        let engine = self.engine;
+        engine.kick().register(cx.waker());
+        if sleep.is_elapsed() {
+            engine.set_armed(Instant::MAX);
+        }
+        let Some(right) = engine.kick().try_run() else {
+            return Poll::Pending;
+        };
+        let outcome = engine.round(&mut self.wakes);
+        if let Some(how) = outcome.ended {
+            drop(right);
+            return Poll::Ready(Next::End(how));
+        }
+        // Tasks that were woken together usually write together: one round for all of them.
+        let mut again = outcome.more || self.wakes.len() >= 2;
+        again |= self.arm(outcome.next, outcome.now, cx, sleep.as_mut());
+        let again = right.finish(again);
+        // A wake may drop a task and its sockets, which ring: the run right is free by now.
+        self.wakes.drain(..).for_each(Waker::wake);
+        if !again {
+            self.streak = 0;
+            return Poll::Pending;
+        }
+        self.streak += 1;
+        if self.streak >= HAND_OVER {
+            self.streak = 0;
+            return Poll::Ready(Next::HandOver);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Sets the timer, but only to an earlier time: one that goes off too early costs one round,
+    /// setting it costs as much each time. Whether it is due already.
+    fn arm(
+        &self,
+        next: Option<Instant>,
+        now: Instant,
+        cx: &mut Context<'_>,
+        mut sleep: Pin<&mut Sleep>,
+    ) -> bool {
+        if self.engine.armed() <= now {
+            self.engine.set_armed(Instant::MAX);
+        }
+        let Some(next) = next.filter(|next| *next < self.engine.armed()) else {
+            return false;
+        };
+        self.engine.set_armed(next);
+        sleep.as_mut().reset(self.engine.time().deadline(next));
+        if sleep.poll(cx).is_pending() {
+            return false;
+        }
+        self.engine.set_armed(Instant::MAX);
+        true
+    }
+}
+
+/// Rounds in a row before others get their turn. Self-wakes in between keep the runtime from
+/// looking at its timers and at the host's readiness each time.
+const HAND_OVER: u32 = 16;

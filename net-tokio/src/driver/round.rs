@@ -1,0 +1,277 @@
+//! One round over the stack and its devices.
+
+use super::mail::{ListenerEntry, Mail, TcpEntry, UdpEntry};
+use super::slots::Slots;
+use crate::device::Device;
+use crate::error::Ended;
+use net_core::buf::{RxBatch, TxBatch};
+use net_core::stack::Transmit;
+use net_core::time::Duration;
+use net_core::{IfaceId, Instant, SocketId, Stack};
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// What whoever has the run right works on.
+pub(crate) struct Core {
+    stack: Stack,
+    slots: Slots,
+    devices: Vec<Port>,
+    rx: RxBatch,
+    /// Rings the doorbell; what devices register.
+    waker: Waker,
+    /// The latest time seen: callers read their own clocks, and time must not go back.
+    now: Instant,
+    /// Set by a shutdown: when to stop waiting for deliveries.
+    pub(super) last_call: Option<Instant>,
+}
+
+/// A device and the interface it serves.
+pub(crate) struct BoundDevice {
+    pub(crate) name: String,
+    pub(crate) iface: IfaceId,
+    pub(crate) device: Box<dyn Device>,
+    /// It carries what the stack sends to itself.
+    pub(crate) loopback: bool,
+}
+
+/// A device with what waits for it.
+struct Port {
+    bound: BoundDevice,
+    /// What the device had no room for, in order.
+    tx: TxBatch,
+    failed: bool,
+}
+
+/// What a round leaves behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    /// There is more to do at once.
+    pub(super) more: bool,
+    /// When the next round is due though nobody rings.
+    pub(super) next: Option<Instant>,
+    /// When this round ended, as far as timers are concerned.
+    pub(super) now: Instant,
+    /// The stack has nothing left to do, ever.
+    pub(super) ended: Option<Ended>,
+}
+
+impl Core {
+    pub(super) fn new(stack: Stack, devices: Vec<BoundDevice>, waker: Waker, now: Instant) -> Self {
+        let port = |bound| Port {
+            bound,
+            tx: TxBatch::with_capacity(BUDGET),
+            failed: false,
+        };
+        Self {
+            stack,
+            slots: Slots::default(),
+            devices: devices.into_iter().map(port).collect(),
+            rx: RxBatch::with_capacity(BUDGET),
+            waker,
+            now,
+            last_call: None,
+        }
+    }
+
+    pub(crate) fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    pub(crate) fn stack_mut(&mut self) -> &mut Stack {
+        &mut self.stack
+    }
+
+    /// Makes a slot for a connection that is being opened.
+    pub(crate) fn add_tcp(&mut self, id: SocketId) -> Arc<TcpEntry> {
+        self.slots.add_tcp(id, false)
+    }
+
+    /// Makes a slot for a datagram socket.
+    pub(crate) fn add_udp(&mut self, id: SocketId) -> Arc<UdpEntry> {
+        let send_buffer = self.stack.config().udp.send_buffer;
+        self.slots.add_udp(id, send_buffer)
+    }
+
+    /// Makes a slot for a listener.
+    pub(crate) fn add_listener(&mut self, id: SocketId) -> Arc<ListenerEntry> {
+        self.slots.add_listener(id)
+    }
+
+    /// The time of the call under way.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Moves time on to `now`, unless it is there already.
+    pub(super) fn tick(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Mail in, packets in, timers, packets out, events out. `wakes` collects the tasks to wake when
+    /// the lock is released.
+    pub(super) fn round(
+        &mut self,
+        mail: &Mail,
+        abandoned: bool,
+        clock: impl Fn() -> Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> Outcome {
+        let mut now = self.tick(clock());
+        self.slots.collect(mail, &mut self.stack, now, wakes);
+        let mut more = self.receive(now, &clock);
+        if self.stack.poll_timeout().is_some_and(|due| due <= now) {
+            now = self.tick(clock());
+            self.stack.handle_timeout(now);
+        }
+        more |= self.transmit(now);
+        more |= self.slots.deliver(&mut self.stack, now, wakes);
+        Outcome {
+            more,
+            next: self.next_deadline(),
+            now,
+            ended: self.is_over(abandoned, now),
+        }
+    }
+
+    /// Stops everything that listens and lets go of every connection; what was written is delivered
+    /// until `last_call`.
+    pub(super) fn close_all(
+        &mut self,
+        mail: &Mail,
+        last_call: Instant,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) {
+        self.last_call = Some(self.last_call.map_or(last_call, |at| at.min(last_call)));
+        self.slots.collect(mail, &mut self.stack, now, wakes);
+        self.slots.close_all(&mut self.stack, now, wakes);
+    }
+
+    /// Fails every socket that is still held.
+    pub(super) fn fail_all(&mut self, wakes: &mut Vec<Waker>) {
+        self.slots.fail_all(wakes);
+    }
+
+    /// Takes the devices out, and with them descriptors and registrations.
+    pub(super) fn take_devices(&mut self) -> impl Sized + use<> {
+        std::mem::take(&mut self.devices)
+    }
+
+    fn is_over(&self, abandoned: bool, now: Instant) -> Option<Ended> {
+        let delivered = self.stack.sockets() == 0;
+        let late = self.last_call.is_some_and(|at| at <= now);
+        if late || delivered && (abandoned || self.last_call.is_some()) {
+            return Some(Ended::ShutDown);
+        }
+        let mut links = self
+            .devices
+            .iter()
+            .filter(|port| !port.bound.loopback)
+            .peekable();
+        (links.peek().is_some() && links.all(|port| port.failed)).then_some(Ended::DeviceFailed)
+    }
+
+    /// Brings in what the devices have, up to the budget; whether there may be more.
+    fn receive(&mut self, now: Instant, clock: impl Fn() -> Instant) -> bool {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut more = false;
+        for port in self.devices.iter_mut().filter(|port| !port.failed) {
+            let mut left = BUDGET;
+            while left > 0 {
+                match port
+                    .bound
+                    .device
+                    .poll_recv(&mut cx, &mut self.rx, left.min(SLICE))
+                {
+                    Poll::Ready(Ok(count)) => left = left.saturating_sub(count.max(1)),
+                    Poll::Ready(Err(error)) => {
+                        port.fail(&error);
+                        break;
+                    }
+                    Poll::Pending => break,
+                }
+                if left == 0 || clock().saturating_since(now) > TIME_BUDGET {
+                    more = true;
+                    break;
+                }
+            }
+            if !self.rx.is_empty() {
+                self.stack.handle_batch(port.bound.iface, &mut self.rx, now);
+                self.rx.clear();
+            }
+        }
+        more
+    }
+
+    /// Hands out what the stack wants to send, until it is idle or the devices are full; whether
+    /// there may be more at once.
+    fn transmit(&mut self, now: Instant) -> bool {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut more = false;
+        for port in self.devices.iter_mut().filter(|port| !port.failed) {
+            let iface = port.bound.iface;
+            for turn in 0.. {
+                let state = self.stack.poll_transmit(iface, &mut port.tx, now);
+                if port.tx.is_empty() {
+                    break;
+                }
+                match port.bound.device.poll_send(&mut cx, &mut port.tx, now) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        port.fail(&error);
+                        break;
+                    }
+                    Poll::Pending => break,
+                }
+                if state == Transmit::Idle {
+                    break;
+                }
+                if turn == MAX_TX_TURNS {
+                    more = true;
+                    break;
+                }
+            }
+        }
+        more
+    }
+
+    /// The earliest of what stack and devices wait for.
+    fn next_deadline(&self) -> Option<Instant> {
+        let devices = self
+            .devices
+            .iter()
+            .filter(|port| !port.failed)
+            .filter_map(|port| port.bound.device.poll_timeout());
+        devices
+            .chain(self.stack.poll_timeout())
+            .chain(self.last_call)
+            .min()
+    }
+}
+
+impl Port {
+    fn fail(&mut self, error: &std::io::Error) {
+        tracing::error!(device = %self.bound.name, %error, "device failed; its interface is dead");
+        self.failed = true;
+        self.tx.clear();
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Packets received from one device in one round.
+const BUDGET: usize = 64;
+/// Packets received between two looks at the clock.
+const SLICE: usize = 16;
+/// How long one device may be received from in one round.
+const TIME_BUDGET: Duration = Duration::from_micros(50);
+/// Full batches sent to one device in one round.
+const MAX_TX_TURNS: u32 = 8;

@@ -1,0 +1,357 @@
+//! Setting up a stack.
+
+use super::Net;
+use crate::device::{Device, Loopback};
+use crate::driver::{self, Driver, Time};
+use crate::error::to_io;
+use net_core::iface::{IfaceKind, IpCidr};
+use net_core::route::Route;
+use net_core::{Config, IfaceConfig, Seed, Stack};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::thread;
+use tokio::runtime;
+
+/// What a [`Net`] is to consist of; from [`Net::builder`].
+///
+/// [`address`](Self::address), [`gateway`](Self::gateway), [`route`](Self::route) and
+/// [`mtu`](Self::mtu) speak of the device added last. What is wrong with an argument is said by
+/// [`build`](Self::build).
+#[must_use = "nothing happens before build()"]
+pub struct NetBuilder {
+    config: Config,
+    seed: Option<Seed>,
+    interfaces: Vec<Interface>,
+    loopback: bool,
+    inline_rounds: bool,
+    own_thread: bool,
+    process_wide: bool,
+    mistake: Option<io::Error>,
+}
+
+impl NetBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            config: Config::default(),
+            seed: None,
+            interfaces: Vec::new(),
+            loopback: true,
+            inline_rounds: true,
+            own_thread: false,
+            process_wide: false,
+            mistake: None,
+        }
+    }
+
+    /// The stack of last resort: loopback only, on a thread of its own.
+    pub(super) fn process_wide() -> Self {
+        Self {
+            own_thread: true,
+            process_wide: true,
+            ..Self::new()
+        }
+    }
+
+    /// Adds an interface called `name` over `device`.
+    pub fn device(mut self, name: impl Into<String>, device: impl Device) -> Self {
+        self.interfaces.push(Interface {
+            name: name.into(),
+            device: Box::new(device),
+            mtu: None,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+        });
+        self
+    }
+
+    /// Gives the device added last an address with the length of its on-link prefix:
+    /// `10.7.0.2/24`, `fd07::2/64`. Without a length it is a host's (`/32`, `/128`).
+    pub fn address(mut self, address: impl AsRef<str>) -> Self {
+        match parse_cidr(address.as_ref()) {
+            Ok(cidr) => self.on_last_device("address", |interface| interface.addresses.push(cidr)),
+            Err(error) => self.note(error),
+        }
+        self
+    }
+
+    /// Sends what no other route covers, of the gateway's address family, through the device added
+    /// last. May be given once per family.
+    pub fn gateway(mut self, gateway: IpAddr) -> Self {
+        let prefix = IpCidr {
+            address: match gateway {
+                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            },
+            prefix_len: 0,
+        };
+        self.on_last_device("gateway", |interface| {
+            interface.routes.push((prefix, Some(gateway)));
+        });
+        self
+    }
+
+    /// Sends what goes to `prefix` through the device added last, by the router `via` if there is
+    /// one.
+    pub fn route(mut self, prefix: impl AsRef<str>, via: impl Into<Option<IpAddr>>) -> Self {
+        let via = via.into();
+        match parse_cidr(prefix.as_ref()) {
+            Ok(prefix) => {
+                self.on_last_device("route", |interface| interface.routes.push((prefix, via)));
+            }
+            Err(error) => self.note(error),
+        }
+        self
+    }
+
+    /// Limits the packets of the device added last to `mtu` bytes, where the device could take
+    /// larger ones.
+    pub fn mtu(mut self, mtu: u16) -> Self {
+        self.on_last_device("mtu", |interface| interface.mtu = Some(mtu));
+        self
+    }
+
+    /// Settings and bounds of the stack.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The source of all the stack's randomness, to make a test repeatable. By default it comes from
+    /// the operating system's entropy.
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Whether the stack has an interface `lo` with 127.0.0.0/8 and ::1, which also carries what it
+    /// sends to its own addresses. On by default.
+    pub fn loopback(mut self, on: bool) -> Self {
+        self.loopback = on;
+        self
+    }
+
+    /// Whether a task that writes or reads may move its packets itself where every device is in
+    /// memory, instead of waking the driver. On by default; what is delivered is the same, and under
+    /// tokio's paused clock loopback traffic then never waits for a timer.
+    pub fn inline_rounds(mut self, on: bool) -> Self {
+        self.inline_rounds = on;
+        self
+    }
+
+    /// Whether the driver runs on a thread of its own instead of as a task of the current runtime.
+    /// Off by default: a task answers sooner, since no thread has to be woken. A driver thread keeps
+    /// real time under a paused clock.
+    pub fn driver_thread(mut self, on: bool) -> Self {
+        self.own_thread = on;
+        self
+    }
+
+    /// Brings the stack up.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an argument that makes no sense (which one, the text says), `Other` where
+    /// there is no runtime to run the driver, or the error of the operating system that refused
+    /// entropy or a thread.
+    pub fn build(mut self) -> io::Result<Net> {
+        if let Some(mistake) = self.mistake.take() {
+            return Err(mistake);
+        }
+        if self.own_thread {
+            return self.build_on_thread();
+        }
+        let runtime = runtime::Handle::try_current().map_err(|_| {
+            io::Error::other(
+                "Net::build needs a tokio runtime for its driver: call it inside one, or ask for driver_thread(true)",
+            )
+        })?;
+        let (net, driver) = self.assemble(Time::of_runtime())?;
+        runtime.spawn(driver.run());
+        Ok(net)
+    }
+
+    fn build_on_thread(self) -> io::Result<Net> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let guard = runtime.enter();
+        let (net, driver) = self.assemble(Time::real())?;
+        drop(guard);
+        thread::Builder::new()
+            .name("net-tokio driver".into())
+            .spawn(move || runtime.block_on(driver.run()))?;
+        Ok(net)
+    }
+
+    fn assemble(self, time: Time) -> io::Result<(Net, Driver)> {
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => entropy()?,
+        };
+        let mut stack = Stack::new(self.config, seed, time.now());
+        let mut devices = Vec::with_capacity(self.interfaces.len() + 1);
+        if self.loopback {
+            devices.push(add(&mut stack, Interface::loopback(), IfaceKind::Loopback)?);
+        }
+        for interface in self.interfaces {
+            devices.push(add(&mut stack, interface, IfaceKind::PointToPoint)?);
+        }
+        let parts = driver::Parts {
+            stack,
+            devices,
+            time,
+            inline_rounds: self.inline_rounds,
+            process_wide: self.process_wide,
+        };
+        let (engine, driver) = driver::start(parts);
+        Ok((Net::from_engine(engine), driver))
+    }
+
+    fn on_last_device(&mut self, what: &str, change: impl FnOnce(&mut Interface)) {
+        match self.interfaces.last_mut() {
+            Some(interface) => change(interface),
+            None => self.note(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{what}(..) speaks of a device: add one with device(..) first"),
+            )),
+        }
+    }
+
+    /// Keeps the first mistake for `build` to return.
+    fn note(&mut self, error: io::Error) {
+        self.mistake.get_or_insert(error);
+    }
+}
+
+impl fmt::Debug for NetBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.interfaces.iter().map(|each| &each.name).collect();
+        f.debug_struct("NetBuilder")
+            .field("interfaces", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A device with its settings.
+struct Interface {
+    name: String,
+    device: Box<dyn Device>,
+    mtu: Option<u16>,
+    addresses: Vec<IpCidr>,
+    routes: Vec<(IpCidr, Option<IpAddr>)>,
+}
+
+impl Interface {
+    fn loopback() -> Self {
+        let cidr = |address, prefix_len| IpCidr {
+            address,
+            prefix_len,
+        };
+        Self {
+            name: "lo".into(),
+            device: Box::new(Loopback::new()),
+            mtu: None,
+            addresses: vec![
+                cidr(Ipv4Addr::LOCALHOST.into(), 8),
+                cidr(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// Makes the stack know `interface`.
+fn add(
+    stack: &mut Stack,
+    interface: Interface,
+    kind: IfaceKind,
+) -> io::Result<driver::BoundDevice> {
+    let Interface {
+        name,
+        device,
+        mtu,
+        addresses,
+        routes,
+    } = interface;
+    let explain = |error| {
+        let io_error = to_io(error);
+        io::Error::new(io_error.kind(), format!("interface {name}: {error}"))
+    };
+    let config = IfaceConfig {
+        name: name.clone(),
+        kind,
+        mtu: mtu.map_or(device.mtu(), |mtu| mtu.min(device.mtu())),
+        addresses,
+    };
+    let iface = stack.add_iface(config, device.caps()).map_err(explain)?;
+    for (prefix, via) in routes {
+        let route = Route {
+            prefix,
+            via,
+            iface,
+            source: None,
+            metric: 0,
+        };
+        stack.add_route(route).map_err(explain)?;
+    }
+    Ok(driver::BoundDevice {
+        name,
+        iface,
+        device,
+        loopback: kind == IfaceKind::Loopback,
+    })
+}
+
+/// `10.7.0.2/24` and the like.
+fn parse_cidr(text: &str) -> io::Result<IpCidr> {
+    let (address, prefix_len) = match text.split_once('/') {
+        Some((address, len)) => (address, Some(len)),
+        None => (text, None),
+    };
+    let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_len = match prefix_len {
+            Some(len) => len.parse().ok().filter(|len| *len <= longest)?,
+            None => longest,
+        };
+        Some(IpCidr {
+            address,
+            prefix_len,
+        })
+    });
+    parsed.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{text:?} is no address with prefix length, such as 10.7.0.2/24 or fd07::2/64"),
+        )
+    })
+}
+
+/// A seed from the operating system.
+fn entropy() -> io::Result<Seed> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+    Ok(Seed::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_come_with_a_prefix_length() {
+        let cidr = parse_cidr("10.7.0.2/24").expect("valid");
+        assert_eq!(cidr.address, IpAddr::from([10, 7, 0, 2]));
+        assert_eq!(cidr.prefix_len, 24);
+        assert_eq!(parse_cidr("fd07::2").expect("valid").prefix_len, 128);
+    }
+
+    #[test]
+    fn a_malformed_address_is_refused_by_name() {
+        for text in ["10.7.0.2/33", "fd07::2/129", "10.7.0/8", "", "/24"] {
+            let error = parse_cidr(text).expect_err("malformed");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(text));
+        }
+    }
+}

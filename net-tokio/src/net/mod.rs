@@ -1,0 +1,130 @@
+//! A network stack as an application sees it.
+
+mod ambient;
+mod builder;
+
+pub use ambient::EnterGuard;
+pub use builder::NetBuilder;
+
+use crate::driver::Engine;
+use net_core::stats::Stats;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A TCP/IP stack: a handle, cheap to clone.
+///
+/// Sockets made on it keep it alive. When the last handle and the last socket are gone, the stack
+/// ends as soon as the connections that were left behind have delivered what was written to them.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_tokio::{Net, TcpListener, TcpStream};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// let net = Net::builder().build()?;
+/// let listener = TcpListener::bind_on(&net, "127.0.0.1:0").await?;
+/// let mut client = TcpStream::connect_on(&net, listener.local_addr()?).await?;
+/// let (mut server, _) = listener.accept().await?;
+/// client.write_all(b"hello").await?;
+/// let mut word = [0; 5];
+/// server.read_exact(&mut word).await?;
+/// assert_eq!(&word, b"hello");
+/// net.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Net {
+    handle: Arc<Handle>,
+}
+
+impl Net {
+    /// Begins a new stack.
+    pub fn builder() -> NetBuilder {
+        NetBuilder::new()
+    }
+
+    /// The stack's counters now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine().look(|core| core.stack().stats().clone())
+    }
+
+    /// The stack's own addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.engine()
+            .look(|core| core.stack().local_addresses().collect())
+    }
+
+    /// How many sockets the stack has, counting connections that no application holds any more but
+    /// that still have something to deliver.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.engine().look(|core| core.stack().sockets())
+    }
+
+    /// Ends the stack: no new sockets, listeners stop, every open connection is closed as if it were
+    /// dropped, and what was written is delivered, for at most five seconds.
+    ///
+    /// Sockets that are still held then fail with an error that says so. Shutting down twice is no
+    /// error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the shutdown goes on when the future is dropped.
+    pub async fn shutdown(&self) {
+        self.shutdown_within(SHUTDOWN).await;
+    }
+
+    /// As [`shutdown`](Self::shutdown), with `limit` for the delivery.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the shutdown goes on when the future is dropped.
+    pub async fn shutdown_within(&self, limit: Duration) {
+        self.engine().shutdown(limit);
+        self.engine().ended().await;
+    }
+
+    pub(crate) fn from_engine(engine: Arc<Engine>) -> Self {
+        Self {
+            handle: Arc::new(Handle { engine }),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.handle.engine
+    }
+
+    /// Whether both are the same stack.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("process_wide", &self.engine().is_process_wide())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What handles and sockets share; its end tells the driver that nobody is left.
+struct Handle {
+    engine: Arc<Engine>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.engine.abandon();
+    }
+}
+
+/// How long [`Net::shutdown`] waits for the delivery of what was written.
+const SHUTDOWN: Duration = Duration::from_secs(5);

@@ -1,0 +1,101 @@
+//! Memory that writers copy into, used again when the peer has acknowledged it.
+
+use crate::sync::Mutex;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// A bounded pool of send chunks, shared by all sockets of a stack.
+///
+/// Chunks come in sizes of powers of two, so a write never pins more than twice its length. A chunk
+/// goes to the back of its line when it is filled and is looked at again when it has come to the
+/// front: by then the slices that were cut from it are usually gone.
+#[derive(Debug)]
+pub(crate) struct ChunkPool {
+    lines: [Mutex<VecDeque<BytesMut>>; LINES],
+}
+
+impl ChunkPool {
+    /// An empty pool.
+    pub(crate) fn new() -> Self {
+        Self {
+            lines: std::array::from_fn(|_| Mutex::new(VecDeque::new())),
+        }
+    }
+
+    /// Copies the next `len` bytes of `source` into a chunk; `len` is at most [`MAX_CHUNK`].
+    pub(super) fn copy(&self, source: &mut Source<'_>, len: usize) -> Bytes {
+        let size = len.next_power_of_two().clamp(MIN_CHUNK, MAX_CHUNK);
+        let index = usize::try_from((size / MIN_CHUNK).trailing_zeros()).unwrap_or(0);
+        let line = &self.lines[index];
+        let mut chunk = take(line, size).unwrap_or_else(|| BytesMut::with_capacity(size));
+        source.copy(len, |piece| chunk.extend_from_slice(piece));
+        let bytes = chunk.split().freeze();
+        let evicted = {
+            let mut line = line.lock();
+            line.push_back(chunk);
+            (line.len() > MAX_CHUNKS).then(|| line.pop_front())
+        };
+        drop(evicted);
+        bytes
+    }
+
+    /// Copies `data`, at most [`MAX_CHUNK`] bytes.
+    pub(crate) fn copy_slice(&self, data: &[u8]) -> Bytes {
+        self.copy(&mut Source::new(&[IoSlice::new(data)]), data.len())
+    }
+}
+
+/// Looks at the first chunks of a line; those that are still in use go to its back.
+fn take(line: &Mutex<VecDeque<BytesMut>>, size: usize) -> Option<BytesMut> {
+    let mut line = line.lock();
+    for _ in 0..LOOKS.min(line.len()) {
+        let mut chunk = line.pop_front()?;
+        if chunk.try_reclaim(size) {
+            return Some(chunk);
+        }
+        line.push_back(chunk);
+    }
+    None
+}
+
+/// The bytes of a (vectored) write, taken from the front.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    slices: &'a [IoSlice<'a>],
+    /// Bytes of the first slice that were taken.
+    taken: usize,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(slices: &'a [IoSlice<'a>]) -> Self {
+        Self { slices, taken: 0 }
+    }
+
+    /// Hands the next `len` bytes to `sink`, piece by piece.
+    pub(super) fn copy(&mut self, mut len: usize, mut sink: impl FnMut(&[u8])) {
+        while len > 0
+            && let Some((first, rest)) = self.slices.split_first()
+        {
+            let slice = first.get(self.taken..).unwrap_or_default();
+            let piece = slice.get(..len).unwrap_or(slice);
+            sink(piece);
+            len -= piece.len();
+            if piece.len() == slice.len() {
+                self.slices = rest;
+                self.taken = 0;
+            } else {
+                self.taken += piece.len();
+            }
+        }
+    }
+}
+
+/// Largest chunk, in bytes: as much as fits a super-segment.
+pub(super) const MAX_CHUNK: usize = 64 * 1024;
+const MIN_CHUNK: usize = 2 * 1024;
+const LINES: usize = 6;
+/// Chunks that are kept of each size.
+const MAX_CHUNKS: usize = 256;
+/// Chunks that are looked at before a new one is made.
+const LOOKS: usize = 3;

@@ -1,0 +1,168 @@
+//! The run right, the driver's wake and the lock around the stack.
+
+use super::{block_on, explore, scaled, thread};
+use crate::shared::{Kick, Turn};
+use crate::sync::{Arc, AtomicUsize, Ordering};
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// Runs rounds whenever it is woken, until one of them says that all is done.
+fn drive(kick: &Kick, mut round: impl FnMut() -> bool) {
+    block_on(poll_fn(|context| {
+        kick.register(context.waker());
+        let mut done = false;
+        if let Some(right) = kick.try_run() {
+            done = round();
+            if right.finish(false) {
+                context.waker().wake_by_ref();
+            }
+        }
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    }));
+}
+
+#[test]
+fn no_kick_is_lost_between_two_kickers_and_a_driver() {
+    const KICKS: usize = scaled(1, 50);
+    explore(|| {
+        let shared = Arc::new((Kick::new(), [AtomicUsize::new(0), AtomicUsize::new(0)]));
+        let kickers = [0, 1].map(|index| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (kick, mail) = &*shared;
+                for _ in 0..KICKS {
+                    // Relaxed: the kick makes it visible to the round that follows.
+                    mail[index].fetch_add(1, Ordering::Relaxed);
+                    kick.kick();
+                }
+            })
+        });
+        let (kick, mail) = &*shared;
+        drive(kick, || {
+            let seen: usize = mail.iter().map(|mail| mail.load(Ordering::Relaxed)).sum();
+            seen == 2 * KICKS
+        });
+        for kicker in kickers {
+            kicker.join().expect("kicker runs");
+        }
+    });
+}
+
+#[test]
+fn of_many_kicks_in_a_round_one_wakes() {
+    explore(|| {
+        let kick = Arc::new(Kick::new());
+        let kickers = [0, 1].map(|_| {
+            let kick = Arc::clone(&kick);
+            thread::spawn(move || usize::from(kick.schedule()))
+        });
+        let wakes: usize = kickers
+            .into_iter()
+            .map(|kicker| kicker.join().expect("kicker runs"))
+            .sum();
+        assert_eq!(wakes, 1);
+        let right = kick.try_run().expect("nobody else runs");
+        assert!(!right.finish(false), "both are served by one round");
+    });
+}
+
+/// What the lock guards: the work that the round has found so far.
+#[derive(Debug, Default)]
+struct Engine {
+    posted: usize,
+    done: usize,
+}
+
+#[test]
+fn a_writers_own_round_a_control_call_and_the_driver_leave_no_work_behind() {
+    explore(|| {
+        let shared = Arc::new((
+            Kick::new(),
+            Turn::new(Engine::default()),
+            AtomicUsize::new(0),
+        ));
+        let writer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (kick, engine, mail) = &*shared;
+                mail.fetch_add(1, Ordering::Relaxed);
+                let Some(right) = kick.try_run() else { return };
+                let mut again = true;
+                if let Some(mut engine) = engine.try_round() {
+                    engine.done += mail.swap(0, Ordering::Relaxed);
+                    engine.done += std::mem::take(&mut engine.posted);
+                    // Only so that the driver of this model learns that it may end.
+                    again = engine.done == 2;
+                }
+                if right.finish(again) {
+                    kick.wake_driver();
+                }
+            })
+        };
+        let control = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (kick, engine, _) = &*shared;
+                engine.control().posted += 1;
+                kick.kick();
+            })
+        };
+        let (kick, engine, mail) = &*shared;
+        drive(kick, || {
+            let mut engine = engine.round();
+            engine.done += mail.swap(0, Ordering::Relaxed);
+            engine.done += std::mem::take(&mut engine.posted);
+            engine.done == 2
+        });
+        writer.join().expect("writer runs");
+        control.join().expect("control call runs");
+    });
+}
+
+#[test]
+fn a_round_that_panics_asks_for_another() {
+    explore(|| {
+        let kick = Kick::new();
+        let right = kick.try_run().expect("nobody runs");
+        assert!(kick.try_run().is_none());
+        drop(right);
+        assert!(!kick.schedule(), "a round is asked for already");
+        let right = kick.try_run().expect("nobody runs any more");
+        assert!(!right.finish(false));
+        assert!(kick.schedule());
+    });
+}
+
+/// Without the gate the driver of this test would keep the control call out for many rounds.
+#[cfg(not(loom))]
+#[test]
+fn a_control_call_gets_in_between_two_rounds() {
+    use std::sync::atomic::AtomicBool;
+    use std::time::{Duration, Instant};
+    let shared = Arc::new((Turn::new(0_u64), AtomicBool::new(false)));
+    let driver = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            while !shared.1.load(Ordering::Relaxed) {
+                let mut rounds = shared.0.round();
+                *rounds += 1;
+                let begin = Instant::now();
+                while begin.elapsed() < Duration::from_micros(50) {
+                    std::hint::spin_loop();
+                }
+            }
+        })
+    };
+    let mut late = 0;
+    for _ in 0..100 {
+        let before = Instant::now();
+        drop(shared.0.control());
+        late += u32::from(before.elapsed() > Duration::from_millis(20));
+    }
+    shared.1.store(true, Ordering::Relaxed);
+    driver.join().expect("driver runs");
+    assert!(
+        late < 50,
+        "{late} of 100 control calls waited for hundreds of rounds"
+    );
+}

@@ -1,0 +1,227 @@
+//! Listeners and datagram sockets against their driver.
+
+use super::{block_on, explore, scaled, thread, wake};
+use crate::shared::{Fault, ListenerSlot, Ready, Stop, UdpSlot};
+use crate::sync::Arc;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+fn push(listener: &ListenerSlot<usize>, connection: usize) {
+    let mut wakes = Vec::new();
+    listener
+        .push(connection, &mut wakes)
+        .expect("the listener is open");
+    wake(wakes);
+}
+
+#[test]
+fn an_acceptor_that_gives_up_hands_its_wake_on() {
+    explore(|| {
+        let listener = Arc::new(ListenerSlot::new());
+        let fickle = {
+            let listener = Arc::clone(&listener);
+            thread::spawn(move || {
+                let mut accepted = pin!(listener.accepted());
+                let mut context = Context::from_waker(Waker::noop());
+                if let Poll::Ready(accepted) = accepted.as_mut().poll(&mut context) {
+                    let (connection, _) = accepted.expect("the listener lives");
+                    push(&listener, connection);
+                }
+            })
+        };
+        let patient = {
+            let listener = Arc::clone(&listener);
+            thread::spawn(move || block_on(listener.accepted()).expect("the listener lives").0)
+        };
+        push(&listener, 7);
+        assert_eq!(patient.join().expect("acceptor runs"), 7);
+        fickle.join().expect("acceptor runs");
+        assert_eq!(listener.accept(None).map(|(n, _)| n), Err(Stop::WouldBlock));
+    });
+}
+
+#[test]
+fn an_acceptor_that_is_woken_while_it_takes_another_connection_hands_its_wake_on() {
+    explore(|| {
+        let listener = Arc::new(ListenerSlot::new());
+        let drivers = [0, 1].map(|connection| {
+            let listener = Arc::clone(&listener);
+            thread::spawn(move || push(&listener, connection))
+        });
+        let other = {
+            let listener = Arc::clone(&listener);
+            thread::spawn(move || block_on(listener.accepted()).expect("the listener lives").0)
+        };
+        let one = block_on(listener.accepted()).expect("the listener lives").0;
+        assert_eq!(one + other.join().expect("acceptor runs"), 1);
+        for driver in drivers {
+            driver.join().expect("driver runs");
+        }
+    });
+}
+
+#[test]
+fn every_connection_finds_an_acceptor() {
+    const TASKS: usize = scaled(2, 8);
+    const EACH: usize = scaled(1, 20);
+    explore(|| {
+        let listener = Arc::new(ListenerSlot::new());
+        let acceptors: Vec<_> = (0..TASKS)
+            .map(|_| {
+                let listener = Arc::clone(&listener);
+                thread::spawn(move || {
+                    let mut sum = 0;
+                    for _ in 0..EACH {
+                        sum += block_on(listener.accepted()).expect("the listener lives").0;
+                    }
+                    sum
+                })
+            })
+            .collect();
+        (0..TASKS * EACH).for_each(|connection| push(&listener, connection));
+        let sum: usize = acceptors
+            .into_iter()
+            .map(|acceptor| acceptor.join().expect("acceptor runs"))
+            .sum();
+        assert_eq!(sum, (0..TASKS * EACH).sum::<usize>());
+        assert_eq!(
+            listener.take_released(),
+            (u32::try_from(TASKS * EACH).expect("few"), false)
+        );
+    });
+}
+
+#[test]
+fn a_connection_that_comes_around_the_close_is_given_back() {
+    explore(|| {
+        let listener = Arc::new(ListenerSlot::new());
+        let driver = {
+            let listener = Arc::clone(&listener);
+            thread::spawn(move || listener.push(1, &mut Vec::new()).is_err())
+        };
+        let (left, _) = listener.close();
+        let refused = driver.join().expect("driver runs");
+        assert_eq!(left.len(), usize::from(!refused));
+        assert_eq!(listener.take_released(), (0, true));
+    });
+}
+
+#[test]
+fn datagrams_are_received_in_the_order_of_arrival() {
+    const COUNT: usize = scaled(2, 500);
+    explore(|| {
+        let socket = Arc::new(UdpSlot::new(1000));
+        let driver = {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || {
+                for number in 0..COUNT {
+                    let mut wakes = Vec::new();
+                    socket.fill(&mut VecDeque::from([number]), &mut wakes);
+                    wake(wakes);
+                }
+            })
+        };
+        let thief = {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || socket.recv(None).map(|(number, _)| number).ok())
+        };
+        let mut got = Vec::new();
+        let count = |stolen: Option<usize>| COUNT - usize::from(stolen.is_some());
+        let recv = || {
+            block_on(poll_fn(|context| {
+                match socket.recv(Some(context.waker())) {
+                    Ok((number, _)) => Poll::Ready(number),
+                    Err(Stop::WouldBlock) => Poll::Pending,
+                    Err(Stop::Fault(fault)) => panic!("{fault:?}"),
+                }
+            }))
+        };
+        for _ in 0..COUNT - 1 {
+            got.push(recv());
+        }
+        let stolen = thief.join().expect("thief runs");
+        if count(stolen) == COUNT {
+            got.push(recv());
+        }
+        assert!(got.is_sorted());
+        got.extend(stolen);
+        got.sort_unstable();
+        assert_eq!(got, (0..COUNT).collect::<Vec<_>>());
+        driver.join().expect("driver runs");
+    });
+}
+
+#[test]
+fn a_sender_without_room_is_woken_by_the_driver() {
+    explore(|| {
+        let socket = Arc::new(UdpSlot::<()>::new(1));
+        let driver = {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || {
+                let (mut sent, mut wakes) = (VecDeque::new(), Vec::new());
+                socket.drain_tx(&mut sent, &mut wakes);
+                wake(wakes);
+                sent.len()
+            })
+        };
+        let sender = |number: u8| {
+            block_on(poll_fn(|context| {
+                let payload = Bytes::copy_from_slice(&[number]);
+                match socket.send(payload, None, Some(context.waker())) {
+                    Ok(_) => Poll::Ready(true),
+                    // The model's driver comes once; what it has not taken may stay.
+                    Err(Stop::WouldBlock) => Poll::Pending,
+                    Err(Stop::Fault(fault)) => panic!("{fault:?}"),
+                }
+            }))
+        };
+        assert!(sender(0));
+        let taken = driver.join().expect("driver runs");
+        if taken == 1 {
+            assert!(sender(1));
+        }
+    });
+}
+
+#[test]
+fn a_failure_reaches_a_receiver_that_waits() {
+    explore(|| {
+        let socket = Arc::new(UdpSlot::<()>::new(1));
+        let driver = {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || {
+                let mut wakes = Vec::new();
+                socket.fail(Fault::Gone, &mut wakes);
+                wake(wakes);
+            })
+        };
+        let outcome = block_on(poll_fn(|context| {
+            match socket.recv(Some(context.waker())) {
+                Err(Stop::WouldBlock) => Poll::Pending,
+                other => Poll::Ready(other.map(|_| ())),
+            }
+        }));
+        assert_eq!(outcome, Err(Stop::Fault(Fault::Gone)));
+        driver.join().expect("driver runs");
+    });
+}
+
+#[test]
+fn tasks_that_wait_for_readiness_are_all_woken() {
+    explore(|| {
+        let socket = Arc::new(UdpSlot::new(1));
+        let waiters = [0, 1].map(|_| {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || block_on(socket.ready(Ready::READABLE)))
+        });
+        let mut wakes = Vec::new();
+        socket.fill(&mut VecDeque::from([1]), &mut wakes);
+        wake(wakes);
+        for waiter in waiters {
+            assert_eq!(waiter.join().expect("waiter runs"), Ready::READABLE);
+        }
+    });
+}

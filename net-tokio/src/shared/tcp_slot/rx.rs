@@ -1,0 +1,318 @@
+//! The receive half: the driver fills, the application reads.
+
+use super::{Close, Ready, Stop, TcpSlot, Touch, register};
+use crate::sync::{AtomicU64, Mutex, Ordering, fence};
+use bytes::Bytes;
+use net_core::buf::RecvQueue;
+use std::task::{Poll, Waker};
+
+#[derive(Debug)]
+pub(super) struct RxHalf {
+    /// Taken over from the queue by the readers, and read from.
+    user: Mutex<RecvQueue>,
+    queue: Mutex<RxQueue>,
+    /// Stream position up to which the application has read; written under the user lock.
+    consumed: AtomicU64,
+    /// Stream position from which on `consumed` matters to the driver.
+    window_mark: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct RxQueue {
+    arrived: RecvQueue,
+    /// Stream position up to which the driver has filled.
+    filled: u64,
+    /// The task in `poll_read`, `poll_peek` or `poll_read_ready`.
+    reader: Option<Waker>,
+    /// FIN came in order.
+    finished: bool,
+    /// The connection is dead.
+    ended: bool,
+    /// The application is done with the socket.
+    closed: bool,
+    /// There were unread bytes at close, or bytes came later.
+    unread: bool,
+}
+
+/// What a reader that looks into the queue finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refill {
+    Data,
+    Nothing,
+    Finished,
+    Ended,
+}
+
+impl RxQueue {
+    fn refill(&self) -> Refill {
+        if !self.arrived.is_empty() {
+            Refill::Data
+        } else if self.finished {
+            Refill::Finished
+        } else if self.ended {
+            Refill::Ended
+        } else {
+            Refill::Nothing
+        }
+    }
+}
+
+/// The receive half at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RxState {
+    pub(super) available: u64,
+    pub(super) finished: bool,
+    pub(super) ended: bool,
+}
+
+impl RxHalf {
+    pub(super) fn new() -> Self {
+        Self {
+            user: Mutex::new(RecvQueue::default()),
+            queue: Mutex::new(RxQueue::default()),
+            consumed: AtomicU64::new(0),
+            window_mark: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    fn available(&self, queue: &RxQueue) -> u64 {
+        queue.filled - self.consumed.load(Ordering::Acquire)
+    }
+
+    /// Remembers that `count` more bytes were read; the caller holds the user lock.
+    fn consume(&self, count: usize) -> Touch {
+        let consumed = self.consumed.load(Ordering::Relaxed) + count as u64;
+        self.consumed.store(consumed, Ordering::Release);
+        // Either this sees the mark that the driver has set, or the driver, which looks at
+        // `consumed` after setting it, sees this.
+        fence(Ordering::SeqCst);
+        if consumed >= self.window_mark.load(Ordering::Relaxed) {
+            Touch::Kick
+        } else {
+            Touch::None
+        }
+    }
+}
+
+/// For the application.
+impl TcpSlot {
+    /// Copies up to `buf.len()` bytes out; `Ok((0, _))` is the end of the stream (or an empty
+    /// `buf`). On [`Stop::WouldBlock`] `waker` is remembered, if given.
+    pub(crate) fn read(
+        &self,
+        buf: &mut [u8],
+        waker: Option<&Waker>,
+    ) -> Result<(usize, Touch), Stop> {
+        let mut done = 0;
+        self.read_with(buf.len(), waker, |bytes| {
+            buf[done..done + bytes.len()].copy_from_slice(bytes);
+            done += bytes.len();
+        })
+    }
+
+    /// Hands up to `max` bytes to `sink`, in order, in pieces of any size; as [`read`](Self::read)
+    /// otherwise. `sink` runs under the user lock and must not use this half.
+    pub(crate) fn read_with(
+        &self,
+        max: usize,
+        waker: Option<&Waker>,
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<(usize, Touch), Stop> {
+        if max == 0 {
+            return Ok((0, Touch::None));
+        }
+        let mut user = self.rx.user.lock();
+        let mut done = move_out(&mut user, max, &mut sink);
+        if done < max {
+            let refill = self.refill(&mut user, waker.filter(|_| done == 0));
+            if done == 0 && !self.has_data(refill)? {
+                return Ok((0, Touch::None));
+            }
+            done += move_out(&mut user, max - done, &mut sink);
+        }
+        Ok((done, self.rx.consume(done)))
+    }
+
+    /// Copies up to `buf.len()` bytes without removing them; as [`read`](Self::read) otherwise.
+    pub(crate) fn peek(&self, buf: &mut [u8], waker: Option<&Waker>) -> Result<usize, Stop> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let mut user = self.rx.user.lock();
+        if user.len() < buf.len() {
+            let nothing = user.is_empty();
+            let refill = self.refill(&mut user, waker.filter(|_| nothing));
+            if nothing && !self.has_data(refill)? {
+                return Ok(0);
+            }
+        }
+        Ok(user.peek(0, buf))
+    }
+
+    /// Takes up to `max` bytes without copying; empty at the end of the stream. As
+    /// [`read`](Self::read) otherwise.
+    pub(crate) fn read_chunk(
+        &self,
+        max: usize,
+        waker: Option<&Waker>,
+    ) -> Result<(Bytes, Touch), Stop> {
+        let mut user = self.rx.user.lock();
+        if max > 0 && user.is_empty() {
+            let refill = self.refill(&mut user, waker);
+            if !self.has_data(refill)? {
+                return Ok((Bytes::new(), Touch::None));
+            }
+        }
+        let bytes = user.take(max).unwrap_or_default();
+        let touch = self.rx.consume(bytes.len());
+        Ok((bytes, touch))
+    }
+
+    /// Waits until a read would not block.
+    pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
+        let old;
+        {
+            let mut queue = self.rx.queue.lock();
+            if self.rx.available(&queue) > 0 || queue.finished || queue.ended {
+                return Poll::Ready(());
+            }
+            old = register(&mut queue.reader, waker);
+        }
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Moves what has arrived into `user`; remembers `waker` if nothing has and something may.
+    fn refill(&self, user: &mut RecvQueue, waker: Option<&Waker>) -> Refill {
+        let mut arrived = RecvQueue::default();
+        let old;
+        let refill = {
+            let mut queue = self.rx.queue.lock();
+            let refill = queue.refill();
+            old = match (refill, waker) {
+                (Refill::Nothing, Some(waker)) => register(&mut queue.reader, waker),
+                _ => None,
+            };
+            if refill == Refill::Nothing {
+                queue.arrived.clear();
+            } else if user.is_empty() {
+                // A swap keeps the room of both; only a peek at more than is here has to append.
+                std::mem::swap(&mut queue.arrived, user);
+            } else {
+                std::mem::swap(&mut queue.arrived, &mut arrived);
+            }
+            refill
+        };
+        drop(old);
+        if !arrived.is_empty() {
+            user.append(&mut arrived);
+        }
+        if refill == Refill::Nothing && user.is_empty() {
+            user.clear();
+        }
+        refill
+    }
+
+    /// For a reader that has nothing yet: data after all (`true`), the end (`false`), or a reason
+    /// to stop.
+    fn has_data(&self, refill: Refill) -> Result<bool, Stop> {
+        match refill {
+            Refill::Data => Ok(true),
+            Refill::Nothing => Err(Stop::WouldBlock),
+            Refill::Finished => Ok(false),
+            Refill::Ended => match self.take_error() {
+                Some(fault) => Err(Stop::Fault(fault)),
+                None => Ok(false),
+            },
+        }
+    }
+
+    pub(super) fn close_rx(&self) {
+        let mut arrived = RecvQueue::default();
+        let (_user, _reader) = {
+            let mut user = self.rx.user.lock();
+            let mut queue = self.rx.queue.lock();
+            queue.closed = true;
+            queue.unread |= self.rx.available(&queue) > 0;
+            std::mem::swap(&mut queue.arrived, &mut arrived);
+            (std::mem::take(&mut *user), queue.reader.take())
+        };
+    }
+}
+
+/// For the driver.
+impl TcpSlot {
+    /// Moves all of `from` to the reader; `finished` says that FIN has come behind it.
+    pub(crate) fn fill(&self, from: &mut RecvQueue, finished: bool, wakes: &mut Vec<Waker>) {
+        {
+            let mut queue = self.rx.queue.lock();
+            if from.is_empty() && queue.finished == finished {
+                return;
+            }
+            queue.finished |= finished;
+            if queue.closed {
+                queue.unread |= !from.is_empty();
+            } else {
+                queue.filled += from.len() as u64;
+                queue.arrived.append(from);
+            }
+            wakes.extend(queue.reader.take());
+        }
+        from.clear();
+        self.waiters.wake_all(Ready::READ, wakes);
+    }
+
+    /// Stream position up to which the application has read.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.rx.consumed.load(Ordering::Acquire)
+    }
+
+    /// Asks to be kicked when the application has read up to `mark`, and returns up to where it has
+    /// read now: a position of `mark` or beyond may or may not have caused a kick.
+    #[must_use]
+    pub(crate) fn set_window_mark(&self, mark: u64) -> u64 {
+        self.rx.window_mark.store(mark, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.consumed()
+    }
+
+    pub(super) fn rx_state(&self) -> RxState {
+        let queue = self.rx.queue.lock();
+        RxState {
+            available: self.rx.available(&queue),
+            finished: queue.finished,
+            ended: queue.ended,
+        }
+    }
+
+    pub(super) fn end_rx(&self, wakes: &mut Vec<Waker>) {
+        let mut queue = self.rx.queue.lock();
+        queue.ended = true;
+        wakes.extend(queue.reader.take());
+    }
+
+    pub(super) fn unread_at_close(&self) -> Close {
+        if self.rx.queue.lock().unread {
+            Close::Unread
+        } else {
+            Close::Clean
+        }
+    }
+}
+
+/// Hands up to `max` bytes of `queue` to `sink`; how many.
+fn move_out(queue: &mut RecvQueue, max: usize, sink: &mut impl FnMut(&[u8])) -> usize {
+    let mut done = 0;
+    while done < max {
+        let front = queue.front();
+        let piece = front.get(..max - done).unwrap_or(front);
+        if piece.is_empty() {
+            break;
+        }
+        let len = piece.len();
+        sink(piece);
+        queue.discard(len);
+        done += len;
+    }
+    done
+}

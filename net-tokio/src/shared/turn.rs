@@ -1,0 +1,46 @@
+//! The lock around the stack, fair between rounds and control calls.
+
+use crate::sync::{Mutex, MutexGuard};
+
+/// A mutex whose regular user, which locks it again and again, lets others in between.
+///
+/// With a bare mutex a driver that unlocks and locks every 50 µs keeps a waiter out for tens of
+/// milliseconds. Here everybody passes a gate first and gives it back when inside: a
+/// [control call](Self::control) waits for the current round while it holds the gate, so the next
+/// round waits at the gate until the control call is inside.
+#[derive(Debug, Default)]
+pub(crate) struct Turn<T> {
+    gate: Mutex<()>,
+    inner: Mutex<T>,
+}
+
+impl<T> Turn<T> {
+    /// A lock around `inner`.
+    pub(crate) fn new(inner: T) -> Self {
+        Self {
+            gate: Mutex::new(()),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Waits for the end of the current round at most (bind, connect, options, routes …).
+    pub(crate) fn control(&self) -> MutexGuard<'_, T> {
+        let gate = self.gate.lock();
+        let inner = self.inner.lock();
+        drop(gate);
+        inner
+    }
+
+    /// For a round of the driver: waits for control calls that are inside or at the gate.
+    pub(crate) fn round(&self) -> MutexGuard<'_, T> {
+        self.control()
+    }
+
+    /// For a round in a task that must not wait: `None` while anybody is inside or at the gate.
+    pub(crate) fn try_round(&self) -> Option<MutexGuard<'_, T>> {
+        let gate = self.gate.try_lock()?;
+        let inner = self.inner.try_lock();
+        drop(gate);
+        inner
+    }
+}

@@ -1,0 +1,347 @@
+//! The place where a datagram socket's application and its driver meet.
+
+use super::ready::{Fault, Ready, Stop, Touch, register};
+use super::{Dirty, Waiters};
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::task::{Poll, Waker};
+
+/// A datagram socket as the application sees it; `D` is a received datagram.
+///
+/// A pending error is reported once, by whichever operation comes next, before data. The slot holds
+/// at most [`BATCH`] datagrams that no reader has taken over; the others stay in the stack, where
+/// the socket's receive buffer bounds them.
+#[derive(Debug)]
+pub(crate) struct UdpSlot<D> {
+    /// Taken over from the queue by the readers.
+    user: Mutex<VecDeque<D>>,
+    rx: Mutex<RxQueue<D>>,
+    tx: Mutex<TxQueue>,
+    /// Datagrams in `user` and `rx`.
+    unread: AtomicUsize,
+    fault: Mutex<Option<Fault>>,
+    /// Whether `fault` is set.
+    faulty: AtomicBool,
+    waiters: Waiters,
+    dirty: AtomicBool,
+}
+
+#[derive(Debug)]
+struct RxQueue<D> {
+    arrived: VecDeque<D>,
+    /// The task in `poll_recv`, `poll_peek` or `poll_recv_ready`.
+    reader: Option<Waker>,
+    /// The driver has left datagrams in the stack.
+    left: bool,
+}
+
+#[derive(Debug)]
+struct TxQueue {
+    datagrams: VecDeque<Outgoing>,
+    bytes: usize,
+    /// Most bytes that may wait, counting [`OVERHEAD`] for each datagram.
+    limit: usize,
+    /// The task in `poll_send` or `poll_send_ready`.
+    writer: Option<Waker>,
+    closed: bool,
+}
+
+/// A datagram on its way to the driver: payload and destination (the connected one where `None`).
+pub(crate) type Outgoing = (Bytes, Option<SocketAddr>);
+
+impl<D> UdpSlot<D> {
+    /// An idle socket that lets `send_buffer` bytes wait for the driver.
+    pub(crate) fn new(send_buffer: usize) -> Self {
+        Self {
+            user: Mutex::new(VecDeque::new()),
+            rx: Mutex::new(RxQueue {
+                arrived: VecDeque::new(),
+                reader: None,
+                left: false,
+            }),
+            tx: Mutex::new(TxQueue {
+                datagrams: VecDeque::new(),
+                bytes: 0,
+                limit: send_buffer,
+                writer: None,
+                closed: false,
+            }),
+            unread: AtomicUsize::new(0),
+            fault: Mutex::new(None),
+            faulty: AtomicBool::new(false),
+            waiters: Waiters::new(),
+            dirty: AtomicBool::new(false),
+        }
+    }
+
+    /// Tasks in `readable()`, `recv_from()` and the like.
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    /// What the socket is ready for now.
+    pub(crate) fn readiness(&self) -> Ready {
+        // Under the queue locks, as `Waiters` demands.
+        let (readable, faulty) = {
+            let _rx = self.rx.lock();
+            let faulty = self.faulty.load(Ordering::Acquire);
+            (faulty || self.unread.load(Ordering::Acquire) > 0, faulty)
+        };
+        let writable = faulty || self.tx.lock().has_room();
+        let mut ready = Ready::empty();
+        ready.set(Ready::READABLE, readable);
+        ready.set(Ready::WRITABLE, writable);
+        ready.set(Ready::ERROR, faulty);
+        ready
+    }
+
+    /// Waits for one of `interest` (cancel safe).
+    pub(crate) async fn ready(&self, interest: Ready) -> Ready {
+        self.waiters
+            .wait(interest, || {
+                let ready = self.readiness() & interest;
+                (!ready.is_empty()).then_some(ready)
+            })
+            .await
+    }
+
+    /// Takes the pending error, if there is one (`SO_ERROR`).
+    pub(crate) fn take_error(&self) -> Option<Fault> {
+        if !self.faulty.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut place = self.fault.lock();
+        match *place {
+            Some(Fault::Gone) => Some(Fault::Gone),
+            _ => {
+                self.faulty.store(false, Ordering::Release);
+                place.take()
+            }
+        }
+    }
+}
+
+/// For the application.
+impl<D> UdpSlot<D> {
+    /// Takes the oldest datagram. On [`Stop::WouldBlock`] `waker` is remembered, if given.
+    pub(crate) fn recv(&self, waker: Option<&Waker>) -> Result<(D, Touch), Stop> {
+        let mut user = self.user.lock();
+        let touch = self.refill(&mut user, waker)?;
+        let datagram = user.pop_front().ok_or(Stop::WouldBlock)?;
+        self.unread.fetch_sub(1, Ordering::AcqRel);
+        Ok((datagram, touch))
+    }
+
+    /// Lets `look` see the oldest datagram without taking it; as [`recv`](Self::recv) otherwise.
+    /// `look` runs under the user lock and must not use this half.
+    pub(crate) fn peek<R>(
+        &self,
+        waker: Option<&Waker>,
+        look: impl FnOnce(&D) -> R,
+    ) -> Result<(R, Touch), Stop> {
+        let mut user = self.user.lock();
+        let touch = self.refill(&mut user, waker)?;
+        let datagram = user.front().ok_or(Stop::WouldBlock)?;
+        Ok((look(datagram), touch))
+    }
+
+    /// Waits until a receive would not block.
+    pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
+        let old;
+        {
+            let mut rx = self.rx.lock();
+            if self.faulty.load(Ordering::Acquire) || self.unread.load(Ordering::Acquire) > 0 {
+                return Poll::Ready(());
+            }
+            old = register(&mut rx.reader, waker);
+        }
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Queues a datagram. Without room for it: [`Stop::WouldBlock`], and `waker` is remembered, if
+    /// given. Copy the payload only after [`can_send`](Self::can_send).
+    pub(crate) fn send(
+        &self,
+        payload: Bytes,
+        to: Option<SocketAddr>,
+        waker: Option<&Waker>,
+    ) -> Result<Touch, Stop> {
+        self.can_send(waker)?;
+        let mut tx = self.tx.lock();
+        let idle = tx.datagrams.is_empty();
+        tx.bytes += payload.len() + OVERHEAD;
+        tx.datagrams.push_back((payload, to));
+        Ok(if idle { Touch::Kick } else { Touch::None })
+    }
+
+    /// Whether a datagram can be queued now; takes the pending error otherwise, or remembers `waker`.
+    pub(crate) fn can_send(&self, waker: Option<&Waker>) -> Result<(), Stop> {
+        loop {
+            if let Some(fault) = self.take_error() {
+                return Err(Stop::Fault(fault));
+            }
+            let old;
+            {
+                let mut tx = self.tx.lock();
+                if tx.has_room() {
+                    return Ok(());
+                }
+                if self.faulty.load(Ordering::Acquire) {
+                    continue;
+                }
+                old = waker.and_then(|waker| register(&mut tx.writer, waker));
+            }
+            drop(old);
+            return Err(Stop::WouldBlock);
+        }
+    }
+
+    /// Waits until a send would not block.
+    pub(crate) fn poll_writable(&self, waker: &Waker) -> Poll<()> {
+        let old;
+        {
+            let mut tx = self.tx.lock();
+            if self.faulty.load(Ordering::Acquire) || tx.has_room() {
+                return Poll::Ready(());
+            }
+            old = register(&mut tx.writer, waker);
+        }
+        drop(old);
+        Poll::Pending
+    }
+
+    /// Done with the socket: what was sent is still delivered, what was received is dropped.
+    pub(crate) fn close(&self) -> Touch {
+        let _received = std::mem::take(&mut *self.user.lock());
+        let _arrived = {
+            let mut rx = self.rx.lock();
+            (std::mem::take(&mut rx.arrived), rx.reader.take())
+        };
+        let _writer = {
+            let mut tx = self.tx.lock();
+            tx.closed = true;
+            tx.writer.take()
+        };
+        Touch::Kick
+    }
+
+    /// Makes sure that `user` has a datagram.
+    fn refill(&self, user: &mut VecDeque<D>, waker: Option<&Waker>) -> Result<Touch, Stop> {
+        loop {
+            if let Some(fault) = self.take_error() {
+                return Err(Stop::Fault(fault));
+            }
+            if !user.is_empty() {
+                return Ok(Touch::None);
+            }
+            let old;
+            {
+                let mut rx = self.rx.lock();
+                if !rx.arrived.is_empty() {
+                    std::mem::swap(&mut rx.arrived, user);
+                    let left = std::mem::take(&mut rx.left);
+                    return Ok(if left { Touch::Kick } else { Touch::None });
+                }
+                if self.faulty.load(Ordering::Acquire) {
+                    continue;
+                }
+                old = waker.and_then(|waker| register(&mut rx.reader, waker));
+            }
+            drop(old);
+            return Err(Stop::WouldBlock);
+        }
+    }
+}
+
+/// For the driver.
+impl<D> UdpSlot<D> {
+    /// How many of `wanted` datagrams there is room for. If there is less, the reader that makes
+    /// room kicks.
+    pub(crate) fn room(&self, wanted: usize) -> usize {
+        let mut rx = self.rx.lock();
+        let room = BATCH.saturating_sub(rx.arrived.len());
+        rx.left = room < wanted;
+        room.min(wanted)
+    }
+
+    /// Moves all of `from` to the readers.
+    pub(crate) fn fill(&self, from: &mut VecDeque<D>, wakes: &mut Vec<Waker>) {
+        if from.is_empty() {
+            return;
+        }
+        {
+            let mut rx = self.rx.lock();
+            self.unread.fetch_add(from.len(), Ordering::AcqRel);
+            rx.arrived.append(from);
+            wakes.extend(rx.reader.take());
+        }
+        self.waiters.wake_all(Ready::READABLE, wakes);
+    }
+
+    /// Moves all that was sent behind what is in `into`; `true`: the application is done with the
+    /// socket.
+    pub(crate) fn drain_tx(&self, into: &mut VecDeque<Outgoing>, wakes: &mut Vec<Waker>) -> bool {
+        let closed = {
+            let mut tx = self.tx.lock();
+            into.append(&mut tx.datagrams);
+            tx.bytes = 0;
+            wakes.extend(tx.writer.take());
+            tx.closed
+        };
+        self.waiters.wake_all(Ready::WRITABLE, wakes);
+        closed
+    }
+
+    /// Puts back in front what found no room in the stack; `rest` is empty afterwards.
+    pub(crate) fn put_back(&self, rest: &mut VecDeque<Outgoing>) {
+        let mut tx = self.tx.lock();
+        let cost = |(payload, _): &Outgoing| payload.len() + OVERHEAD;
+        tx.bytes += rest.iter().map(cost).sum::<usize>();
+        rest.append(&mut tx.datagrams);
+        std::mem::swap(&mut tx.datagrams, rest);
+    }
+
+    /// Whether datagrams wait to be drained.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.tx.lock().datagrams.is_empty()
+    }
+
+    /// The most bytes that may wait for the driver (`SO_SNDBUF`).
+    pub(crate) fn set_send_buffer(&self, bytes: usize) {
+        self.tx.lock().limit = bytes;
+    }
+
+    /// Sets the pending error; everybody who waits is woken.
+    pub(crate) fn fail(&self, fault: Fault, wakes: &mut Vec<Waker>) {
+        let mut place = self.fault.lock();
+        if *place != Some(Fault::Gone) {
+            *place = Some(fault);
+        }
+        self.faulty.store(true, Ordering::Release);
+        drop(place);
+        wakes.extend(self.rx.lock().reader.take());
+        wakes.extend(self.tx.lock().writer.take());
+        self.waiters.wake_all(Ready::all(), wakes);
+    }
+}
+
+impl<D> Dirty for UdpSlot<D> {
+    fn dirty(&self) -> &AtomicBool {
+        &self.dirty
+    }
+}
+
+impl TxQueue {
+    /// One datagram more than the limit is let through, as with the kernel's send buffer.
+    fn has_room(&self) -> bool {
+        self.bytes < self.limit || self.datagrams.is_empty()
+    }
+}
+
+/// Datagrams that wait in a slot until a reader takes them over.
+pub(crate) const BATCH: usize = 64;
+/// What a datagram counts beside its payload, in bytes.
+const OVERHEAD: usize = 64;

@@ -1,0 +1,332 @@
+//! One connection as all handles on it see it.
+
+use super::family_of;
+use crate::driver::TcpEntry;
+use crate::net::Net;
+use crate::shared::{Fault, Ready as SlotReady, Stop, Touch};
+use bytes::{BufMut, Bytes};
+use net_core::socket::{TcpOption, TcpSettings};
+use net_core::tcp::TcpInfo;
+use net_core::{SocketError, SocketId};
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use tokio::io::{Interest, ReadBuf, Ready};
+use tokio::task::coop;
+
+/// A connection that an application holds: its stack and its slot. Dropping it closes it.
+pub(super) struct Conn {
+    net: Net,
+    slot: Arc<TcpEntry>,
+}
+
+impl Conn {
+    /// Takes over a connection that was accepted on `net`.
+    pub(super) fn new(net: Net, slot: Arc<TcpEntry>) -> Self {
+        Self { net, slot }
+    }
+
+    /// Opens a connection to `addr`.
+    pub(super) async fn connect(net: &Net, addr: SocketAddr) -> io::Result<Self> {
+        let id = net
+            .engine()
+            .control(|core, _| core.stack_mut().tcp_open(family_of(addr)))?;
+        Self::connect_from(net, id, addr).await
+    }
+
+    /// Opens a connection from the socket `id`, which is not used any more otherwise.
+    pub(super) async fn connect_from(
+        net: &Net,
+        id: SocketId,
+        addr: SocketAddr,
+    ) -> io::Result<Self> {
+        let opened = net
+            .engine()
+            .act(|core, now| match core.stack_mut().connect(id, addr, now) {
+                Ok(()) | Err(SocketError::InProgress) => Ok(core.add_tcp(id)),
+                Err(error) => {
+                    core.stack_mut().close(id, now);
+                    Err(error)
+                }
+            });
+        let conn = Self::new(net.clone(), opened?);
+        poll_fn(|cx| conn.slot.poll_connect(cx.waker()))
+            .await
+            .map_err(|fault| conn.net.engine().explain(fault))?;
+        Ok(conn)
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, _| core.stack().local_addr(id))
+    }
+
+    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, _| core.stack().peer_addr(id))
+    }
+
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let explain = |fault: Fault| self.net.engine().explain(fault);
+        Ok(self.slot.take_error().map(explain))
+    }
+
+    pub(super) fn settings<R>(&self, f: impl FnOnce(&TcpSettings) -> R) -> io::Result<R> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, _| core.stack().tcp_settings(id).map(f))
+    }
+
+    pub(super) fn ttl(&self) -> io::Result<u32> {
+        let id = self.slot.id();
+        self.net.engine().control(|core, _| {
+            let own = core.stack().tcp_settings(id)?.ttl;
+            Ok(own.unwrap_or(core.stack().config().ttl).into())
+        })
+    }
+
+    pub(super) fn set_option(&self, option: TcpOption) -> io::Result<()> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .act(|core, now| core.stack_mut().set_tcp_option(id, option, now))
+    }
+
+    pub(super) fn info(&self) -> io::Result<TcpInfo> {
+        let id = self.slot.id();
+        self.net.engine().control(|core, now| {
+            let tcp = core.stack_mut().tcp(id, now);
+            let tcp = tcp.ok_or(SocketError::NoSuchSocket)?;
+            tcp.info().ok_or(SocketError::NotConnected)
+        })
+    }
+
+    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        let wanted = slot_ready(interest);
+        if wanted.is_empty() {
+            return Ok(Ready::EMPTY);
+        }
+        Ok(tokio_ready(
+            coop::cooperative(self.slot.ready(wanted)).await,
+        ))
+    }
+
+    pub(super) fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        if self.slot.readiness().intersects(slot_ready(interest)) {
+            f()
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        self.slot.poll_readable(cx.waker()).map(|()| {
+            coop.made_progress();
+            Ok(())
+        })
+    }
+
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        self.slot.poll_writable(cx.waker()).map(|()| {
+            coop.made_progress();
+            Ok(())
+        })
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll(cx, |waker| {
+            self.slot
+                .read_with(buf.remaining(), Some(waker), |bytes| buf.put_slice(bytes))
+        })
+        .map_ok(drop)
+    }
+
+    pub(super) fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let peeked = self.poll(cx, |waker| {
+            let count = self.slot.peek(buf.initialize_unfilled(), Some(waker))?;
+            Ok((count, Touch::None))
+        });
+        peeked.map_ok(|count| {
+            buf.advance(count);
+            count
+        })
+    }
+
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let pool = self.net.engine().pool();
+        self.poll(cx, |waker| self.slot.write(data, pool, Some(waker)))
+    }
+
+    pub(super) fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let pool = self.net.engine().pool();
+        self.poll(cx, |waker| {
+            self.slot.write_vectored(slices, pool, Some(waker))
+        })
+    }
+
+    pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.finish(self.slot.read(buf, None))
+    }
+
+    pub(super) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let room = bufs.iter().map(|buf| buf.len()).sum();
+        let mut free = bufs.iter_mut().flat_map(|buf| buf.iter_mut());
+        self.finish(self.slot.read_with(room, None, |bytes| {
+            free.by_ref()
+                .zip(bytes)
+                .for_each(|(into, byte)| *into = *byte);
+        }))
+    }
+
+    pub(super) fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        let room = buf.chunk_mut().len();
+        self.finish(
+            self.slot
+                .read_with(room, None, |bytes| buf.put_slice(bytes)),
+        )
+    }
+
+    pub(super) async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.wait(SlotReady::READ, || {
+            Ok((self.slot.peek(buf, None)?, Touch::None))
+        })
+        .await
+    }
+
+    pub(super) async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
+        let chunk = self
+            .wait(SlotReady::READ, || self.slot.read_chunk(max, None))
+            .await?;
+        Ok((max == 0 || !chunk.is_empty()).then_some(chunk))
+    }
+
+    pub(super) fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+        self.finish(self.slot.write(data, self.net.engine().pool(), None))
+    }
+
+    pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let pool = self.net.engine().pool();
+        self.finish(self.slot.write_vectored(slices, pool, None))
+    }
+
+    pub(super) async fn write_chunk(&self, chunk: &mut Bytes) -> io::Result<()> {
+        let pool = self.net.engine().pool();
+        while !chunk.is_empty() {
+            self.wait(SlotReady::WRITE, || self.slot.push_bytes(chunk, pool, None))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the writing; where it is over anyway, that is no error.
+    pub(super) fn shutdown_write(&self) -> io::Result<()> {
+        self.net
+            .engine()
+            .post(&self.slot, self.slot.shutdown_write());
+        Ok(())
+    }
+
+    pub(super) fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("socket", &self.slot.id())
+            .field("ready", &self.slot.readiness())
+            .finish()
+    }
+
+    /// An operation that may register the task's waker.
+    fn poll<R>(
+        &self,
+        cx: &mut Context<'_>,
+        attempt: impl FnOnce(&Waker) -> Result<(R, Touch), Stop>,
+    ) -> Poll<io::Result<R>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        match attempt(cx.waker()) {
+            Err(Stop::WouldBlock) => Poll::Pending,
+            done => {
+                coop.made_progress();
+                Poll::Ready(self.finish(done))
+            }
+        }
+    }
+
+    /// An operation that any number of tasks may wait for.
+    async fn wait<R>(
+        &self,
+        interest: SlotReady,
+        mut attempt: impl FnMut() -> Result<(R, Touch), Stop>,
+    ) -> io::Result<R> {
+        let attempt = || match attempt() {
+            Err(Stop::WouldBlock) => None,
+            done => Some(done),
+        };
+        let done = coop::cooperative(self.slot.waiters().wait(interest, attempt)).await;
+        self.finish(done)
+    }
+
+    /// Pays what an operation owes the driver, and turns its failure into the host's error.
+    fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
+        let engine = self.net.engine();
+        match done {
+            Ok((result, touch)) => {
+                engine.post(&self.slot, touch);
+                Ok(result)
+            }
+            Err(stop) => Err(engine.explain_stop(stop)),
+        }
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.net.engine().post(&self.slot, self.slot.close());
+    }
+}
+
+/// What a task is interested in, in the slot's terms.
+pub(crate) fn slot_ready(interest: Interest) -> SlotReady {
+    let mut ready = SlotReady::empty();
+    ready.set(SlotReady::READ, interest.is_readable());
+    ready.set(SlotReady::WRITE, interest.is_writable());
+    ready.set(SlotReady::ERROR, interest.is_error());
+    ready
+}
+
+/// What a slot is ready for, in tokio's terms.
+pub(crate) fn tokio_ready(ready: SlotReady) -> Ready {
+    let bits = [
+        (SlotReady::READABLE, Ready::READABLE),
+        (SlotReady::WRITABLE, Ready::WRITABLE),
+        (SlotReady::READ_CLOSED, Ready::READ_CLOSED),
+        (SlotReady::WRITE_CLOSED, Ready::WRITE_CLOSED),
+        (SlotReady::ERROR, Ready::ERROR),
+    ];
+    bits.into_iter()
+        .filter(|(bit, _)| ready.contains(*bit))
+        .fold(Ready::EMPTY, |all, (_, bit)| all | bit)
+}

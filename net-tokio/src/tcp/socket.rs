@@ -1,0 +1,378 @@
+//! A socket that does not speak to anyone yet: the twin of tokio's.
+
+use super::conn::Conn;
+use super::{TcpListener, TcpStream, tos_option, ttl_option};
+use crate::driver::Core;
+use crate::error::to_io;
+use crate::net::Net;
+use net_core::socket::{Family, TcpOption, TcpSettings};
+use net_core::{SocketError, SocketId};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A TCP socket to be configured, and then turned into a [`TcpStream`] or a [`TcpListener`], as
+/// `tokio::net::TcpSocket`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_tokio::{TcpSocket, TcpStream};
+///
+/// let socket = TcpSocket::new_v4()?;
+/// socket.set_reuseaddr(true)?;
+/// socket.bind("127.0.0.1:0".parse().unwrap())?;
+/// let listener = socket.listen(16)?;
+/// TcpStream::connect(listener.local_addr()?).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct TcpSocket {
+    net: Net,
+    id: SocketId,
+    /// Until a stream or a listener has it.
+    owned: bool,
+}
+
+impl TcpSocket {
+    /// A socket for IPv4 on the [current](Net::current) stack.
+    ///
+    /// # Errors
+    /// The kernel's ENFILE where the stack has as many sockets as it may.
+    pub fn new_v4() -> io::Result<Self> {
+        Self::new_v4_on(&Net::current()?)
+    }
+
+    /// A socket for IPv6 on the [current](Net::current) stack.
+    ///
+    /// # Errors
+    /// As for [`new_v4`](Self::new_v4).
+    pub fn new_v6() -> io::Result<Self> {
+        Self::new_v6_on(&Net::current()?)
+    }
+
+    /// As [`new_v4`](Self::new_v4), on the stack `net`.
+    ///
+    /// # Errors
+    /// As for [`new_v4`](Self::new_v4).
+    pub fn new_v4_on(net: &Net) -> io::Result<Self> {
+        Self::open(net, Family::V4)
+    }
+
+    /// As [`new_v6`](Self::new_v6), on the stack `net`.
+    ///
+    /// # Errors
+    /// As for [`new_v4`](Self::new_v4).
+    pub fn new_v6_on(net: &Net) -> io::Result<Self> {
+        Self::open(net, Family::V6)
+    }
+
+    fn open(net: &Net, family: Family) -> io::Result<Self> {
+        let id = net
+            .engine()
+            .control(|core, _| core.stack_mut().tcp_open(family))?;
+        Ok(Self {
+            net: net.clone(),
+            id,
+            owned: true,
+        })
+    }
+
+    /// Probes idle connections (`SO_KEEPALIVE`, RFC 1122 §4.2.3.6).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
+        self.set_option(TcpOption::KeepAlive(keepalive))
+    }
+
+    /// Whether idle connections are probed (`SO_KEEPALIVE`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn keepalive(&self) -> io::Result<bool> {
+        self.settings(|settings| settings.keepalive)
+    }
+
+    /// Lets [`bind`](Self::bind) take a port that connections in TIME_WAIT have (`SO_REUSEADDR`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_reuseaddr(&self, reuseaddr: bool) -> io::Result<()> {
+        self.set_option(TcpOption::ReuseAddress(reuseaddr))
+    }
+
+    /// The value of `SO_REUSEADDR`.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn reuseaddr(&self) -> io::Result<bool> {
+        self.settings(|settings| settings.reuse_address)
+    }
+
+    /// Shares the port with other sockets that ask for it too (`SO_REUSEPORT`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_reuseport(&self, reuseport: bool) -> io::Result<()> {
+        self.set_option(TcpOption::ReusePort(reuseport))
+    }
+
+    /// The value of `SO_REUSEPORT`.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn reuseport(&self) -> io::Result<bool> {
+        self.settings(|settings| settings.reuse_port)
+    }
+
+    /// Limits what may be written and not yet confirmed, in bytes (`SO_SNDBUF`). The number is taken
+    /// as it is, not doubled.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
+        self.set_option(TcpOption::SendBuffer(bytes(size)))
+    }
+
+    /// The value of `SO_SNDBUF` in bytes.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn send_buffer_size(&self) -> io::Result<u32> {
+        self.settings(|settings| saturated(settings.send_buffer))
+    }
+
+    /// Limits what may be received and not yet read, in bytes (`SO_RCVBUF`). The number is taken as
+    /// it is, not doubled.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
+        self.set_option(TcpOption::RecvBuffer(bytes(size)))
+    }
+
+    /// The value of `SO_RCVBUF` in bytes.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn recv_buffer_size(&self) -> io::Result<u32> {
+        self.settings(|settings| saturated(settings.recv_buffer))
+    }
+
+    /// Sets `SO_LINGER`. Zero makes close reset the connection; dropping a stream never blocks,
+    /// whatever is set.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    #[deprecated = "a time other than zero does not make drop wait; use set_zero_linger for a reset"]
+    pub fn set_linger(&self, dur: Option<Duration>) -> io::Result<()> {
+        self.set_option(TcpOption::Linger(dur))
+    }
+
+    /// Makes dropping the stream reset the connection (`SO_LINGER` of zero).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        self.set_option(TcpOption::Linger(Some(Duration::ZERO)))
+    }
+
+    /// The value of `SO_LINGER`.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        self.settings(|settings| settings.linger)
+    }
+
+    /// Sends small segments at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.set_option(TcpOption::NoDelay(nodelay))
+    }
+
+    /// Whether small segments are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.settings(|settings| settings.nodelay)
+    }
+
+    /// The traffic class of IPv6 packets sent (`IPV6_TCLASS`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn tclass_v6(&self) -> io::Result<u32> {
+        self.settings(|settings| settings.tos.into())
+    }
+
+    /// Sets the traffic class of IPv6 packets sent, 0–255.
+    ///
+    /// # Errors
+    /// `InvalidInput` for another number.
+    pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+        self.set_option(tos_option(tclass)?)
+    }
+
+    /// The type of service of IPv4 packets sent (`IP_TOS`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn tos_v4(&self) -> io::Result<u32> {
+        self.settings(|settings| settings.tos.into())
+    }
+
+    /// As [`tos_v4`](Self::tos_v4).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    #[deprecated = "renamed to tos_v4"]
+    pub fn tos(&self) -> io::Result<u32> {
+        self.tos_v4()
+    }
+
+    /// Sets the type of service of IPv4 packets sent, 0–255.
+    ///
+    /// # Errors
+    /// `InvalidInput` for another number.
+    pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+        self.set_option(tos_option(tos)?)
+    }
+
+    /// As [`set_tos_v4`](Self::set_tos_v4).
+    ///
+    /// # Errors
+    /// `InvalidInput` for another number.
+    #[deprecated = "renamed to set_tos_v4"]
+    pub fn set_tos(&self, tos: u32) -> io::Result<()> {
+        self.set_tos_v4(tos)
+    }
+
+    /// The interface that the socket is bound to (`SO_BINDTODEVICE`): none.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
+        self.settings(|_| None)
+    }
+
+    /// Binds the socket to an interface (`SO_BINDTODEVICE`).
+    ///
+    /// # Errors
+    /// `Unsupported` for any interface; `None` is what every socket has.
+    pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+        match interface {
+            None => self.settings(|_| ()),
+            Some(_) => Err(to_io(SocketError::Unsupported("SO_BINDTODEVICE"))),
+        }
+    }
+
+    /// The time to live, or hop limit, of packets sent, 1–255 (`IP_TTL`).
+    ///
+    /// # Errors
+    /// `InvalidInput` for another number.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.set_option(ttl_option(ttl)?)
+    }
+
+    /// Sets an option that tokio's socket has no method for.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of range, `Unsupported` for a mechanism that this stack does
+    /// not have yet.
+    pub fn set_option(&self, option: TcpOption) -> io::Result<()> {
+        self.control(|core, id| {
+            let now = core.now();
+            core.stack_mut().set_tcp_option(id, option, now)
+        })
+    }
+
+    /// The address that the socket is bound to.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.control(|core, id| core.stack().local_addr(id))
+    }
+
+    /// Takes the pending error, as `SO_ERROR`.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let error = self.control(|core, id| Ok(core.stack_mut().take_error(id)))?;
+        Ok(error.map(to_io))
+    }
+
+    /// Gives the socket the address `addr`; port 0 is a port of the stack's choice.
+    ///
+    /// # Errors
+    /// `AddrInUse`, `AddrNotAvailable`, or `InvalidInput` where it has an address already.
+    pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
+        self.net.warn_unreachable(addr);
+        self.control(|core, id| core.stack_mut().bind(id, addr))
+    }
+
+    /// Connects to `addr`.
+    ///
+    /// # Errors
+    /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable` and so on, as the kernel gives them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt; the peer may have seen it.
+    pub async fn connect(mut self, addr: SocketAddr) -> io::Result<TcpStream> {
+        self.owned = false;
+        let conn = Conn::connect_from(&self.net, self.id, addr).await?;
+        Ok(TcpStream { conn })
+    }
+
+    /// Listens for connections, of which up to `backlog` may wait to be accepted.
+    ///
+    /// # Errors
+    /// `AddrInUse` where another socket listens there.
+    pub fn listen(mut self, backlog: u32) -> io::Result<TcpListener> {
+        self.owned = false;
+        TcpListener::listen_from(&self.net, self.id, backlog)
+    }
+
+    fn settings<R>(&self, f: impl FnOnce(&TcpSettings) -> R) -> io::Result<R> {
+        self.control(|core, id| core.stack().tcp_settings(id).map(f))
+    }
+
+    fn control<R>(
+        &self,
+        f: impl FnOnce(&mut Core, SocketId) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
+        self.net.engine().control(|core, _| f(core, self.id))
+    }
+}
+
+impl Drop for TcpSocket {
+    fn drop(&mut self) {
+        if self.owned {
+            self.net.engine().release(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for TcpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpSocket")
+            .field("socket", &self.id)
+            .finish()
+    }
+}
+
+fn bytes(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+fn saturated(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}

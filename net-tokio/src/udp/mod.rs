@@ -1,0 +1,304 @@
+//! Datagram sockets: the twin of tokio's.
+
+mod options;
+mod recv;
+mod send;
+
+use crate::driver::{Core, UdpEntry};
+use crate::lookup::{ToSocketAddrs, first_that};
+use crate::net::Net;
+use crate::shared::{Fault, Stop, Touch};
+use crate::tcp::{slot_ready, tokio_ready};
+use net_core::socket::Family;
+use net_core::{SocketError, SocketId};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{Interest, Ready};
+use tokio::task::coop;
+
+/// A UDP socket, as `tokio::net::UdpSocket`.
+///
+/// Errors that the network reports, such as `ConnectionRefused` for a datagram to a closed port, come
+/// out of whichever operation is next.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_tokio::UdpSocket;
+///
+/// let server = UdpSocket::bind("127.0.0.1:0").await?;
+/// let client = UdpSocket::bind("127.0.0.1:0").await?;
+/// client.connect(server.local_addr()?).await?;
+/// client.send(b"hello").await?;
+/// let mut buf = [0; 16];
+/// let (len, peer) = server.recv_from(&mut buf).await?;
+/// assert_eq!((&buf[..len], peer), (&b"hello"[..], client.local_addr()?));
+/// # Ok(())
+/// # }
+/// ```
+pub struct UdpSocket {
+    net: Net,
+    slot: Arc<UdpEntry>,
+}
+
+impl UdpSocket {
+    /// A socket at `addr` on the [current](Net::current) stack; each address that it stands for is
+    /// tried until one can be had. Port 0 is a port of the stack's choice.
+    ///
+    /// # Errors
+    /// The last address's, such as `AddrInUse` or `AddrNotAvailable`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: dropping the future leaves no socket behind.
+    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        Self::bind_on(&Net::current()?, addr).await
+    }
+
+    /// As [`bind`](Self::bind), on the stack `net`.
+    ///
+    /// # Errors
+    /// As for [`bind`](Self::bind).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`bind`](Self::bind).
+    pub async fn bind_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
+        first_that(addr, |addr| Self::bind_one(net, addr)).await
+    }
+
+    fn bind_one(net: &Net, addr: SocketAddr) -> io::Result<Self> {
+        net.warn_unreachable(addr);
+        let family = match addr {
+            SocketAddr::V4(_) => Family::V4,
+            SocketAddr::V6(_) => Family::V6,
+        };
+        let slot = net.engine().control(|core, now| {
+            let id = core.stack_mut().udp_open(family)?;
+            match core.stack_mut().bind(id, addr) {
+                Ok(()) => Ok(core.add_udp(id)),
+                Err(error) => {
+                    core.stack_mut().close(id, now);
+                    Err(error)
+                }
+            }
+        })?;
+        Ok(Self {
+            net: net.clone(),
+            slot,
+        })
+    }
+
+    /// The address that the socket is bound to.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.control(|core, id| core.stack().local_addr(id))
+    }
+
+    /// The address that the socket is connected to.
+    ///
+    /// # Errors
+    /// `NotConnected` where it is not.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.control(|core, id| core.stack().peer_addr(id))
+    }
+
+    /// Makes `addr` the destination of [`send`](Self::send) and the only source to receive from.
+    ///
+    /// # Errors
+    /// The last address's, such as `NetworkUnreachable`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: it does not wait.
+    pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
+        first_that(addr, |addr| {
+            self.control(|core, id| {
+                let now = core.now();
+                core.stack_mut().connect(id, addr, now)
+            })
+        })
+        .await
+    }
+
+    /// Undoes [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn disconnect(&self) -> io::Result<()> {
+        self.control(|core, id| core.stack_mut().disconnect(id))
+    }
+
+    /// Waits until the socket is ready for something in `interest`, and says for what.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: readiness is a level, nothing is used up.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        let wanted = slot_ready(interest);
+        if wanted.is_empty() {
+            return Ok(Ready::EMPTY);
+        }
+        Ok(tokio_ready(
+            coop::cooperative(self.slot.ready(wanted)).await,
+        ))
+    }
+
+    /// Waits until a datagram or an error is there.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as [`ready`](Self::ready).
+    pub async fn readable(&self) -> io::Result<()> {
+        self.ready(Interest::READABLE).await.map(drop)
+    }
+
+    /// Waits until there is room to send.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as [`ready`](Self::ready).
+    pub async fn writable(&self) -> io::Result<()> {
+        self.ready(Interest::WRITABLE).await.map(drop)
+    }
+
+    /// As [`readable`](Self::readable), to be polled. Only the last task that polled for receiving is
+    /// woken.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        self.slot.poll_readable(cx.waker()).map(|()| {
+            coop.made_progress();
+            Ok(())
+        })
+    }
+
+    /// As [`writable`](Self::writable), to be polled. Only the last task that polled for sending is
+    /// woken.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        self.slot.poll_writable(cx.waker()).map(|()| {
+            coop.made_progress();
+            Ok(())
+        })
+    }
+
+    /// Runs `f`, which is to try something on this socket, if the socket is ready for `interest`.
+    ///
+    /// # Errors
+    /// `WouldBlock` where it is not ready, or what `f` returned.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        f: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        if self.slot.readiness().intersects(slot_ready(interest)) {
+            f()
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    /// Runs `f`, which is to try something on this socket, each time that the socket becomes ready
+    /// for `interest`, until it returns anything but `WouldBlock`.
+    ///
+    /// # Errors
+    /// What `f` returned last.
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel safe as `f`: between its calls nothing is held.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut f: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            self.ready(interest).await?;
+            match f() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::task::yield_now().await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Takes the pending error, as `SO_ERROR`.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let explain = |fault: Fault| self.net.engine().explain(fault);
+        Ok(self.slot.take_error().map(explain))
+    }
+
+    fn control<R>(
+        &self,
+        f: impl FnOnce(&mut Core, SocketId) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
+        let id = self.slot.id();
+        self.net.engine().control(|core, _| f(core, id))
+    }
+
+    /// Pays what an operation owes the driver, and turns its failure into the host's error.
+    fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
+        let engine = self.net.engine();
+        match done {
+            Ok((result, touch)) => {
+                engine.post(&self.slot, touch);
+                Ok(result)
+            }
+            Err(stop) => Err(engine.explain_stop(stop)),
+        }
+    }
+
+    /// An operation that may register the task's waker.
+    fn poll<R>(
+        &self,
+        cx: &mut Context<'_>,
+        attempt: impl FnOnce(&std::task::Waker) -> Result<(R, Touch), Stop>,
+    ) -> Poll<io::Result<R>> {
+        let coop = ready!(coop::poll_proceed(cx));
+        match attempt(cx.waker()) {
+            Err(Stop::WouldBlock) => Poll::Pending,
+            done => {
+                coop.made_progress();
+                Poll::Ready(self.finish(done))
+            }
+        }
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        self.net.engine().post(&self.slot, self.slot.close());
+    }
+}
+
+impl fmt::Debug for UdpSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpSocket")
+            .field("socket", &self.slot.id())
+            .finish()
+    }
+}

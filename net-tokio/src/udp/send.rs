@@ -1,0 +1,121 @@
+//! Sending datagrams.
+
+use super::UdpSocket;
+use crate::error::to_io;
+use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
+use crate::shared::{Ready, Stop, Touch};
+use net_core::SocketError;
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll, Waker};
+
+impl UdpSocket {
+    /// Sends `buf` as one datagram to the connected address.
+    ///
+    /// # Errors
+    /// The kernel's EDESTADDRREQ where the socket is not connected, EMSGSIZE for more than a datagram
+    /// holds, or what the network said to an earlier datagram.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, nothing was sent.
+    pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.wait(Ready::WRITE, || self.put(buf, None, None)).await
+    }
+
+    /// As [`send`](Self::send), to be polled. Only the last task that polled for sending is woken.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll(cx, |waker| self.put(buf, None, Some(waker)))
+    }
+
+    /// As [`send`](Self::send), at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` without room, or as for [`send`](Self::send).
+    pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
+        self.finish(self.put(buf, None, None))
+    }
+
+    /// Sends `buf` as one datagram to the first address that `addr` stands for.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send), or `NetworkUnreachable` and the like for the address.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, nothing was sent.
+    pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
+        let target = to_socket_addrs(addr).await?.next().ok_or_else(no_address)?;
+        self.wait(Ready::WRITE, || self.put(buf, Some(target), None))
+            .await
+    }
+
+    /// As [`send_to`](Self::send_to), to be polled. Only the last task that polled for sending is
+    /// woken.
+    ///
+    /// # Errors
+    /// As for [`send_to`](Self::send_to).
+    pub fn poll_send_to(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        target: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, |waker| self.put(buf, Some(target), Some(waker)))
+    }
+
+    /// As [`send_to`](Self::send_to), at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` without room, or as for [`send_to`](Self::send_to).
+    pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
+        self.finish(self.put(buf, Some(target), None))
+    }
+
+    /// Copies a datagram to where the driver finds it: into the stack if nobody works on that, which
+    /// tells at once whether it can go, or else into the slot.
+    fn put(
+        &self,
+        buf: &[u8],
+        target: Option<SocketAddr>,
+        waker: Option<&Waker>,
+    ) -> Result<(usize, Touch), Stop> {
+        if buf.len() > MAX_PAYLOAD {
+            return Err(SocketError::MessageTooLong.into());
+        }
+        self.slot.can_send(waker)?;
+        let engine = self.net.engine();
+        let payload = engine.pool().copy_slice(buf);
+        let direct = engine.try_control(|core| {
+            // Not past those that wait.
+            if self.slot.has_waiting() {
+                return None;
+            }
+            let mut udp = core.stack_mut().udp(self.slot.id())?;
+            Some(udp.send(payload.clone(), target))
+        });
+        let touch = match direct.flatten() {
+            Some(Ok(())) => {
+                engine.ring();
+                Touch::None
+            }
+            Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
+                self.slot.send(payload, target, waker)?
+            }
+            Some(Err(error)) => return Err(error.into()),
+        };
+        Ok((buf.len(), touch))
+    }
+
+    /// Refuses what this stack has no mechanism for yet.
+    pub(super) fn unsupported<R>(&self, option: &'static str) -> io::Result<R> {
+        self.control(|_, _| Ok(()))?;
+        Err(to_io(SocketError::Unsupported(option)))
+    }
+}
+
+/// More than this fits no datagram of IPv4 or IPv6 without jumbograms (RFC 768).
+const MAX_PAYLOAD: usize = 65_535 - 8;
