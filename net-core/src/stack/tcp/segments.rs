@@ -26,6 +26,7 @@ impl Stack {
         let key = FlowKey::new(local, remote);
         let size = packet.gso.map(|gso| gso.size);
         let segment = Segment::new(&packet.header, packet.payload, size);
+        self.stats.tcp_in_segments += u64::from(segment.wire_count());
         match self.tcp.flows.get(&key).copied() {
             Some(Flow::Socket(id)) => self.segment_for_socket(id, segment, local, remote, now),
             Some(Flow::Embryo(index)) => {
