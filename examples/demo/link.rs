@@ -22,7 +22,9 @@ pub(crate) struct Link {
 impl Link {
     /// Brings both hosts up.
     pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
-        let bits_in_flight = args.rate.saturating_mul(u64::try_from(args.rtt.as_micros())?);
+        let bits_in_flight = args
+            .rate
+            .saturating_mul(u64::try_from(args.rtt.as_micros())?);
         let config = LinkConfig {
             rate_bps: Some(args.rate),
             delay: net_core::time::Duration::from_nanos(u64::try_from(args.rtt.as_nanos())? / 2),

@@ -50,7 +50,11 @@ async fn main() -> anyhow::Result<()> {
     let http = requests::run(&link, args.requests, args.seed, &bar).await?;
     bar.finish();
 
-    let bar = progress("bulk", args.bytes * 2, "{bytes}/{total_bytes} {bytes_per_sec}");
+    let bar = progress(
+        "bulk",
+        args.bytes * 2,
+        "{bytes}/{total_bytes} {bytes_per_sec}",
+    );
     let bulk = bulk::run(&link, args.bytes, args.seed, &bar).await?;
     bar.finish();
 

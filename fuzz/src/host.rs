@@ -21,9 +21,10 @@ pub const SERVER: u16 = 1000;
 
 const MTU: u16 = 1500;
 const MEMORY: usize = 256 << 10;
-/// What one packet may add to a budget that still had room.
-const SLACK: usize = 128 << 10;
 const MAX_SOCKETS: usize = 64;
+/// What the last packet may add to a budget that still had room, and every socket to one that is
+/// spent: something to send and something to read.
+const SLACK: usize = (128 << 10) + MAX_SOCKETS * (20 << 10);
 
 /// What a good peer would answer in a flow.
 #[derive(Debug, Clone, Copy, Default)]

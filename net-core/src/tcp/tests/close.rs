@@ -29,7 +29,10 @@ fn a_passive_close_ends_closed() {
     peer.sends(tcp().flags(FIN_ACK));
     peer.expects(tcp().seq(1).ack(2).bare());
     assert_eq!(peer.state(), State::CloseWait);
-    assert!(peer.ready().contains(Readiness::READABLE | Readiness::PEER_CLOSED));
+    assert!(
+        peer.ready()
+            .contains(Readiness::READABLE | Readiness::PEER_CLOSED)
+    );
     peer.reads_end();
     peer.closes();
     peer.expects(tcp().flags(FIN_ACK).seq(1).ack(2));
@@ -73,7 +76,10 @@ fn a_half_closed_sender_still_receives() {
     peer.sends(tcp().ack(2).data(1000));
     peer.expects(tcp().seq(2).ack(1001));
     peer.reads(1000);
-    assert_eq!(peer.try_write(1, SendFlags::empty()), Err(SocketError::BrokenPipe));
+    assert_eq!(
+        peer.try_write(1, SendFlags::empty()),
+        Err(SocketError::BrokenPipe)
+    );
     peer.sends(tcp().flags(FIN_ACK).data(10));
     peer.expects(tcp().ack(1012));
     peer.reads(10);

@@ -8,6 +8,7 @@ mod close;
 mod data;
 mod handshake;
 mod loss;
+mod memory;
 mod nagle;
 mod peer;
 mod reset;

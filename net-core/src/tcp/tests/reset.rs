@@ -135,7 +135,10 @@ fn a_reset_leaves_what_was_received() {
     peer.reads(100);
     assert_eq!(peer.try_read(10), Err(SocketError::ConnectionReset));
     peer.reads_end();
-    assert_eq!(peer.try_write(1, SendFlags::empty()), Err(SocketError::BrokenPipe));
+    assert_eq!(
+        peer.try_write(1, SendFlags::empty()),
+        Err(SocketError::BrokenPipe)
+    );
 }
 
 /// SPEC 49: the pending error first, then BrokenPipe.
