@@ -13,10 +13,18 @@ pub(crate) mod input;
 pub(crate) mod isn;
 pub(crate) mod output;
 mod receiver;
+#[cfg(test)]
+mod receiver_tests;
 mod rtt;
+#[cfg(test)]
+mod rtt_tests;
 mod scoreboard;
+#[cfg(test)]
+mod scoreboard_tests;
 pub(crate) mod segment;
 mod send_queue;
+#[cfg(test)]
+mod send_queue_tests;
 mod seq;
 pub(crate) mod socket;
 mod state;

@@ -6,6 +6,7 @@ use crate::SocketError;
 use crate::socket::{FlowKey, SocketId, SocketKind, present};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
+use crate::tcp::SeqNum;
 use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
 use crate::tcp::input::default_mss;
 use crate::tcp::segment::Segment;
@@ -15,13 +16,19 @@ use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
+/// Distance of a new ISS from the last number of an earlier connection, which may have sent faster
+/// than the ISS clock ticks (RFC 6191 §2): more than an unscaled window.
+const ISS_GAP: u32 = 0x1_0000;
+
 impl Stack {
-    /// RFC 9293 §3.10.7.2, LISTEN; or CLOSED where nobody listens.
+    /// RFC 9293 §3.10.7.2, LISTEN; or CLOSED where nobody listens. `beyond` is SND.NXT of an earlier
+    /// connection with the same four-tuple.
     pub(super) fn segment_for_listener(
         &mut self,
         segment: Segment,
         local: SocketAddr,
         remote: SocketAddr,
+        beyond: Option<SeqNum>,
         now: Instant,
     ) {
         let key = FlowKey::new(local, remote);
@@ -36,7 +43,7 @@ impl Stack {
         } else if segment.has(TcpFlags::ACK) {
             self.refuse_segment(Origin::of(&segment), local, remote, now);
         } else if segment.has(TcpFlags::SYN) {
-            self.take_syn(listener, &segment, key, local, remote, now);
+            self.take_syn(listener, &segment, key, beyond, now);
         } else {
             self.stats.count_drop(DropReason::BadFlags);
         }
@@ -54,10 +61,10 @@ impl Stack {
         id: SocketId,
         segment: &Segment,
         key: FlowKey,
-        local: SocketAddr,
-        remote: SocketAddr,
+        beyond: Option<SeqNum>,
         now: Instant,
     ) {
+        let (local, remote) = (key.local(), key.remote());
         let Some(socket) = self.sockets.tcp_mut(id) else {
             return;
         };
@@ -83,8 +90,9 @@ impl Stack {
             .route(remote.ip(), Some(local.ip()))
             .map_or(576, |path| path.mtu);
         let (config, options) = (&self.config.tcp, &segment.options);
+        let iss = self.tcp.secrets.isn(&key, now);
         let facts = Negotiated {
-            iss: self.tcp.secrets.isn(&key, now),
+            iss: beyond.map_or(iss, |last| iss.max(last + ISS_GAP)),
             irs: segment.seq,
             peer_mss: options
                 .mss

@@ -80,8 +80,9 @@ impl Stack {
         if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, &segment)
         {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.
+            let last = wait.snd_nxt;
             self.end_time_wait(index);
-            self.segment_for_listener(segment, local, remote, now);
+            self.segment_for_listener(segment, local, remote, Some(last), now);
             return;
         }
         let (nxt, rcv, recent) = (wait.snd_nxt, wait.rcv_nxt, wait.ts_recent);

@@ -143,10 +143,10 @@ fn a_lost_tail_and_fin_are_sent_again_together() {
     peer.writes(2000);
     peer.finishes();
     peer.skips();
-    peer.waits(secs(2));
-    peer.expects(tcp().seq(1).data(1460));
+    peer.expects_after(ms(200), tcp().seq(1).data(1460));
     peer.sends(tcp().ack(1461));
-    peer.expects(tcp().flags(FIN_ACK).seq(1461).data(540));
+    peer.expects(tcp().seq(1461).data(540));
+    peer.expects(tcp().flags(FIN_ACK).seq(2001).bare());
     peer.sends(tcp().ack(2002));
     assert_eq!(peer.state(), State::FinWait2);
 }
@@ -243,4 +243,16 @@ fn a_shut_down_reader_acknowledges_and_drops() {
     }
     assert_eq!(peer.info().unread, 0);
     assert_eq!(peer.state(), State::Established);
+}
+
+/// The id of a closed socket reaches nothing, although the connection lives on.
+#[test]
+fn a_closed_id_is_stale() {
+    let mut peer = Peer::established();
+    let id = peer.id();
+    peer.closes();
+    assert_eq!(peer.stack.sockets(), 2);
+    assert!(peer.stack.tcp(id, peer.now).is_none());
+    assert_eq!(peer.stack.take_error(id), None);
+    assert_eq!(peer.stack.peer_addr(id), Err(SocketError::NoSuchSocket));
 }

@@ -4,16 +4,22 @@
 //! Sequence numbers are relative to each side's SYN, and every payload byte follows a pattern that
 //! both directions are checked against.
 
+mod accept;
 mod close;
 mod data;
+mod fuzz;
 mod handshake;
+mod icmp;
+mod limits;
 mod loss;
 mod memory;
 mod nagle;
 mod peer;
 mod reset;
 mod segment;
+mod time_wait;
 mod timers;
+mod timestamps;
 mod window;
 
 use peer::Peer;

@@ -159,7 +159,7 @@ impl Seg {
 }
 
 /// A segment that the stack has sent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Seen {
     pub(super) header: TcpHeader,
     pub(super) seq: u32,
@@ -222,5 +222,19 @@ impl Seen {
         let sacked = (blocks.is_empty() && !wanted.no_sacks) || blocks == self.sacks;
         check(sacked, std::format!("sacks {:?}", self.sacks));
         (!wrong.is_empty()).then(|| wrong.join(", "))
+    }
+}
+
+impl core::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            seq, ack, header, ..
+        } = self;
+        let (flags, len) = (header.flags, self.payload.len());
+        write!(
+            f,
+            "{flags:?} seq {seq} ack {ack} len {len} window {}",
+            header.window
+        )
     }
 }

@@ -1,0 +1,181 @@
+//! The queues of a listener (SPEC 25–28).
+
+use super::*;
+use crate::SocketError;
+use crate::socket::Readiness;
+use crate::stats::DropReason;
+
+impl Peer {
+    /// Another client: the same host, another port.
+    fn from_port(&mut self, port: u16) {
+        self.remote.set_port(port);
+        (self.nxt, self.rcv, self.iss) = (0, 0, None);
+    }
+
+    fn connects_from(&mut self, port: u16) {
+        self.from_port(port);
+        self.sends(syn());
+        self.expects(tcp().flags(SYN_ACK));
+        self.sends(tcp());
+    }
+}
+
+/// SPEC 28.
+#[test]
+fn connections_are_accepted_in_order() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    assert_eq!(
+        peer.stack.readiness(peer.listener.unwrap()),
+        Readiness::empty()
+    );
+    for port in [5000, 4999, 5001] {
+        peer.connects_from(port);
+    }
+    let listener = peer.listener.unwrap();
+    assert!(
+        peer.stack
+            .readiness(listener)
+            .contains(Readiness::ACCEPTABLE)
+    );
+    for port in [5000, 4999, 5001] {
+        let (id, from) = peer.stack.accept(listener).unwrap();
+        assert_eq!(from.port(), port);
+        assert_eq!(peer.stack.local_addr(id), Ok(peer.local));
+        assert_eq!(peer.stack.peer_addr(id), Ok(from));
+    }
+    assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+    assert_eq!(peer.stack.readiness(listener), Readiness::empty());
+}
+
+/// SPEC 26: the final ACK is as if lost; the SYN-ACK asks for it again.
+#[test]
+fn a_full_accept_queue_lets_the_peer_in_later() {
+    let mut peer = Peer::new();
+    peer.listen(1);
+    // As in the kernel, a backlog of 1 holds two; the third has begun before it was full.
+    peer.connects_from(1);
+    peer.from_port(3);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    let third = (peer.nxt, peer.rcv, peer.iss);
+    peer.connects_from(2);
+    peer.from_port(3);
+    (peer.nxt, peer.rcv, peer.iss) = third;
+    peer.sends(tcp());
+    peer.expects_nothing();
+    assert_eq!(peer.drops(DropReason::AcceptQueueFull), 1);
+    peer.expects_after(secs(1), tcp().flags(SYN_ACK));
+    peer.accept();
+    peer.sends(tcp());
+    peer.accept();
+    peer.accept();
+    assert_eq!(peer.stack.peer_addr(peer.id()).unwrap().port(), 3);
+}
+
+#[test]
+fn a_full_accept_queue_drops_syns() {
+    let mut peer = Peer::new();
+    peer.listen(0);
+    peer.connects_from(1);
+    peer.from_port(2);
+    peer.sends(syn());
+    peer.expects_nothing();
+    assert_eq!(peer.drops(DropReason::AcceptQueueFull), 1);
+    peer.accept();
+    peer.sends(syn().seq(0));
+    peer.expects(tcp().flags(SYN_ACK));
+}
+
+/// SPEC 25: both queues are bounded.
+#[test]
+fn a_full_syn_queue_drops_syns() {
+    let mut peer = Peer::new();
+    peer.listen(9);
+    for port in 1..100 {
+        peer.from_port(port);
+        peer.sends(syn());
+    }
+    assert_eq!(peer.skips(), 10);
+    assert_eq!(peer.drops(DropReason::SynQueueFull), 89);
+    assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+    assert_eq!(peer.stack.sockets(), 1);
+    // They go away in time, and make room.
+    peer.waits(secs(100));
+    peer.skips();
+    peer.connects_from(200);
+    peer.accept();
+}
+
+#[test]
+fn half_open_connections_are_bounded_over_all_listeners() {
+    let mut peer = Peer::with(|config| config.tcp.max_half_open = 3);
+    peer.listen(100);
+    for port in 1..10 {
+        peer.from_port(port);
+        peer.sends(syn());
+    }
+    assert_eq!(peer.skips(), 3);
+}
+
+/// A place that the driver holds counts until it is released.
+#[test]
+fn a_held_connection_keeps_its_place() {
+    let mut peer = Peer::new();
+    peer.listen(0);
+    let listener = peer.listener.unwrap();
+    peer.connects_from(1);
+    peer.stack.accept_held(listener).unwrap();
+    peer.from_port(2);
+    peer.sends(syn());
+    peer.expects_nothing();
+    peer.stack.release_backlog(listener, 1);
+    peer.sends(syn().seq(0));
+    peer.expects(tcp().flags(SYN_ACK));
+}
+
+#[test]
+fn a_reset_ends_a_half_open_connection() {
+    let mut peer = Peer::new();
+    peer.listen(0);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.sends(tcp().flags(RST).seq(1));
+    peer.waits(secs(100));
+    peer.expects_nothing();
+}
+
+/// Who closes the listener resets what nobody will accept.
+#[test]
+fn closing_a_listener_resets_what_waits() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.connects_from(1);
+    peer.from_port(2);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    let half_open = (peer.nxt, peer.rcv, peer.iss);
+    peer.stack.close(peer.listener.unwrap(), peer.now);
+    peer.flush();
+    peer.remote.set_port(1);
+    assert_eq!(peer.sent.pop_front().unwrap().header.flags, RST_ACK);
+    peer.from_port(2);
+    (peer.nxt, peer.rcv, peer.iss) = half_open;
+    peer.sends(tcp());
+    peer.expects(tcp().flags(RST).seq(1));
+    assert_eq!(peer.stack.sockets(), 0);
+    assert_eq!(peer.stack.poll_timeout(), None);
+}
+
+/// A connection that the peer resets before it is accepted still comes out, with its error.
+#[test]
+fn a_connection_reset_in_the_queue_is_accepted_with_its_error() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.connects_from(1);
+    peer.sends(tcp().flags(RST));
+    peer.accept();
+    assert_eq!(peer.error(), Some(SocketError::ConnectionReset));
+    peer.closes();
+    assert_eq!(peer.stack.sockets(), 1);
+}

@@ -1,0 +1,111 @@
+//! Timestamps and PAWS (RFC 7323 §3–§5).
+
+use super::*;
+use crate::SocketError;
+use crate::stats::DropReason;
+use crate::tcp::State;
+
+/// The peer's clock stands at 1000.
+fn established() -> Peer {
+    let mut peer = Peer::new();
+    peer.clock = Some(1000);
+    peer.handshake(syn().timestamps(1000, 0));
+    peer
+}
+
+/// RFC 7323 §3.2: every segment carries them, and 12 bytes less of payload.
+#[test]
+fn every_segment_echoes_the_peers_clock() {
+    let mut peer = established();
+    peer.writes(2000);
+    let first = peer.expects(tcp().data(1448).timestamps(0, 1000));
+    peer.expects(tcp().data(552).timestamps(0, 1000));
+    peer.clock = Some(1050);
+    peer.waits(ms(50));
+    peer.sends(tcp().data(10));
+    let second = peer.expects(tcp().timestamps(0, 1050));
+    let value = |seen: &segment::Seen| seen.header.options.timestamps.unwrap().0;
+    // RFC 7323 §5.4: our clock ticks once a millisecond.
+    assert_eq!(value(&second).wrapping_sub(value(&first)), 50);
+}
+
+/// RFC 7323 §5.3 R1.
+#[test]
+fn an_older_timestamp_is_refused_and_acknowledged() {
+    let mut peer = established();
+    peer.sends(tcp().data(10).timestamps(999, 0));
+    peer.expects(tcp().ack(1).timestamps(0, 1000));
+    assert_eq!(peer.drops(DropReason::Paws), 1);
+    assert_eq!(peer.try_read(10), Err(SocketError::WouldBlock));
+}
+
+/// RFC 7323 §5.2: a RST is not subject to PAWS.
+#[test]
+fn a_reset_with_an_older_timestamp_counts() {
+    let mut peer = established();
+    peer.sends(tcp().flags(RST).timestamps(5, 0));
+    assert_eq!(peer.state(), State::Closed);
+}
+
+/// RFC 7323 §5.5: after 24 days TS.Recent is void.
+#[test]
+fn after_24_days_any_timestamp_is_taken() {
+    let mut peer = established();
+    peer.waits(secs(25 * 24 * 3600));
+    peer.sends(tcp().data(10).timestamps(5, 0));
+    peer.expects(tcp().ack(11));
+    peer.reads(10);
+}
+
+/// RFC 7323 §4.3: with a hole the echo stays at the last segment in order.
+#[test]
+fn out_of_order_segments_do_not_move_the_echo() {
+    let mut peer = established();
+    peer.sends(tcp().seq(11).data(10).timestamps(1100, 0));
+    peer.expects(tcp().ack(1).timestamps(0, 1000));
+    peer.sends(tcp().seq(1).data(10).timestamps(1050, 0));
+    peer.expects(tcp().ack(21).timestamps(0, 1050));
+}
+
+/// RFC 7323 §4.3: with a delayed ACK the echo is of the earliest segment that it acknowledges.
+#[test]
+fn a_delayed_ack_echoes_the_first_segment() {
+    let mut peer = established();
+    peer.past_quick_acks();
+    peer.sends_batch(&[
+        tcp().seq(17).data(1000).timestamps(1001, 0),
+        tcp().seq(1017).data(1000).timestamps(1002, 0),
+    ]);
+    peer.expects(tcp().ack(2017).timestamps(0, 1001));
+}
+
+/// RFC 7323 §5.4, SPEC 33: the clocks towards two peers tell nothing about each other.
+#[test]
+fn clocks_differ_from_peer_to_peer() {
+    let value = |host: &str| {
+        let mut peer = Peer::new();
+        peer.remote = host.parse().unwrap();
+        peer.connects();
+        peer.expects(tcp().flags(SYN))
+            .header
+            .options
+            .timestamps
+            .unwrap()
+            .0
+    };
+    let (one, other, again) = (
+        value("10.0.0.2:80"),
+        value("10.0.0.3:80"),
+        value("10.0.0.2:81"),
+    );
+    assert!(one.abs_diff(other) > 1000);
+    assert_eq!(one, again);
+}
+
+/// A timestamp where none was agreed upon means nothing.
+#[test]
+fn timestamps_that_were_not_agreed_upon_are_ignored() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(10).timestamps(77, 0));
+    assert_eq!(peer.expects(tcp().ack(11)).header.options.timestamps, None);
+}
