@@ -29,7 +29,7 @@ fn the_send_buffer_bounds_what_is_queued() {
 #[test]
 fn notsent_lowat_bounds_what_is_unsent() {
     let mut peer = Peer::established();
-    peer.sets(TcpOption::NotSentLowat(Some(5000)));
+    peer.sets(TcpOption::NotSentLowat(5000));
     while peer.try_write(1000, SendFlags::empty()).is_ok() {}
     assert_eq!(peer.info().unsent, 5000);
     assert!(!peer.ready().contains(Readiness::WRITABLE));
@@ -44,7 +44,7 @@ fn the_send_limit_never_falls() {
     let id = peer.id();
     let before = peer.stack.tcp(id, peer.now).unwrap().send_limit();
     peer.sets(TcpOption::SendBuffer(2048));
-    peer.sets(TcpOption::NotSentLowat(Some(1)));
+    peer.sets(TcpOption::NotSentLowat(1));
     assert_eq!(peer.stack.tcp(id, peer.now).unwrap().send_limit(), before);
 }
 
