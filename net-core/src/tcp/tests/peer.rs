@@ -58,7 +58,7 @@ pub(super) fn pattern(seq: u32) -> u8 {
 }
 
 fn bytes(from: u32, len: u32) -> Vec<u8> {
-    (from..from + len).map(pattern).collect()
+    (0..len).map(|at| pattern(from.wrapping_add(at))).collect()
 }
 
 impl Peer {
@@ -310,7 +310,8 @@ impl Peer {
         let len = segment.len.unwrap_or(0);
         let seq = segment.seq.unwrap_or(self.nxt);
         let syn = u32::from(segment.flags.contains(SYN));
-        let end = seq + len + syn + u32::from(segment.flags.contains(FIN));
+        let controls = syn + u32::from(segment.flags.contains(FIN));
+        let end = seq.wrapping_add(len + controls);
         if !segment.flags.contains(RST) && (end.wrapping_sub(self.nxt)).cast_signed() > 0 {
             self.nxt = end;
         }
@@ -338,7 +339,8 @@ impl Peer {
         };
         let mut out = TxPacket::default();
         header.emit(&mut out.head);
-        out.body.push(Bytes::from(bytes(seq + syn, len)));
+        out.body
+            .push(Bytes::from(bytes(seq.wrapping_add(syn), len)));
         let mut packet = self.wrap(out, ip::TCP);
         if let Some(size) = segment.gso {
             let kind = if self.local.is_ipv6() {
@@ -433,7 +435,7 @@ impl Peer {
         }
         let controls = u32::from(tcp.flags.contains(SYN)) + u32::from(tcp.flags.contains(FIN));
         if !tcp.flags.contains(RST) && seq == self.rcv {
-            self.rcv += len + controls;
+            self.rcv = self.rcv.wrapping_add(len + controls);
         }
         if let Some((value, _)) = tcp.options.timestamps {
             self.echo = value;
