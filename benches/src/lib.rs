@@ -4,6 +4,7 @@
 //! ([`host`]), and drives all of them with one and the same client of kernel sockets
 //! ([`client`]). The figures of a run become tables and JSON in [`versus`].
 
+pub mod back_to_back;
 pub mod client;
 pub mod host;
 pub mod stacks;

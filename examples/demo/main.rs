@@ -9,6 +9,7 @@ mod table;
 mod udp;
 
 use clap::Parser;
+use examples::units;
 use indicatif::{ProgressBar, ProgressStyle};
 use link::Link;
 use std::path::PathBuf;
@@ -19,13 +20,13 @@ use table::Outcome;
 #[command(about)]
 struct Args {
     /// Round-trip time of the link, in ms unless a unit follows (us, ms, s).
-    #[arg(long, default_value = "20ms", value_parser = link::parse_time)]
+    #[arg(long, default_value = "20ms", value_parser = units::parse_time)]
     rtt: Duration,
     /// Rate of the link each way, in Mbit/s unless a unit follows (k, M, G).
-    #[arg(long, default_value = "1G", value_parser = link::parse_rate)]
+    #[arg(long, default_value = "1G", value_parser = units::parse_rate)]
     rate: u64,
     /// Packets lost each way, in percent.
-    #[arg(long, default_value = "0.5", value_parser = link::parse_loss)]
+    #[arg(long, default_value = "0.5", value_parser = units::parse_loss)]
     loss: u32,
     /// Determines all chance.
     #[arg(long, default_value_t = 1)]
@@ -50,7 +51,11 @@ async fn main() -> anyhow::Result<()> {
     let http = requests::run(&link, args.requests, args.seed, &bar).await?;
     bar.finish();
 
-    let bar = progress("bulk", args.bytes * 2, "{bytes}/{total_bytes} {bytes_per_sec}");
+    let bar = progress(
+        "bulk",
+        args.bytes * 2,
+        "{bytes}/{total_bytes} {bytes_per_sec}",
+    );
     let bulk = bulk::run(&link, args.bytes, args.seed, &bar).await?;
     bar.finish();
 

@@ -63,7 +63,10 @@ pub(crate) async fn run(
     }
     http.elapsed = start.elapsed();
     server.abort();
-    ensure!(http.right + http.wrong == count, "a request was not answered");
+    ensure!(
+        http.right + http.wrong == count,
+        "a request was not answered"
+    );
     Ok(http)
 }
 
@@ -103,7 +106,10 @@ async fn item(Path(number): Path<u64>, State(seed): State<u64>) -> Vec<u8> {
 /// What `/item/{number}` holds: 0 to 8 KiB.
 fn content(number: u64, seed: u64) -> Vec<u8> {
     let length = (number % 9) * 1024;
-    Pattern::bytes(seed ^ number, usize::try_from(length).expect("8 KiB at most"))
+    Pattern::bytes(
+        seed ^ number,
+        usize::try_from(length).expect("8 KiB at most"),
+    )
 }
 
 const PORT: u16 = 80;

@@ -24,7 +24,10 @@ impl Outcome {
         let Self { http, bulk, udp } = self;
         ensure!(http.wrong == 0, "{} HTTP answers were wrong", http.wrong);
         ensure!(bulk.up.right, "the bytes sent to the server arrived wrong");
-        ensure!(bulk.down.right, "the bytes sent to the client arrived wrong");
+        ensure!(
+            bulk.down.right,
+            "the bytes sent to the client arrived wrong"
+        );
         ensure!(udp.wrong == 0, "{} datagrams came back changed", udp.wrong);
         ensure!(udp.right > 0, "no datagram came back");
         Ok(())
@@ -49,7 +52,10 @@ pub(crate) fn render(link: &Link, outcome: &Outcome) -> String {
     line("bulk, server to client", describe(&bulk.down));
     line(
         "UDP echo",
-        format!("{} of {} came back, {} changed", udp.right, udp.sent, udp.wrong),
+        format!(
+            "{} of {} came back, {} changed",
+            udp.right, udp.sent, udp.wrong
+        ),
     );
     text.push('\n');
     row(&mut text, "", &["client".into(), "server".into()]);
@@ -57,18 +63,46 @@ pub(crate) fn render(link: &Link, outcome: &Outcome) -> String {
     let sides = [&bulk.down, &bulk.up];
     let counted = |value: fn(&Stats) -> u64| stats.each_ref().map(|s| value(s).to_string());
     row(&mut text, "goodput received, Mbit/s", &sides.map(goodput));
-    row(&mut text, "RTT, ms (smoothed/least)", &bulk.infos.each_ref().map(round_trip));
-    row(&mut text, "TCP segments sent", &counted(|s| s.tcp_out_segments));
-    row(&mut text, "TCP segments received", &counted(|s| s.tcp_in_segments));
+    row(
+        &mut text,
+        "RTT, ms (smoothed/least)",
+        &bulk.infos.each_ref().map(round_trip),
+    );
+    row(
+        &mut text,
+        "TCP segments sent",
+        &counted(|s| s.tcp_out_segments),
+    );
+    row(
+        &mut text,
+        "TCP segments received",
+        &counted(|s| s.tcp_in_segments),
+    );
     row(&mut text, "retransmits", &counted(|s| s.tcp_retransmits));
-    row(&mut text, "fast retransmits", &counted(|s| s.tcp_fast_retransmits));
+    row(
+        &mut text,
+        "fast retransmits",
+        &counted(|s| s.tcp_fast_retransmits),
+    );
     row(&mut text, "timeouts", &counted(|s| s.tcp_timeouts));
-    row(&mut text, "kept out of order", &counted(|s| s.tcp_out_of_order));
+    row(
+        &mut text,
+        "kept out of order",
+        &counted(|s| s.tcp_out_of_order),
+    );
     row(&mut text, "datagrams sent", &counted(|s| s.udp_out));
     row(&mut text, "datagrams received", &counted(|s| s.udp_in));
-    row(&mut text, "dropped by the host", &stats.each_ref().map(drops));
+    row(
+        &mut text,
+        "dropped by the host",
+        &stats.each_ref().map(drops),
+    );
     let lost = [&link.from_client, &link.from_server].map(|link| link.counters());
-    row(&mut text, "its packets dropped by the link", &lost.map(link_drops));
+    row(
+        &mut text,
+        "its packets dropped by the link",
+        &lost.map(link_drops),
+    );
     text
 }
 
@@ -97,13 +131,20 @@ fn goodput(direction: &Direction) -> String {
 
 fn round_trip(info: &TcpInfo) -> String {
     let ms = |time: Option<net_core::time::Duration>| {
-        time.map_or_else(|| "-".into(), |time| format!("{:.1}", time.as_secs_f64() * 1e3))
+        time.map_or_else(
+            || "-".into(),
+            |time| format!("{:.1}", time.as_secs_f64() * 1e3),
+        )
     };
     format!("{}/{}", ms(info.rtt), ms(info.rtt_min))
 }
 
 fn drops(stats: &Stats) -> String {
-    list(stats.dropped().map(|(reason, count)| (reason.name(), count)))
+    list(
+        stats
+            .dropped()
+            .map(|(reason, count)| (reason.name(), count)),
+    )
 }
 
 fn link_drops(counters: LinkCounters) -> String {

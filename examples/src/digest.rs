@@ -55,10 +55,13 @@ impl Counted {
     /// The digest, 64 hexadecimal digits.
     #[must_use]
     pub fn hex(self) -> String {
-        self.hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a String takes everything");
-            text
-        })
+        self.hash
+            .finalize()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                write!(text, "{byte:02x}").expect("a String takes everything");
+                text
+            })
     }
 }
 
@@ -77,6 +80,10 @@ mod tests {
         let mut counted = Counted::default();
         counted.update(b"abc");
         assert_eq!(counted.bytes, 3);
-        assert!(counted.hex().starts_with("ba7816bf8f01cfea414140de5dae2223"));
+        assert!(
+            counted
+                .hex()
+                .starts_with("ba7816bf8f01cfea414140de5dae2223")
+        );
     }
 }

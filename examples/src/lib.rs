@@ -4,3 +4,4 @@ pub mod behind_tun;
 pub mod digest;
 pub mod http;
 pub mod services;
+pub mod units;

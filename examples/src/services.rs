@@ -75,18 +75,11 @@ macro_rules! serve_with_tokio_methods {
         }
 
         impl Datagrams for $udp {
-            async fn recv_from(
-                &self,
-                buf: &mut [u8],
-            ) -> io::Result<(usize, SocketAddr)> {
+            async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
                 <$udp>::recv_from(self, buf).await
             }
 
-            async fn send_to(
-                &self,
-                buf: &[u8],
-                to: SocketAddr,
-            ) -> io::Result<usize> {
+            async fn send_to(&self, buf: &[u8], to: SocketAddr) -> io::Result<usize> {
                 <$udp>::send_to(self, buf, to).await
             }
         }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use benches::host::limits::raise_descriptors;
-use benches::stacks::{ServerConfig, StackName, ipstack, kernel, smoltcp};
+use benches::stacks::{ServerConfig, StackName, ipstack, kernel, ours, smoltcp};
 use clap::Parser;
 use std::net::Ipv4Addr;
 
@@ -53,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         StackName::Kernel => runtime()?
             .block_on(kernel::serve())
             .context("serving by the kernel"),
+        StackName::Ours => runtime()?.block_on(ours::serve(&config)),
         StackName::Ipstack => runtime()?.block_on(ipstack::serve(&config)),
     }
 }

@@ -69,7 +69,10 @@ fn main() -> anyhow::Result<()> {
     for run in 1..=runs {
         for &workload in &workloads {
             for &stack in &stacks {
-                eprint!("\r\x1b[Krun {run} of {runs}: {}, {stack}", workload.label());
+                show_progress(&format!(
+                    "run {run} of {runs}: {}, {stack}",
+                    workload.label()
+                ));
                 let number = numbers.next().context("numbers never end")?;
                 match measure(stack, workload, number, settings) {
                     Ok(values) => figures.add(stack, workload, &values),
@@ -89,6 +92,7 @@ fn main() -> anyhow::Result<()> {
         objections: &objections,
     };
     println!("\n{}\n{}", report.absolute(), report.ratios());
+    println!("{}", report.targets());
     for failure in figures.failures() {
         println!("failed: {failure}");
     }

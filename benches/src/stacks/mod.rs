@@ -2,6 +2,7 @@
 
 pub mod ipstack;
 pub mod kernel;
+pub mod ours;
 pub mod smoltcp;
 
 use clap::ValueEnum;
@@ -13,6 +14,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackName {
+    /// This one.
+    Ours,
     /// The host's own, with `tokio::net` on the other side of a veth pair.
     Kernel,
     /// `smoltcp` from crates.io with a loop of its own.
@@ -23,12 +26,13 @@ pub enum StackName {
 
 impl StackName {
     /// Every stack, in the order of the table's columns.
-    pub const ALL: [Self; 3] = [Self::Kernel, Self::Smoltcp, Self::Ipstack];
+    pub const ALL: [Self; 4] = [Self::Ours, Self::Kernel, Self::Smoltcp, Self::Ipstack];
 
     /// The name on the command line and in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ours => "ours",
             Self::Kernel => "kernel",
             Self::Smoltcp => "smoltcp",
             Self::Ipstack => "ipstack",

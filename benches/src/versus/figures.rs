@@ -67,3 +67,30 @@ impl Figures {
         Some(self.median(row, of)? / self.median(row, to)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: Row = (Workload::Up1, Quantity::Gbit);
+
+    fn figures(samples: &[(StackName, f64)]) -> Figures {
+        let mut figures = Figures::default();
+        for &(stack, value) in samples {
+            figures.add(stack, ROW.0, &[(ROW.1, value)]);
+        }
+        figures
+    }
+
+    #[test]
+    fn one_outlier_does_not_move_the_median() {
+        let samples = [3.0, 100.0, 2.0].map(|value| (StackName::Ours, value));
+        assert_eq!(figures(&samples).median(ROW, StackName::Ours), Some(3.0));
+    }
+
+    #[test]
+    fn a_stack_that_was_not_measured_has_no_ratio() {
+        let figures = figures(&[(StackName::Ours, 1.0)]);
+        assert_eq!(figures.ratio(ROW, StackName::Ours, StackName::Kernel), None);
+    }
+}

@@ -3,5 +3,6 @@
 pub mod figures;
 pub mod measure;
 pub mod report;
+pub mod targets;
 pub mod validity;
 pub mod workload;

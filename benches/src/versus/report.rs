@@ -2,6 +2,7 @@
 
 use super::figures::{Figures, Row};
 use super::measure::Settings;
+use super::targets::{Target, targets};
 use super::workload::Quantity;
 use crate::host::link::Offloads;
 use crate::host::namespace::congestion_control;
@@ -54,6 +55,23 @@ impl Report<'_> {
         text
     }
 
+    /// What this stack is to reach, with a mark at what it does not.
+    #[must_use]
+    pub fn targets(&self) -> String {
+        let mut text = String::new();
+        for target in targets(self.figures) {
+            let mark = if target.met { "met   " } else { "MISSED" };
+            let Target {
+                text: aim,
+                measured,
+                ..
+            } = target;
+            writeln!(text, "{mark} {aim}: {}", digits(measured))
+                .expect("a String takes everything");
+        }
+        text
+    }
+
     fn head(&self, title: &str) -> String {
         let mut text = format!("{title:<54}");
         for stack in self.stacks {
@@ -89,6 +107,7 @@ impl Report<'_> {
             "server_threads": self.settings.threads,
             "veth": self.offloads,
             "void": self.objections,
+            "targets": targets(self.figures),
             "failures": self.figures.failures(),
             "rows": rows,
         })

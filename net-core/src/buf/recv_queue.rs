@@ -87,6 +87,8 @@ impl RecvQueue {
             self.len += rest.len();
             self.tail.extend_from_slice(rest);
         }
+        other.pieces_pin = 0;
+        other.len = rest.len();
         other.clear();
     }
 

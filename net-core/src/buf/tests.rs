@@ -118,6 +118,21 @@ fn an_empty_queue_pins_next_to_nothing() {
 }
 
 #[test]
+fn what_was_moved_out_holds_no_memory_any_more() {
+    let piece = |len: u32| Chunk {
+        bytes: vec![0; len as usize].into(),
+        pins: len,
+    };
+    let (mut into, mut from) = (RecvQueue::default(), RecvQueue::default());
+    for len in [1000, 2000, 3000] {
+        from.push(piece(len));
+        into.append(&mut from);
+        assert_eq!((from.len(), from.pins()), (0, 0));
+    }
+    assert_eq!((into.len(), into.pins()), (6000, 6000));
+}
+
+#[test]
 fn appending_to_an_empty_queue_moves_everything() {
     let mut from = filled(10, 1448, 2048);
     let mut into = RecvQueue::default();

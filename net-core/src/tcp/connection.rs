@@ -58,6 +58,8 @@ pub(crate) struct Context<'a> {
     pub(crate) stats: &'a mut Stats,
     /// Permits for challenge ACKs.
     pub(crate) challenges: &'a mut TokenBucket,
+    /// The stack's memory budget is spent.
+    pub(crate) memory_spent: bool,
     /// The connection runs over IPv6.
     pub(crate) v6: bool,
     pub(crate) now: Instant,
@@ -369,9 +371,11 @@ impl Connection {
             .saturating_sub(self.board.lost())
     }
 
-    /// Stream offset up to which the application may write; never less than it was told before.
-    pub(crate) fn send_limit(&mut self, settings: &TcpSettings) -> u64 {
+    /// Stream offset up to which the application may write, while the stack's budget has `left`
+    /// bytes; never less than it was told before.
+    pub(crate) fn send_limit(&mut self, settings: &TcpSettings, left: usize) -> u64 {
         let mut limit = self.acked_offset + settings.send_buffer as u64;
+        limit = limit.min(self.pushed + self.queue.allowance(left) as u64);
         if let Some(lowat) = settings.notsent_lowat {
             limit = limit.min(self.acked_offset + (self.sent_len() + lowat) as u64);
         }

@@ -138,12 +138,13 @@ impl<'a> Tcp<'a> {
             return Err(error);
         }
         let limit = self.send_limit();
+        let left = self.stack.memory.left();
         let connection = self.touch()?;
         if connection.send_closed() {
             return Err(SocketError::BrokenPipe);
         }
         let room = usize::try_from(limit.saturating_sub(connection.pushed)).unwrap_or(usize::MAX);
-        let len = data.len().min(room);
+        let len = data.len().min(room).min(connection.queue.allowance(left));
         if len == 0 && !data.is_empty() || !connection.state.is_synchronised() {
             return Err(SocketError::WouldBlock);
         }
@@ -165,15 +166,13 @@ impl<'a> Tcp<'a> {
 
     /// Stream offset up to which the application may have written; never moves back.
     pub fn send_limit(&mut self) -> u64 {
-        let spent = self.stack.memory.is_spent();
+        let left = self.stack.memory.left();
         let Some(socket) = self.stack.sockets.tcp_mut(self.id) else {
             return 0;
         };
         let settings = socket.settings.clone();
         match socket.connection_mut() {
-            // Under memory pressure nothing more is granted until something is acknowledged.
-            Some(connection) if spent && connection.queue.len() > 0 => connection.granted,
-            Some(connection) => connection.send_limit(&settings),
+            Some(connection) => connection.send_limit(&settings, left),
             None => 0,
         }
     }

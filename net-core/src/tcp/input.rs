@@ -304,8 +304,20 @@ impl Connection {
             self.terminate(Some(SocketError::ConnectionReset));
             return Err(Disposition::Reset);
         }
+        if fresh && cx.memory_spent && !self.is_needed(segment) {
+            cx.stats.count_drop(DropReason::NoMemory);
+            self.receiver.ack_now = true;
+            return Err(Disposition::Keep);
+        }
         self.take_text(segment, cx);
         Ok(())
+    }
+
+    /// Whether a segment is taken even when the stack's memory is spent: a reader who has nothing
+    /// else to read must get it, or nobody would ever free memory.
+    fn is_needed(&self, segment: &Segment) -> bool {
+        segment.payload.is_empty()
+            || segment.seq.at_or_before(self.receiver.nxt) && self.receiver.unread() == 0
     }
 
     fn take_text(&mut self, segment: &mut Segment, cx: &mut Context<'_>) {

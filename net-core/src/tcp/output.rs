@@ -88,11 +88,11 @@ impl Connection {
         }
         let in_flight = self.in_flight();
         let room = self.cwnd().saturating_sub(in_flight);
-        if room < self.mss && in_flight > 0 && !self.resend_due {
+        if room < self.segment_size() && in_flight > 0 && !self.resend_due {
             return None;
         }
         let max = self
-            .whole_segments(room.max(self.mss))
+            .whole_segments(room.max(self.segment_size()))
             .min(self.max_super());
         let (start, end) = self.board.next_lost(max)?;
         Some(Next::Retransmit { start, end })
@@ -127,7 +127,7 @@ impl Connection {
     /// Whether the last, partial segment may leave: Nagle's rule (RFC 9293 §3.7.4, with
     /// Minshall's variant) and cork.
     fn may_send_tail(&self, unsent: u32, cx: &Context<'_>) -> bool {
-        if unsent.is_multiple_of(self.mss) || self.fin_queued || self.force_partial {
+        if unsent.is_multiple_of(self.segment_size()) || self.fin_queued || self.force_partial {
             return true;
         }
         if cx.settings.cork || self.more {
@@ -141,13 +141,26 @@ impl Connection {
         (cx.settings.cork || self.more) && self.unsent_len() > 0 && self.state.is_synchronised()
     }
 
-    const fn whole_segments(&self, len: u32) -> u32 {
-        len - len % self.mss
+    /// Payload of a full segment sent now: the MSS, less the SACK blocks that the segment carries
+    /// while data is missing on the other direction (RFC 6691 §3 on options and the MSS).
+    pub(crate) fn segment_size(&self) -> u32 {
+        let blocks = self.receiver.hole_count().min(self.sack_room());
+        let options = if self.sack && blocks > 0 { 4 + 8 * blocks } else { 0 };
+        self.mss.saturating_sub(u32::try_from(options).unwrap_or(0)).max(1)
+    }
+
+    /// SACK blocks that fit into a header beside the timestamps.
+    const fn sack_room(&self) -> usize {
+        if self.ts_recent.is_some() { SACKS_WITH_TIMESTAMPS } else { SACKS }
+    }
+
+    fn whole_segments(&self, len: u32) -> u32 {
+        len - len % self.segment_size()
     }
 
     /// Payload of the largest super-segment.
     fn max_super(&self) -> u32 {
-        self.whole_segments(MAX_PACKET - MAX_HEADERS).max(self.mss)
+        self.whole_segments(MAX_PACKET - MAX_HEADERS).max(self.segment_size())
     }
 
     fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
@@ -206,7 +219,7 @@ impl Connection {
         let offset = self.sent_len();
         let got = self.queue.slice(offset, len as usize, &mut out.body);
         let mut got = u32::try_from(got).unwrap_or(u32::MAX);
-        if got < len && got > self.mss {
+        if got < len && got > self.segment_size() {
             // Eight pieces did not reach: leave the rest to the next segment, in whole ones.
             let keep = self.whole_segments(got);
             cut_body(&mut out, keep as usize);
@@ -223,7 +236,7 @@ impl Connection {
         self.board.on_sent(start, end, app_limited, cx.now);
         self.nxt = end;
         self.fin_sent |= fin;
-        if got % self.mss != 0 {
+        if got % self.segment_size() != 0 {
             self.small_end = end;
         }
         if drained {
@@ -254,7 +267,7 @@ impl Connection {
         self.resend_due = false;
         self.counters.retransmits += 1;
         self.counters.bytes_retransmitted += u64::from(got);
-        cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.mss).max(1));
+        cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
         self.finish_data(out, start, got, fin, push, ports, cx)
     }
@@ -278,8 +291,8 @@ impl Connection {
         flags.set(TcpFlags::PSH, push && len > 0);
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
-        if len > self.mss {
-            let size = u16::try_from(self.mss).unwrap_or(u16::MAX);
+        if len > self.segment_size() {
+            let size = u16::try_from(self.segment_size()).unwrap_or(u16::MAX);
             let kind = if cx.v6 { GsoKind::Tcp6 } else { GsoKind::Tcp4 };
             out.meta.gso = Some(Gso {
                 kind,
@@ -287,7 +300,7 @@ impl Connection {
                 ecn: false,
             });
         }
-        cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.mss).max(1));
+        cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.segment_size()).max(1));
         if self.retransmit_at == Instant::MAX {
             self.retransmit_at = cx.now + self.rtt.rto();
         }
@@ -331,11 +344,7 @@ impl Connection {
         let timestamps = self
             .ts_recent
             .map(|recent| (self.timestamp(cx.now), recent));
-        let room = if timestamps.is_some() {
-            SACKS_WITH_TIMESTAMPS
-        } else {
-            SACKS
-        };
+        let room = self.sack_room();
         let mut options = TcpOptions {
             timestamps,
             ..TcpOptions::default()

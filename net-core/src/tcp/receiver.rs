@@ -292,6 +292,11 @@ impl Receiver {
         blocks
     }
 
+    /// How many islands of out-of-order data wait.
+    pub(crate) fn hole_count(&self) -> usize {
+        self.islands.len()
+    }
+
     /// Whether out-of-order data waits.
     pub(crate) fn has_holes(&self) -> bool {
         !self.islands.is_empty()

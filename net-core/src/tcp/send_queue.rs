@@ -13,6 +13,9 @@ const SMALL: usize = 512;
 /// Room made at once for small pieces.
 const OPEN_CHUNK: usize = 4096;
 
+/// Bytes that an empty queue takes even when the stack's memory is spent.
+const LEAST_ALLOWANCE: usize = 16 << 10;
+
 /// Unacknowledged and unsent bytes in order; segments are slices of them, so sending again is free.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
@@ -30,6 +33,16 @@ impl SendQueue {
     /// Bytes that are not acknowledged.
     pub(crate) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes that may join while the stack's budget has `left`. Memory pressure slows a sender down
+    /// but never stops it: what an empty queue takes does not depend on others.
+    pub(crate) fn allowance(&self, left: usize) -> usize {
+        if self.len == 0 {
+            left.max(LEAST_ALLOWANCE)
+        } else {
+            left
+        }
     }
 
     /// Puts `bytes` at the end. `behind_unsent` says that unsent data waits in front of it, so that

@@ -70,6 +70,7 @@ impl Stack {
             settings,
             stats: &mut self.stats,
             challenges: &mut self.limits.challenge,
+            memory_spent: self.memory.is_spent(),
             v6,
             now,
         };
@@ -96,6 +97,7 @@ impl Stack {
             settings,
             stats: &mut self.stats,
             challenges: &mut self.limits.challenge,
+            memory_spent: self.memory.is_spent(),
             v6,
             now,
         };

@@ -44,6 +44,7 @@ impl Stack {
                 settings,
                 stats: &mut self.stats,
                 challenges: &mut self.limits.challenge,
+                memory_spent: self.memory.is_spent(),
                 v6,
                 now,
             };

@@ -12,6 +12,7 @@ mod handshake;
 mod icmp;
 mod limits;
 mod loss;
+mod memory;
 mod nagle;
 mod peer;
 mod reset;

@@ -1,0 +1,254 @@
+//! The layers one by one: checksums, headers, segmentation and merging, routes, demultiplexing.
+
+use bytes::{Bytes, BytesMut};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use net_core::buf::{
+    Checksum, Chunk, Gso, GsoKind, HeadBuf, RxBatch, RxMeta, RxPacket, TxBatch, TxPacket,
+};
+use net_core::iface::{IfaceKind, IpCidr};
+use net_core::offload::{gro, gso};
+use net_core::route::{Route, RouteTable};
+use net_core::socket::Family;
+use net_core::tcp::SeqNum;
+use net_core::wire::checksum::checksum;
+use net_core::wire::transport::fill_checksum;
+use net_core::wire::{IpHeader, TcpFlags, TcpHeader, TcpOptions, UdpHeader, ip};
+use net_core::{Config, DeviceCaps, IfaceConfig, IfaceId, Instant, Seed, Stack};
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+const NEAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+fn checksums(c: &mut Criterion) {
+    let mut group = c.benchmark_group("checksum");
+    for length in [20, 1480, 65_536] {
+        let data = vec![0x5a; length];
+        group.throughput(Throughput::Bytes(length as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(length), &data, |b, data| {
+            b.iter(|| checksum(black_box(data)));
+        });
+    }
+}
+
+fn headers(c: &mut Criterion) {
+    let packet = segment(1448);
+    let mut bytes = BytesMut::new();
+    packet.copy_to(&mut bytes);
+    let mut group = c.benchmark_group("headers");
+    group.bench_function("parse IPv4 and TCP", |b| {
+        b.iter(|| {
+            let ip = IpHeader::parse(black_box(&bytes), bytes.len()).expect("our own");
+            TcpHeader::parse(&bytes[ip.header_len..]).expect("our own")
+        });
+    });
+    group.bench_function("emit TCP and IPv4", |b| {
+        let tcp = tcp_header();
+        b.iter(|| {
+            let mut head = HeadBuf::new();
+            let length = black_box(&tcp).emit(&mut head);
+            ip_header(ip::TCP, length).emit(&mut head);
+            head
+        });
+    });
+}
+
+fn offloads(c: &mut Criterion) {
+    let mut group = c.benchmark_group("offload");
+    group.throughput(Throughput::Bytes(SUPER as u64));
+    for (name, tx_checksum) in [
+        ("cut and sum 45 segments", false),
+        ("cut 45 segments", true),
+    ] {
+        let packet = segment(SUPER);
+        let mut out = TxBatch::default();
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                gso::segment(packet.clone(), tx_checksum, &mut out).expect("well formed");
+                out.clear();
+            });
+        });
+    }
+    group.bench_function("verify and merge 45 segments", |b| {
+        b.iter_batched_ref(arrived, gro::merge, BatchSize::SmallInput);
+    });
+}
+
+fn routes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("route lookup");
+    let mut rng = Seed::from_u64(1).rng("routes");
+    for count in [2_u32, 1_000, 100_000] {
+        let mut table = RouteTable::new();
+        let mut addresses = Vec::new();
+        for _ in 0..count {
+            let address = IpAddr::from(Ipv4Addr::from_bits(rng.next_u32()));
+            addresses.push(address);
+            let prefix_len = u8::try_from(8 + rng.below(17)).expect("at most 24");
+            table.insert(route(IpCidr {
+                address,
+                prefix_len,
+            }));
+        }
+        let mut turn = addresses.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| {
+                table
+                    .lookup(*turn.next().expect("endless"))
+                    .map(|r| r.metric)
+            });
+        });
+    }
+}
+
+/// A datagram to one of many sockets: parsing, demultiplexing, queueing, reading.
+fn demultiplexing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("datagram to one of N sockets");
+    for count in [1_u16, 1_000, 30_000] {
+        let (mut stack, iface) = stack();
+        let ids: Vec<_> = (0..count)
+            .map(|number| {
+                let id = stack.udp_open(Family::V4).expect("a socket");
+                let address = SocketAddr::from((NEAR, 1_000 + number));
+                stack.bind(id, address).expect("a free port");
+                id
+            })
+            .collect();
+        let mut batch = RxBatch::default();
+        let mut number = 0;
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| {
+                number = (number + 7_919) % count;
+                batch.push(RxPacket::from_frame(datagram(1_000 + number)));
+                stack.handle_batch(iface, &mut batch, Instant::ZERO);
+                let id = ids[usize::from(number)];
+                stack.udp(id).expect("open").recv().expect("a datagram")
+            });
+        });
+    }
+}
+
+fn stack() -> (Stack, IfaceId) {
+    let mut stack = Stack::new(Config::default(), Seed::from_u64(1), Instant::ZERO);
+    let config = IfaceConfig {
+        name: "link".into(),
+        kind: IfaceKind::PointToPoint,
+        mtu: 1500,
+        addresses: vec![IpCidr {
+            address: NEAR.into(),
+            prefix_len: 24,
+        }],
+    };
+    let iface = stack
+        .add_iface(config, DeviceCaps::default())
+        .expect("a good address");
+    (stack, iface)
+}
+
+fn route(prefix: IpCidr) -> Route {
+    let (stack, iface) = stack();
+    drop(stack);
+    Route {
+        prefix,
+        via: None,
+        iface,
+        source: None,
+        metric: 0,
+    }
+}
+
+fn datagram(port: u16) -> BytesMut {
+    let payload = [0x5a; 64];
+    let mut head = HeadBuf::new();
+    UdpHeader {
+        source_port: 9,
+        dest_port: port,
+        length: 72,
+        checksum: 0,
+    }
+    .emit(&mut head);
+    ip_header(ip::UDP, 72).emit(&mut head);
+    let mut frame = BytesMut::with_capacity(100);
+    frame.extend_from_slice(&head);
+    frame.extend_from_slice(&payload);
+    frame
+}
+
+/// A segment with `length` bytes of payload, a super-segment if that is more than fits a packet.
+fn segment(length: usize) -> TxPacket {
+    let mut packet = TxPacket::default();
+    packet.body.push(Bytes::from(vec![0x5a; length]));
+    let tcp_len = tcp_header().emit(&mut packet.head);
+    let whole = length <= MSS;
+    fill_checksum(&mut packet, NEAR.into(), FAR.into(), ip::TCP, !whole);
+    ip_header(ip::TCP, tcp_len + length).emit(&mut packet.head);
+    packet.meta.header_len = u16::try_from(packet.head.len()).expect("at most 128");
+    if !whole {
+        packet.meta.gso = Some(Gso {
+            kind: GsoKind::Tcp4,
+            size: u16::try_from(MSS).expect("below 1500"),
+            ecn: false,
+        });
+    }
+    packet
+}
+
+/// The segments of a super-segment as a device without offloads delivers them.
+fn arrived() -> RxBatch {
+    let mut cut = TxBatch::default();
+    gso::segment(segment(SUPER), false, &mut cut).expect("well formed");
+    let mut batch = RxBatch::with_capacity(cut.len());
+    for packet in cut.drain() {
+        batch.push(RxPacket {
+            frame: BytesMut::from(&packet.head[..]),
+            frags: packet
+                .body
+                .into_iter()
+                .map(|bytes| Chunk { bytes, pins: 2048 })
+                .collect(),
+            meta: RxMeta {
+                checksum: Checksum::Unknown,
+                ..RxMeta::default()
+            },
+        });
+    }
+    batch
+}
+
+fn ip_header(protocol: u8, length: usize) -> IpHeader {
+    let (source, dest) = match protocol {
+        ip::UDP => (FAR, NEAR),
+        _ => (NEAR, FAR),
+    };
+    IpHeader::new(source.into(), dest.into(), protocol, length)
+}
+
+fn tcp_header() -> TcpHeader {
+    TcpHeader {
+        source_port: 50_000,
+        dest_port: 9,
+        seq: SeqNum::new(1),
+        ack: SeqNum::new(1),
+        flags: TcpFlags::ACK,
+        window: 1000,
+        urgent: 0,
+        header_len: 32,
+        options: TcpOptions {
+            timestamps: Some((1, 1)),
+            ..TcpOptions::default()
+        },
+    }
+}
+
+const MSS: usize = 1448;
+/// What fits 45 packets.
+const SUPER: usize = 45 * MSS;
+
+criterion_group!(
+    benches,
+    checksums,
+    headers,
+    offloads,
+    routes,
+    demultiplexing
+);
+criterion_main!(benches);

@@ -1,0 +1,74 @@
+//! Gbit/s of two stacks joined in memory on one thread: ours and smoltcp, run by run in turn.
+
+use benches::back_to_back::{ours, smoltcp};
+use clap::Parser;
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Args {
+    /// How often; medians are shown.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Seconds of each run.
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Bytes of the socket buffers; several are tried and the best of each stack counts.
+    #[arg(long, value_delimiter = ',', default_values_t = [65_536, 262_144, 1_048_576])]
+    buffer: Vec<usize>,
+    /// Ours alone, for a profiler to look at.
+    #[arg(long)]
+    alone: bool,
+}
+
+fn main() {
+    let args = Args::parse();
+    let time = Duration::from_secs_f64(args.seconds);
+    let mut best: [f64; 2] = [0.0; 2];
+    println!("Gbit/s of CPU time      ours   smoltcp");
+    for buffer in args.buffer {
+        let mut rates = [Vec::new(), Vec::new()];
+        for _ in 0..args.runs {
+            let mut pair = ours::Pair::new(buffer);
+            rates[0].push(rate(time, |bytes| pair.carry(bytes)));
+            if !args.alone {
+                let mut pair = smoltcp::Pair::new(buffer);
+                rates[1].push(rate(time, |bytes| pair.carry(bytes)));
+            }
+        }
+        let [ours, theirs] = rates.map(median);
+        println!("buffers of {buffer:>8} {ours:8.1}  {theirs:8.1}");
+        best = [best[0].max(ours), best[1].max(theirs)];
+    }
+    println!("best against best: {:.2} times smoltcp", best[0] / best[1]);
+}
+
+/// Gbit/s of `carry`, called for about `time` after a warm-up. What counts is the CPU time of this
+/// thread, so that other work on the machine does not.
+fn rate(time: Duration, mut carry: impl FnMut(usize)) -> f64 {
+    carry(STEP);
+    let start = cpu_time();
+    let mut steps = 0_u32;
+    loop {
+        carry(STEP);
+        steps += 1;
+        let elapsed = cpu_time() - start;
+        if elapsed >= time {
+            return f64::from(steps) * STEP_BITS / elapsed.as_secs_f64() / 1e9;
+        }
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.try_into().expect("time spent is not negative")
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+const STEP: usize = 64 << 20;
+const STEP_BITS: f64 = (STEP * 8) as f64;
