@@ -114,7 +114,7 @@ impl Connection {
             let half_of_largest = len > 0 && usable <= congestion_room && len >= self.max_wnd / 2;
             if whole > 0 {
                 len = whole;
-            } else if !half_of_largest && !(self.force_partial && usable > 0) {
+            } else if !(half_of_largest || self.force_partial && usable > 0) {
                 return None;
             }
         } else if !self.may_send_tail(unsent, cx) {

@@ -138,7 +138,7 @@ fn held_memory_stays_near_the_payload() {
 fn initial_sequence_numbers_are_not_to_be_guessed() {
     let mut peer = Peer::new();
     peer.listen(100);
-    let mut iss = |peer: &mut Peer, port| {
+    let iss = |peer: &mut Peer, port| {
         peer.remote.set_port(port);
         (peer.nxt, peer.rcv) = (0, 0);
         peer.sends(syn());
