@@ -1,6 +1,7 @@
 //! What sockets of the core answer to uses, misuses and many users at once.
 
-use net_core::socket::{Family, TcpOption};
+use net_core::socket::{Family, PathMtuMode, TcpOption};
+use net_core::tcp::SendFlags;
 use net_core::time::Duration;
 use net_core::{Config, SocketError, SocketId};
 use std::net::SocketAddr;
@@ -211,4 +212,28 @@ fn a_reader_that_sleeps_slows_no_other_connection() {
         pair.now.saturating_since(begin)
     };
     assert_eq!(time(20), time(0));
+}
+
+/// What has no mechanism behind it is refused, never ignored.
+#[test]
+fn what_is_not_there_yet_says_so() {
+    let mut pair = pair(|_| {});
+    let (client, _) = pair.connect(false);
+    let now = pair.now;
+    let stack = &mut pair.hosts[0].stack;
+    let probe = TcpOption::PathMtu(PathMtuMode::Probe);
+    let urgent = stack
+        .tcp(client, now)
+        .expect("open")
+        .send(b"!", SendFlags::URGENT)
+        .map(drop);
+    let datagrams = stack.udp_open(Family::V4).expect("a socket");
+    for outcome in [
+        stack.set_tcp_option(client, probe, now),
+        urgent,
+        stack.disconnect(client),
+        stack.listen(datagrams, 1),
+    ] {
+        assert!(matches!(outcome, Err(SocketError::Unsupported(_))));
+    }
 }
