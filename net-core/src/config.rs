@@ -42,6 +42,10 @@ pub struct TcpConfig {
     pub recv_buffer: usize,
     /// Send buffer of new sockets in bytes; a limit, not an allocation. 4 MiB.
     pub send_buffer: usize,
+    /// Unsent bytes at which a new socket stops being writable (`TCP_NOTSENT_LOWAT`): what waits
+    /// here only grows cold in the caches. What is sent and unacknowledged counts against
+    /// `send_buffer` alone. 512 KiB.
+    pub notsent_lowat: usize,
     /// The largest backlog that listen() can ask for (`somaxconn`). 4096.
     pub max_backlog: u32,
     /// Half-open connections of all listeners together. 65536.
@@ -122,6 +126,7 @@ impl Default for TcpConfig {
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,
+            notsent_lowat: 512 << 10,
             max_backlog: 4096,
             max_half_open: 65536,
             max_time_wait: 65536,

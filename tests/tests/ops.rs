@@ -149,14 +149,10 @@ fn story(seed: u64, lossy: bool) {
         (ends[0].written, ends[1].written),
         (ends[1].read, ends[0].read)
     );
-    for host in 0..2 {
-        assert!(
-            pair.hosts[host]
-                .stack
-                .readiness(ids[host])
-                .contains(Readiness::PEER_CLOSED)
-        );
-        pair.hosts[host].stack.close(ids[host], pair.now);
+    for (host, id) in ids.into_iter().enumerate() {
+        let stack = &mut pair.hosts[host].stack;
+        assert!(stack.readiness(id).contains(Readiness::PEER_CLOSED));
+        stack.close(id, pair.now);
     }
     pair.run(Duration::from_secs(3600));
     for host in &pair.hosts {

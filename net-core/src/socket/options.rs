@@ -46,8 +46,8 @@ pub enum TcpOption {
     RecvBuffer(usize),
     /// Largest segment to use and to offer (`TCP_MAXSEG`), 88–32767.
     MaxSegment(u16),
-    /// Unsent bytes at which the socket stops being writable (`TCP_NOTSENT_LOWAT`).
-    NotSentLowat(Option<usize>),
+    /// Unsent bytes at which the socket stops being writable (`TCP_NOTSENT_LOWAT`), at least 1.
+    NotSentLowat(usize),
     /// SYN retransmissions (`TCP_SYNCNT`), 1–127.
     SynRetries(u8),
     /// Congestion control (`TCP_CONGESTION`); before the connection is made.
@@ -102,7 +102,7 @@ pub struct TcpSettings {
     /// See [`TcpOption::MaxSegment`].
     pub max_segment: Option<u16>,
     /// See [`TcpOption::NotSentLowat`].
-    pub notsent_lowat: Option<usize>,
+    pub notsent_lowat: usize,
     /// See [`TcpOption::SynRetries`].
     pub syn_retries: u8,
     /// See [`TcpOption::Congestion`].
@@ -135,7 +135,7 @@ impl TcpSettings {
             send_buffer: config.send_buffer,
             recv_buffer: config.recv_buffer,
             max_segment: None,
-            notsent_lowat: None,
+            notsent_lowat: config.notsent_lowat,
             syn_retries: config.syn_retries,
             congestion: config.congestion,
             tos: 0,
@@ -194,7 +194,7 @@ impl TcpSettings {
                 )?;
                 self.max_segment = Some(size);
             }
-            TcpOption::NotSentLowat(size) => self.notsent_lowat = size,
+            TcpOption::NotSentLowat(size) => self.notsent_lowat = size.max(1),
             TcpOption::SynRetries(count) => {
                 check((1..=127).contains(&count), "SYN retries are 1 to 127")?;
                 self.syn_retries = count;

@@ -376,9 +376,7 @@ impl Connection {
     pub(crate) fn send_limit(&mut self, settings: &TcpSettings, left: usize) -> u64 {
         let mut limit = self.acked_offset + settings.send_buffer as u64;
         limit = limit.min(self.pushed + self.queue.allowance(left) as u64);
-        if let Some(lowat) = settings.notsent_lowat {
-            limit = limit.min(self.acked_offset + (self.sent_len() + lowat) as u64);
-        }
+        limit = limit.min(self.acked_offset + (self.sent_len() + settings.notsent_lowat) as u64);
         self.granted = self.granted.max(limit);
         self.granted
     }

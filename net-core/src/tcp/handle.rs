@@ -48,7 +48,10 @@ pub struct Tcp<'a> {
 
 impl<'a> Tcp<'a> {
     pub(crate) fn new(stack: &'a mut Stack, id: SocketId, now: Instant) -> Option<Self> {
-        stack.sockets.tcp(id).filter(|_| stack.sockets.is_owned(id))?;
+        stack
+            .sockets
+            .tcp(id)
+            .filter(|_| stack.sockets.is_owned(id))?;
         Some(Self {
             stack,
             id,

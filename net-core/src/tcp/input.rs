@@ -98,6 +98,8 @@ impl Connection {
             self.wnd = u32::from(segment.window);
             self.max_wnd = self.wnd;
             self.syn_due = true;
+            // Text and FIN wait until our SYN is acknowledged: the peer sends them again.
+            return Ok(());
         }
         segment.seq += 1;
         segment.flags.remove(TcpFlags::SYN);
@@ -365,7 +367,7 @@ impl Connection {
         self.notify = true;
         let fin_acked = self.fin_sent && self.una == self.nxt;
         match self.state {
-            State::SynReceived | State::Established => self.state = State::CloseWait,
+            State::Established => self.state = State::CloseWait,
             State::FinWait1 if !fin_acked => self.state = State::Closing,
             State::FinWait1 | State::FinWait2 => return Err(self.enter_time_wait()),
             _ => {}

@@ -114,7 +114,7 @@ impl Connection {
             let half_of_largest = len > 0 && usable <= congestion_room && len >= self.max_wnd / 2;
             if whole > 0 {
                 len = whole;
-            } else if !half_of_largest && !(self.force_partial && usable > 0) {
+            } else if !(half_of_largest || self.force_partial && usable > 0) {
                 return None;
             }
         } else if !self.may_send_tail(unsent, cx) {
@@ -145,13 +145,23 @@ impl Connection {
     /// while data is missing on the other direction (RFC 6691 §3 on options and the MSS).
     pub(crate) fn segment_size(&self) -> u32 {
         let blocks = self.receiver.hole_count().min(self.sack_room());
-        let options = if self.sack && blocks > 0 { 4 + 8 * blocks } else { 0 };
-        self.mss.saturating_sub(u32::try_from(options).unwrap_or(0)).max(1)
+        let options = if self.sack && blocks > 0 {
+            4 + 8 * blocks
+        } else {
+            0
+        };
+        self.mss
+            .saturating_sub(u32::try_from(options).unwrap_or(0))
+            .max(1)
     }
 
     /// SACK blocks that fit into a header beside the timestamps.
     const fn sack_room(&self) -> usize {
-        if self.ts_recent.is_some() { SACKS_WITH_TIMESTAMPS } else { SACKS }
+        if self.ts_recent.is_some() {
+            SACKS_WITH_TIMESTAMPS
+        } else {
+            SACKS
+        }
     }
 
     fn whole_segments(&self, len: u32) -> u32 {
@@ -160,7 +170,8 @@ impl Connection {
 
     /// Payload of the largest super-segment.
     fn max_super(&self) -> u32 {
-        self.whole_segments(MAX_PACKET - MAX_HEADERS).max(self.segment_size())
+        self.whole_segments(MAX_PACKET - MAX_HEADERS)
+            .max(self.segment_size())
     }
 
     fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
@@ -244,6 +255,12 @@ impl Connection {
         }
         self.force_partial = false;
         self.receiver.enter_ping_pong();
+        let half = cx.settings.notsent_lowat / 2;
+        let unsent = self.unsent_len();
+        if unsent <= half && unsent + got as usize > half {
+            // The writer may have been held back by what was unsent.
+            self.notify = true;
+        }
         self.finish_data(out, start, got, fin, drained, ports, cx)
     }
 

@@ -176,10 +176,8 @@ impl Connection {
             Readiness::READABLE,
             !self.receiver.queue.is_empty() || peer_closed,
         );
-        let room = self.queue.len() < settings.send_buffer
-            && settings
-                .notsent_lowat
-                .is_none_or(|lowat| self.unsent_len() < lowat);
+        let room =
+            self.queue.len() < settings.send_buffer && self.unsent_len() < settings.notsent_lowat;
         let closed = self.send_closed() || over;
         ready.set(
             Readiness::WRITABLE,

@@ -13,6 +13,8 @@ pub(crate) struct Pool {
     size: usize,
     limit: usize,
     parents: VecDeque<BytesMut>,
+    /// Buffers taken in a row that served again at the first look.
+    hits: usize,
 }
 
 impl Pool {
@@ -22,6 +24,7 @@ impl Pool {
             size,
             limit,
             parents: VecDeque::new(),
+            hits: 0,
         }
     }
 
@@ -31,7 +34,15 @@ impl Pool {
     }
 
     /// An empty buffer with room for the pool's size.
+    ///
+    /// A pool that has had more buffers than it needs for several rounds of them gives one up: the
+    /// fewer there are, the likelier the next one is still in a cache.
     pub(crate) fn take(&mut self) -> BytesMut {
+        if self.hits > PATIENCE * self.parents.len() && self.parents.len() > 1 {
+            self.hits = 0;
+            self.parents.pop_front();
+        }
+        self.hits += 1;
         for _ in 0..self.parents.len().min(ATTEMPTS) {
             let Some(mut parent) = self.parents.pop_front() else {
                 break;
@@ -40,6 +51,7 @@ impl Pool {
                 return parent;
             }
             self.parents.push_back(parent);
+            self.hits = 0;
         }
         BytesMut::with_capacity(self.size)
     }
@@ -61,6 +73,9 @@ impl Pool {
         filled
     }
 }
+
+/// How often every buffer must have served again before one is given up.
+const PATIENCE: usize = 4;
 
 /// How many buffers are looked at, oldest first, before a new one is made.
 const ATTEMPTS: usize = 4;

@@ -270,7 +270,7 @@ impl fmt::Debug for Core {
 /// Packets received from one device in one round.
 const BUDGET: usize = 64;
 /// Packets received between two looks at the clock.
-const SLICE: usize = 16;
+const SLICE: usize = 8;
 /// How long one device may be received from in one round.
 const TIME_BUDGET: Duration = Duration::from_micros(50);
 /// Full batches sent to one device in one round.

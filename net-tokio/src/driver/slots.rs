@@ -316,14 +316,15 @@ impl Entry {
     }
 }
 
-/// Lets the application write on. A writer that waits is woken for a third of the buffer, or when
-/// nothing is under way.
+/// Lets the application write on. A writer that waits is woken for a third of the buffer or half of
+/// what may be unsent, or when nothing is under way.
 fn grant(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
     let idle = tcp.acknowledged() == tcp.pushed();
     let wake_free = if idle {
         1
     } else {
-        tcp.settings().send_buffer as u64 / 3
+        let settings = tcp.settings();
+        (settings.send_buffer / 3).min(settings.notsent_lowat / 2) as u64
     };
     entry.grant(tcp.send_limit(), wake_free, wakes);
 }

@@ -12,14 +12,22 @@ use std::io::IoSlice;
 /// front: by then the slices that were cut from it are usually gone.
 #[derive(Debug)]
 pub(crate) struct ChunkPool {
-    lines: [Mutex<VecDeque<BytesMut>>; LINES],
+    lines: [Mutex<Line>; LINES],
+}
+
+/// Chunks of one size.
+#[derive(Debug, Default)]
+struct Line {
+    chunks: VecDeque<BytesMut>,
+    /// Chunks taken in a row that served again at the first look.
+    hits: usize,
 }
 
 impl ChunkPool {
     /// An empty pool.
     pub(crate) fn new() -> Self {
         Self {
-            lines: std::array::from_fn(|_| Mutex::new(VecDeque::new())),
+            lines: std::array::from_fn(|_| Mutex::new(Line::default())),
         }
     }
 
@@ -33,8 +41,8 @@ impl ChunkPool {
         let bytes = chunk.split().freeze();
         let evicted = {
             let mut line = line.lock();
-            line.push_back(chunk);
-            (line.len() > MAX_CHUNKS).then(|| line.pop_front())
+            line.chunks.push_back(chunk);
+            (line.chunks.len() > MAX_CHUNKS).then(|| line.chunks.pop_front())
         };
         drop(evicted);
         bytes
@@ -46,17 +54,32 @@ impl ChunkPool {
     }
 }
 
-/// Looks at the first chunks of a line; those that are still in use go to its back.
-fn take(line: &Mutex<VecDeque<BytesMut>>, size: usize) -> Option<BytesMut> {
+/// Looks at the first chunks of a line; those that are still in use go to its back. A line that has
+/// had more chunks than it needs for several rounds of them gives one up: the fewer there are, the
+/// likelier the next one is still in a cache.
+fn take(line: &Mutex<Line>, size: usize) -> Option<BytesMut> {
     let mut line = line.lock();
-    for _ in 0..LOOKS.min(line.len()) {
-        let mut chunk = line.pop_front()?;
-        if chunk.try_reclaim(size) {
-            return Some(chunk);
-        }
-        line.push_back(chunk);
+    let surplus = line.hits > PATIENCE * line.chunks.len() && line.chunks.len() > 1;
+    let evicted = surplus.then(|| line.chunks.pop_front());
+    if surplus {
+        line.hits = 0;
     }
-    None
+    line.hits += 1;
+    let mut found = None;
+    for _ in 0..LOOKS.min(line.chunks.len()) {
+        let Some(mut chunk) = line.chunks.pop_front() else {
+            break;
+        };
+        if chunk.try_reclaim(size) {
+            found = Some(chunk);
+            break;
+        }
+        line.chunks.push_back(chunk);
+        line.hits = 0;
+    }
+    drop(line);
+    drop(evicted);
+    found
 }
 
 /// The bytes of a (vectored) write, taken from the front.
@@ -97,5 +120,7 @@ const MIN_CHUNK: usize = 2 * 1024;
 const LINES: usize = 6;
 /// Chunks that are kept of each size.
 const MAX_CHUNKS: usize = 256;
+/// How often every chunk must have served again before one is given up.
+const PATIENCE: usize = 4;
 /// Chunks that are looked at before a new one is made.
 const LOOKS: usize = 3;

@@ -48,7 +48,6 @@ impl Stack {
         now: Instant,
     ) {
         let origin = Origin::of(&segment);
-        let segment = self.within_budget(id, segment);
         let disposition = self
             .with_connection(id, now, |connection, cx| {
                 connection.handle_segment(segment, cx)
@@ -62,21 +61,6 @@ impl Stack {
         }
         self.tcp_unlink_if_closed(id);
         self.tcp_settle(id, now);
-    }
-
-    /// With the memory budget spent, a connection that holds some of it gets no more: the segment
-    /// loses its data, which the peer will send again, and keeps its acknowledgement.
-    fn within_budget(&mut self, id: SocketId, mut segment: Segment) -> Segment {
-        let holds = self
-            .sockets
-            .tcp(id)
-            .is_some_and(|socket| socket.charged > 0);
-        if !segment.payload.is_empty() && holds && self.memory.is_spent() {
-            segment.payload.truncate(0);
-            segment.flags.remove(TcpFlags::FIN);
-            self.stats.count_drop(DropReason::NoMemory);
-        }
-        segment
     }
 
     /// RFC 9293 §3.10.7.1: the answer to a segment that belongs nowhere.

@@ -7,13 +7,13 @@ use crate::stats::DropReason;
 
 impl Peer {
     /// Another client: the same host, another port.
-    fn from_port(&mut self, port: u16) {
+    fn changes_port(&mut self, port: u16) {
         self.remote.set_port(port);
         (self.nxt, self.rcv, self.iss) = (0, 0, None);
     }
 
     fn connects_from(&mut self, port: u16) {
-        self.from_port(port);
+        self.changes_port(port);
         self.sends(syn());
         self.expects(tcp().flags(SYN_ACK));
         self.sends(tcp());
@@ -55,12 +55,12 @@ fn a_full_accept_queue_lets_the_peer_in_later() {
     peer.listen(1);
     // As in the kernel, a backlog of 1 holds two; the third has begun before it was full.
     peer.connects_from(1);
-    peer.from_port(3);
+    peer.changes_port(3);
     peer.sends(syn());
     peer.expects(tcp().flags(SYN_ACK));
     let third = (peer.nxt, peer.rcv, peer.iss);
     peer.connects_from(2);
-    peer.from_port(3);
+    peer.changes_port(3);
     (peer.nxt, peer.rcv, peer.iss) = third;
     peer.sends(tcp());
     peer.expects_nothing();
@@ -78,7 +78,7 @@ fn a_full_accept_queue_drops_syns() {
     let mut peer = Peer::new();
     peer.listen(0);
     peer.connects_from(1);
-    peer.from_port(2);
+    peer.changes_port(2);
     peer.sends(syn());
     peer.expects_nothing();
     assert_eq!(peer.drops(DropReason::AcceptQueueFull), 1);
@@ -93,7 +93,7 @@ fn a_full_syn_queue_drops_syns() {
     let mut peer = Peer::new();
     peer.listen(9);
     for port in 1..100 {
-        peer.from_port(port);
+        peer.changes_port(port);
         peer.sends(syn());
     }
     assert_eq!(peer.skips(), 10);
@@ -112,7 +112,7 @@ fn half_open_connections_are_bounded_over_all_listeners() {
     let mut peer = Peer::with(|config| config.tcp.max_half_open = 3);
     peer.listen(100);
     for port in 1..10 {
-        peer.from_port(port);
+        peer.changes_port(port);
         peer.sends(syn());
     }
     assert_eq!(peer.skips(), 3);
@@ -126,7 +126,7 @@ fn a_held_connection_keeps_its_place() {
     let listener = peer.listener.unwrap();
     peer.connects_from(1);
     peer.stack.accept_held(listener).unwrap();
-    peer.from_port(2);
+    peer.changes_port(2);
     peer.sends(syn());
     peer.expects_nothing();
     peer.stack.release_backlog(listener, 1);
@@ -151,7 +151,7 @@ fn closing_a_listener_resets_what_waits() {
     let mut peer = Peer::new();
     peer.listen(5);
     peer.connects_from(1);
-    peer.from_port(2);
+    peer.changes_port(2);
     peer.sends(syn());
     peer.expects(tcp().flags(SYN_ACK));
     let half_open = (peer.nxt, peer.rcv, peer.iss);
@@ -159,7 +159,7 @@ fn closing_a_listener_resets_what_waits() {
     peer.flush();
     peer.remote.set_port(1);
     assert_eq!(peer.sent.pop_front().unwrap().header.flags, RST_ACK);
-    peer.from_port(2);
+    peer.changes_port(2);
     (peer.nxt, peer.rcv, peer.iss) = half_open;
     peer.sends(tcp());
     peer.expects(tcp().flags(RST).seq(1));

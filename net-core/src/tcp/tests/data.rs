@@ -270,6 +270,6 @@ fn a_capable_device_gets_super_segments() {
         peer.expects_nothing();
         peer.sends(tcp());
         let seen = peer.sent.pop_front().unwrap();
-        assert_eq!(seen.payload.len() as u32, 20 * mss);
+        assert_eq!(seen.payload.len(), 20 * mss as usize);
     }
 }

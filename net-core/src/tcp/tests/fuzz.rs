@@ -5,7 +5,7 @@ use super::*;
 use crate::config::CongestionAlgorithm;
 use crate::seed::{Rng, Seed};
 use crate::socket::TcpOption;
-use crate::tcp::SendFlags;
+use crate::tcp::{RecvFlags, SendFlags};
 use crate::wire::{IcmpMessage, TcpFlags};
 use std::println;
 
@@ -106,8 +106,9 @@ fn application(rng: &mut Rng, peer: &mut Peer) {
         10..=24 => drop(peer.try_write(number(rng, 20_000), SendFlags::empty())),
         25..=27 => drop(peer.try_write(number(rng, 500), SendFlags::MORE)),
         _ => {
-            // The peer sends from anywhere, but byte N of the stream is always the same.
-            drop(peer.try_read(number(rng, 30_000) as usize));
+            let mut buf = std::vec![0; number(rng, 30_000) as usize];
+            let mut tcp = peer.stack.tcp(id, peer.now).unwrap();
+            let _ = tcp.recv(&mut buf, RecvFlags::empty());
         }
     }
 }
@@ -221,6 +222,7 @@ fn story(seed: u64) {
         }
         peer.stack.close(listener, peer.now);
     }
+    peer.flush();
     peer.waits(secs(3600));
     assert_eq!(peer.stack.sockets(), 0);
     assert_eq!(peer.stack.memory_used(), 0);

@@ -295,3 +295,18 @@ fn an_unacceptable_third_segment_completes_no_handshake() {
     peer.accept();
     assert_eq!(peer.state(), State::Established);
 }
+
+/// RFC 9293 §3.10.7.3: text and FIN of a SYN are for after ESTABLISHED.
+#[test]
+fn a_fin_on_a_crossing_syn_does_not_skip_the_handshake() {
+    let mut peer = Peer::new();
+    peer.connects();
+    peer.expects(tcp().flags(SYN));
+    peer.sends(syn().flags(SYN | FIN).data(10));
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(1));
+    assert_eq!(peer.state(), State::SynReceived);
+    peer.sends(tcp().flags(FIN_ACK).seq(1).ack(1).data(10));
+    peer.expects(tcp().seq(1).ack(12));
+    peer.writes(10);
+    peer.expects(tcp().seq(1).data(10));
+}

@@ -42,3 +42,17 @@ fn a_spent_budget_still_lets_a_reader_go_on() {
     peer.reads(1400);
     assert_eq!(peer.stack.memory_used(), 0);
 }
+
+/// Nobody would ever free memory if a gap that others' data waits behind could not be filled.
+#[test]
+fn a_gap_is_filled_although_the_budget_is_spent() {
+    let mut peer = Peer::established_with(syn().sack_permitted(), |config| config.memory = 50_000);
+    let mut seq = 1401;
+    while peer.drops(DropReason::NoMemory) == 0 {
+        peer.sends(tcp().seq(seq).data(1400));
+        seq += 1400;
+    }
+    peer.sends(tcp().seq(1).data(1400));
+    peer.reads(seq - 1401);
+    assert_eq!(peer.stack.memory_used(), 0);
+}

@@ -5,6 +5,7 @@
 //! both directions are checked against.
 
 mod accept;
+mod app;
 mod close;
 mod data;
 mod fuzz;

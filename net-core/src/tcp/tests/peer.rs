@@ -4,18 +4,15 @@
 use super::segment::{ACK, FIN, RST, SYN, SYN_ACK, Seen, Seg, syn, tcp};
 use crate::buf::{Checksum, Gso, GsoKind, RxBatch, RxPacket, TxBatch, TxPacket};
 use crate::iface::{IfaceKind, IpCidr};
-use crate::socket::{Family, Readiness, TcpOption};
-use crate::stats::DropReason;
-use crate::tcp::{RecvFlags, SendFlags, SeqNum, State, TcpInfo};
+use crate::tcp::SeqNum;
 use crate::time::Instant;
 use crate::wire::{IcmpMessage, IpHeader, TcpHeader, icmpv4, icmpv6, ip, transport};
-use crate::{Config, DeviceCaps, IfaceConfig, IfaceId, Seed, SocketError, SocketId, Stack};
+use crate::{Config, DeviceCaps, IfaceConfig, IfaceId, Seed, SocketId, Stack};
 use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::string::ToString;
-use std::vec;
 use std::vec::Vec;
 
 /// The peer's initial sequence number: close to the end of the circle, so that it wraps.
@@ -57,8 +54,8 @@ pub(super) fn pattern(seq: u32) -> u8 {
     u8::try_from((seq ^ seq >> 8) % 251).unwrap()
 }
 
-fn bytes(from: u32, len: u32) -> Vec<u8> {
-    (from..from + len).map(pattern).collect()
+pub(super) fn bytes(from: u32, len: u32) -> Vec<u8> {
+    (0..len).map(|at| pattern(from.wrapping_add(at))).collect()
 }
 
 impl Peer {
@@ -149,148 +146,6 @@ impl Peer {
         self.accept();
     }
 
-    // --- the application
-
-    fn family(&self) -> Family {
-        if self.local.is_ipv6() {
-            Family::V6
-        } else {
-            Family::V4
-        }
-    }
-
-    pub(super) fn listen(&mut self, backlog: u32) {
-        let id = self.stack.tcp_open(self.family()).unwrap();
-        self.stack.bind(id, self.local).unwrap();
-        self.stack.listen(id, backlog).unwrap();
-        self.listener = Some(id);
-    }
-
-    pub(super) fn try_accept(&mut self) -> Result<SocketId, SocketError> {
-        let (id, from) = self.stack.accept(self.listener.unwrap())?;
-        assert_eq!(from.ip(), self.remote.ip());
-        Ok(id)
-    }
-
-    pub(super) fn accept(&mut self) {
-        self.socket = Some(self.try_accept().expect("a connection to accept"));
-    }
-
-    /// The application connects to the peer.
-    pub(super) fn connects(&mut self) {
-        self.connects_with(&[]);
-    }
-
-    pub(super) fn connects_with(&mut self, options: &[TcpOption]) {
-        let id = self.stack.tcp_open(self.family()).unwrap();
-        for &option in options {
-            self.stack.set_tcp_option(id, option, self.now).unwrap();
-        }
-        let outcome = self.stack.connect(id, self.remote, self.now);
-        assert_eq!(outcome, Err(SocketError::InProgress));
-        self.local = self.stack.local_addr(id).unwrap();
-        self.socket = Some(id);
-        self.flush();
-    }
-
-    pub(super) fn id(&self) -> SocketId {
-        self.socket.expect("connected or accepted")
-    }
-
-    /// The application writes the next `len` bytes of the pattern; how many went in.
-    pub(super) fn try_write(&mut self, len: u32, flags: SendFlags) -> Result<u32, SocketError> {
-        let data = bytes(self.written.wrapping_add(1), len);
-        let outcome = self
-            .stack
-            .tcp(self.id(), self.now)
-            .unwrap()
-            .send(&data, flags);
-        self.flush();
-        let count = u32::try_from(outcome?).unwrap();
-        self.written = self.written.wrapping_add(count);
-        Ok(count)
-    }
-
-    pub(super) fn writes(&mut self, len: u32) {
-        assert_eq!(self.try_write(len, SendFlags::empty()), Ok(len));
-    }
-
-    pub(super) fn writes_more(&mut self, len: u32) {
-        assert_eq!(self.try_write(len, SendFlags::MORE), Ok(len));
-    }
-
-    /// The application reads at most `max` bytes; they are the next of the pattern.
-    pub(super) fn try_read(&mut self, max: usize) -> Result<u32, SocketError> {
-        let mut buf = vec![0; max];
-        let outcome = self
-            .stack
-            .tcp(self.id(), self.now)
-            .unwrap()
-            .recv(&mut buf, RecvFlags::empty());
-        self.flush();
-        let count = u32::try_from(outcome?).unwrap();
-        assert!(
-            buf[..count as usize] == bytes(self.read + 1, count),
-            "the bytes are wrong"
-        );
-        self.read += count;
-        Ok(count)
-    }
-
-    /// The application reads until it has `len` bytes, which are there.
-    pub(super) fn reads(&mut self, len: u32) {
-        let mut left = len;
-        while left > 0 {
-            let count = self.try_read(left as usize).expect("bytes to read");
-            assert!(count > 0, "the stream ended {left} bytes early");
-            left -= count;
-        }
-    }
-
-    pub(super) fn reads_end(&mut self) {
-        assert_eq!(self.try_read(100), Ok(0));
-    }
-
-    pub(super) fn finishes(&mut self) {
-        self.stack.tcp(self.id(), self.now).unwrap().finish();
-        self.flush();
-    }
-
-    pub(super) fn closes(&mut self) {
-        let id = self.id();
-        self.stack.close(id, self.now);
-        self.flush();
-    }
-
-    pub(super) fn sets(&mut self, option: TcpOption) {
-        self.stack
-            .set_tcp_option(self.id(), option, self.now)
-            .unwrap();
-        self.flush();
-    }
-
-    pub(super) fn state(&mut self) -> State {
-        self.stack.tcp(self.id(), self.now).unwrap().state()
-    }
-
-    pub(super) fn info(&mut self) -> TcpInfo {
-        self.stack.tcp(self.id(), self.now).unwrap().info().unwrap()
-    }
-
-    pub(super) fn error(&mut self) -> Option<SocketError> {
-        self.stack.take_error(self.id())
-    }
-
-    pub(super) fn ready(&self) -> Readiness {
-        self.stack.readiness(self.id())
-    }
-
-    pub(super) fn drops(&self, reason: DropReason) -> u64 {
-        self.stack.stats().drops(reason)
-    }
-
-    // --- the network
-
     /// The peer's segment arrives.
     pub(super) fn sends(&mut self, segment: Seg) {
         self.sends_batch(&[segment]);
@@ -310,7 +165,8 @@ impl Peer {
         let len = segment.len.unwrap_or(0);
         let seq = segment.seq.unwrap_or(self.nxt);
         let syn = u32::from(segment.flags.contains(SYN));
-        let end = seq + len + syn + u32::from(segment.flags.contains(FIN));
+        let controls = syn + u32::from(segment.flags.contains(FIN));
+        let end = seq.wrapping_add(len + controls);
         if !segment.flags.contains(RST) && (end.wrapping_sub(self.nxt)).cast_signed() > 0 {
             self.nxt = end;
         }
@@ -338,7 +194,8 @@ impl Peer {
         };
         let mut out = TxPacket::default();
         header.emit(&mut out.head);
-        out.body.push(Bytes::from(bytes(seq + syn, len)));
+        out.body
+            .push(Bytes::from(bytes(seq.wrapping_add(syn), len)));
         let mut packet = self.wrap(out, ip::TCP);
         if let Some(size) = segment.gso {
             let kind = if self.local.is_ipv6() {
@@ -433,7 +290,7 @@ impl Peer {
         }
         let controls = u32::from(tcp.flags.contains(SYN)) + u32::from(tcp.flags.contains(FIN));
         if !tcp.flags.contains(RST) && seq == self.rcv {
-            self.rcv += len + controls;
+            self.rcv = self.rcv.wrapping_add(len + controls);
         }
         if let Some((value, _)) = tcp.options.timestamps {
             self.echo = value;

@@ -58,7 +58,7 @@ fn an_old_duplicate_is_acknowledged_not_taken() {
 fn a_newer_syn_opens_anew() {
     let mut peer = time_wait(syn());
     let old = peer.iss.unwrap();
-    peer.peer_iss = peer.peer_iss + 1000;
+    peer.peer_iss += 1000;
     peer.nxt = 0;
     peer.waits(ms(10));
     peer.sends(syn());
@@ -112,7 +112,7 @@ fn the_new_iss_is_beyond_the_old_numbers_however_much_was_sent() {
     peer.sends(tcp().flags(FIN_ACK));
     peer.skips();
     let last = peer.iss.unwrap() + peer.rcv;
-    peer.peer_iss = peer.peer_iss + 5000;
+    peer.peer_iss += 5000;
     peer.nxt = 0;
     peer.sends(syn());
     peer.expects(tcp().flags(SYN_ACK));

@@ -1,0 +1,153 @@
+//! Datagrams to and from the kernel.
+
+use crate::kernel::{blocking, upward};
+use crate::matrix::{Opener, World, each_row};
+use net_tokio::UdpSocket;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket as KernelSocket};
+use std::time::Duration;
+use tokio::time::timeout;
+
+#[test]
+fn datagrams_are_echoed_up_to_the_mtu() {
+    each_row("udp::datagrams_are_echoed_up_to_the_mtu", async |world| {
+        let ours = bind(&world).await;
+        let kernel = kernel_bind(&world);
+        let largest = largest(&world);
+        let sizes = vec![0, 1, 2, 3, 512, 1000, largest - 1, largest];
+        match world.row.opener {
+            Opener::Kernel => {
+                let to = ours.local_addr().expect("bound");
+                let count = sizes.len();
+                let asking = blocking(move || kernel_ask(&kernel, to, &sizes));
+                for _ in 0..count {
+                    let mut buf = [0; 2000];
+                    let (len, from) = ours.recv_from(&mut buf).await.expect("a datagram");
+                    ours.send_to(&buf[..len], from).await.expect("sent");
+                }
+                asking.await;
+            }
+            Opener::Ours => {
+                let to = kernel.local_addr().expect("bound");
+                let count = sizes.len();
+                let echoing = blocking(move || kernel_echo(&kernel, count));
+                for len in sizes {
+                    let mut buf = [0; 2000];
+                    ours.send_to(upward(len), to).await.expect("sent");
+                    let (got, from) = ours.recv_from(&mut buf).await.expect("an answer");
+                    assert_eq!((&buf[..got], from), (upward(len), to));
+                }
+                echoing.await;
+            }
+        }
+    });
+}
+
+#[test]
+fn connected_sockets_exchange_datagrams() {
+    each_row("udp::connected_sockets_exchange_datagrams", async |world| {
+        let ours = bind(&world).await;
+        let kernel = kernel_bind(&world);
+        let stranger = kernel_bind(&world);
+        let to = ours.local_addr().expect("bound");
+        ours.connect(kernel.local_addr().expect("bound"))
+            .await
+            .expect("connected");
+        stranger
+            .send_to(b"not for a connected socket", to)
+            .expect("sent");
+        kernel.connect(to).expect("connected");
+        kernel.send(b"ping").expect("sent");
+        let mut buf = [0; 100];
+        assert_eq!(ours.recv(&mut buf).await.expect("a datagram"), 4);
+        ours.send(b"pong!").await.expect("sent");
+        let got = blocking(move || kernel.recv(&mut [0; 100]).expect("a datagram")).await;
+        assert_eq!(got, 5);
+    });
+}
+
+#[test]
+fn a_port_without_socket_refuses_a_connected_one() {
+    each_row(
+        "udp::a_port_without_socket_refuses_a_connected_one",
+        async |world| {
+            let error = match world.row.opener {
+                Opener::Kernel => {
+                    let kernel = kernel_bind(&world);
+                    kernel.connect((world.stack, 9)).expect("connected");
+                    kernel.send(b"anybody?").expect("sent");
+                    let error = blocking(move || kernel.recv(&mut [0; 100])).await;
+                    error.expect_err("refused")
+                }
+                Opener::Ours => {
+                    let closed = kernel_bind(&world).local_addr().expect("bound");
+                    let ours = bind(&world).await;
+                    ours.connect(closed).await.expect("connected");
+                    refusal(&ours).await
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        },
+    );
+}
+
+/// Asks until an error comes; the kernel limits how often it says that a port is unreachable.
+async fn refusal(socket: &UdpSocket) -> std::io::Error {
+    loop {
+        if let Err(error) = socket.send(b"anybody?").await {
+            return error;
+        }
+        let mut buf = [0; 100];
+        let answer = timeout(Duration::from_millis(200), socket.recv(&mut buf)).await;
+        if let Ok(answer) = answer {
+            return answer.expect_err("nobody answers");
+        }
+    }
+}
+
+#[test]
+fn a_datagram_over_the_mtu_is_too_long() {
+    each_row("udp::a_datagram_over_the_mtu_is_too_long", async |world| {
+        let ours = bind(&world).await;
+        let to = SocketAddr::new(world.host, 9);
+        let data = upward(largest(&world) + 1);
+        let error = ours.send_to(data, to).await.expect_err("too long");
+        assert_eq!(error.raw_os_error(), Some(90));
+    });
+}
+
+async fn bind(world: &World) -> UdpSocket {
+    UdpSocket::bind_on(&world.net, (world.stack, 0))
+        .await
+        .expect("a port")
+}
+
+fn kernel_bind(world: &World) -> KernelSocket {
+    let socket = KernelSocket::bind((world.host, 0)).expect("a port");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .expect("a limit");
+    socket
+}
+
+/// Payload bytes of the largest datagram that needs no fragments.
+fn largest(world: &World) -> usize {
+    usize::from(world.row.mtu - world.row.ip_header() - 8)
+}
+
+fn kernel_ask(socket: &KernelSocket, to: SocketAddr, sizes: &[usize]) {
+    for &len in sizes {
+        let mut buf = [0; 2000];
+        socket.send_to(upward(len), to).expect("sent");
+        let (got, from) = socket.recv_from(&mut buf).expect("an answer");
+        assert_eq!((&buf[..got], from), (upward(len), to));
+    }
+}
+
+fn kernel_echo(socket: &KernelSocket, count: usize) {
+    for _ in 0..count {
+        let mut buf = [0; 2000];
+        let (len, from) = socket.recv_from(&mut buf).expect("a datagram");
+        socket.send_to(&buf[..len], from).expect("sent");
+    }
+}
