@@ -239,12 +239,13 @@ impl Engine {
         if right.is_some() || !time::is_paused() {
             return right;
         }
-        loop {
+        for _ in 0..MAX_YIELDS {
             thread::yield_now();
             if let Some(right) = self.bell.kick.try_run() {
                 return Some(right);
             }
         }
+        None
     }
 
     /// Rounds in a task until nothing is left to do, within a bound; the driver takes over the rest.
@@ -322,6 +323,9 @@ thread_local! {
     static WAKES: Cell<Vec<Waker>> = const { Cell::new(Vec::new()) };
 }
 
+/// How often a task under a paused clock looks whether the run right is free: for much longer than a
+/// round takes, but not for ever, should its own thread hold it.
+const MAX_YIELDS: u32 = 100_000;
 /// Rounds that a task runs in a row before it leaves the rest to the driver. Each moves up to 64
 /// packets, so only a caller that keeps finding other tasks' work gets there.
 const MAX_INLINE_ROUNDS: u32 = 256;
