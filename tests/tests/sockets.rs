@@ -99,7 +99,7 @@ fn a_second_connect_says_where_the_first_stands() {
     let mut pair = pair(|_| {});
     let (_, addr) = pair.listen(false, 1);
     let client = pair.open(0, addr);
-    let mut again = |pair: &mut Pair| pair.hosts[0].stack.connect(client, addr, pair.now);
+    let again = |pair: &mut Pair| pair.hosts[0].stack.connect(client, addr, pair.now);
     assert_eq!(again(&mut pair), Err(SocketError::AlreadyInProgress));
     pair.run(Duration::from_millis(100));
     assert_eq!(again(&mut pair), Err(SocketError::AlreadyConnected));
