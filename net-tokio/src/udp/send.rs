@@ -9,9 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
-/// Sending never waits for a round of the driver. What is wrong with a destination is said at once if
-/// nobody works on the stack at that moment; otherwise the datagram is queued, and the error comes
-/// out of the next operation, as errors of the network do.
+/// That a datagram is too long is said at once; only for one that is longer than some interface takes
+/// does this mean to wait for a round of the driver. What else is wrong with a destination is said at
+/// once if nobody works on the stack at that moment; otherwise the datagram is queued, and the error
+/// comes out of the next operation, as errors of the network do.
 impl UdpSocket {
     /// Sends `buf` as one datagram to the connected address.
     ///
