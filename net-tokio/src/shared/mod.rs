@@ -30,10 +30,10 @@ mod waiters;
 
 pub(crate) use chunk_pool::ChunkPool;
 pub(crate) use dirty::{Dirty, DirtyList};
-pub(crate) use kick::{Kick, RunRight};
+pub(crate) use kick::Kick;
 pub(crate) use listener_slot::ListenerSlot;
 pub(crate) use ready::{Fault, Ready, Stop, Touch};
-pub(crate) use tcp_slot::{Close, Drained, TcpSlot};
+pub(crate) use tcp_slot::{Close, TcpSlot};
 pub(crate) use turn::Turn;
 pub(crate) use udp_slot::UdpSlot;
-pub(crate) use waiters::{Waiter, Waiters};
+pub(crate) use waiters::Waiters;
