@@ -100,12 +100,6 @@ impl Rng {
     /// A number below `bound` (0 if `bound` is 0), by multiply and shift.
     pub fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.next_u64()) * u128::from(bound);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the high half is below 2^64"
-        )]
-        {
-            (wide >> 64) as u64
-        }
+        (wide >> 64) as u64
     }
 }

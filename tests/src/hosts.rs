@@ -172,9 +172,9 @@ impl Pair {
         let copies = 1 + usize::from(chance(link.duplicate_ppm));
         let host = &mut self.hosts[from];
         let mut start = self.now;
-        if link.rate > 0 {
-            let time = Duration::from_nanos(bytes.len() as u64 * 8_000_000_000 / link.rate);
-            host.free_at = host.free_at.max(self.now) + time;
+        let work = bytes.len() as u64 * 8_000_000_000;
+        if let Some(nanos) = work.checked_div(link.rate) {
+            host.free_at = host.free_at.max(self.now) + Duration::from_nanos(nanos);
             start = host.free_at;
         }
         let mut at = start + link.delay;

@@ -1,6 +1,7 @@
 //! What sockets of the core answer to uses, misuses and many users at once.
 
-use net_core::socket::{Family, TcpOption};
+use net_core::socket::{Family, PathMtuMode, TcpOption};
+use net_core::tcp::SendFlags;
 use net_core::time::Duration;
 use net_core::{Config, SocketError, SocketId};
 use std::net::SocketAddr;
@@ -98,7 +99,7 @@ fn a_second_connect_says_where_the_first_stands() {
     let mut pair = pair(|_| {});
     let (_, addr) = pair.listen(false, 1);
     let client = pair.open(0, addr);
-    let mut again = |pair: &mut Pair| pair.hosts[0].stack.connect(client, addr, pair.now);
+    let again = |pair: &mut Pair| pair.hosts[0].stack.connect(client, addr, pair.now);
     assert_eq!(again(&mut pair), Err(SocketError::AlreadyInProgress));
     pair.run(Duration::from_millis(100));
     assert_eq!(again(&mut pair), Err(SocketError::AlreadyConnected));
@@ -211,4 +212,28 @@ fn a_reader_that_sleeps_slows_no_other_connection() {
         pair.now.saturating_since(begin)
     };
     assert_eq!(time(20), time(0));
+}
+
+/// What has no mechanism behind it is refused, never ignored.
+#[test]
+fn what_is_not_there_yet_says_so() {
+    let mut pair = pair(|_| {});
+    let (client, _) = pair.connect(false);
+    let now = pair.now;
+    let stack = &mut pair.hosts[0].stack;
+    let probe = TcpOption::PathMtu(PathMtuMode::Probe);
+    let urgent = stack
+        .tcp(client, now)
+        .expect("open")
+        .send(b"!", SendFlags::URGENT)
+        .map(drop);
+    let datagrams = stack.udp_open(Family::V4).expect("a socket");
+    for outcome in [
+        stack.set_tcp_option(client, probe, now),
+        urgent,
+        stack.disconnect(client),
+        stack.listen(datagrams, 1),
+    ] {
+        assert!(matches!(outcome, Err(SocketError::Unsupported(_))));
+    }
 }

@@ -14,7 +14,7 @@ pub enum PathMtuMode {
     Want,
     /// Set DF and refuse what is larger than the path MTU.
     Do,
-    /// Set DF and ignore the path MTU.
+    /// Set DF and ignore the path MTU: not supported yet.
     Probe,
 }
 
@@ -151,7 +151,7 @@ impl TcpSettings {
     ///
     /// # Errors
     /// [`SocketError::InvalidInput`] names the range that the value is outside of, or the moment
-    /// that has passed.
+    /// that has passed; [`SocketError::Unsupported`] the mechanism that is not there.
     pub(crate) fn set(
         &mut self,
         option: TcpOption,
@@ -216,6 +216,9 @@ impl TcpSettings {
             TcpOption::OnlyV6(on) => {
                 check(!bound, "only_v6 is chosen before bind")?;
                 self.only_v6 = on;
+            }
+            TcpOption::PathMtu(PathMtuMode::Probe) => {
+                return Err(SocketError::Unsupported("probing the path MTU"));
             }
             TcpOption::PathMtu(mode) => self.path_mtu = mode,
         }

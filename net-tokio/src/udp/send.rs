@@ -91,6 +91,9 @@ impl UdpSocket {
         }
         self.slot.can_send(waker)?;
         let engine = self.net.engine();
+        if buf.len() > engine.fits_everywhere() {
+            self.check(buf.len(), target)?;
+        }
         let payload = engine.pool().copy_slice(buf);
         let direct = engine.try_control(|core| {
             // Not past those that wait.
@@ -111,6 +114,19 @@ impl UdpSocket {
             Some(Err(error)) => return Err(error.into()),
         };
         Ok((buf.len(), touch))
+    }
+
+    /// Finds out here and now whether a long datagram fits its interface, even if that means to wait
+    /// for the round that runs. A stack that has ended says so elsewhere.
+    fn check(&self, len: usize, target: Option<SocketAddr>) -> Result<(), Stop> {
+        let checked = self.net.engine().control(|core, _| {
+            let udp = core.stack_mut().udp(self.slot.id());
+            Ok(udp.map(|mut udp| udp.check(len, target)))
+        });
+        match checked {
+            Ok(Some(Err(error))) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what this stack has no mechanism for yet.
