@@ -6,6 +6,7 @@
 //! time does.
 
 use super::congestion::{Congestion, CongestionControl};
+use super::ecn::Ecn;
 use super::receiver::Receiver;
 use super::rtt::RttEstimator;
 use super::scoreboard::Scoreboard;
@@ -16,7 +17,7 @@ use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::stack::TokenBucket;
 use crate::stats::Stats;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use bytes::Bytes;
 
 /// What the handshake settled, whichever side began it.
@@ -34,6 +35,8 @@ pub(crate) struct Negotiated {
     pub(crate) peer_scale: Option<u8>,
     /// Both sides sent SACK-permitted.
     pub(crate) sack: bool,
+    /// Both sides agreed on explicit congestion notification.
+    pub(crate) ecn: bool,
     /// The peer's TSval, where both sides sent timestamps.
     pub(crate) ts_recent: Option<u32>,
     /// Added to the clock for our TSvals.
@@ -127,6 +130,7 @@ pub(crate) struct Connection {
     /// Reading is shut down: what arrives is acknowledged and dropped.
     pub(crate) read_closed: bool,
     pub(crate) sack: bool,
+    pub(crate) ecn: Ecn,
     /// TS.Recent, where timestamps are in use.
     pub(crate) ts_recent: Option<u32>,
     pub(crate) ts_recent_at: Instant,
@@ -178,6 +182,7 @@ impl Connection {
             our_mss,
             peer_scale: None,
             sack: false,
+            ecn: false,
             ts_recent: None,
             ts_offset,
         };
@@ -252,6 +257,7 @@ impl Connection {
             ),
             read_closed: false,
             sack: facts.sack,
+            ecn: Ecn::new(facts.ecn, facts.iss),
             ts_recent: facts.ts_recent,
             ts_recent_at: now,
             ts_offset: facts.ts_offset,
@@ -314,6 +320,7 @@ impl Connection {
     ) {
         self.peer_mss = facts.peer_mss;
         self.sack = facts.sack;
+        self.ecn.on = facts.ecn;
         self.ts_recent = facts.ts_recent;
         self.ts_recent_at = now;
         let receive_scale;
@@ -488,9 +495,4 @@ pub(crate) fn initial_window(settings: &TcpSettings) -> u32 {
     u32::try_from(settings.recv_buffer)
         .unwrap_or(u32::MAX)
         .min(0xffff)
-}
-
-/// How long a lone acknowledgement waits; an alias that keeps call sites short.
-pub(crate) const fn ack_delay(config: &TcpConfig) -> Duration {
-    config.delayed_ack
 }

@@ -2,7 +2,8 @@
 //!
 //! The RFC's numbered checks are called in its order, one function each.
 
-use super::connection::{Connection, Context, Negotiated, ack_delay};
+use super::connection::{Connection, Context, Negotiated};
+use super::ecn::Ecn;
 use super::receiver::Arrival;
 use super::segment::Segment;
 use super::{SeqNum, State};
@@ -120,6 +121,7 @@ impl Connection {
             our_mss: self.our_mss,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
+            ecn: config.ecn && Ecn::is_granted(segment),
             ts_recent: options
                 .timestamps
                 .filter(|_| config.timestamps)
@@ -324,6 +326,7 @@ impl Connection {
         if segment.payload.is_empty() {
             return;
         }
+        self.ecn.on_data(segment);
         let payload = core::mem::take(&mut segment.payload);
         let end = segment.seq + payload.len();
         let count = payload.len().div_ceil(segment.wire_size);
@@ -336,7 +339,7 @@ impl Connection {
                     self.receiver.drop_unread();
                 }
                 self.receiver
-                    .schedule_ack(cx.settings.quick_ack, ack_delay(cx.config), cx.now);
+                    .schedule_ack(cx.settings.quick_ack, cx.config.delayed_ack, cx.now);
                 self.notify = true;
             }
             Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,

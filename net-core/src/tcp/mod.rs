@@ -7,6 +7,7 @@
 mod ack;
 pub mod congestion;
 pub(crate) mod connection;
+pub(crate) mod ecn;
 mod handle;
 mod info;
 pub(crate) mod input;

@@ -211,6 +211,9 @@ impl Connection {
             },
             flags: if acks {
                 TcpFlags::SYN | TcpFlags::ACK
+            } else if config.ecn && self.retries == 0 {
+                // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
+                TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
             } else {
                 TcpFlags::SYN
             },
@@ -261,7 +264,8 @@ impl Connection {
             // The writer may have been held back by what was unsent.
             self.notify = true;
         }
-        self.finish_data(out, start, got, fin, drained, ports, cx)
+        let reduced = self.ecn.on_new_data();
+        self.finish_data(out, start, got, fin, drained, reduced, ports, cx)
     }
 
     fn emit_again(
@@ -286,7 +290,7 @@ impl Connection {
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
-        self.finish_data(out, start, got, fin, push, ports, cx)
+        self.finish_data(out, start, got, fin, push, false, ports, cx)
     }
 
     #[expect(
@@ -300,12 +304,14 @@ impl Connection {
         len: u32,
         fin: bool,
         push: bool,
+        reduced: bool,
         ports: Ports,
         cx: &mut Context<'_>,
     ) -> TxPacket {
         let mut flags = TcpFlags::ACK;
         flags.set(TcpFlags::FIN, fin);
         flags.set(TcpFlags::PSH, push && len > 0);
+        flags.set(TcpFlags::CWR, reduced);
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
         if len > self.segment_size() {
@@ -314,7 +320,7 @@ impl Connection {
             out.meta.gso = Some(Gso {
                 kind,
                 size,
-                ecn: false,
+                ecn: reduced,
             });
         }
         cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.segment_size()).max(1));
@@ -369,6 +375,11 @@ impl Connection {
         if self.sack && self.receiver.has_holes() {
             options.sack = self.receiver.sack_blocks(room);
         }
+        let flags = if self.ecn.echo {
+            flags | TcpFlags::ECE
+        } else {
+            flags
+        };
         let window = self.receiver.advertise();
         TcpHeader {
             seq,

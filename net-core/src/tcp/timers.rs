@@ -131,11 +131,13 @@ impl Connection {
             .settings
             .user_timeout
             .is_some_and(|limit| unanswered >= limit);
+        // A peer that answers, however long its window is closed, keeps the count of probes at zero.
+        // For an orphan that is not enough: its data must get somewhere, or peers could make us keep
+        // any amount of it for ever.
         if too_long
-            || (self.orphan && self.probes > ORPHAN_RETRIES)
+            || (self.orphan && self.rtt.backoff() >= ORPHAN_RETRIES)
             || self.probes > cx.config.retries
         {
-            // A peer that answers, however long its window is closed, keeps the count at zero.
             self.terminate(Some(SocketError::TimedOut));
             return;
         }

@@ -8,6 +8,7 @@ use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
+use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
@@ -19,6 +20,8 @@ use core::net::SocketAddr;
 /// Distance of a new ISS from the last number of an earlier connection, which may have sent faster
 /// than the ISS clock ticks (RFC 6191 §2): more than an unscaled window.
 const ISS_GAP: u32 = 0x1_0000;
+
+const SYN_ACK: TcpFlags = TcpFlags::SYN.union(TcpFlags::ACK);
 
 impl Stack {
     /// RFC 9293 §3.10.7.2, LISTEN; or CLOSED where nobody listens. `beyond` is SND.NXT of an earlier
@@ -101,6 +104,7 @@ impl Stack {
             our_mss: path_mss(mtu, remote.ip()).min(limit),
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
+            ecn: config.ecn && Ecn::is_asked(segment),
             ts_recent: options
                 .timestamps
                 .filter(|_| config.timestamps)
@@ -290,7 +294,11 @@ impl Stack {
         let header = TcpHeader {
             seq: facts.iss,
             ack: facts.irs + 1,
-            flags: TcpFlags::SYN | TcpFlags::ACK,
+            flags: if facts.ecn {
+                SYN_ACK | TcpFlags::ECE
+            } else {
+                SYN_ACK
+            },
             window: u16::try_from(initial_window(settings)).unwrap_or(u16::MAX),
             options,
             ..TcpHeader::default()
