@@ -7,6 +7,7 @@
 mod ack;
 pub mod congestion;
 pub(crate) mod connection;
+mod context;
 pub(crate) mod ecn;
 mod handle;
 mod info;

@@ -1,6 +1,6 @@
 //! What a connection sends next, and the segment for it.
 
-use super::connection::{Connection, Context, initial_window, window_scale};
+use super::connection::{Connection, Context, initial_window};
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const SACKS: usize = 4;
 
 /// The next thing to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     /// Our SYN, with ACK where the peer's has come.
     Syn,
     /// Bytes of the queue that are considered lost.
@@ -98,11 +98,15 @@ impl Connection {
         Some(Next::Retransmit { start, end })
     }
 
-    fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
+    pub(super) fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
         if self.fin_sent {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
+        if unsent > 0 && unsent < self.segment_size() && self.board.is_full() {
+            // So many small segments are under way that this one waits for others to join it.
+            return None;
+        }
         let usable = (self.una + self.wnd).distance_from(self.nxt);
         let congestion_room = self.cwnd().saturating_sub(self.in_flight());
         let room = usable.min(congestion_room);
@@ -182,7 +186,7 @@ impl Connection {
             mss: Some(self.our_mss),
             window_scale: (config.window_scaling
                 && (!acks || self.scale > 0 || self.receiver.scale > 0))
-                .then(|| window_scale(cx.settings.recv_buffer)),
+                .then_some(self.our_scale),
             sack_permitted: if acks { self.sack } else { config.sack },
             timestamps: (if acks {
                 self.ts_recent.is_some()

@@ -87,6 +87,11 @@ impl Scoreboard {
         self.delivered
     }
 
+    /// Whether there are so many records that small segments should wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records.len() >= MAX_RECORDS / 2
+    }
+
     #[cfg(test)]
     pub(crate) fn record_count(&self) -> usize {
         self.records.len()
@@ -97,10 +102,11 @@ impl Scoreboard {
         if self.records.len() >= MAX_RECORDS
             && let Some(last) = self.records.back_mut()
             && last.end == start
-            && last.retransmits == 0
             && !last.mark.intersects(Mark::SACKED | Mark::LOST)
         {
             last.end = end;
+            // Its round trip is no longer one transmission's.
+            last.retransmits = 1;
             return;
         }
         if self.records.is_empty() {

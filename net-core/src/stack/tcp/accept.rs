@@ -72,6 +72,7 @@ impl Stack {
             return;
         };
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
+        let our_scale = window_scale(socket.settings.recv_buffer);
         let Some(listener) = socket.listener_mut() else {
             return;
         };
@@ -102,6 +103,7 @@ impl Stack {
                 .unwrap_or(default_mss(remote.is_ipv6()))
                 .max(config.min_segment),
             our_mss: path_mss(mtu, remote.ip()).min(limit),
+            our_scale,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
             ecn: config.ecn && Ecn::is_asked(segment),
@@ -137,6 +139,17 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
+        let listener = self
+            .tcp
+            .embryos
+            .get(index as usize)
+            .map(|embryo| embryo.listener);
+        if listener.is_none_or(|listener| !self.is_listening(listener)) {
+            // Its listener is gone; another may be there by now.
+            self.drop_embryo(index);
+            self.segment_for_listener(segment, local, remote, None, now);
+            return;
+        }
         let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
@@ -284,7 +297,7 @@ impl Stack {
         let settings = &socket.settings;
         let options = TcpOptions {
             mss: Some(facts.our_mss),
-            window_scale: facts.peer_scale.map(|_| window_scale(settings.recv_buffer)),
+            window_scale: facts.peer_scale.map(|_| facts.our_scale),
             sack_permitted: facts.sack,
             timestamps: facts
                 .ts_recent
