@@ -101,3 +101,17 @@ fn the_same_seed_gives_the_same_packets() {
     };
     assert!(trace() == trace());
 }
+
+#[test]
+fn a_connect_that_no_device_takes_times_out() {
+    let mut pair = Pair::new(6, 1500, &Config::default(), Impairment::default());
+    let client = pair.open(0, "10.0.0.2:81".parse().expect("an address"));
+    let stack = &mut pair.hosts[0].stack;
+    for _ in 0..100 {
+        let Some(next) = stack.poll_timeout() else {
+            break;
+        };
+        stack.handle_timeout(next);
+    }
+    assert_eq!(stack.take_error(client), Some(SocketError::TimedOut));
+}

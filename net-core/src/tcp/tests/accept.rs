@@ -179,3 +179,19 @@ fn a_connection_reset_in_the_queue_is_accepted_with_its_error() {
     peer.closes();
     assert_eq!(peer.stack.sockets(), 1);
 }
+
+/// A SYN sent again finds the listener that is there now, not the one that began to answer it.
+#[test]
+fn a_half_open_connection_does_not_outlive_its_listener() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    let listener = peer.listener.unwrap();
+    peer.stack.close(listener, peer.now);
+    peer.flush();
+    (peer.nxt, peer.rcv) = (0, 0);
+    peer.sends(syn());
+    peer.expects(tcp().flags(RST_ACK));
+    assert_eq!(peer.stack.sockets(), 0);
+}

@@ -256,3 +256,37 @@ fn a_closed_id_is_stale() {
     assert_eq!(peer.stack.take_error(id), None);
     assert_eq!(peer.stack.peer_addr(id), Err(SocketError::NoSuchSocket));
 }
+
+/// `SO_LINGER` bounds how long a close waits, not how long delivery goes on.
+#[test]
+fn a_linger_time_does_not_cut_delivery_short() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::Linger(Some(secs(1))));
+    peer.window = 0;
+    peer.sends(tcp().ack(1));
+    peer.writes(1000);
+    peer.closes();
+    peer.waits(secs(3));
+    peer.skips();
+    peer.window = 5000;
+    peer.sends(tcp().ack(1));
+    peer.expects(tcp().flags(FIN_ACK).seq(1).data(1000));
+}
+
+/// A peer that answers probes of its closed window keeps nobody's data for ever.
+#[test]
+fn an_orphan_is_given_up_although_its_peer_answers_probes() {
+    let mut peer = Peer::established();
+    peer.window = 0;
+    peer.sends(tcp().ack(1));
+    peer.writes(1000);
+    peer.closes();
+    for _ in 0..1000 {
+        peer.waits(secs(1));
+        if peer.sent.pop_front().is_some() {
+            peer.skips();
+            peer.sends(tcp().ack(1));
+        }
+    }
+    assert_eq!(peer.stack.sockets(), 1);
+}
