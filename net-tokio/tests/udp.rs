@@ -149,7 +149,9 @@ async fn a_closed_port_refuses_once() {
 
 #[tokio::test]
 async fn misuse_fails_as_with_the_kernel() {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
+    // Alone on its stack: where another thread works on it, an error may wait for the next call.
+    let net = Net::builder().build().expect("build");
+    let socket = UdpSocket::bind_on(&net, "127.0.0.1:0").await.expect("bind");
     let kernel = tokio::net::UdpSocket::bind("127.0.0.1:0")
         .await
         .expect("bind");
@@ -179,7 +181,7 @@ async fn misuse_fails_as_with_the_kernel() {
             .expect_err("too long"),
     );
     same(
-        UdpSocket::bind(socket.local_addr().expect("bound"))
+        UdpSocket::bind_on(&net, socket.local_addr().expect("bound"))
             .await
             .expect_err("taken"),
         tokio::net::UdpSocket::bind(kernel.local_addr().expect("bound"))
@@ -187,7 +189,7 @@ async fn misuse_fails_as_with_the_kernel() {
             .expect_err("taken"),
     );
     same(
-        UdpSocket::bind("203.0.113.1:0")
+        UdpSocket::bind_on(&net, "203.0.113.1:0")
             .await
             .expect_err("not ours"),
         tokio::net::UdpSocket::bind("203.0.113.1:0")
@@ -197,8 +199,9 @@ async fn misuse_fails_as_with_the_kernel() {
 }
 
 #[tokio::test]
-async fn a_destination_without_route_fails_at_once() {
-    let socket = UdpSocket::bind("0.0.0.0:0").await.expect("bind");
+async fn a_destination_without_route_fails_at_once_on_an_idle_stack() {
+    let net = Net::builder().build().expect("build");
+    let socket = UdpSocket::bind_on(&net, "0.0.0.0:0").await.expect("bind");
     let error = socket
         .send_to(b"x", "203.0.113.1:9")
         .await

@@ -4,3 +4,9 @@
 pub mod hosts;
 #[cfg(target_os = "linux")]
 pub mod netns;
+
+/// The example of the README, run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

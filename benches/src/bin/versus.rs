@@ -9,6 +9,7 @@ use benches::stacks::StackName;
 use benches::versus::figures::Figures;
 use benches::versus::measure::{Settings, measure};
 use benches::versus::report::{Report, machine};
+use benches::versus::server;
 use benches::versus::validity::objections;
 use benches::versus::workload::Workload;
 use clap::Parser;
@@ -46,6 +47,9 @@ struct Args {
 }
 
 fn main() -> anyhow::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some(server::SERVE) {
+        return server::main();
+    }
     let args = Args::parse();
     namespace::enter()?;
     let runs = if args.quick { 1 } else { args.runs };

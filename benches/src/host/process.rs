@@ -2,6 +2,7 @@
 
 use super::link::{Link, server_address};
 use crate::stacks::StackName;
+use crate::versus::server::SERVE;
 use anyhow::{Context as _, bail};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -36,13 +37,7 @@ impl Server {
     /// # Errors
     /// When a link cannot be made or the server ends instead.
     pub fn start(launch: &Launch) -> anyhow::Result<Self> {
-        let program = std::env::current_exe()?.with_file_name("versus-server");
-        if !program.exists() {
-            bail!(
-                "{} is missing: cargo build --release -p benches --bins",
-                program.display()
-            );
-        }
+        let program = std::env::current_exe()?;
         let kernel = launch.stack == StackName::Kernel;
         let tun = if kernel {
             None
@@ -57,6 +52,7 @@ impl Server {
             Command::new(program)
         };
         command
+            .arg(SERVE)
             .args(["--stack", launch.stack.name()])
             .args(["--tun", tun.as_ref().map_or("", Link::name)])
             .args(["--address", &server_address(launch.number).to_string()])

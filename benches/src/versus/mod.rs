@@ -3,6 +3,7 @@
 pub mod figures;
 pub mod measure;
 pub mod report;
+pub mod server;
 pub mod targets;
 pub mod validity;
 pub mod workload;

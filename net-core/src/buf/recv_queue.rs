@@ -7,6 +7,8 @@ use bytes::{Buf, Bytes};
 
 /// A piece that pins more than `2 × payload + SLACK` bytes of memory is copied out.
 const SLACK: usize = 256;
+/// Room for pieces that a cleared queue keeps.
+const SPARE_PIECES: usize = 32;
 
 /// A queue of received bytes that knows how much memory it holds alive.
 ///
@@ -170,6 +172,9 @@ impl RecvQueue {
         self.discard(self.len);
         if self.tail.capacity() > 4 * SLACK {
             self.tail = Vec::new();
+        }
+        if self.pieces.capacity() > SPARE_PIECES {
+            self.pieces = VecDeque::new();
         }
     }
 

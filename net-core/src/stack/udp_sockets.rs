@@ -153,12 +153,7 @@ impl Stack {
         if let Some(error) = socket.take_error() {
             return Err(error);
         }
-        let (remote, path) = match (to, socket.peer) {
-            (Some(to), _) => self.udp_route(id, to)?,
-            (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
-            (None, None) => return Err(SocketError::DestinationRequired),
-        };
-        let header_len = check_len(payload.len(), remote.ip(), path.mtu)?;
+        let (remote, path, header_len) = self.udp_check(id, payload.len(), to)?;
         let bound = self.udp_autobind(id)?;
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let cost = payload.len() + header_len;
@@ -192,6 +187,23 @@ impl Stack {
         self.ip_send_owned(&path, meta, packet, id);
         self.stats.udp_out += 1;
         Ok(())
+    }
+
+    /// Where a datagram of `len` bytes goes, how, and the length of the headers in front of it, if
+    /// it can go there at all.
+    pub(crate) fn udp_check(
+        &mut self,
+        id: SocketId,
+        len: usize,
+        to: Option<SocketAddr>,
+    ) -> Result<(SocketAddr, Path, usize), SocketError> {
+        let (remote, path) = match (to, self.udp_socket(id)?.peer) {
+            (Some(to), _) => self.udp_route(id, to)?,
+            (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
+            (None, None) => return Err(SocketError::DestinationRequired),
+        };
+        let header_len = check_len(len, remote.ip(), path.mtu)?;
+        Ok((remote, path, header_len))
     }
 
     /// The way to a connected peer, looked up again only if routes have changed.

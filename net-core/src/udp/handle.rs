@@ -46,6 +46,14 @@ impl<'a> Udp<'a> {
         self.stack.udp_send(self.id, payload, to)
     }
 
+    /// Whether a datagram of `len` bytes can go to `to`, or to the connected peer, at all.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send) that do not pass: the destination's and `MessageTooLong`.
+    pub fn check(&mut self, len: usize, to: Option<SocketAddr>) -> Result<(), SocketError> {
+        self.stack.udp_check(self.id, len, to).map(drop)
+    }
+
     /// Takes the next datagram.
     pub fn recv(&mut self) -> Option<Datagram> {
         let (datagram, cost) = self.stack.sockets.udp_mut(self.id)?.pop()?;

@@ -13,8 +13,8 @@ pub(crate) struct Pool {
     size: usize,
     limit: usize,
     parents: VecDeque<BytesMut>,
-    /// Buffers taken in a row that served again at the first look.
-    hits: usize,
+    /// Buffers taken in a row while the next was free too.
+    spared: usize,
 }
 
 impl Pool {
@@ -24,7 +24,7 @@ impl Pool {
             size,
             limit,
             parents: VecDeque::new(),
-            hits: 0,
+            spared: 0,
         }
     }
 
@@ -35,25 +35,34 @@ impl Pool {
 
     /// An empty buffer with room for the pool's size.
     ///
-    /// A pool that has had more buffers than it needs for several rounds of them gives one up: the
-    /// fewer there are, the likelier the next one is still in a cache.
+    /// A pool that has had one to spare for several rounds of its buffers gives it up: the fewer
+    /// there are, the likelier the next one is still in a cache.
     pub(crate) fn take(&mut self) -> BytesMut {
-        if self.hits > PATIENCE * self.parents.len() && self.parents.len() > 1 {
-            self.hits = 0;
-            self.parents.pop_front();
-        }
-        self.hits += 1;
         for _ in 0..self.parents.len().min(ATTEMPTS) {
             let Some(mut parent) = self.parents.pop_front() else {
                 break;
             };
             if parent.try_reclaim(self.size) {
+                self.spare_one();
                 return parent;
             }
             self.parents.push_back(parent);
-            self.hits = 0;
         }
         BytesMut::with_capacity(self.size)
+    }
+
+    /// Looks whether the next buffer is free too, and gives it up if that has long been so.
+    fn spare_one(&mut self) {
+        let size = self.size;
+        let spare = self
+            .parents
+            .front_mut()
+            .is_some_and(|next| next.try_reclaim(size));
+        self.spared = if spare { self.spared + 1 } else { 0 };
+        if self.spared > PATIENCE * self.parents.len() {
+            self.spared = 0;
+            self.parents.pop_front();
+        }
     }
 
     /// Gives back what was left after the filled part had been split off.
@@ -74,7 +83,7 @@ impl Pool {
     }
 }
 
-/// How often every buffer must have served again before one is given up.
+/// For how many rounds of all buffers one must have been free before it is given up.
 const PATIENCE: usize = 4;
 
 /// How many buffers are looked at, oldest first, before a new one is made.

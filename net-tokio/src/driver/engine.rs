@@ -30,6 +30,8 @@ pub(crate) struct Engine {
     /// Tasks may run rounds.
     inline: bool,
     process_wide: bool,
+    /// The most bytes of payload that fit a datagram on every interface, over IPv6 too.
+    fits_everywhere: usize,
     /// Nobody holds a handle or a socket any more.
     abandoned: AtomicBool,
     ended: OnceLock<Ended>,
@@ -41,6 +43,8 @@ impl Engine {
         let bell = Arc::new(Doorbell { kick: Kick::new() });
         let waker = Waker::from(Arc::clone(&bell));
         let inline = parts.inline_rounds && parts.devices.iter().all(|each| each.device.inline());
+        let mtus = parts.stack.ifaces().map(|(_, iface)| iface.mtu);
+        let fits_everywhere = usize::from(mtus.min().unwrap_or(0)).saturating_sub(UDP_HEADERS);
         let mut devices = parts.devices;
         for each in &mut devices {
             each.device.attach(parts.time.clock());
@@ -54,6 +58,7 @@ impl Engine {
             armed: AtomicU64::new(u64::MAX),
             inline,
             process_wide: parts.process_wide,
+            fits_everywhere,
             abandoned: AtomicBool::new(false),
             ended: OnceLock::new(),
             end: Notify::new(),
@@ -131,6 +136,11 @@ impl Engine {
     /// Resets a connection that nobody accepted; the caller rings.
     pub(crate) fn refuse(&self, id: SocketId) {
         self.mail.release(Release::Abort(id));
+    }
+
+    /// Payload bytes of a datagram that is too long for no interface.
+    pub(crate) fn fits_everywhere(&self) -> usize {
+        self.fits_everywhere
     }
 
     /// Memory for what is written.
@@ -329,3 +339,6 @@ const MAX_YIELDS: u32 = 100_000;
 /// Rounds that a task runs in a row before it leaves the rest to the driver. Each moves up to 64
 /// packets, so only a caller that keeps finding other tasks' work gets there.
 const MAX_INLINE_ROUNDS: u32 = 256;
+
+/// Bytes of an IPv6 and a UDP header.
+const UDP_HEADERS: usize = 40 + 8;

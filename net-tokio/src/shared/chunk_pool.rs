@@ -19,8 +19,8 @@ pub(crate) struct ChunkPool {
 #[derive(Debug, Default)]
 struct Line {
     chunks: VecDeque<BytesMut>,
-    /// Chunks taken in a row that served again at the first look.
-    hits: usize,
+    /// Chunks taken in a row while the next was free too.
+    spared: usize,
 }
 
 impl ChunkPool {
@@ -55,31 +55,35 @@ impl ChunkPool {
 }
 
 /// Looks at the first chunks of a line; those that are still in use go to its back. A line that has
-/// had more chunks than it needs for several rounds of them gives one up: the fewer there are, the
-/// likelier the next one is still in a cache.
+/// had one to spare for several rounds of its chunks gives it up: the fewer there are, the likelier
+/// the next one is still in a cache.
 fn take(line: &Mutex<Line>, size: usize) -> Option<BytesMut> {
     let mut line = line.lock();
-    let surplus = line.hits > PATIENCE * line.chunks.len() && line.chunks.len() > 1;
-    let evicted = surplus.then(|| line.chunks.pop_front());
-    if surplus {
-        line.hits = 0;
-    }
-    line.hits += 1;
-    let mut found = None;
     for _ in 0..LOOKS.min(line.chunks.len()) {
-        let Some(mut chunk) = line.chunks.pop_front() else {
-            break;
-        };
+        let mut chunk = line.chunks.pop_front()?;
         if chunk.try_reclaim(size) {
-            found = Some(chunk);
-            break;
+            let given_up = line.spare_one(size);
+            drop(line);
+            drop(given_up);
+            return Some(chunk);
         }
         line.chunks.push_back(chunk);
-        line.hits = 0;
     }
-    drop(line);
-    drop(evicted);
-    found
+    None
+}
+
+impl Line {
+    /// Looks whether the next chunk is free too, and gives it up if that has long been so.
+    fn spare_one(&mut self, size: usize) -> Option<BytesMut> {
+        let next = self.chunks.front_mut();
+        let spare = next.is_some_and(|next| next.try_reclaim(size));
+        self.spared = if spare { self.spared + 1 } else { 0 };
+        if self.spared <= PATIENCE * self.chunks.len() {
+            return None;
+        }
+        self.spared = 0;
+        self.chunks.pop_front()
+    }
 }
 
 /// The bytes of a (vectored) write, taken from the front.
@@ -120,7 +124,7 @@ const MIN_CHUNK: usize = 2 * 1024;
 const LINES: usize = 6;
 /// Chunks that are kept of each size.
 const MAX_CHUNKS: usize = 256;
-/// How often every chunk must have served again before one is given up.
+/// For how many rounds of all chunks one must have been free before it is given up.
 const PATIENCE: usize = 4;
 /// Chunks that are looked at before a new one is made.
 const LOOKS: usize = 3;

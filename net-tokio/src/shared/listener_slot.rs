@@ -124,3 +124,43 @@ impl<T> Dirty for ListenerSlot<T> {
         &self.dirty
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::ListenerSlot;
+    use crate::shared::{Fault, Stop};
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn of_fifty_acceptors_one_is_woken_for_each_connection() {
+        let listener = ListenerSlot::new();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut acceptors: Vec<_> = (0..50).map(|_| Box::pin(listener.accepted())).collect();
+        for acceptor in &mut acceptors {
+            assert!(acceptor.as_mut().poll(&mut context).is_pending());
+        }
+        for connection in 0..3 {
+            let mut wakes = Vec::new();
+            listener.push(connection, &mut wakes).unwrap();
+            assert_eq!(wakes.len(), 1);
+        }
+        // First come first served, whoever polls first.
+        for acceptor in acceptors.iter_mut().take(3) {
+            let Poll::Ready(Ok(_)) = acceptor.as_mut().poll(&mut context) else {
+                panic!("a connection is there");
+            };
+        }
+        assert_eq!(listener.accept(None).err(), Some(Stop::WouldBlock));
+        assert_eq!(listener.take_released(), (3, false));
+    }
+
+    #[test]
+    fn connections_can_be_accepted_after_the_end_of_the_driver() {
+        let listener = ListenerSlot::new();
+        listener.push(1, &mut Vec::new()).unwrap();
+        listener.fail(Fault::Gone, &mut Vec::new());
+        assert_eq!(listener.accept(None).map(|(n, _)| n), Ok(1));
+        assert_eq!(listener.accept(None).err(), Some(Stop::Fault(Fault::Gone)));
+    }
+}

@@ -44,3 +44,27 @@ impl<T> Turn<T> {
         inner
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Turn;
+    use std::sync::Arc;
+    use std::thread;
+
+    #[test]
+    fn a_control_call_gets_in_before_the_next_round() {
+        let turn = Arc::new(Turn::new(0));
+        let round = turn.round();
+        let control = {
+            let turn = Arc::clone(&turn);
+            thread::spawn(move || *turn.control() += 1)
+        };
+        while turn.gate.try_lock().is_some() {
+            thread::yield_now();
+        }
+        assert!(turn.try_round().is_none());
+        drop(round);
+        assert_eq!(*turn.round(), 1);
+        control.join().expect("control call runs");
+    }
+}

@@ -345,3 +345,60 @@ impl TxQueue {
 pub(crate) const BATCH: usize = 64;
 /// What a datagram counts beside its payload, in bytes.
 const OVERHEAD: usize = 64;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{BATCH, UdpSlot};
+    use crate::shared::{Fault, Ready, Stop, Touch};
+    use bytes::Bytes;
+    use net_core::SocketError;
+    use std::collections::VecDeque;
+
+    const REFUSED: Fault = Fault::Socket(SocketError::ConnectionRefused);
+
+    #[test]
+    fn a_pending_error_comes_once_and_before_data() {
+        let socket = UdpSlot::new(100);
+        socket.fill(&mut VecDeque::from([1]), &mut Vec::new());
+        socket.fail(REFUSED, &mut Vec::new());
+        assert_eq!(
+            socket.readiness(),
+            Ready::READABLE | Ready::WRITABLE | Ready::ERROR
+        );
+        assert_eq!(socket.recv(None), Err(Stop::Fault(REFUSED)));
+        assert_eq!(socket.recv(None), Ok((1, Touch::None)));
+        assert_eq!(socket.send(Bytes::new(), None, None), Ok(Touch::Kick));
+        socket.fail(REFUSED, &mut Vec::new());
+        let sent = socket.send(Bytes::new(), None, None);
+        assert_eq!(sent, Err(Stop::Fault(REFUSED)));
+    }
+
+    #[test]
+    fn the_reader_that_makes_room_for_what_was_left_in_the_stack_kicks() {
+        let socket = UdpSlot::new(100);
+        assert_eq!(socket.room(BATCH + 1), BATCH);
+        socket.fill(&mut (0..BATCH).collect(), &mut Vec::new());
+        assert_eq!(socket.recv(None), Ok((0, Touch::Kick)));
+        assert_eq!(socket.recv(None), Ok((1, Touch::None)));
+        assert_eq!(socket.room(1), 1);
+        assert_eq!(socket.peek(None, |number| *number), Ok((2, Touch::None)));
+    }
+
+    #[test]
+    fn datagrams_wait_up_to_the_send_buffer() {
+        let socket = UdpSlot::<()>::new(1000);
+        let payload = Bytes::from_static(&[0; 600]);
+        assert_eq!(socket.send(payload.clone(), None, None), Ok(Touch::Kick));
+        assert_eq!(socket.send(payload.clone(), None, None), Ok(Touch::None));
+        assert_eq!(
+            socket.send(payload.clone(), None, None),
+            Err(Stop::WouldBlock)
+        );
+        assert_eq!(socket.readiness(), Ready::empty());
+        let mut sent = VecDeque::new();
+        assert!(!socket.drain_tx(&mut sent, &mut Vec::new()));
+        assert_eq!(sent.len(), 2);
+        let _ = socket.close();
+        assert!(socket.drain_tx(&mut sent, &mut Vec::new()));
+    }
+}

@@ -9,6 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
+/// That a datagram is too long is said at once; only for one that is longer than some interface takes
+/// does this mean to wait for a round of the driver. What else is wrong with a destination is said at
+/// once if nobody works on the stack at that moment; otherwise the datagram is queued, and the error
+/// comes out of the next operation, as errors of the network do.
 impl UdpSocket {
     /// Sends `buf` as one datagram to the connected address.
     ///
@@ -88,6 +92,9 @@ impl UdpSocket {
         }
         self.slot.can_send(waker)?;
         let engine = self.net.engine();
+        if buf.len() > engine.fits_everywhere() {
+            self.check(buf.len(), target)?;
+        }
         let payload = engine.pool().copy_slice(buf);
         let direct = engine.try_control(|core| {
             // Not past those that wait.
@@ -108,6 +115,19 @@ impl UdpSocket {
             Some(Err(error)) => return Err(error.into()),
         };
         Ok((buf.len(), touch))
+    }
+
+    /// Finds out here and now whether a long datagram fits its interface, even if that means to wait
+    /// for the round that runs. A stack that has ended says so elsewhere.
+    fn check(&self, len: usize, target: Option<SocketAddr>) -> Result<(), Stop> {
+        let checked = self.net.engine().control(|core, _| {
+            let udp = core.stack_mut().udp(self.slot.id());
+            Ok(udp.map(|mut udp| udp.check(len, target)))
+        });
+        match checked {
+            Ok(Some(Err(error))) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what this stack has no mechanism for yet.

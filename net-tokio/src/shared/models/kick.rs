@@ -132,37 +132,3 @@ fn a_round_that_panics_asks_for_another() {
         assert!(kick.schedule());
     });
 }
-
-/// Without the gate the driver of this test would keep the control call out for many rounds.
-#[cfg(not(loom))]
-#[test]
-fn a_control_call_gets_in_between_two_rounds() {
-    use std::sync::atomic::AtomicBool;
-    use std::time::{Duration, Instant};
-    let shared = Arc::new((Turn::new(0_u64), AtomicBool::new(false)));
-    let driver = {
-        let shared = Arc::clone(&shared);
-        thread::spawn(move || {
-            while !shared.1.load(Ordering::Relaxed) {
-                let mut rounds = shared.0.round();
-                *rounds += 1;
-                let begin = Instant::now();
-                while begin.elapsed() < Duration::from_micros(50) {
-                    std::hint::spin_loop();
-                }
-            }
-        })
-    };
-    let mut late = 0;
-    for _ in 0..100 {
-        let before = Instant::now();
-        drop(shared.0.control());
-        late += u32::from(before.elapsed() > Duration::from_millis(20));
-    }
-    shared.1.store(true, Ordering::Relaxed);
-    driver.join().expect("driver runs");
-    assert!(
-        late < 50,
-        "{late} of 100 control calls waited for hundreds of rounds"
-    );
-}

@@ -145,3 +145,6 @@ impl Dirty for TcpSlot {
         &self.dirty
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

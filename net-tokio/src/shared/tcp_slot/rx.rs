@@ -258,7 +258,9 @@ impl TcpSlot {
             }
             wakes.extend(queue.reader.take());
         }
-        from.clear();
+        if !from.is_empty() {
+            from.clear();
+        }
         self.waiters.wake_all(Ready::READ, wakes);
     }
 

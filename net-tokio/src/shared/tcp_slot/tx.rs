@@ -280,6 +280,12 @@ impl TcpSlot {
         self.waiters.wake_all(Ready::WRITABLE, wakes);
     }
 
+    /// Stream position up to which the application has written.
+    #[cfg(test)]
+    pub(crate) fn written(&self) -> u64 {
+        self.tx.written.load(Ordering::Acquire)
+    }
+
     pub(super) fn tx_state(&self) -> TxState {
         let queue = self.tx.queue.lock();
         TxState {

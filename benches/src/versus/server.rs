@@ -1,12 +1,17 @@
-//! One server of the comparison, in a process of its own. `versus` starts it.
+//! One server of the comparison, in a process of its own: `versus serve …`, which `versus` itself
+//! starts.
 
+use crate::host::limits::raise_descriptors;
+use crate::stacks::{ServerConfig, StackName, ipstack, kernel, ours, smoltcp};
 use anyhow::Context as _;
-use benches::host::limits::raise_descriptors;
-use benches::stacks::{ServerConfig, StackName, ipstack, kernel, ours, smoltcp};
 use clap::Parser;
 use std::net::Ipv4Addr;
 
+/// What makes `versus` a server: its first argument.
+pub const SERVE: &str = "serve";
+
 #[derive(Debug, Parser)]
+#[command(name = "versus serve")]
 struct Args {
     /// Which stack serves.
     #[arg(long)]
@@ -28,8 +33,12 @@ struct Args {
     threads: usize,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+/// Serves until it is killed, as the arguments behind `serve` say.
+///
+/// # Errors
+/// When the stack cannot be brought up.
+pub fn main() -> anyhow::Result<()> {
+    let args = Args::parse_from(std::env::args_os().skip(1));
     raise_descriptors()?;
     let config = ServerConfig {
         tun: args.tun,
