@@ -34,6 +34,8 @@ pub struct TcpConfig {
     pub sack: bool,
     /// Offer and accept window scaling (RFC 7323). On.
     pub window_scaling: bool,
+    /// Ask for and grant explicit congestion notification (RFC 3168). Off.
+    pub ecn: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
     /// Congestion control of new sockets. CUBIC.
@@ -122,6 +124,7 @@ impl Default for TcpConfig {
             timestamps: true,
             sack: true,
             window_scaling: true,
+            ecn: false,
             initial_window: 10,
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,

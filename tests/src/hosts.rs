@@ -24,6 +24,8 @@ pub struct Impairment {
     pub reorder_ppm: u64,
     /// Packets that arrive twice, of a million.
     pub duplicate_ppm: u64,
+    /// ECN-capable IPv6 packets marked with Congestion Experienced, of a million.
+    pub mark_ppm: u64,
     /// Bits a second; 0: no limit.
     pub rate: u64,
 }
@@ -36,6 +38,7 @@ impl Default for Impairment {
             loss_ppm: 0,
             reorder_ppm: 0,
             duplicate_ppm: 0,
+            mark_ppm: 0,
             rate: 0,
         }
     }
@@ -157,7 +160,7 @@ impl Pair {
         }
     }
 
-    fn launch(&mut self, from: usize, bytes: Vec<u8>) {
+    fn launch(&mut self, from: usize, mut bytes: Vec<u8>) {
         let count = self.counts[from];
         self.counts[from] += 1;
         if self.tracing {
@@ -167,6 +170,12 @@ impl Pair {
         let mut chance = |ppm: u64| ppm > 0 && self.rng.below(1_000_000) < ppm;
         if self.lose[from].contains(&count) || chance(link.loss_ppm) {
             return;
+        }
+        if let [0x60, second, ..] = &mut bytes[..]
+            && *second & 0x30 != 0
+            && chance(link.mark_ppm)
+        {
+            *second |= 0x30;
         }
         let late = chance(link.reorder_ppm);
         let copies = 1 + usize::from(chance(link.duplicate_ppm));

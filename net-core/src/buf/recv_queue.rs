@@ -63,7 +63,9 @@ impl RecvQueue {
         if chunk.pins as usize > 2 * len + SLACK {
             if self.tail.capacity() == 0 {
                 self.tail.reserve(len.max(SLACK));
-            } else if self.tail_start > 0 && self.tail.len() + len > self.tail.capacity() {
+            } else if self.tail_start > self.tail.len() / 2
+                && self.tail.len() + len > self.tail.capacity()
+            {
                 self.tail.drain(..self.tail_start);
                 self.tail_start = 0;
             }

@@ -91,6 +91,11 @@ impl Budget {
         self.used = self.used.saturating_add(bytes);
     }
 
+    /// Whether half of it is in use.
+    pub(crate) const fn is_tight(&self) -> bool {
+        self.used >= self.limit / 2
+    }
+
     /// Bytes that are there.
     pub(crate) const fn left(&self) -> usize {
         self.limit.saturating_sub(self.used)

@@ -14,7 +14,7 @@ mod udp_sockets;
 mod wheel;
 
 pub use egress::{MAX_TX_BATCH, Transmit};
-pub(crate) use limits::{AnswerLimits, Budget, TokenBucket};
+pub(crate) use limits::{AnswerLimits, Budget};
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;

@@ -36,6 +36,9 @@ impl Connection {
             self.dup_acks = self.dup_acks.saturating_add(1);
         }
 
+        if self.ecn.on_ack(segment, self.nxt) && self.recovery == Recovery::Open {
+            self.congestion.on_ecn(prior_in_flight, cx.now);
+        }
         let lost = self.detect_loss(advances, counted, sacked_more);
         self.steer(advances, lost, prior_in_flight, &delivery, cx);
     }

@@ -6,6 +6,8 @@
 //! time does.
 
 use super::congestion::{Congestion, CongestionControl};
+pub(crate) use super::context::{Context, Counters, Negotiated, Recovery};
+use super::ecn::Ecn;
 use super::receiver::Receiver;
 use super::rtt::RttEstimator;
 use super::scoreboard::Scoreboard;
@@ -14,67 +16,8 @@ use super::{SeqNum, State};
 use crate::SocketError;
 use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
-use crate::stack::TokenBucket;
-use crate::stats::Stats;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use bytes::Bytes;
-
-/// What the handshake settled, whichever side began it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Negotiated {
-    /// ISS.
-    pub(crate) iss: SeqNum,
-    /// IRS.
-    pub(crate) irs: SeqNum,
-    /// Payload bytes of a full segment that the peer takes (its MSS option).
-    pub(crate) peer_mss: u16,
-    /// The MSS that we offered.
-    pub(crate) our_mss: u16,
-    /// Snd.Wind.Shift; `None`: no scaling either way.
-    pub(crate) peer_scale: Option<u8>,
-    /// Both sides sent SACK-permitted.
-    pub(crate) sack: bool,
-    /// The peer's TSval, where both sides sent timestamps.
-    pub(crate) ts_recent: Option<u32>,
-    /// Added to the clock for our TSvals.
-    pub(crate) ts_offset: u32,
-}
-
-/// How far loss recovery has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recovery {
-    /// Nothing is known to be lost.
-    Open,
-    /// Fast recovery until `recover` is acknowledged (RFC 6582, RFC 6675).
-    Fast { recover: SeqNum },
-    /// After a timeout, until `recover` is acknowledged.
-    Loss { recover: SeqNum },
-}
-
-/// What a connection needs of its surroundings in every call.
-pub(crate) struct Context<'a> {
-    pub(crate) config: &'a TcpConfig,
-    pub(crate) settings: &'a TcpSettings,
-    pub(crate) stats: &'a mut Stats,
-    /// Permits for challenge ACKs.
-    pub(crate) challenges: &'a mut TokenBucket,
-    /// The stack's memory budget is spent.
-    pub(crate) memory_spent: bool,
-    /// The connection runs over IPv6.
-    pub(crate) v6: bool,
-    pub(crate) now: Instant,
-}
-
-/// Counters of one connection, for [`TcpInfo`](super::TcpInfo).
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Counters {
-    pub(crate) segments_out: u64,
-    pub(crate) segments_in: u64,
-    pub(crate) bytes_retransmitted: u64,
-    pub(crate) retransmits: u32,
-    pub(crate) timeouts: u32,
-    pub(crate) fast_recoveries: u32,
-}
 
 /// Send variables, receive variables, timers and what else one connection is.
 #[derive(Debug)]
@@ -100,6 +43,8 @@ pub(crate) struct Connection {
     pub(crate) mss: u32,
     pub(crate) peer_mss: u16,
     pub(crate) our_mss: u16,
+    /// The window shift that we offered, used if the peer offers one too.
+    pub(crate) our_scale: u8,
     pub(crate) queue: SendQueue,
     pub(crate) board: Scoreboard,
     /// Stream offset of the first byte in `queue`.
@@ -118,6 +63,10 @@ pub(crate) struct Connection {
     pub(crate) congestion: Congestion,
     pub(crate) rtt: RttEstimator,
     pub(crate) recovery: Recovery,
+    /// When the permits for challenge ACKs would all be there again.
+    pub(crate) challenges_full_at: Instant,
+    /// Since when unsent data waits for the peer's window; `Instant::MAX`: it does not.
+    pub(crate) stalled_since: Instant,
     /// Duplicate acknowledgements in a row (RFC 5681 §2).
     pub(crate) dup_acks: u32,
     /// The next retransmission may leave whatever the window: recovery begins, or an
@@ -127,6 +76,7 @@ pub(crate) struct Connection {
     /// Reading is shut down: what arrives is acknowledged and dropped.
     pub(crate) read_closed: bool,
     pub(crate) sack: bool,
+    pub(crate) ecn: Ecn,
     /// TS.Recent, where timestamps are in use.
     pub(crate) ts_recent: Option<u32>,
     pub(crate) ts_recent_at: Instant,
@@ -176,14 +126,18 @@ impl Connection {
             irs: SeqNum::default(),
             peer_mss: our_mss,
             our_mss,
+            our_scale: window_scale(settings.recv_buffer),
             peer_scale: None,
             sack: false,
+            ecn: false,
             ts_recent: None,
             ts_offset,
         };
         let mut connection = Self::new(&negotiated, config, settings, now);
         connection.state = State::SynSent;
         connection.syn_due = true;
+        // It runs from now on, lest a device that never takes the SYN leave connect() hanging.
+        connection.retransmit_at = now + connection.rtt.rto();
         connection
     }
 
@@ -214,7 +168,7 @@ impl Connection {
 
     fn new(facts: &Negotiated, config: &TcpConfig, settings: &TcpSettings, now: Instant) -> Self {
         let (receive_scale, scale) = match facts.peer_scale {
-            Some(peer) => (window_scale(settings.recv_buffer), peer),
+            Some(peer) => (facts.our_scale, peer),
             None => (0, 0),
         };
         let mut connection = Self {
@@ -230,6 +184,7 @@ impl Connection {
             mss: 0,
             peer_mss: facts.peer_mss,
             our_mss: facts.our_mss,
+            our_scale: facts.our_scale,
             queue: SendQueue::default(),
             board: Scoreboard::default(),
             acked_offset: 0,
@@ -242,6 +197,8 @@ impl Connection {
             congestion: Congestion::new(settings.congestion, 536, config.initial_window),
             rtt: RttEstimator::new(config),
             recovery: Recovery::Open,
+            challenges_full_at: now,
+            stalled_since: Instant::MAX,
             dup_acks: 0,
             resend_due: false,
             receiver: Receiver::new(
@@ -252,6 +209,7 @@ impl Connection {
             ),
             read_closed: false,
             sack: facts.sack,
+            ecn: Ecn::new(facts.ecn, facts.iss),
             ts_recent: facts.ts_recent,
             ts_recent_at: now,
             ts_offset: facts.ts_offset,
@@ -314,11 +272,12 @@ impl Connection {
     ) {
         self.peer_mss = facts.peer_mss;
         self.sack = facts.sack;
+        self.ecn.on = facts.ecn;
         self.ts_recent = facts.ts_recent;
         self.ts_recent_at = now;
         let receive_scale;
         (receive_scale, self.scale) = match facts.peer_scale {
-            Some(peer) => (window_scale(settings.recv_buffer), peer),
+            Some(peer) => (facts.our_scale, peer),
             None => (0, 0),
         };
         let our_mss = u32::from(self.our_mss);
@@ -488,9 +447,4 @@ pub(crate) fn initial_window(settings: &TcpSettings) -> u32 {
     u32::try_from(settings.recv_buffer)
         .unwrap_or(u32::MAX)
         .min(0xffff)
-}
-
-/// How long a lone acknowledgement waits; an alias that keeps call sites short.
-pub(crate) const fn ack_delay(config: &TcpConfig) -> Duration {
-    config.delayed_ack
 }

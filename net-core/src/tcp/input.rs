@@ -2,13 +2,14 @@
 //!
 //! The RFC's numbered checks are called in its order, one function each.
 
-use super::connection::{Connection, Context, Negotiated, ack_delay};
+use super::connection::{Connection, Context, Negotiated};
+use super::ecn::Ecn;
 use super::receiver::Arrival;
 use super::segment::Segment;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::stats::DropReason;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
 
 /// What the owner of the connection is to do about a segment.
@@ -26,6 +27,10 @@ pub(crate) enum Disposition {
 
 /// A timestamp is valid for 24 days (RFC 7323 §5.5).
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// One challenge ACK comes up in this time, and this many may be saved up.
+const CHALLENGE_INTERVAL: Duration = Duration::from_millis(50);
+const CHALLENGE_BURST: u32 = 10;
 
 /// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
 pub(crate) const fn default_mss(v6: bool) -> u16 {
@@ -120,6 +125,8 @@ impl Connection {
             our_mss: self.our_mss,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
+            ecn: config.ecn && Ecn::is_granted(segment),
+            our_scale: self.our_scale,
             ts_recent: options
                 .timestamps
                 .filter(|_| config.timestamps)
@@ -165,7 +172,7 @@ impl Connection {
             let older = value.wrapping_sub(recent).cast_signed() < 0;
             let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
             if older && known && !reset {
-                self.receiver.ack_now = true;
+                self.receiver.ack_now |= segment.seq_len() > 0 || self.may_challenge(cx.now);
                 return Err(self.refuse(DropReason::Paws, cx));
             }
         }
@@ -187,7 +194,7 @@ impl Connection {
                 // RFC 5961 §4.2: whatever its sequence number.
                 return Err(self.challenge(cx));
             }
-            if segment.seq_len() > 0 || cx.challenges.take(cx.now) {
+            if segment.seq_len() > 0 || self.may_challenge(cx.now) {
                 self.receiver.ack_now = true;
             } else {
                 cx.stats.count_drop(DropReason::RateLimited);
@@ -263,7 +270,7 @@ impl Connection {
         self.probes = 0;
         self.update_ts_recent(segment, cx);
         self.handle_ack(segment, cx);
-        if self.wnd == 0 {
+        if self.wnd == 0 && !self.orphan {
             // RFC 9293 MUST-37: a peer that has shut its window over data in flight, but answers,
             // is alive, however often the data is sent again.
             self.retries = 0;
@@ -304,7 +311,8 @@ impl Connection {
             self.terminate(Some(SocketError::ConnectionReset));
             return Err(Disposition::Reset);
         }
-        if fresh && cx.memory_spent && !self.is_needed(segment) {
+        let spent = cx.memory_spent || (cx.memory_tight && segment.seq.after(self.receiver.nxt));
+        if fresh && spent && !self.is_needed(segment) {
             cx.stats.count_drop(DropReason::NoMemory);
             self.receiver.ack_now = true;
             return Err(Disposition::Keep);
@@ -324,6 +332,7 @@ impl Connection {
         if segment.payload.is_empty() {
             return;
         }
+        self.ecn.on_data(segment);
         let payload = core::mem::take(&mut segment.payload);
         let end = segment.seq + payload.len();
         let count = payload.len().div_ceil(segment.wire_size);
@@ -336,7 +345,7 @@ impl Connection {
                     self.receiver.drop_unread();
                 }
                 self.receiver
-                    .schedule_ack(cx.settings.quick_ack, ack_delay(cx.config), cx.now);
+                    .schedule_ack(cx.settings.quick_ack, cx.config.delayed_ack, cx.now);
                 self.notify = true;
             }
             Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,
@@ -391,7 +400,7 @@ impl Connection {
         }
         self.una = ack;
         self.rtt.reset_backoff();
-        self.retransmit_at = crate::Instant::MAX;
+        self.retransmit_at = Instant::MAX;
     }
 
     /// RFC 7323 §4.3: TS.Recent follows segments that span Last.ACK.sent.
@@ -403,6 +412,18 @@ impl Connection {
             self.ts_recent = Some(value);
             self.ts_recent_at = cx.now;
         }
+    }
+
+    /// Whether this connection may send another challenge ACK: ten at once, twenty a second. The
+    /// limit is the connection's own, so that what one peer provokes tells and takes nothing from
+    /// another (against RFC 5961 §7's side channel).
+    fn may_challenge(&mut self, now: Instant) -> bool {
+        let full_at = self.challenges_full_at.max(now) + CHALLENGE_INTERVAL;
+        let granted = full_at.saturating_since(now) <= CHALLENGE_INTERVAL * CHALLENGE_BURST;
+        if granted {
+            self.challenges_full_at = full_at;
+        }
+        granted
     }
 
     /// Drops the segment for `reason`.
@@ -418,7 +439,7 @@ impl Connection {
     }
 
     fn challenge_uncounted(&mut self, cx: &mut Context<'_>) -> Disposition {
-        if cx.challenges.take(cx.now) {
+        if self.may_challenge(cx.now) {
             cx.stats.tcp_challenge_acks += 1;
             self.receiver.ack_now = true;
         } else {

@@ -7,6 +7,8 @@
 mod ack;
 pub mod congestion;
 pub(crate) mod connection;
+mod context;
+pub(crate) mod ecn;
 mod handle;
 mod info;
 pub(crate) mod input;

@@ -1,6 +1,6 @@
 //! What a connection sends next, and the segment for it.
 
-use super::connection::{Connection, Context, initial_window, window_scale};
+use super::connection::{Connection, Context, initial_window};
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const SACKS: usize = 4;
 
 /// The next thing to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     /// Our SYN, with ACK where the peer's has come.
     Syn,
     /// Bytes of the queue that are considered lost.
@@ -98,11 +98,15 @@ impl Connection {
         Some(Next::Retransmit { start, end })
     }
 
-    fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
+    pub(super) fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
         if self.fin_sent {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
+        if unsent > 0 && unsent < self.segment_size() && self.board.is_full() {
+            // So many small segments are under way that this one waits for others to join it.
+            return None;
+        }
         let usable = (self.una + self.wnd).distance_from(self.nxt);
         let congestion_room = self.cwnd().saturating_sub(self.in_flight());
         let room = usable.min(congestion_room);
@@ -182,7 +186,7 @@ impl Connection {
             mss: Some(self.our_mss),
             window_scale: (config.window_scaling
                 && (!acks || self.scale > 0 || self.receiver.scale > 0))
-                .then(|| window_scale(cx.settings.recv_buffer)),
+                .then_some(self.our_scale),
             sack_permitted: if acks { self.sack } else { config.sack },
             timestamps: (if acks {
                 self.ts_recent.is_some()
@@ -211,6 +215,9 @@ impl Connection {
             },
             flags: if acks {
                 TcpFlags::SYN | TcpFlags::ACK
+            } else if config.ecn && self.retries == 0 {
+                // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
+                TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
             } else {
                 TcpFlags::SYN
             },
@@ -261,7 +268,8 @@ impl Connection {
             // The writer may have been held back by what was unsent.
             self.notify = true;
         }
-        self.finish_data(out, start, got, fin, drained, ports, cx)
+        let reduced = self.ecn.on_new_data();
+        self.finish_data(out, start, got, fin, drained, reduced, ports, cx)
     }
 
     fn emit_again(
@@ -286,7 +294,7 @@ impl Connection {
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
-        self.finish_data(out, start, got, fin, push, ports, cx)
+        self.finish_data(out, start, got, fin, push, false, ports, cx)
     }
 
     #[expect(
@@ -300,12 +308,14 @@ impl Connection {
         len: u32,
         fin: bool,
         push: bool,
+        reduced: bool,
         ports: Ports,
         cx: &mut Context<'_>,
     ) -> TxPacket {
         let mut flags = TcpFlags::ACK;
         flags.set(TcpFlags::FIN, fin);
         flags.set(TcpFlags::PSH, push && len > 0);
+        flags.set(TcpFlags::CWR, reduced);
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
         if len > self.segment_size() {
@@ -314,7 +324,7 @@ impl Connection {
             out.meta.gso = Some(Gso {
                 kind,
                 size,
-                ecn: false,
+                ecn: reduced,
             });
         }
         cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.segment_size()).max(1));
@@ -369,6 +379,11 @@ impl Connection {
         if self.sack && self.receiver.has_holes() {
             options.sack = self.receiver.sack_blocks(room);
         }
+        let flags = if self.ecn.echo {
+            flags | TcpFlags::ECE
+        } else {
+            flags
+        };
         let window = self.receiver.advertise();
         TcpHeader {
             seq,

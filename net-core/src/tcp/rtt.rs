@@ -60,6 +60,11 @@ impl RttEstimator {
         self.backoff = self.backoff.saturating_add(1);
     }
 
+    /// Expiries in a row.
+    pub(crate) const fn backoff(&self) -> u8 {
+        self.backoff
+    }
+
     /// New data was acknowledged: the path works (§5.7, note).
     pub(crate) fn reset_backoff(&mut self) {
         self.backoff = 0;

@@ -5,8 +5,9 @@ use crate::time::{Duration, Instant};
 use alloc::collections::VecDeque;
 use bitflags::bitflags;
 
-/// Records one connection keeps; past it, selective acknowledgements split no more (a peer that
-/// acknowledges every other byte must not make us remember each).
+/// Records one connection keeps; past it, what is sent joins the last one and selective
+/// acknowledgements split no more (a peer that acknowledges every other byte, or nothing, must not
+/// make us remember each).
 const MAX_RECORDS: usize = 8192;
 
 /// DupThresh (RFC 6675 §2).
@@ -86,8 +87,28 @@ impl Scoreboard {
         self.delivered
     }
 
+    /// Whether there are so many records that small segments should wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records.len() >= MAX_RECORDS / 2
+    }
+
+    #[cfg(test)]
+    pub(crate) fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
     /// `start..end` leaves for the first time.
     pub(crate) fn on_sent(&mut self, start: SeqNum, end: SeqNum, app_limited: bool, now: Instant) {
+        if self.records.len() >= MAX_RECORDS
+            && let Some(last) = self.records.back_mut()
+            && last.end == start
+            && !last.mark.intersects(Mark::SACKED | Mark::LOST)
+        {
+            last.end = end;
+            // Its round trip is no longer one transmission's.
+            last.retransmits = 1;
+            return;
+        }
         if self.records.is_empty() {
             // The clock of the delivery rate starts anew after an idle time.
             self.delivered_at = now;

@@ -209,3 +209,18 @@ fn records_are_bounded() {
         (0, 0, 40_000)
     );
 }
+
+#[test]
+fn a_peer_that_acknowledges_nothing_does_not_make_us_keep_a_record_for_every_byte() {
+    let mut board = Scoreboard::default();
+    let mut end = ISS;
+    for _ in 0..20_000 {
+        board.on_sent(end, end + 1, false, Instant::ZERO);
+        end += 1;
+    }
+    assert!(board.record_count() <= 8192);
+    let mut delivery = Delivery::default();
+    board.acknowledge(end, &mut delivery, Instant::from_millis(1));
+    assert_eq!(delivery.bytes, 20_000);
+    assert_eq!(board.record_count(), 0);
+}

@@ -75,6 +75,12 @@ impl Payload {
     }
 }
 
+/// The two ECN bits of TOS and traffic class (RFC 3168 §5).
+pub(crate) const ECN_MASK: u8 = 3;
+/// ECT(0): the sender understands congestion marks.
+pub(crate) const ECN_CAPABLE: u8 = 2;
+const CONGESTION_EXPERIENCED: u8 = 3;
+
 /// A received segment (RFC 9293 §3.3.1's SEG variables).
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
@@ -92,12 +98,19 @@ pub(crate) struct Segment {
     pub(crate) payload: Payload,
     /// Payload bytes of each wire segment that this one stands for, or its length.
     pub(crate) wire_size: u32,
+    /// The IP header carried Congestion Experienced.
+    pub(crate) congestion_experienced: bool,
 }
 
 impl Segment {
     /// A segment from its parsed header.
     #[must_use]
-    pub(crate) fn new(header: &TcpHeader, payload: Payload, gso_size: Option<u16>) -> Self {
+    pub(crate) fn new(
+        header: &TcpHeader,
+        payload: Payload,
+        gso_size: Option<u16>,
+        tos: u8,
+    ) -> Self {
         Self {
             seq: header.seq,
             ack: header.ack,
@@ -106,6 +119,7 @@ impl Segment {
             options: header.options,
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,
+            congestion_experienced: tos & ECN_MASK == CONGESTION_EXPERIENCED,
         }
     }
 

@@ -28,9 +28,10 @@ impl Connection {
             && self.una == self.nxt
             && !self.fin_sent
             && (self.unsent_len() > 0 || self.fin_queued)
-            && !self.wants_transmit(cx);
+            && self.next_data(cx).is_none();
         if !stuck {
             self.persist_at = Instant::MAX;
+            self.stalled_since = Instant::MAX;
             if !self.is_corked(cx) {
                 self.cork_at = Instant::MAX;
             }
@@ -39,6 +40,7 @@ impl Connection {
                 self.cork_at = cork_deadline(cx.now);
             }
         } else if self.persist_at == Instant::MAX {
+            self.stalled_since = self.stalled_since.min(cx.now);
             self.persist_at = cx.now + self.rtt.rto();
         }
     }
@@ -72,7 +74,7 @@ impl Connection {
     /// RFC 6298 §5.4–5.7.
     fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
         self.retransmit_at = Instant::MAX;
-        if self.una == self.nxt {
+        if self.una == self.nxt && !self.syn_due {
             return;
         }
         self.retries = self.retries.saturating_add(1);
@@ -126,16 +128,18 @@ impl Connection {
     /// The window is closed, or too small for a segment (RFC 9293 §3.8.6.1).
     fn on_persist(&mut self, cx: &mut Context<'_>) {
         self.probes = self.probes.saturating_add(1);
-        let unanswered = cx.now.saturating_since(self.heard_at);
+        let stalled = cx.now.saturating_since(self.stalled_since);
         let too_long = cx
             .settings
             .user_timeout
-            .is_some_and(|limit| unanswered >= limit);
+            .is_some_and(|limit| stalled >= limit);
+        // A peer that answers, however long its window is closed, keeps the count of probes at zero.
+        // For an orphan that is not enough: its data must get somewhere, or peers could make us keep
+        // any amount of it for ever.
         if too_long
-            || (self.orphan && self.probes > ORPHAN_RETRIES)
+            || (self.orphan && self.rtt.backoff() >= ORPHAN_RETRIES)
             || self.probes > cx.config.retries
         {
-            // A peer that answers, however long its window is closed, keeps the count at zero.
             self.terminate(Some(SocketError::TimedOut));
             return;
         }

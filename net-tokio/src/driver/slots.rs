@@ -171,6 +171,10 @@ impl Slots {
     ) {
         let closed = entry.drain_tx(&mut self.outgoing, wakes);
         if let Some(mut udp) = stack.udp(entry.id()) {
+            // An error that is pending is not this datagram's: it must not cost us the datagram.
+            if let Some(error) = udp.take_error() {
+                entry.fail(error.into(), wakes);
+            }
             while let Some((payload, to)) = self.outgoing.pop_front() {
                 match udp.send(payload.clone(), to) {
                     Ok(()) => {}

@@ -8,6 +8,7 @@ use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
+use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
@@ -19,6 +20,8 @@ use core::net::SocketAddr;
 /// Distance of a new ISS from the last number of an earlier connection, which may have sent faster
 /// than the ISS clock ticks (RFC 6191 §2): more than an unscaled window.
 const ISS_GAP: u32 = 0x1_0000;
+
+const SYN_ACK: TcpFlags = TcpFlags::SYN.union(TcpFlags::ACK);
 
 impl Stack {
     /// RFC 9293 §3.10.7.2, LISTEN; or CLOSED where nobody listens. `beyond` is SND.NXT of an earlier
@@ -69,6 +72,7 @@ impl Stack {
             return;
         };
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
+        let our_scale = window_scale(socket.settings.recv_buffer);
         let Some(listener) = socket.listener_mut() else {
             return;
         };
@@ -99,8 +103,10 @@ impl Stack {
                 .unwrap_or(default_mss(remote.is_ipv6()))
                 .max(config.min_segment),
             our_mss: path_mss(mtu, remote.ip()).min(limit),
+            our_scale,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
+            ecn: config.ecn && Ecn::is_asked(segment),
             ts_recent: options
                 .timestamps
                 .filter(|_| config.timestamps)
@@ -133,6 +139,17 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
+        let listener = self
+            .tcp
+            .embryos
+            .get(index as usize)
+            .map(|embryo| embryo.listener);
+        if listener.is_none_or(|listener| !self.is_listening(listener)) {
+            // Its listener is gone; another may be there by now.
+            self.drop_embryo(index);
+            self.segment_for_listener(segment, local, remote, None, now);
+            return;
+        }
         let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
@@ -280,7 +297,7 @@ impl Stack {
         let settings = &socket.settings;
         let options = TcpOptions {
             mss: Some(facts.our_mss),
-            window_scale: facts.peer_scale.map(|_| window_scale(settings.recv_buffer)),
+            window_scale: facts.peer_scale.map(|_| facts.our_scale),
             sack_permitted: facts.sack,
             timestamps: facts
                 .ts_recent
@@ -290,7 +307,11 @@ impl Stack {
         let header = TcpHeader {
             seq: facts.iss,
             ack: facts.irs + 1,
-            flags: TcpFlags::SYN | TcpFlags::ACK,
+            flags: if facts.ecn {
+                SYN_ACK | TcpFlags::ECE
+            } else {
+                SYN_ACK
+            },
             window: u16::try_from(initial_window(settings)).unwrap_or(u16::MAX),
             options,
             ..TcpHeader::default()

@@ -1,14 +1,12 @@
 //! The application is done with a socket; the connection may outlive it.
 
-use crate::ip::IpMeta;
+use crate::SocketError;
 use crate::socket::{Readiness, SocketId};
 use crate::stack::Stack;
 use crate::tcp::State;
 use crate::tcp::socket::Role;
 use crate::time::Instant;
-use crate::wire::ip;
 use crate::wire::{TcpFlags, TcpHeader};
-use crate::{SocketError, buf::TxPacket};
 
 impl Stack {
     /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no handle: what is queued is still
@@ -41,9 +39,7 @@ impl Stack {
                 }
                 connection.orphan = true;
                 connection.finish();
-                if let Some(time) = linger {
-                    connection.give_up_at = now + time;
-                } else if connection.state == State::FinWait2 {
+                if connection.state == State::FinWait2 {
                     connection.give_up_at = now + self.config.tcp.fin_wait_2;
                 }
                 self.tcp_settle(id, now);
@@ -64,7 +60,7 @@ impl Stack {
             return;
         };
         let (local, remote, tos) = (socket.local, socket.remote, socket.settings.tos);
-        let ends = socket.path.zip(local).zip(remote);
+        let ends = local.zip(remote);
         let Some(connection) = socket.connection_mut() else {
             return;
         };
@@ -72,28 +68,16 @@ impl Stack {
         let told = connection.state.is_synchronised() || connection.state == State::SynReceived;
         let told = told && connection.state != State::TimeWait;
         connection.terminate(Some(SocketError::ConnectionAborted));
-        if told && let Some(((path, local), remote)) = ends {
+        if told && let Some((local, remote)) = ends {
             self.stats.tcp_resets_sent += 1;
-            self.stats.tcp_out_segments += 1;
+            let flags = TcpFlags::RST | TcpFlags::ACK;
             let header = TcpHeader {
-                source_port: local.port(),
-                dest_port: remote.port(),
                 seq: nxt,
                 ack,
-                flags: TcpFlags::RST | TcpFlags::ACK,
+                flags,
                 ..TcpHeader::default()
             };
-            let mut packet = TxPacket::default();
-            header.emit(&mut packet.head);
-            let meta = IpMeta {
-                source: local.ip(),
-                dest: remote.ip(),
-                protocol: ip::TCP,
-                tos,
-                ttl: self.config.ttl,
-                dont_fragment: true,
-            };
-            self.ip_send(&path, meta, packet, now);
+            self.send_bare(header, local, remote, tos, now);
         }
         self.tcp_unlink_if_closed(id);
     }

@@ -69,8 +69,8 @@ impl Stack {
             config: &self.config.tcp,
             settings,
             stats: &mut self.stats,
-            challenges: &mut self.limits.challenge,
             memory_spent: self.memory.is_spent(),
+            memory_tight: self.memory.is_tight(),
             v6,
             now,
         };
@@ -96,8 +96,8 @@ impl Stack {
             config: &self.config.tcp,
             settings,
             stats: &mut self.stats,
-            challenges: &mut self.limits.challenge,
             memory_spent: self.memory.is_spent(),
+            memory_tight: self.memory.is_tight(),
             v6,
             now,
         };

@@ -107,6 +107,7 @@ impl Stack {
                 return Err(SocketError::NetworkUnreachable);
             }
             IpAddr::V6(ip) if ip.is_multicast() => return Err(SocketError::NetworkUnreachable),
+            ip if self.addresses.is_broadcast(ip) => return Err(SocketError::NetworkUnreachable),
             _ => {}
         }
         let wanted = socket

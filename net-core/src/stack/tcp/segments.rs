@@ -25,7 +25,7 @@ impl Stack {
         let remote = SocketAddr::new(packet.ip.source, packet.header.source_port);
         let key = FlowKey::new(local, remote);
         let size = packet.gso.map(|gso| gso.size);
-        let segment = Segment::new(&packet.header, packet.payload, size);
+        let segment = Segment::new(&packet.header, packet.payload, size, packet.ip.tos);
         self.stats.tcp_in_segments += u64::from(segment.wire_count());
         match self.tcp.flows.get(&key).copied() {
             Some(Flow::Socket(id)) => self.segment_for_socket(id, segment, local, remote, now),

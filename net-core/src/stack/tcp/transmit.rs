@@ -7,6 +7,7 @@ use crate::socket::{PathMtuMode, SocketId};
 use crate::stack::{MAX_TX_BATCH, Stack};
 use crate::tcp::connection::Context;
 use crate::tcp::output::Ports;
+use crate::tcp::segment::{ECN_CAPABLE, ECN_MASK};
 use crate::tcp::socket::{Role, TcpSocket};
 use crate::time::Instant;
 use crate::wire::ip;
@@ -43,8 +44,8 @@ impl Stack {
                 config: &self.config.tcp,
                 settings,
                 stats: &mut self.stats,
-                challenges: &mut self.limits.challenge,
                 memory_spent: self.memory.is_spent(),
+                memory_tight: self.memory.is_tight(),
                 v6,
                 now,
             };
@@ -60,7 +61,11 @@ impl Stack {
                 source: local.ip(),
                 dest: remote.ip(),
                 protocol: ip::TCP,
-                tos: settings.tos,
+                tos: if connection.ecn.take_capable() {
+                    settings.tos & !ECN_MASK | ECN_CAPABLE
+                } else {
+                    settings.tos & !ECN_MASK
+                },
                 ttl: settings.ttl.unwrap_or(self.config.ttl),
                 dont_fragment: settings.path_mtu != PathMtuMode::Dont,
             };
