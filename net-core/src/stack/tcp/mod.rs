@@ -80,41 +80,34 @@ impl Stack {
     /// Compares what a socket wants now with what is arranged for it: its place among those that
     /// want to transmit, its timer, its memory charge, its event. After every touch, once.
     pub(crate) fn tcp_settle(&mut self, id: SocketId, now: Instant) {
-        let Some(SocketKind::Tcp(socket)) = self.sockets.get_mut(id) else {
+        let wanted = self.with_connection(id, now, |connection, cx| {
+            connection.update_timers(cx);
+            let over = matches!(connection.state, State::Closed | State::TimeWait);
+            Wanted {
+                transmit: connection.wants_transmit(cx),
+                deadline: connection.deadline(),
+                event: core::mem::take(&mut connection.notify),
+                charge: connection.charge(),
+                end: over && connection.orphan,
+            }
+        });
+        let (Some(wanted), Some(socket)) = (wanted, self.sockets.tcp_mut(id)) else {
             return;
         };
-        let v6 = socket.is_v6();
-        let TcpSocket {
-            settings,
-            role: Role::Connection(connection),
-            ..
-        } = &mut **socket
-        else {
-            return;
-        };
-        let cx = Context {
-            config: &self.config.tcp,
-            settings,
-            stats: &mut self.stats,
-            memory_spent: self.memory.is_spent(),
-            memory_tight: self.memory.is_tight(),
-            v6,
-            now,
-        };
-        connection.update_timers(&cx);
-        let wants = connection.wants_transmit(&cx);
-        let deadline = connection.deadline();
-        let notify = core::mem::take(&mut connection.notify);
-        let charge = connection.charge();
-        let (state, orphan) = (connection.state, connection.orphan);
-
+        let Wanted {
+            transmit,
+            deadline,
+            event,
+            charge,
+            end,
+        } = wanted;
         if charge >= socket.charged {
             self.memory.charge(charge - socket.charged);
         } else {
             self.memory.release(socket.charged - charge);
         }
         socket.charged = charge;
-        let iface = socket.path.filter(|_| wants).map(|path| path.iface);
+        let iface = socket.path.filter(|_| transmit).map(|path| path.iface);
         if deadline < socket.armed_at {
             if let Some(timer) = socket.timer.take() {
                 self.wheel.cancel(timer);
@@ -125,10 +118,10 @@ impl Stack {
         if let Some(iface) = iface {
             self.want_transmit(iface, id);
         }
-        if notify {
+        if event {
             self.changed(id);
         }
-        if orphan && matches!(state, State::Closed | State::TimeWait) {
+        if end {
             self.tcp_forget(id);
         }
     }
@@ -189,6 +182,16 @@ impl Stack {
             self.tcp.ports.release(local, socket.settings.only_v6, id);
         }
     }
+}
+
+/// What a connection wants to have arranged for it.
+struct Wanted {
+    transmit: bool,
+    deadline: Instant,
+    event: bool,
+    charge: usize,
+    /// Nothing holds it any more.
+    end: bool,
 }
 
 /// Payload of a full segment on a path with this MTU behind bare headers (RFC 9293 §3.7.1).

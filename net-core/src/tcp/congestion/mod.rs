@@ -39,8 +39,10 @@ pub trait CongestionControl {
     fn on_loss(&mut self, in_flight: u32, now: Instant);
     /// The retransmission timer expired (RFC 5681 §3.1).
     fn on_rto(&mut self, in_flight: u32, now: Instant);
-    /// The peer echoed a congestion mark (RFC 3168 §6.1.2).
-    fn on_ecn(&mut self, in_flight: u32, now: Instant);
+    /// The peer echoed a congestion mark: like a loss (RFC 3168 §6.1.2).
+    fn on_ecn(&mut self, in_flight: u32, now: Instant) {
+        self.on_loss(in_flight, now);
+    }
     /// Recovery is over.
     fn on_recovered(&mut self, now: Instant);
     /// The congestion window in bytes.
@@ -48,7 +50,9 @@ pub trait CongestionControl {
     /// The slow start threshold in bytes.
     fn slow_start_threshold(&self) -> u32;
     /// The rate to pace at in bytes a second, where the algorithm wants pacing.
-    fn pacing_rate(&self) -> Option<u64>;
+    fn pacing_rate(&self) -> Option<u64> {
+        None
+    }
     /// The segment size changed (path MTU).
     fn set_segment_size(&mut self, bytes: u32);
 }

@@ -63,10 +63,6 @@ impl CongestionControl for Reno {
         self.cwnd = self.mss;
     }
 
-    fn on_ecn(&mut self, in_flight: u32, now: Instant) {
-        self.on_loss(in_flight, now);
-    }
-
     fn on_recovered(&mut self, _now: Instant) {
         self.cwnd = self.ssthresh.max(2 * self.mss);
     }
@@ -77,10 +73,6 @@ impl CongestionControl for Reno {
 
     fn slow_start_threshold(&self) -> u32 {
         self.ssthresh
-    }
-
-    fn pacing_rate(&self) -> Option<u64> {
-        None
     }
 
     fn set_segment_size(&mut self, bytes: u32) {
