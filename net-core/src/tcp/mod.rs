@@ -1,8 +1,8 @@
 //! TCP (RFC 9293).
 //!
-//! A newcomer's map: a segment enters [`input`], its acknowledgement goes to [`ack`], its data to
-//! [`receiver`]; what leaves is decided in [`output`] from the [`send_queue`] and the
-//! [`scoreboard`]; [`timers`] says what time does. [`handle`] is what an application calls.
+//! A newcomer's map: a segment enters `input`, its acknowledgement goes to `ack`, its data to
+//! `receiver`; what leaves is decided in `output` from the `send_queue` and the
+//! `scoreboard`; `timers` says what time does. `handle` is what an application calls.
 
 mod ack;
 pub mod congestion;
