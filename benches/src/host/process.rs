@@ -12,9 +12,13 @@ use std::process::{Child, Command, Stdio};
 /// A running server with its link. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    process: Process,
     link: Link,
 }
+
+/// A child process that does not outlive this handle.
+#[derive(Debug)]
+struct Process(Child);
 
 /// How to start a server.
 #[derive(Debug, Clone)]
@@ -60,13 +64,13 @@ impl Server {
             .args(["--buffer", &launch.buffer.to_string()])
             .args(["--threads", &launch.threads.to_string()])
             .stdout(Stdio::piped());
-        let mut child = command.spawn().context("starting the server")?;
-        wait_until_ready(&mut child, launch.stack)?;
+        let mut process = Process(command.spawn().context("starting the server")?);
+        wait_until_ready(&mut process.0, launch.stack)?;
         let link = match tun {
             Some(link) => link,
-            None => Link::veth(launch.number, child.id())?,
+            None => Link::veth(launch.number, process.0.id())?,
         };
-        Ok(Self { child, link })
+        Ok(Self { process, link })
     }
 
     /// Where it serves.
@@ -116,16 +120,16 @@ impl Server {
     }
 
     fn proc(&self, file: &str) -> anyhow::Result<String> {
-        fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))
+        fs::read_to_string(format!("/proc/{}/{file}", self.process.0.id()))
             .context("the server process has ended")
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself; then there is nothing to do.
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
     }
 }
 
