@@ -12,7 +12,7 @@ mod recv_queue;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{RxBatch, TxBatch};
+pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
 pub use head::HeadBuf;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
 pub use recv_queue::RecvQueue;

@@ -92,15 +92,30 @@ impl RxPacket {
         }
     }
 
+    /// Drops everything that it holds, and keeps the room for pieces.
+    pub fn reset(&mut self) {
+        self.frame = BytesMut::new();
+        self.frags.clear();
+        self.meta = RxMeta::default();
+    }
+
     /// Length in bytes from the IP header to the end.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.frame.len()
-            + self
-                .frags
-                .iter()
-                .map(|piece| piece.bytes.len())
-                .sum::<usize>()
+        let frags = self.frags.iter().map(|piece| piece.bytes.len());
+        self.frame.len() + frags.sum::<usize>()
+    }
+
+    /// Keeps the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.frame.truncate(len);
+        let mut left = len - self.frame.len();
+        self.frags.retain(|piece| {
+            let part = piece.bytes.len().min(left);
+            piece.bytes.truncate(part);
+            left -= part;
+            part > 0
+        });
     }
 
     /// Whether it has no byte at all.
@@ -135,6 +150,13 @@ pub struct TxPacket {
 }
 
 impl TxPacket {
+    /// Drops everything that it holds, and keeps the room for pieces.
+    pub fn reset(&mut self) {
+        self.head.clear();
+        self.body.clear();
+        self.meta = TxMeta::default();
+    }
+
     /// Length in bytes of headers and payload.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -23,8 +23,8 @@ const MAX_PIECES: usize = 8;
 
 impl Stack {
     /// Takes in one ICMP message.
-    pub(super) fn icmp_input(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
-        transport::verify_checksum(&arrival.packet, &arrival.ip)?;
+    pub(super) fn icmp_input(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
+        transport::verify_checksum(arrival.packet, &arrival.ip)?;
         match read(&arrival)? {
             IcmpMessage::EchoRequest { ident, seq } => {
                 self.echo_reply(arrival, IcmpMessage::EchoReply { ident, seq }, now)
@@ -37,7 +37,7 @@ impl Stack {
     /// Sends the data of an echo request back (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
     fn echo_reply(
         &mut self,
-        arrival: Arrival,
+        arrival: Arrival<'_>,
         reply: IcmpMessage,
         now: Instant,
     ) -> Result<(), DropReason> {
@@ -64,11 +64,11 @@ impl Stack {
     /// Takes in an error about a packet of ours.
     fn icmp_error(
         &mut self,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         message: &IcmpMessage,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let quoted = Quoted::parse(&arrival.packet, arrival.ip.header_len)
+        let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
             .filter(|quoted| self.addresses.contains(quoted.ip.source))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let error = match arrival.ip.dest {
@@ -91,7 +91,7 @@ impl Stack {
     }
 
     /// Tells the sender that nobody has the port (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
-    pub(super) fn port_unreachable(&mut self, arrival: Arrival, now: Instant) {
+    pub(super) fn port_unreachable(&mut self, arrival: Arrival<'_>, now: Instant) {
         let code = match arrival.ip.dest {
             IpAddr::V4(_) => icmpv4::PORT_UNREACHABLE,
             IpAddr::V6(_) => icmpv6::PORT_UNREACHABLE,
@@ -100,7 +100,7 @@ impl Stack {
     }
 
     /// Tells the sender that nobody knows the protocol (RFC 1122 §3.2.2.1, RFC 4443 §3.4).
-    pub(super) fn protocol_unreachable(&mut self, arrival: Arrival, now: Instant) {
+    pub(super) fn protocol_unreachable(&mut self, arrival: Arrival<'_>, now: Instant) {
         let message = match arrival.ip.dest {
             IpAddr::V4(_) => IcmpMessage::Unreachable {
                 code: icmpv4::PROTOCOL_UNREACHABLE,
@@ -116,7 +116,7 @@ impl Stack {
     /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
-    fn send_error(&mut self, arrival: Arrival, message: &IcmpMessage, now: Instant) {
+    fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
         let Arrival {
             ip,
             delivery,
@@ -187,7 +187,7 @@ impl Stack {
 }
 
 /// Reads the message that has arrived.
-fn read(arrival: &Arrival) -> Result<IcmpMessage, DropReason> {
+fn read(arrival: &Arrival<'_>) -> Result<IcmpMessage, DropReason> {
     let bytes = arrival
         .packet
         .frame

@@ -20,6 +20,7 @@ pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
 pub(crate) use wheel::{TimerId, Wheel};
 
+use crate::buf::TxPacket;
 use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::LocalAddresses;
@@ -59,6 +60,8 @@ pub struct Stack {
     pub(crate) limits: AnswerLimits,
     pub(crate) memory: Budget,
     pub(crate) rng: Rng,
+    /// Where a super-segment lies while it is cut.
+    uncut: TxPacket,
     /// The latest `now` of any call.
     pub(crate) clock: Instant,
 }
@@ -80,6 +83,7 @@ impl Stack {
             limits: AnswerLimits::new(&config, now),
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
+            uncut: TxPacket::default(),
             clock: now,
             config,
         }

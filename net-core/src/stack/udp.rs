@@ -48,7 +48,7 @@ impl UdpTables {
 
 impl Stack {
     /// Takes in one datagram, or a super-packet of several.
-    pub(super) fn udp_input(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
+    pub(super) fn udp_input(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let bytes = arrival
             .packet
             .frame
@@ -60,7 +60,7 @@ impl Stack {
             payload_len: usize::from(header.length),
             ..arrival.ip
         };
-        transport::verify_checksum(&arrival.packet, &covered)?;
+        transport::verify_checksum(arrival.packet, &covered)?;
         if header.dest_port == 0 {
             return Err(DropReason::TransportHeader);
         }
@@ -80,7 +80,7 @@ impl Stack {
         local: SocketAddr,
         remote: SocketAddr,
         header: &UdpHeader,
-        arrival: Arrival,
+        arrival: Arrival<'_>,
     ) -> Result<(), DropReason> {
         let Arrival { ip, packet, .. } = arrival;
         let total = header.payload_len();

@@ -42,23 +42,40 @@ pub(crate) struct Ports {
 }
 
 impl Connection {
-    /// Whether there is something to send now.
-    pub(crate) fn wants_transmit(&self, cx: &Context<'_>) -> bool {
-        self.next(cx).is_some()
+    /// Whether there may be something to send. `false` is certain; `true` may turn out to be held
+    /// back by a window or by Nagle's rule when the connection's turn comes.
+    pub(crate) fn may_transmit(&self) -> bool {
+        let over = matches!(self.state, State::Closed | State::Listen | State::TimeWait);
+        let due = self.receiver.ack_now || self.syn_due || self.probe_due;
+        let fin_due = self.fin_queued && !self.fin_sent;
+        !over
+            && (due
+                || self.receiver.duplicate_acks > 0
+                || self.board.lost() > 0
+                || fin_due
+                || self.unsent_len() > 0)
     }
 
-    /// Builds the next segment: TCP header (checksum open) and payload.
-    pub(crate) fn poll_transmit(&mut self, ports: Ports, cx: &mut Context<'_>) -> Option<TxPacket> {
-        let next = self.next(cx)?;
-        let packet = match next {
-            Next::Syn => self.emit_syn(ports, cx),
-            Next::Retransmit { start, end } => self.emit_again(start, end, ports, cx),
-            Next::Data { len, fin } => self.emit_data(len, fin, ports, cx),
-            Next::Probe => self.emit_probe(ports, cx),
-            Next::Ack => self.emit_ack(ports, cx),
+    /// Builds the next segment in the empty packet `out`: TCP header (checksum open) and payload.
+    /// Whether there is one to send.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        ports: Ports,
+        cx: &mut Context<'_>,
+        out: &mut TxPacket,
+    ) -> bool {
+        let Some(next) = self.next(cx) else {
+            return false;
         };
+        match next {
+            Next::Syn => self.emit_syn(ports, cx, out),
+            Next::Retransmit { start, end } => self.emit_again(start, end, ports, cx, out),
+            Next::Data { len, fin } => self.emit_data(len, fin, ports, cx, out),
+            Next::Probe => self.emit_probe(ports, cx, out),
+            Next::Ack => self.emit_ack(ports, cx, out),
+        }
         self.counters.segments_out += 1;
-        Some(packet)
+        true
     }
 
     fn next(&self, cx: &Context<'_>) -> Option<Next> {
@@ -178,7 +195,7 @@ impl Connection {
             .max(self.segment_size())
     }
 
-    fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+    fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         self.syn_due = false;
         let acks = self.state == State::SynReceived;
         let config = cx.config;
@@ -229,18 +246,24 @@ impl Connection {
             self.on_ack_sent();
         }
         cx.stats.tcp_out_segments += 1;
-        packet(&header)
+        header.emit(&mut out.head);
     }
 
-    fn emit_data(&mut self, len: u32, fin: bool, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
-        let mut out = TxPacket::default();
+    fn emit_data(
+        &mut self,
+        len: u32,
+        fin: bool,
+        ports: Ports,
+        cx: &mut Context<'_>,
+        out: &mut TxPacket,
+    ) {
         let offset = self.sent_len();
         let got = self.queue.slice(offset, len as usize, &mut out.body);
         let mut got = u32::try_from(got).unwrap_or(u32::MAX);
         if got < len && got > self.segment_size() {
             // Eight pieces did not reach: leave the rest to the next segment, in whole ones.
             let keep = self.whole_segments(got);
-            cut_body(&mut out, keep as usize);
+            cut_body(out, keep as usize);
             got = keep;
         }
         let fin = fin && got == len;
@@ -269,7 +292,7 @@ impl Connection {
             self.notify = true;
         }
         let reduced = self.ecn.on_new_data();
-        self.finish_data(out, start, got, fin, drained, reduced, ports, cx)
+        self.finish_data(out, start, got, fin, drained, reduced, ports, cx);
     }
 
     fn emit_again(
@@ -278,8 +301,8 @@ impl Connection {
         end: SeqNum,
         ports: Ports,
         cx: &mut Context<'_>,
-    ) -> TxPacket {
-        let mut out = TxPacket::default();
+        out: &mut TxPacket,
+    ) {
         let fin_seq = self.fin_seq();
         let holds_fin = self.fin_sent && end.after(fin_seq);
         let data_end = if holds_fin { fin_seq } else { end };
@@ -294,7 +317,7 @@ impl Connection {
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
-        self.finish_data(out, start, got, fin, push, false, ports, cx)
+        self.finish_data(out, start, got, fin, push, false, ports, cx);
     }
 
     #[expect(
@@ -303,7 +326,7 @@ impl Connection {
     )]
     fn finish_data(
         &mut self,
-        mut out: TxPacket,
+        out: &mut TxPacket,
         seq: SeqNum,
         len: u32,
         fin: bool,
@@ -311,7 +334,7 @@ impl Connection {
         reduced: bool,
         ports: Ports,
         cx: &mut Context<'_>,
-    ) -> TxPacket {
+    ) {
         let mut flags = TcpFlags::ACK;
         flags.set(TcpFlags::FIN, fin);
         flags.set(TcpFlags::PSH, push && len > 0);
@@ -333,26 +356,25 @@ impl Connection {
         }
         self.persist_at = Instant::MAX;
         self.on_ack_sent();
-        out
     }
 
     /// A segment just below the window: the peer must answer with its ACK and window, as to any
     /// unacceptable segment (RFC 9293 §3.8.6.1, §3.8.4).
-    fn emit_probe(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+    fn emit_probe(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         self.probe_due = false;
         cx.stats.tcp_probes += 1;
         cx.stats.tcp_out_segments += 1;
         let header = self.data_header(self.una - 1, TcpFlags::ACK, ports, cx);
-        packet(&header)
+        header.emit(&mut out.head);
     }
 
-    fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+    fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         cx.stats.tcp_out_segments += 1;
         let repeat = self.receiver.duplicate_acks.saturating_sub(1);
         let header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
         self.on_ack_sent();
         self.receiver.duplicate_acks = repeat;
-        packet(&header)
+        header.emit(&mut out.head);
     }
 
     fn on_ack_sent(&mut self) {
@@ -402,13 +424,6 @@ impl Connection {
             ..TcpHeader::default()
         }
     }
-}
-
-/// A segment without payload.
-fn packet(header: &TcpHeader) -> TxPacket {
-    let mut out = TxPacket::default();
-    header.emit(&mut out.head);
-    out
 }
 
 /// Keeps the first `keep` bytes of the body.
