@@ -16,3 +16,4 @@ pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
 pub use head::HeadBuf;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
 pub use recv_queue::RecvQueue;
+pub(crate) use recv_queue::is_wasteful;

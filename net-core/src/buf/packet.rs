@@ -66,6 +66,9 @@ pub struct RxMeta {
     pub pins: u32,
 }
 
+/// Frames up to this size stay with an emptied packet.
+const KEPT_FRAME: usize = 2048;
+
 /// A received packet: it starts at the IP header.
 #[derive(Debug, Default)]
 pub struct RxPacket {
@@ -92,9 +95,14 @@ impl RxPacket {
         }
     }
 
-    /// Drops everything that it holds, and keeps the room for pieces.
+    /// Drops everything that it holds, and keeps the room: that for pieces, and up to 2 KiB of the
+    /// frame's memory if nobody took it.
     pub fn reset(&mut self) {
-        self.frame = BytesMut::new();
+        if self.frame.capacity() <= KEPT_FRAME {
+            self.frame.clear();
+        } else {
+            self.frame = BytesMut::new();
+        }
         self.frags.clear();
         self.meta = RxMeta::default();
     }

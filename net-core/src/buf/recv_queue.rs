@@ -69,13 +69,15 @@ impl RecvQueue {
         }
     }
 
-    /// Puts `frame`, which holds `pins` bytes of memory alive, behind what is there.
-    pub(crate) fn push_frame(&mut self, frame: BytesMut, pins: u32) {
+    /// Puts the bytes of `frame`, which holds `pins` bytes of memory alive, behind what is there,
+    /// and empties it; it keeps its memory if they were copied.
+    pub(crate) fn push_frame(&mut self, frame: &mut BytesMut, pins: u32) {
         if is_wasteful(frame.len(), pins) {
             self.len += frame.len();
-            self.copy_in(&frame);
+            self.copy_in(frame);
+            frame.clear();
         } else {
-            let bytes = frame.freeze();
+            let bytes = core::mem::take(frame).freeze();
             self.push(Chunk { bytes, pins });
         }
     }
@@ -220,6 +222,6 @@ impl RecvQueue {
 }
 
 /// Whether a piece of `len` bytes keeps so much memory alive that it is better copied out.
-const fn is_wasteful(len: usize, pins: u32) -> bool {
+pub(crate) const fn is_wasteful(len: usize, pins: u32) -> bool {
     pins as usize > 2 * len + SLACK
 }

@@ -1,15 +1,16 @@
 //! ICMP in the stack: echo replies, errors sent, errors received.
 
 use super::Stack;
-use super::ingress::{Arrival, payload_behind};
-use crate::buf::TxPacket;
+use super::ingress::Arrival;
+use crate::buf::{RxPacket, TxPacket};
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use core::net::IpAddr;
+use core::{iter, mem};
 use smallvec::SmallVec;
 
 /// Bytes of an ICMPv4 error, IP header included (RFC 1812 §4.3.2.3).
@@ -52,8 +53,7 @@ impl Stack {
         if delivery == Delivery::Broadcast {
             return Err(DropReason::IcmpIrrelevant);
         }
-        let pieces = payload_behind(packet, ip.header_len.saturating_add(icmp::HEADER_LEN))?;
-        let body = join_excess(pieces.into_iter().map(|piece| piece.bytes).collect());
+        let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
         let ecn_cleared = ip.tos & !3;
         if self.icmp_send(&ip, &reply, body, ecn_cleared, now)? {
             self.stats.icmp_echo_replies += 1;
@@ -197,6 +197,21 @@ fn read(arrival: &Arrival<'_>) -> Result<IcmpMessage, DropReason> {
         IpAddr::V4(_) => icmpv4::parse(bytes),
         IpAddr::V6(_) => icmpv6::parse(bytes),
     }
+}
+
+/// The pieces behind the first `headers` bytes of a packet, which must lie in its frame.
+fn data_behind(
+    packet: &mut RxPacket,
+    headers: usize,
+) -> Result<SmallVec<[Bytes; MAX_PIECES]>, DropReason> {
+    if packet.frame.len() < headers {
+        return Err(DropReason::Truncated);
+    }
+    let mut frame = mem::take(&mut packet.frame).freeze();
+    frame.advance(headers);
+    let frags = packet.frags.drain(..).map(|piece| piece.bytes);
+    let pieces = iter::once(frame).chain(frags);
+    Ok(pieces.filter(|piece| !piece.is_empty()).collect())
 }
 
 /// Copies the last pieces into one where there are more than a packet may have.

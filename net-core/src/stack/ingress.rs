@@ -1,7 +1,7 @@
 //! The way in: from a received packet to the protocol that it is for.
 
 use super::Stack;
-use crate::buf::{Chunk, GsoKind, RxBatch, RxPacket};
+use crate::buf::{GsoKind, RxBatch, RxPacket};
 use crate::iface::{IfaceId, IfaceKind};
 use crate::ip::{Delivery, is_martian_source};
 use crate::offload::gro;
@@ -9,10 +9,7 @@ use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
 use crate::wire::{IpHeader, TcpHeader, ip, transport};
-use bytes::Buf;
-use core::mem;
 use core::net::{IpAddr, SocketAddr};
-use smallvec::SmallVec;
 
 /// A packet whose IP header has been understood, on its way to its protocol.
 #[derive(Debug)]
@@ -124,26 +121,6 @@ impl Stack {
         self.tcp_input(segment, local, remote, now);
         Ok(())
     }
-}
-
-/// The pieces behind the first `skip` bytes of a packet, which must lie in its frame.
-pub(crate) fn payload_behind(
-    packet: &mut RxPacket,
-    skip: usize,
-) -> Result<SmallVec<[Chunk; 2]>, DropReason> {
-    let (mut frame, mut frags) = (mem::take(&mut packet.frame), mem::take(&mut packet.frags));
-    if frame.len() < skip {
-        return Err(DropReason::Truncated);
-    }
-    frame.advance(skip);
-    if !frame.is_empty() {
-        let first = Chunk {
-            bytes: frame.freeze(),
-            pins: packet.meta.pins,
-        };
-        frags.insert(0, first);
-    }
-    Ok(frags)
 }
 
 /// Checks that a super-segment is of the protocol that its kind says.

@@ -1,7 +1,7 @@
 //! UDP in the stack: who gets a datagram, and how one leaves.
 
 use super::Stack;
-use super::ingress::{Arrival, payload_behind};
+use super::ingress::Arrival;
 use crate::config::Config;
 use crate::error::SocketError;
 use crate::seed::Seed;
@@ -92,8 +92,7 @@ impl Stack {
         if total.div_ceil(size) > MAX_SEGMENTS {
             return Err(DropReason::BadOffload);
         }
-        let pieces = payload_behind(packet, ip.header_len.saturating_add(HEADER_LEN))?;
-        let mut cutter = Cutter::new(pieces);
+        let mut cutter = Cutter::new(packet, ip.header_len.saturating_add(HEADER_LEN))?;
         let mut left = total;
         loop {
             let len = left.min(size);

@@ -64,7 +64,7 @@ impl Connection {
         cx: &mut Context<'_>,
         out: &mut TxPacket,
     ) -> bool {
-        let Some(next) = self.next(cx) else {
+        let Some(next) = self.may_transmit().then(|| self.next(cx)).flatten() else {
             return false;
         };
         match next {
@@ -120,14 +120,17 @@ impl Connection {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        if unsent > 0 && unsent < self.segment_size() && self.board.is_full() {
+        if unsent > 0 && self.board.is_full() && unsent < self.segment_size() {
             // So many small segments are under way that this one waits for others to join it.
             return None;
         }
         let usable = (self.una + self.wnd).distance_from(self.nxt);
         let congestion_room = self.cwnd().saturating_sub(self.in_flight());
-        let room = usable.min(congestion_room);
-        let mut len = unsent.min(room).min(self.max_super());
+        let size = self.segment_size();
+        let mut len = unsent.min(usable).min(congestion_room);
+        if len > size {
+            len = len.min(self.max_super());
+        }
         if len < unsent {
             // Not the end of the data: whole segments only (sender's silly-window avoidance,
             // RFC 9293 §3.8.6.2.1), unless the window never was larger.
@@ -148,7 +151,9 @@ impl Connection {
     /// Whether the last, partial segment may leave: Nagle's rule (RFC 9293 §3.7.4, with
     /// Minshall's variant) and cork.
     fn may_send_tail(&self, unsent: u32, cx: &Context<'_>) -> bool {
-        if unsent.is_multiple_of(self.segment_size()) || self.fin_queued || self.force_partial {
+        let size = self.segment_size();
+        let whole = unsent >= size && unsent.is_multiple_of(size);
+        if whole || self.fin_queued || self.force_partial {
             return true;
         }
         if cx.settings.cork || self.more {
@@ -186,7 +191,8 @@ impl Connection {
     }
 
     fn whole_segments(&self, len: u32) -> u32 {
-        len - len % self.segment_size()
+        let size = self.segment_size();
+        if len < size { 0 } else { len - len % size }
     }
 
     /// Payload of the largest super-segment.
@@ -277,7 +283,8 @@ impl Connection {
         self.board.on_sent(start, end, app_limited, cx.now);
         self.nxt = end;
         self.fin_sent |= fin;
-        if got % self.segment_size() != 0 {
+        let size = self.segment_size();
+        if got < size || got % size != 0 {
             self.small_end = end;
         }
         if drained {
@@ -341,8 +348,11 @@ impl Connection {
         flags.set(TcpFlags::CWR, reduced);
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
-        if len > self.segment_size() {
-            let size = u16::try_from(self.segment_size()).unwrap_or(u16::MAX);
+        let mut segments = 1;
+        let size = self.segment_size();
+        if len > size {
+            segments = len.div_ceil(size);
+            let size = u16::try_from(size).unwrap_or(u16::MAX);
             let kind = if cx.v6 { GsoKind::Tcp6 } else { GsoKind::Tcp4 };
             out.meta.gso = Some(Gso {
                 kind,
@@ -350,7 +360,7 @@ impl Connection {
                 ecn: reduced,
             });
         }
-        cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.segment_size()).max(1));
+        cx.stats.tcp_out_segments += u64::from(segments);
         if self.retransmit_at == Instant::MAX {
             self.retransmit_at = cx.now + self.rtt.rto();
         }

@@ -71,7 +71,7 @@ impl<'a> Payload<'a> {
         self.len = 0;
         let frame = &mut self.packet.frame;
         if !frame.is_empty() {
-            queue.push_frame(core::mem::take(frame), self.packet.meta.pins);
+            queue.push_frame(frame, self.packet.meta.pins);
         }
         for piece in self.packet.frags.drain(..) {
             queue.push(piece);

@@ -3,8 +3,9 @@
 use super::pool::Pool;
 use super::sys;
 use bytes::{Buf as _, BytesMut};
-use net_core::buf::{Checksum, RxBatch, RxMeta, RxPacket, TxBatch, TxPacket};
+use net_core::buf::{Checksum, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
+use net_core::stats::DropReason;
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
@@ -78,12 +79,9 @@ impl Framing {
     ) -> (usize, Stop) {
         let mut count = 0;
         while count < budget {
-            match self.read(fd) {
-                Ok(Some(packet)) => {
-                    batch.push(packet);
-                    count += 1;
-                }
-                Ok(None) => {
+            match self.read(fd, batch) {
+                Ok(true) => count += 1,
+                Ok(false) => {
                     self.counters.malformed.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(error) => match error.kind() {
@@ -96,37 +94,59 @@ impl Framing {
         (count, Stop::Done)
     }
 
-    /// The next packet, or `None` for one whose vnet header is missing or cannot be true.
-    fn read(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<RxPacket>> {
+    /// Appends the next packet to `batch`; `false` for one whose vnet header is missing or cannot be
+    /// true.
+    fn read(&mut self, fd: BorrowedFd<'_>, batch: &mut RxBatch) -> io::Result<bool> {
         sys::read_packet(fd, &mut self.buffer)?;
         let mut header = [0; vnet::LEN];
         let header_len = if self.vnet { vnet::LEN } else { 0 };
-        let Some((front, packet)) = self.buffer.split_at_checked(header_len) else {
-            self.buffer.clear();
-            return Ok(None);
+        let offload = match self.buffer.split_at_checked(header_len) {
+            Some((front, packet)) => {
+                header[..header_len].copy_from_slice(front);
+                vnet::parse(header, packet)
+            }
+            None => Err(DropReason::Truncated),
         };
-        header[..header_len].copy_from_slice(front);
-        let offload = vnet::parse(header, packet);
-        let (frame, pins) = if packet.len() <= SMALL && packet.len() < self.large_pool.size() / 2 {
-            let frame = self.small_pool.filled(|small| small.extend_from_slice(packet));
+        let Ok(offload) = offload else {
             self.buffer.clear();
-            (frame, self.small_pool.pins())
+            return Ok(false);
+        };
+        let packet = batch.slot();
+        packet.meta.checksum = offload.checksum;
+        packet.meta.gso = offload.gso;
+        packet.meta.pins = self.take_frame(header_len, &mut packet.frame);
+        Ok(true)
+    }
+
+    /// Moves what has been read behind the header to `frame`; how much memory keeping it costs.
+    ///
+    /// The payload of a tiny packet is copied on by whoever keeps it, and `frame` serves again. Only
+    /// where something else takes its place does its memory go back to the pool.
+    fn take_frame(&mut self, header_len: usize, frame: &mut BytesMut) -> u32 {
+        let packet = &self.buffer[header_len..];
+        let large = self.large_pool.size();
+        if packet.len() <= TINY {
+            if !frame.try_reclaim(SMALL) {
+                *frame = self.small_pool.take();
+            }
+            frame.extend_from_slice(packet);
+            self.buffer.clear();
+            return self.small_pool.pins();
+        }
+        if frame.capacity() > 0 {
+            self.small_pool.give(std::mem::take(frame));
+        }
+        if packet.len() <= SMALL && packet.len() < large / 2 {
+            *frame = self.small_pool.filled(|small| small.extend_from_slice(packet));
+            self.buffer.clear();
+            self.small_pool.pins()
         } else {
-            let mut frame = self.buffer.split();
+            *frame = self.buffer.split();
             let rest = std::mem::replace(&mut self.buffer, self.large_pool.take());
             self.large_pool.give(rest);
             frame.advance(header_len);
-            (frame, self.large_pool.pins())
-        };
-        Ok(offload.ok().map(|offload| RxPacket {
-            frame,
-            frags: SmallVec::new(),
-            meta: RxMeta {
-                checksum: offload.checksum,
-                gso: offload.gso,
-                pins,
-            },
-        }))
+            self.large_pool.pins()
+        }
     }
 
     /// Writes packets from the front of `batch` and takes out what was written or refused.
@@ -207,5 +227,8 @@ fn is_fatal(errno: Errno) -> bool {
     )
 }
 
+/// Packets up to this length lie in buffers that are so large for them (2 × length + 256) that
+/// whoever keeps their payload copies it.
+const TINY: usize = 800;
 /// Packets up to this length are copied: those of the usual MTU.
 const SMALL: usize = 2048;
