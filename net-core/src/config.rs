@@ -81,6 +81,32 @@ pub struct TcpConfig {
     pub keepalive_probes: u8,
     /// Smallest segment size that a peer can make us use (against tiny-MSS attacks). 48.
     pub min_segment: u16,
+    /// How losses are detected and repaired.
+    pub recovery: RecoveryConfig,
+}
+
+/// How TCP detects losses and repairs them. Every switch may be turned off on its own.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one mechanism")]
+pub struct RecoveryConfig {
+    /// Find losses by time (RACK, RFC 8985); off: by counting (RFC 6675). Needs SACK. On.
+    pub rack: bool,
+    /// Probe for the loss of a flight's end (TLP, RFC 8985 §7). Needs `rack`. On.
+    pub tail_loss_probe: bool,
+    /// How long a peer may withhold the acknowledgement of a single segment (RFC 8985's
+    /// TLP.max_ack_delay): a probe for one waits so much longer. 50 ms.
+    pub max_ack_delay: Duration,
+    /// Reduce the rate in proportion during fast recovery (RFC 9937); off: RFC 6675's window. On.
+    pub prr: bool,
+    /// Judge retransmission timeouts by the acknowledgements behind them (F-RTO, RFC 5682). On.
+    pub frto: bool,
+    /// Judge recoveries by timestamps, and undo spurious ones (Eifel, RFC 3522, RFC 4015). On.
+    pub eifel: bool,
+    /// Report segments that arrive twice (RFC 2883), and take a peer's reports as evidence that a
+    /// recovery was spurious. On.
+    pub dsack: bool,
+    /// Let new data out for the first duplicate acknowledgements (RFC 3042). On.
+    pub limited_transmit: bool,
 }
 
 /// Settings of UDP.
@@ -146,6 +172,22 @@ impl Default for TcpConfig {
             keepalive_interval: Duration::from_secs(75),
             keepalive_probes: 9,
             min_segment: 48,
+            recovery: RecoveryConfig::default(),
+        }
+    }
+}
+
+impl Default for RecoveryConfig {
+    fn default() -> Self {
+        Self {
+            rack: true,
+            tail_loss_probe: true,
+            max_ack_delay: Duration::from_millis(50),
+            prr: true,
+            frto: true,
+            eifel: true,
+            dsack: true,
+            limited_transmit: true,
         }
     }
 }

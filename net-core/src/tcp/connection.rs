@@ -6,11 +6,11 @@
 //! time does.
 
 use super::congestion::{Congestion, CongestionControl};
-pub(crate) use super::context::{Context, Counters, Negotiated, Recovery};
+pub(crate) use super::context::{Context, Counters, Negotiated};
 use super::ecn::Ecn;
 use super::receiver::Receiver;
+use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
-use super::scoreboard::Scoreboard;
 use super::send_queue::SendQueue;
 use super::{SeqNum, State};
 use crate::SocketError;
@@ -62,16 +62,11 @@ pub(crate) struct Connection {
     pub(crate) small_end: SeqNum,
     pub(crate) congestion: Congestion,
     pub(crate) rtt: RttEstimator,
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: LossRecovery,
     /// When the permits for challenge ACKs would all be there again.
     pub(crate) challenges_full_at: Instant,
     /// Since when unsent data waits for the peer's window; `Instant::MAX`: it does not.
     pub(crate) stalled_since: Instant,
-    /// Duplicate acknowledgements in a row (RFC 5681 §2).
-    pub(crate) dup_acks: u32,
-    /// The next retransmission may leave whatever the window: recovery begins, or an
-    /// acknowledgement has shown another hole.
-    pub(crate) resend_due: bool,
     pub(crate) receiver: Receiver,
     /// Reading is shut down: what arrives is acknowledged and dropped.
     pub(crate) read_closed: bool,
@@ -94,6 +89,8 @@ pub(crate) struct Connection {
     pub(crate) force_partial: bool,
     pub(crate) retransmit_at: Instant,
     pub(crate) persist_at: Instant,
+    /// Doublings of the time between probes of the window.
+    pub(crate) persist_backoff: u8,
     pub(crate) keepalive_at: Instant,
     pub(crate) cork_at: Instant,
     /// When a closed socket is given up: FIN_WAIT_2 timeout or linger.
@@ -142,24 +139,26 @@ impl Connection {
     }
 
     /// A passive open whose handshake is complete but for processing the final ACK. `sent_at` is
-    /// when the SYN-ACK left, if it left once.
+    /// when the SYN-ACK left, if it left once; `retries`, how often it left again for want of one.
     pub(crate) fn accepted(
         negotiated: &Negotiated,
         sent_at: Option<Instant>,
+        retries: u8,
         config: &TcpConfig,
         settings: &TcpSettings,
         now: Instant,
     ) -> Self {
         let mut connection = Self::new(negotiated, config, settings, now);
+        connection.retries = retries;
         connection.state = State::SynReceived;
         connection.nxt = negotiated.iss + 1;
         let (syn, end) = (negotiated.iss, negotiated.iss + 1);
         connection
             .board
-            .on_sent(syn, end, true, sent_at.unwrap_or(now));
+            .on_sent(syn, end, 0, sent_at.unwrap_or(now));
         if sent_at.is_none() {
             // Karn: its round trip is ambiguous.
-            connection.board.on_retransmit(syn, end, now);
+            connection.board.on_resent(syn, end, 0, now);
         }
         connection.wl1 = negotiated.irs;
         connection.receiver.edge = connection.receiver.nxt + initial_window(settings);
@@ -196,11 +195,9 @@ impl Connection {
             small_end: facts.iss,
             congestion: Congestion::new(settings.congestion, 536, config.initial_window),
             rtt: RttEstimator::new(config),
-            recovery: Recovery::Open,
+            recovery: LossRecovery::new(facts.iss),
             challenges_full_at: now,
             stalled_since: Instant::MAX,
-            dup_acks: 0,
-            resend_due: false,
             receiver: Receiver::new(
                 facts.irs,
                 settings.recv_buffer,
@@ -221,6 +218,7 @@ impl Connection {
             force_partial: false,
             retransmit_at: Instant::MAX,
             persist_at: Instant::MAX,
+            persist_backoff: 0,
             keepalive_at: Instant::MAX,
             cork_at: Instant::MAX,
             give_up_at: Instant::MAX,
@@ -320,14 +318,18 @@ impl Connection {
 
     /// Bytes in flight: sent, and neither acknowledged nor lost (RFC 6675's pipe).
     pub(crate) fn in_flight(&self) -> u32 {
-        let arrived = if self.sack {
+        self.flight_size()
+            .saturating_sub(self.arrived())
+            .saturating_sub(self.board.lost())
+    }
+
+    /// Bytes that have arrived behind a hole, as far as the peer says so.
+    pub(crate) const fn arrived(&self) -> u32 {
+        if self.sack {
             self.board.sacked()
         } else {
-            self.dup_acks.saturating_mul(self.mss)
-        };
-        self.flight_size()
-            .saturating_sub(arrived)
-            .saturating_sub(self.board.lost())
+            self.recovery.arrived
+        }
     }
 
     /// Stream offset up to which the application may write, while the stack's budget has `left`
@@ -346,9 +348,22 @@ impl Connection {
             return Err(self.error.unwrap_or(SocketError::BrokenPipe));
         }
         self.pushed += bytes.len() as u64;
-        let behind_unsent = self.unsent_len() > 0;
+        let unsent = self.unsent_len();
+        if unsent < self.mss as usize {
+            self.note_app_limit();
+        }
+        let behind_unsent = unsent > 0;
         self.queue.push(bytes, behind_unsent);
         Ok(())
+    }
+
+    /// The queue has run dry: if the network would have taken more, it was the application that
+    /// limited the rate (draft-ietf-ccwg-bbr §4.1.2.4).
+    fn note_app_limit(&mut self) {
+        let in_flight = self.in_flight();
+        if in_flight.saturating_add(self.mss) <= self.cwnd() && self.board.lost() == 0 {
+            self.board.rate.mark_app_limited(in_flight);
+        }
     }
 
     /// The application cannot send (any more).
@@ -421,8 +436,22 @@ impl Connection {
         timestamp(now, self.ts_offset)
     }
 
+    /// cwnd; during fast recovery what is in flight and what may be sent beside it.
     pub(crate) fn cwnd(&self) -> u32 {
-        self.congestion.window()
+        if self.recovery.prr.active {
+            self.in_flight() + self.recovery.prr.budget
+        } else {
+            self.congestion.window()
+        }
+    }
+
+    /// Bytes that congestion control lets out now.
+    pub(crate) fn congestion_room(&self) -> u32 {
+        if self.recovery.prr.active {
+            self.recovery.prr.budget
+        } else {
+            self.congestion.window().saturating_sub(self.in_flight())
+        }
     }
 }
 

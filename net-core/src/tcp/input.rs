@@ -2,11 +2,13 @@
 //!
 //! The RFC's numbered checks are called in its order, one function each.
 
+use super::State;
+use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
 use super::ecn::Ecn;
 use super::receiver::Arrival;
+use super::recovery::Delivery;
 use super::segment::Segment;
-use super::{SeqNum, State};
 use crate::SocketError;
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
@@ -94,7 +96,7 @@ impl Connection {
             self.wnd = u32::from(segment.window);
             self.max_wnd = self.wnd;
             self.wl2 = segment.ack;
-            self.acknowledge_syn(segment.ack, cx);
+            self.acknowledge_syn(segment, cx);
             self.establish(cx.settings, cx.now);
             cx.stats.tcp_active_opens += 1;
         } else {
@@ -256,7 +258,7 @@ impl Connection {
                 return Err(Disposition::Reset);
             }
             self.syn_due = false;
-            self.acknowledge_syn(self.iss + 1, cx);
+            self.acknowledge_syn(segment, cx);
             self.establish(cx.settings, cx.now);
             self.wl1 = segment.seq - 1;
         }
@@ -391,15 +393,21 @@ impl Connection {
         Disposition::TimeWait
     }
 
-    /// Our SYN is acknowledged.
-    fn acknowledge_syn(&mut self, ack: SeqNum, cx: &mut Context<'_>) {
-        let mut delivery = super::scoreboard::Delivery::default();
-        self.board.acknowledge(ack, &mut delivery, cx.now);
-        if let Some(rtt) = delivery.rtt.filter(|_| self.retries == 0) {
-            self.rtt.measure(rtt);
+    /// Our SYN is acknowledged by `segment`.
+    fn acknowledge_syn(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        let mut delivery = Delivery::new(self.retransmission_test(segment), cx.now);
+        self.board.acknowledge(self.iss + 1, &mut delivery);
+        self.una = self.iss + 1;
+        self.measure_round_trip(self.echo(segment), &delivery, cx.now);
+        self.recovery.rack.on_delivery(&delivery);
+        if self.retries > 0 {
+            // RFC 6298 §5.7.
+            self.rtt.fall_back();
         }
-        self.una = ack;
-        self.rtt.reset_backoff();
+        if self.retries > 1 {
+            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
+            self.congestion.limit_window(self.mss);
+        }
         self.retransmit_at = Instant::MAX;
     }
 

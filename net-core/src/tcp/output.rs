@@ -52,6 +52,7 @@ impl Connection {
             && (due
                 || self.receiver.duplicate_acks > 0
                 || self.board.lost() > 0
+                || self.recovery.probe.due
                 || fin_due
                 || self.unsent_len() > 0)
     }
@@ -93,26 +94,15 @@ impl Connection {
         if self.receiver.duplicate_acks > 0 {
             return Some(Next::Ack);
         }
+        if self.recovery.probe.due
+            && let Some(probe) = self.next_loss_probe()
+        {
+            return Some(probe);
+        }
         self.next_retransmit()
             .or_else(|| self.next_data(cx))
             .or_else(|| self.probe_due.then_some(Next::Probe))
             .or_else(|| self.receiver.ack_now.then_some(Next::Ack))
-    }
-
-    fn next_retransmit(&self) -> Option<Next> {
-        if self.board.lost() == 0 {
-            return None;
-        }
-        let in_flight = self.in_flight();
-        let room = self.cwnd().saturating_sub(in_flight);
-        if room < self.segment_size() && in_flight > 0 && !self.resend_due {
-            return None;
-        }
-        let max = self
-            .whole_segments(room.max(self.segment_size()))
-            .min(self.max_super());
-        let (start, end) = self.board.next_lost(max)?;
-        Some(Next::Retransmit { start, end })
     }
 
     pub(super) fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
@@ -120,12 +110,12 @@ impl Connection {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        if unsent > 0 && self.board.is_full() && unsent < self.segment_size() {
+        if unsent > 0 && self.board.is_crowded() && unsent < self.segment_size() {
             // So many small segments are under way that this one waits for others to join it.
             return None;
         }
         let usable = (self.una + self.wnd).distance_from(self.nxt);
-        let congestion_room = self.cwnd().saturating_sub(self.in_flight());
+        let congestion_room = self.room_for_new_data(cx);
         let size = self.segment_size();
         let mut len = unsent.min(usable).min(congestion_room);
         if len > size {
@@ -190,13 +180,13 @@ impl Connection {
         }
     }
 
-    fn whole_segments(&self, len: u32) -> u32 {
+    pub(super) fn whole_segments(&self, len: u32) -> u32 {
         let size = self.segment_size();
         if len < size { 0 } else { len - len % size }
     }
 
     /// Payload of the largest super-segment.
-    fn max_super(&self) -> u32 {
+    pub(super) fn max_super(&self) -> u32 {
         self.whole_segments(MAX_PACKET - MAX_HEADERS)
             .max(self.segment_size())
     }
@@ -221,13 +211,13 @@ impl Connection {
         };
         if self.nxt == self.iss {
             self.nxt = self.iss + 1;
-            self.board.on_sent(self.iss, self.nxt, true, cx.now);
+            self.board.on_sent(self.iss, self.nxt, 0, cx.now);
             self.waiting_since = cx.now;
         } else {
             self.board.mark_all_lost();
-            self.board.on_retransmit(self.iss, self.nxt, cx.now);
+            self.board.on_resent(self.iss, self.nxt, 0, cx.now);
         }
-        self.retransmit_at = cx.now + self.rtt.rto();
+        self.restart_retransmit_timer(cx);
         let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
         let header = TcpHeader {
             seq: self.iss,
@@ -276,11 +266,11 @@ impl Connection {
         let start = self.nxt;
         let end = start + got + u32::from(fin);
         let drained = offset + got as usize == self.queue.len();
-        let app_limited = drained && end.distance_from(self.una) < self.cwnd();
+        let in_flight = self.in_flight();
         if self.una == self.nxt {
             self.waiting_since = cx.now;
         }
-        self.board.on_sent(start, end, app_limited, cx.now);
+        self.board.on_sent(start, end, in_flight, cx.now);
         self.nxt = end;
         self.fin_sent |= fin;
         let size = self.segment_size();
@@ -300,6 +290,7 @@ impl Connection {
         }
         let reduced = self.ecn.on_new_data();
         self.finish_data(out, start, got, fin, drained, reduced, ports, cx);
+        self.on_new_data_sent(end.distance_from(start), cx);
     }
 
     fn emit_again(
@@ -318,8 +309,9 @@ impl Connection {
         let got = u32::try_from(self.queue.slice(offset, len, &mut out.body)).unwrap_or(u32::MAX);
         let fin = holds_fin && got as usize == len;
         let end = start + got + u32::from(fin);
-        self.board.on_retransmit(start, end, cx.now);
-        self.resend_due = false;
+        let in_flight = self.in_flight();
+        self.board.on_resent(start, end, in_flight, cx.now);
+        self.on_data_resent(start, end, cx);
         self.counters.retransmits += 1;
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));

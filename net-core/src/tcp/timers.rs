@@ -1,8 +1,7 @@
 //! What time does to a connection. One deadline is registered for all its timers: the earliest.
 
 use super::State;
-use super::congestion::CongestionControl;
-use super::connection::{Connection, Context, Recovery};
+use super::connection::{Connection, Context};
 use super::output::cork_deadline;
 use crate::SocketError;
 use crate::socket::TcpSettings;
@@ -15,6 +14,8 @@ impl Connection {
     /// The earliest of its timers; `Instant::MAX` if none runs.
     pub(crate) fn deadline(&self) -> Instant {
         self.retransmit_at
+            .min(self.recovery.probe.at)
+            .min(self.recovery.rack.reorder_at)
             .min(self.receiver.delayed_ack_at)
             .min(self.persist_at)
             .min(self.keepalive_at)
@@ -41,7 +42,7 @@ impl Connection {
             }
         } else if self.persist_at == Instant::MAX {
             self.stalled_since = self.stalled_since.min(cx.now);
-            self.persist_at = cx.now + self.rtt.rto();
+            self.persist_at = cx.now + self.rtt.backed_off(self.persist_backoff);
         }
     }
 
@@ -51,6 +52,13 @@ impl Connection {
         if self.receiver.delayed_ack_at <= now {
             self.receiver.delayed_ack_at = Instant::MAX;
             self.receiver.ack_now = true;
+        }
+        if self.recovery.rack.reorder_at <= now {
+            self.on_reordering_timeout(cx);
+        }
+        if self.recovery.probe.at <= now {
+            // It puts the retransmission timer off.
+            self.on_probe_timeout(cx);
         }
         if self.retransmit_at <= now {
             self.on_retransmit_timeout(cx);
@@ -85,27 +93,22 @@ impl Connection {
         cx.stats.tcp_timeouts += 1;
         self.counters.timeouts += 1;
         self.rtt.back_off();
-        self.retransmit_at = cx.now + self.rtt.rto();
-        if let Some(limit) = cx.settings.user_timeout {
-            // It must be looked at when it ends, not at the next retransmission behind it.
-            self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
-        }
+        self.restart_retransmit_timer(cx);
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.syn_due = true;
             cx.stats.tcp_retransmits += 1;
             return;
         }
-        if !matches!(self.recovery, Recovery::Loss { .. }) {
-            self.congestion.on_rto(self.flight_size(), cx.now);
+        self.begin_loss_recovery(cx);
+    }
+
+    /// The retransmission timer runs for an RTO from now.
+    pub(crate) fn restart_retransmit_timer(&mut self, cx: &Context<'_>) {
+        self.retransmit_at = cx.now + self.rtt.rto();
+        if let Some(limit) = cx.settings.user_timeout.filter(|_| self.retries > 0) {
+            // It must be looked at when it ends, not at the next retransmission behind it.
+            self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
         }
-        self.recovery = Recovery::Loss { recover: self.nxt };
-        self.dup_acks = 0;
-        self.resend_due = false;
-        if self.retries > 1 {
-            // Twice in a row: the peer may have dropped what it acknowledged selectively.
-            self.board.forget_sacks();
-        }
-        self.board.mark_all_lost();
     }
 
     /// Whether the retransmissions have reached their limit (R2 of RFC 9293 §3.8.3) or the user
@@ -137,14 +140,14 @@ impl Connection {
         // For an orphan that is not enough: its data must get somewhere, or peers could make us keep
         // any amount of it for ever.
         if too_long
-            || (self.orphan && self.rtt.backoff() >= ORPHAN_RETRIES)
+            || (self.orphan && self.persist_backoff >= ORPHAN_RETRIES)
             || self.probes > cx.config.retries
         {
             self.terminate(Some(SocketError::TimedOut));
             return;
         }
-        self.rtt.back_off();
-        self.persist_at = cx.now + self.rtt.rto();
+        self.persist_backoff = self.persist_backoff.saturating_add(1);
+        self.persist_at = cx.now + self.rtt.backed_off(self.persist_backoff);
         if self.wnd > 0 {
             self.force_partial = true;
         } else {
@@ -190,6 +193,8 @@ impl Connection {
     /// Stops every timer.
     pub(crate) fn disarm(&mut self) {
         self.retransmit_at = Instant::MAX;
+        self.recovery.probe.at = Instant::MAX;
+        self.recovery.rack.reorder_at = Instant::MAX;
         self.receiver.delayed_ack_at = Instant::MAX;
         self.persist_at = Instant::MAX;
         self.keepalive_at = Instant::MAX;

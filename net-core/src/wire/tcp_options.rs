@@ -200,6 +200,17 @@ impl SackBlocks {
         self.as_slice().iter().copied()
     }
 
+    /// The first block, if it reports data that has arrived twice (RFC 2883 §4): it lies in front of
+    /// `ack`, which is the same segment's acknowledgement, or within the second.
+    #[must_use]
+    pub fn duplicate(&self, ack: SeqNum) -> Option<(SeqNum, SeqNum)> {
+        let &(left, right) = self.as_slice().first()?;
+        let within =
+            |&(start, end): &(SeqNum, SeqNum)| left.at_or_after(start) && right.at_or_before(end);
+        let twice = left.before(ack) || self.as_slice().get(1).is_some_and(within);
+        twice.then_some((left, right))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -213,7 +213,7 @@ impl Stack {
             return;
         };
         let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
-        let sent_at = embryo.sent_at;
+        let (sent_at, retries) = (embryo.sent_at, embryo.retries);
         let Some(socket) = self
             .sockets
             .tcp_mut(id)
@@ -236,7 +236,8 @@ impl Stack {
             self.stats.count_drop(DropReason::NoRoute);
             return;
         };
-        let connection = Connection::accepted(&facts, sent_at, &self.config.tcp, &settings, now);
+        let config = &self.config.tcp;
+        let connection = Connection::accepted(&facts, sent_at, retries, config, &settings, now);
         let mut child = TcpSocket::new(family, &self.config);
         child.settings = settings;
         child.local = Some(local);
