@@ -1,29 +1,48 @@
 //! Packets in bunches: what one round of the driver moves.
 
 use super::{RxPacket, TxPacket};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 use core::slice::IterMut;
 
-/// What can lie in a batch: something that can be made empty where it is.
+/// What lies in a batch: something that can be made empty where it is.
 trait Slot: Default {
+    type Packet;
+
     /// Drops what it holds, and keeps its room.
     fn reset(&mut self);
+
+    /// Takes the packet out and leaves an empty one.
+    fn take(&mut self) -> Self::Packet;
 }
 
 impl Slot for RxPacket {
+    type Packet = Self;
+
     fn reset(&mut self) {
         Self::reset(self);
     }
+
+    fn take(&mut self) -> Self {
+        mem::take(self)
+    }
 }
 
-impl Slot for TxPacket {
+impl Slot for Box<TxPacket> {
+    type Packet = TxPacket;
+
     fn reset(&mut self) {
-        Self::reset(self);
+        TxPacket::reset(self);
+    }
+
+    fn take(&mut self) -> TxPacket {
+        mem::take(&mut **self)
     }
 }
 
 macro_rules! batch {
-    ($(#[$doc:meta])* $name:ident, $packet:ty, $drain:ident) => {
+    ($(#[$doc:meta])* $name:ident, $packet:ty, $slot:ty, $drain:ident) => {
         $(#[$doc])*
         ///
         /// A packet is some hundred bytes large, so it is best built where it stays: the batch keeps
@@ -32,7 +51,7 @@ macro_rules! batch {
         #[derive(Debug, Default)]
         pub struct $name {
             /// Those behind `len` are empty.
-            slots: Vec<$packet>,
+            slots: Vec<$slot>,
             len: usize,
         }
 
@@ -50,7 +69,7 @@ macro_rules! batch {
             #[inline]
             pub fn slot(&mut self) -> &mut $packet {
                 if self.len == self.slots.len() {
-                    self.slots.push(<$packet>::default());
+                    self.slots.push(<$slot>::default());
                 }
                 self.len += 1;
                 &mut self.slots[self.len - 1]
@@ -75,18 +94,18 @@ macro_rules! batch {
 
             /// The packets, in order.
             #[must_use]
-            pub fn packets(&self) -> &[$packet] {
+            pub fn packets(&self) -> &[$slot] {
                 &self.slots[..self.len]
             }
 
             /// The packets, in order, to change or reorder.
-            pub fn packets_mut(&mut self) -> &mut [$packet] {
+            pub fn packets_mut(&mut self) -> &mut [$slot] {
                 &mut self.slots[..self.len]
             }
 
             /// Takes every packet out, in order, and keeps the room.
             pub fn drain(&mut self) -> $drain<'_> {
-                let len = core::mem::take(&mut self.len);
+                let len = mem::take(&mut self.len);
                 $drain(self.slots[..len].iter_mut())
             }
 
@@ -116,13 +135,13 @@ macro_rules! batch {
 
         /// The packets of a batch on their way out; those not taken are dropped with it.
         #[derive(Debug)]
-        pub struct $drain<'a>(IterMut<'a, $packet>);
+        pub struct $drain<'a>(IterMut<'a, $slot>);
 
         impl Iterator for $drain<'_> {
             type Item = $packet;
 
             fn next(&mut self) -> Option<$packet> {
-                self.0.next().map(core::mem::take)
+                self.0.next().map(Slot::take)
             }
 
             fn size_hint(&self) -> (usize, Option<usize>) {
@@ -144,11 +163,23 @@ batch!(
     /// Received packets on their way into the stack.
     RxBatch,
     RxPacket,
+    RxPacket,
     RxDrain
 );
 batch!(
     /// Packets on their way to a device.
     TxBatch,
     TxPacket,
+    Box<TxPacket>,
     TxDrain
 );
+
+impl TxBatch {
+    /// Adds the packet in `from` behind the others and leaves an empty one there.
+    pub(crate) fn exchange(&mut self, from: &mut Box<TxPacket>) {
+        self.slot();
+        if let Some(slot) = self.slots.get_mut(self.len - 1) {
+            mem::swap(slot, from);
+        }
+    }
+}

@@ -98,11 +98,18 @@ fn insert<A: Ord>(sorted: &mut Vec<(A, IfaceId)>, address: A, iface: IfaceId) {
     sorted.insert(at, (address, iface));
 }
 
+#[inline]
 fn has<A: Ord>(sorted: &[(A, IfaceId)], address: &A) -> bool {
+    if sorted.len() <= FEW {
+        return sorted.iter().any(|(other, _)| other == address);
+    }
     sorted
         .binary_search_by(|(other, _)| other.cmp(address))
         .is_ok()
 }
+
+/// So many addresses are found faster one by one.
+const FEW: usize = 8;
 
 /// Whether no packet may come from `source` over an interface that is not the loopback
 /// (RFC 1122 §3.2.1.3, RFC 4291 §2.7, RFC 6890). The stack's own addresses are checked apart.

@@ -2,7 +2,7 @@
 
 use super::Stack;
 use super::ingress::Arrival;
-use crate::buf::{RxPacket, TxPacket};
+use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta};
 use crate::stats::DropReason;
@@ -160,10 +160,8 @@ impl Stack {
         let path = self
             .route(cause.source, Some(cause.dest))
             .map_err(|_| DropReason::NoRoute)?;
-        let mut packet = TxPacket {
-            body,
-            ..TxPacket::default()
-        };
+        let mut packet = self.new_packet();
+        packet.body = body;
         let protocol = match cause.dest {
             IpAddr::V4(_) => {
                 icmpv4::emit(message, &mut packet.head);

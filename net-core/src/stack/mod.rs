@@ -29,6 +29,7 @@ use crate::seed::{Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A TCP/IP stack.
@@ -62,6 +63,9 @@ pub struct Stack {
     pub(crate) rng: Rng,
     /// Where a super-segment lies while it is cut.
     uncut: TxPacket,
+    /// Packets that have left, to be used again.
+    #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
+    spare: Vec<Box<TxPacket>>,
     /// The latest `now` of any call.
     pub(crate) clock: Instant,
 }
@@ -84,6 +88,7 @@ impl Stack {
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
             uncut: TxPacket::default(),
+            spare: Vec::new(),
             clock: now,
             config,
         }

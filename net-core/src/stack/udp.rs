@@ -39,10 +39,12 @@ impl UdpTables {
     /// The socket for a datagram: a connected one, else the most specifically bound one.
     fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<SocketId> {
         let key = FlowKey::new(local, remote);
-        self.flows
-            .get(&key)
-            .copied()
-            .or_else(|| self.ports.lookup(local, || self.flows.hash(&key)))
+        if !self.flows.is_empty()
+            && let Some(id) = self.flows.get(&key)
+        {
+            return Some(*id);
+        }
+        self.ports.lookup(local, || self.flows.hash(&key))
     }
 }
 

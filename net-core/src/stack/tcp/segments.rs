@@ -1,6 +1,5 @@
 //! A segment finds its connection, half-open connection, TIME_WAIT entry or listener.
 
-use crate::buf::TxPacket;
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
 use crate::socket::{FlowKey, SocketId};
@@ -121,7 +120,7 @@ impl Stack {
         };
         header.source_port = local.port();
         header.dest_port = remote.port();
-        let mut packet = TxPacket::default();
+        let mut packet = self.new_packet();
         header.emit(&mut packet.head);
         self.stats.tcp_out_segments += 1;
         let meta = IpMeta {
