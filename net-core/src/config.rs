@@ -67,8 +67,12 @@ pub struct TcpConfig {
     pub syn_ack_retries: u8,
     /// Retransmissions of the same data before the connection times out (RFC 9293 §3.8.3). 15.
     pub retries: u8,
-    /// How long an acknowledgement may wait for company (RFC 1122 §4.2.3.2). 40 ms.
+    /// How long the acknowledgement of a lone segment waits for company at least (RFC 1122
+    /// §4.2.3.2). 40 ms.
     pub delayed_ack: Duration,
+    /// How long at most, where the application answers what it reads or the path is long; below the
+    /// 500 ms of RFC 9293 MUST-58. 200 ms.
+    pub delayed_ack_max: Duration,
     /// How long TIME_WAIT lasts: 2 × MSL. 60 s.
     pub time_wait: Duration,
     /// How long a closed socket waits in FIN_WAIT_2 for the peer's FIN. 60 s.
@@ -166,6 +170,7 @@ impl Default for TcpConfig {
             syn_ack_retries: 5,
             retries: 15,
             delayed_ack: Duration::from_millis(40),
+            delayed_ack_max: Duration::from_millis(200),
             time_wait: Duration::from_secs(60),
             fin_wait_2: Duration::from_secs(60),
             keepalive_time: Duration::from_secs(7200),

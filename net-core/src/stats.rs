@@ -108,6 +108,9 @@ pub struct Stats {
     pub tcp_loss_probe_recoveries: u64,
     /// Retransmissions that were lost themselves, by round trip (`TCPLostRetransmit`).
     pub tcp_lost_retransmits: u64,
+    /// Segments that arrived twice, and were reported so where the peer takes that
+    /// (`TCPDSACKOldSent` and its like).
+    pub tcp_duplicates_received: u64,
     /// Segments that peers reported to have received twice (`TCPDSACKRecv`).
     pub tcp_duplicates_reported: u64,
     /// Recoveries that were spurious and have been undone (`TCPFullUndo` and its like).

@@ -229,6 +229,7 @@ impl Connection {
             notify: false,
             counters: Counters::default(),
         };
+        connection.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
         connection.settle_mss(facts.our_mss, config, settings);
         connection
     }
@@ -281,6 +282,7 @@ impl Connection {
         let our_mss = u32::from(self.our_mss);
         self.receiver = Receiver::new(facts.irs, settings.recv_buffer, receive_scale, our_mss);
         self.receiver.edge = self.receiver.nxt + initial_window(settings);
+        self.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
         self.last_ack_sent = self.receiver.nxt;
         self.wl1 = facts.irs;
         self.settle_mss(self.our_mss, config, settings);
@@ -389,7 +391,7 @@ impl Connection {
     pub(crate) fn apply(&mut self, settings: &TcpSettings, now: Instant) {
         self.receiver.buffer = settings.recv_buffer;
         self.arm_keepalive(settings, now);
-        if settings.quick_ack && self.receiver.delayed_ack_at != Instant::MAX {
+        if settings.quick_ack && self.receiver.delayed_ack.at != Instant::MAX {
             self.receiver.ack_now = true;
         }
         if let Some(limit) = settings.max_segment {

@@ -5,6 +5,7 @@
 use super::State;
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
+use super::delayed_ack::Timing;
 use super::ecn::Ecn;
 use super::receiver::Arrival;
 use super::recovery::Delivery;
@@ -196,7 +197,11 @@ impl Connection {
                 // RFC 5961 §4.2: whatever its sequence number.
                 return Err(self.challenge(cx));
             }
-            if segment.seq_len() > 0 || self.may_challenge(cx.now) {
+            if !segment.payload.is_empty() && end.at_or_before(nxt) {
+                cx.stats.tcp_duplicates_received += 1;
+                let behind = segment.seq + segment.payload.len();
+                self.receiver.report_duplicate((segment.seq, behind));
+            } else if segment.seq_len() > 0 || self.may_challenge(cx.now) {
                 self.receiver.ack_now = true;
             } else {
                 cx.stats.count_drop(DropReason::RateLimited);
@@ -346,12 +351,11 @@ impl Connection {
                 if self.read_closed {
                     self.receiver.drop_unread();
                 }
-                self.receiver
-                    .schedule_ack(cx.settings.quick_ack, cx.config.delayed_ack, cx.now);
+                self.schedule_ack(cx);
                 self.notify = true;
             }
             Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,
-            Arrival::Duplicate => {}
+            Arrival::Duplicate => cx.stats.tcp_duplicates_received += 1,
             Arrival::NoRoom => cx.stats.count_drop(DropReason::OutOfOrderFull),
         }
         if arrival != Arrival::InOrder && !self.sack {
@@ -360,6 +364,21 @@ impl Connection {
             self.receiver.duplicate_acks = self.receiver.duplicate_acks.saturating_add(count);
         }
         segment.seq = end;
+    }
+
+    /// In-order data has arrived: its acknowledgement leaves now or waits for company.
+    fn schedule_ack(&mut self, cx: &Context<'_>) {
+        let timing = Timing {
+            min: cx.config.delayed_ack,
+            max: cx.config.delayed_ack_max,
+            srtt: self.rtt.smoothed().unwrap_or_default(),
+            rto: self.rtt.rto(),
+        };
+        let receiver = &mut self.receiver;
+        receiver.ack_now |=
+            receiver
+                .delayed_ack
+                .decide(receiver.peer_mss, cx.settings.quick_ack, &timing, cx.now);
     }
 
     /// Eighth, check the FIN bit.

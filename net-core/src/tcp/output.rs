@@ -4,7 +4,7 @@ use super::connection::{Connection, Context, initial_window};
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::time::{Duration, Instant};
-use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
 
 /// Largest IP packet; a super-segment stays below it with all its headers.
 const MAX_PACKET: u32 = 65_535;
@@ -50,7 +50,8 @@ impl Connection {
         let fin_due = self.fin_queued && !self.fin_sent;
         !over
             && (due
-                || self.receiver.duplicate_acks > 0
+                || self.receiver.owes_bare_acks()
+                || self.sack && self.receiver.islands.has_news()
                 || self.board.lost() > 0
                 || self.recovery.probe.due
                 || fin_due
@@ -91,7 +92,7 @@ impl Connection {
             }
             _ => {}
         }
-        if self.receiver.duplicate_acks > 0 {
+        if self.receiver.owes_bare_acks() {
             return Some(Next::Ack);
         }
         if self.recovery.probe.due
@@ -102,7 +103,13 @@ impl Connection {
         self.next_retransmit()
             .or_else(|| self.next_data(cx))
             .or_else(|| self.probe_due.then_some(Next::Probe))
-            .or_else(|| self.receiver.ack_now.then_some(Next::Ack))
+            .or_else(|| self.owes_ack().then_some(Next::Ack))
+    }
+
+    /// Whether an acknowledgement is due: for what has arrived, or because not all of it has been
+    /// told of.
+    fn owes_ack(&self) -> bool {
+        self.receiver.ack_now || self.sack && self.receiver.islands.has_news()
     }
 
     pub(super) fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
@@ -160,7 +167,7 @@ impl Connection {
     /// Payload of a full segment sent now: the MSS, less the SACK blocks that the segment carries
     /// while data is missing on the other direction (RFC 6691 §3 on options and the MSS).
     pub(crate) fn segment_size(&self) -> u32 {
-        let blocks = self.receiver.hole_count().min(self.sack_room());
+        let blocks = self.receiver.islands.count().min(self.sack_room());
         let options = if self.sack && blocks > 0 {
             4 + 8 * blocks
         } else {
@@ -281,7 +288,7 @@ impl Connection {
             self.cork_at = Instant::MAX;
         }
         self.force_partial = false;
-        self.receiver.enter_ping_pong();
+        self.receiver.delayed_ack.on_data_sent(cx.now);
         let half = cx.settings.notsent_lowat / 2;
         let unsent = self.unsent_len();
         if unsent <= half && unsent + got as usize > half {
@@ -373,7 +380,16 @@ impl Connection {
     fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         cx.stats.tcp_out_segments += 1;
         let repeat = self.receiver.duplicate_acks.saturating_sub(1);
-        let header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
+        let mut header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
+        if let Some((left, right)) = self.receiver.duplicates.pop() {
+            // RFC 2883 §4: it comes first.
+            let mut sack = SackBlocks::default();
+            sack.push(left, right);
+            for (left, right) in self.receiver.islands.tell(self.sack_room() - 1).iter() {
+                sack.push(left, right);
+            }
+            header.options.sack = sack;
+        }
         self.on_ack_sent();
         self.receiver.duplicate_acks = repeat;
         header.emit(&mut out.head);
@@ -400,8 +416,8 @@ impl Connection {
             timestamps,
             ..TcpOptions::default()
         };
-        if self.sack && self.receiver.has_holes() {
-            options.sack = self.receiver.sack_blocks(room);
+        if self.sack && self.receiver.duplicates.is_empty() && !self.receiver.islands.is_empty() {
+            options.sack = self.receiver.islands.tell(room);
         }
         let flags = if self.ecn.echo {
             flags | TcpFlags::ECE

@@ -16,7 +16,7 @@ impl Connection {
         self.retransmit_at
             .min(self.recovery.probe.at)
             .min(self.recovery.rack.reorder_at)
-            .min(self.receiver.delayed_ack_at)
+            .min(self.receiver.delayed_ack.at)
             .min(self.persist_at)
             .min(self.keepalive_at)
             .min(self.cork_at)
@@ -49,8 +49,9 @@ impl Connection {
     /// Runs every timer that is due. Afterwards the connection may want to send, or be closed.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
-        if self.receiver.delayed_ack_at <= now {
-            self.receiver.delayed_ack_at = Instant::MAX;
+        if self.receiver.delayed_ack.at <= now {
+            let (min, rto) = (cx.config.delayed_ack, self.rtt.rto());
+            self.receiver.delayed_ack.on_timeout(min, rto);
             self.receiver.ack_now = true;
         }
         if self.recovery.rack.reorder_at <= now {
@@ -195,7 +196,7 @@ impl Connection {
         self.retransmit_at = Instant::MAX;
         self.recovery.probe.at = Instant::MAX;
         self.recovery.rack.reorder_at = Instant::MAX;
-        self.receiver.delayed_ack_at = Instant::MAX;
+        self.receiver.delayed_ack.at = Instant::MAX;
         self.persist_at = Instant::MAX;
         self.keepalive_at = Instant::MAX;
         self.cork_at = Instant::MAX;

@@ -8,6 +8,8 @@ mod accept;
 mod app;
 mod close;
 mod data;
+mod delayed_ack;
+mod dsack;
 mod eifel;
 mod frto;
 mod fuzz;
