@@ -77,6 +77,14 @@ pub struct TcpConfig {
     pub time_wait: Duration,
     /// How long a closed socket waits in FIN_WAIT_2 for the peer's FIN. 60 s.
     pub fin_wait_2: Duration,
+    /// Connections that deliver what is left although their sockets are closed; one more is reset
+    /// (`tcp_max_orphans`). 65536.
+    pub max_orphans: usize,
+    /// Challenge ACKs, and answers to bare ACKs from outside the window, that one connection may
+    /// send at once (RFC 5961 §7). 10.
+    pub challenge_acks: u32,
+    /// The time in which one more may be sent. 500 ms.
+    pub challenge_interval: Duration,
     /// Idle time before the first keepalive probe, on sockets that ask for them. 2 h.
     pub keepalive_time: Duration,
     /// Time between keepalive probes. 75 s.
@@ -173,6 +181,9 @@ impl Default for TcpConfig {
             delayed_ack_max: Duration::from_millis(200),
             time_wait: Duration::from_secs(60),
             fin_wait_2: Duration::from_secs(60),
+            max_orphans: 65536,
+            challenge_acks: 10,
+            challenge_interval: Duration::from_millis(500),
             keepalive_time: Duration::from_secs(7200),
             keepalive_interval: Duration::from_secs(75),
             keepalive_probes: 9,

@@ -127,6 +127,8 @@ pub struct Stats {
     pub tcp_resets_received: u64,
     /// RSTs sent (`OutRsts`).
     pub tcp_resets_sent: u64,
+    /// Closed connections that were reset because there were too many of them.
+    pub tcp_orphans_reset: u64,
     /// Challenge ACKs sent (`TCPChallengeACK`).
     pub tcp_challenge_acks: u64,
     /// Segments that arrived out of order and were kept (`TCPOFOQueue`).

@@ -31,10 +31,6 @@ pub(crate) enum Disposition {
 /// A timestamp is valid for 24 days (RFC 7323 §5.5).
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
 
-/// One challenge ACK comes up in this time, and this many may be saved up.
-const CHALLENGE_INTERVAL: Duration = Duration::from_millis(50);
-const CHALLENGE_BURST: u32 = 10;
-
 /// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
 pub(crate) const fn default_mss(v6: bool) -> u16 {
     if v6 { 1220 } else { 536 }
@@ -175,7 +171,7 @@ impl Connection {
             let older = value.wrapping_sub(recent).cast_signed() < 0;
             let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
             if older && known && !reset {
-                self.receiver.ack_now |= segment.seq_len() > 0 || self.may_challenge(cx.now);
+                self.receiver.ack_now |= segment.seq_len() > 0 || self.may_challenge(cx);
                 return Err(self.refuse(DropReason::Paws, cx));
             }
         }
@@ -201,7 +197,7 @@ impl Connection {
                 cx.stats.tcp_duplicates_received += 1;
                 let behind = segment.seq + segment.payload.len();
                 self.receiver.report_duplicate((segment.seq, behind));
-            } else if segment.seq_len() > 0 || self.may_challenge(cx.now) {
+            } else if segment.seq_len() > 0 || self.may_challenge(cx) {
                 self.receiver.ack_now = true;
             } else {
                 cx.stats.count_drop(DropReason::RateLimited);
@@ -441,12 +437,13 @@ impl Connection {
         }
     }
 
-    /// Whether this connection may send another challenge ACK: ten at once, twenty a second. The
-    /// limit is the connection's own, so that what one peer provokes tells and takes nothing from
-    /// another (against RFC 5961 §7's side channel).
-    fn may_challenge(&mut self, now: Instant) -> bool {
-        let full_at = self.challenges_full_at.max(now) + CHALLENGE_INTERVAL;
-        let granted = full_at.saturating_since(now) <= CHALLENGE_INTERVAL * CHALLENGE_BURST;
+    /// Whether this connection may send another challenge ACK (RFC 5961 §7). The limit is the
+    /// connection's own, so that what one peer provokes tells and takes nothing from another
+    /// (against that section's side channel).
+    fn may_challenge(&mut self, cx: &Context<'_>) -> bool {
+        let (interval, burst) = (cx.config.challenge_interval, cx.config.challenge_acks);
+        let full_at = self.challenges_full_at.max(cx.now) + interval;
+        let granted = full_at.saturating_since(cx.now) <= interval.saturating_mul(burst);
         if granted {
             self.challenges_full_at = full_at;
         }
@@ -466,7 +463,7 @@ impl Connection {
     }
 
     fn challenge_uncounted(&mut self, cx: &mut Context<'_>) -> Disposition {
-        if self.may_challenge(cx.now) {
+        if self.may_challenge(cx) {
             cx.stats.tcp_challenge_acks += 1;
             self.receiver.ack_now = true;
         } else {

@@ -219,6 +219,27 @@ fn an_orphan_leaves_fin_wait_2_after_a_minute() {
     peer.expects(tcp().flags(RST));
 }
 
+/// `max_orphans`: one more than that is reset, and places become free again.
+#[test]
+fn orphans_are_bounded() {
+    let mut peer = Peer::with(|config| config.tcp.max_orphans = 2);
+    let mut reset = 0;
+    for port in 1..=4 {
+        peer.remote.set_port(port);
+        (peer.nxt, peer.rcv, peer.written) = (0, 0, 0);
+        peer.handshake(syn());
+        peer.closes();
+        while let Some(seen) = peer.sent.pop_front() {
+            reset += u32::from(seen.header.flags.contains(RST));
+        }
+    }
+    assert_eq!(reset, 2);
+    assert_eq!(peer.stack.stats().tcp_orphans_reset, 2);
+    assert_eq!(peer.stack.sockets(), 3);
+    peer.waits(secs(600));
+    assert_eq!((peer.stack.sockets(), peer.stack.tcp.orphans), (1, 0));
+}
+
 #[test]
 fn an_orphan_without_answer_is_given_up() {
     let mut peer = Peer::established();
