@@ -38,6 +38,11 @@ pub struct TcpConfig {
     pub ecn: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
+    /// Segments by which one acknowledgement may widen the window in slow start: L of RFC 3465,
+    /// which allows 2; 0: by as many as it acknowledges. A receiver that merges segments
+    /// acknowledges dozens at once, and with a limit the window would grow by so many bytes a round
+    /// trip where it ought to double. 0.
+    pub abc_limit: u32,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
     /// Receive buffer of new sockets in bytes; what is advertised, not what is allocated. 4 MiB.
@@ -164,6 +169,7 @@ impl Default for TcpConfig {
             window_scaling: true,
             ecn: false,
             initial_window: 10,
+            abc_limit: 0,
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,

@@ -205,6 +205,7 @@ impl Connection {
         let widens = ack.advances() || self.recovery.rack.reordering_seen;
         let sample = AckSample {
             acked: ack.delivered,
+            slow_start: ack.delivered.min(self.slow_start_limit(cx)),
             lost,
             delivered: self.board.delivered(),
             rate: self.board.rate.sample(delivery, rtt_min),
@@ -215,6 +216,19 @@ impl Connection {
             in_recovery,
         };
         self.congestion.on_ack(&sample, cx.now);
+    }
+
+    /// L of RFC 3465 §2.3: how much one acknowledgement may widen the window in slow start.
+    fn slow_start_limit(&self, cx: &Context<'_>) -> u32 {
+        if self.recovery.phase == Phase::Loss && !self.sack {
+            // What it covers may have arrived before the timeout; that it says so now does not mean
+            // that it has just left the network.
+            return self.mss;
+        }
+        match cx.config.abc_limit {
+            0 => u32::MAX,
+            limit => self.mss.saturating_mul(limit),
+        }
     }
 
     /// Whether the window was put to use, so that an acknowledgement may widen it (RFC 7661's

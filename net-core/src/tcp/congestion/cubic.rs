@@ -119,7 +119,8 @@ impl CongestionControl for Cubic {
             return;
         }
         if self.curve.cwnd < self.curve.ssthresh {
-            self.curve.cwnd += sample.acked.min(self.curve.ssthresh - self.curve.cwnd);
+            let room = self.curve.ssthresh - self.curve.cwnd;
+            self.curve.cwnd += sample.slow_start.min(room);
             return;
         }
         let start = self

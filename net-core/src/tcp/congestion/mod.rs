@@ -16,6 +16,8 @@ pub use reno::Reno;
 pub struct AckSample {
     /// Bytes newly acknowledged, cumulatively or selectively.
     pub acked: u32,
+    /// Bytes of those that slow start may count (RFC 3465 §2.2).
+    pub slow_start: u32,
     /// Bytes newly considered lost.
     pub lost: u32,
     /// Bytes delivered over the connection's life.

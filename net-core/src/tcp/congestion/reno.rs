@@ -43,9 +43,9 @@ impl CongestionControl for Reno {
         let mut acked = sample.acked;
         if self.cwnd < self.ssthresh {
             let room = self.ssthresh - self.cwnd;
-            let growth = acked.min(room);
+            let growth = sample.slow_start.min(room);
             self.cwnd += growth;
-            acked -= growth;
+            acked = acked.saturating_sub(growth);
         }
         if self.cwnd >= self.ssthresh && acked > 0 {
             self.acked = self.acked.saturating_add(acked);

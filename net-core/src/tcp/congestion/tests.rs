@@ -8,6 +8,7 @@ const MSS: u32 = 1000;
 fn ack(bytes: u32) -> AckSample {
     AckSample {
         acked: bytes,
+        slow_start: bytes,
         rtt: Some(Duration::from_millis(100)),
         window_used: true,
         ..AckSample::default()

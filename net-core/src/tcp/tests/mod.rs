@@ -17,6 +17,7 @@ mod handshake;
 mod icmp;
 mod limits;
 mod memory;
+mod misbehaving;
 mod nagle;
 mod newreno;
 mod peer;

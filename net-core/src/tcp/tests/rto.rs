@@ -174,3 +174,14 @@ fn a_connection_without_answer_says_so() {
     peer.waits(secs(60));
     assert_eq!(peer.error(), Some(SocketError::TimedOut));
 }
+
+/// RFC 3465 §2.3: after a timeout an acknowledgement widens the window by one segment, however much
+/// it covers, where it is not known what of that has just arrived.
+#[test]
+fn after_a_timeout_an_acknowledgement_counts_for_one_segment() {
+    let mut peer = ten_in_flight();
+    peer.expects_after(ms(200), tcp().seq(1).data(1460));
+    // Segments 1 to 5 had arrived before.
+    peer.sends(tcp().ack(at(6)));
+    assert_eq!(peer.info().cwnd, 2 * 1460);
+}
