@@ -96,6 +96,13 @@ pub struct TcpConfig {
     pub keepalive_interval: Duration,
     /// Unanswered keepalive probes before the connection times out. 9.
     pub keepalive_probes: u8,
+    /// Tell peers the user timeouts of our sockets, and follow theirs on sockets without (RFC 5482's
+    /// ENABLED). Off.
+    pub user_timeout_option: bool,
+    /// The shortest timeout that a peer's option can ask for (RFC 5482's L_LIMIT). 100 s.
+    pub user_timeout_min: Duration,
+    /// The longest (U_LIMIT). 1 h.
+    pub user_timeout_max: Duration,
     /// Smallest segment size that a peer can make us use (against tiny-MSS attacks). 48.
     pub min_segment: u16,
     /// How losses are detected and repaired.
@@ -193,6 +200,9 @@ impl Default for TcpConfig {
             keepalive_time: Duration::from_secs(7200),
             keepalive_interval: Duration::from_secs(75),
             keepalive_probes: 9,
+            user_timeout_option: false,
+            user_timeout_min: Duration::from_secs(100),
+            user_timeout_max: Duration::from_secs(3600),
             min_segment: 48,
             recovery: RecoveryConfig::default(),
         }

@@ -12,6 +12,7 @@ use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
 use super::send_queue::SendQueue;
+use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::config::TcpConfig;
@@ -95,6 +96,7 @@ pub(crate) struct Connection {
     pub(crate) cork_at: Instant,
     /// When a closed socket is given up: FIN_WAIT_2 timeout or linger.
     pub(crate) give_up_at: Instant,
+    pub(crate) user_timeouts: UserTimeouts,
     /// When the peer was last heard.
     pub(crate) heard_at: Instant,
     /// When the oldest unacknowledged byte was first waiting for its acknowledgement.
@@ -222,6 +224,7 @@ impl Connection {
             keepalive_at: Instant::MAX,
             cork_at: Instant::MAX,
             give_up_at: Instant::MAX,
+            user_timeouts: UserTimeouts::default(),
             heard_at: now,
             waiting_since: now,
             error: None,
@@ -388,9 +391,12 @@ impl Connection {
     }
 
     /// Options have changed.
-    pub(crate) fn apply(&mut self, settings: &TcpSettings, now: Instant) {
+    pub(crate) fn apply(&mut self, config: &TcpConfig, settings: &TcpSettings, now: Instant) {
         self.receiver.buffer = settings.recv_buffer;
         self.arm_keepalive(settings, now);
+        if self.state.is_synchronised() {
+            self.user_timeouts.announce(config, settings);
+        }
         if settings.quick_ack && self.receiver.delayed_ack.at != Instant::MAX {
             self.receiver.ack_now = true;
         }
@@ -407,7 +413,7 @@ impl Connection {
     }
 
     /// The handshake is complete.
-    pub(crate) fn establish(&mut self, settings: &TcpSettings, now: Instant) {
+    pub(crate) fn establish(&mut self, config: &TcpConfig, settings: &TcpSettings, now: Instant) {
         self.state = if self.fin_queued {
             State::FinWait1
         } else {
@@ -415,6 +421,7 @@ impl Connection {
         };
         self.retries = 0;
         self.notify = true;
+        self.user_timeouts.announce(config, settings);
         self.arm_keepalive(settings, now);
     }
 

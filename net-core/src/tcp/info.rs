@@ -78,6 +78,8 @@ pub struct TcpInfo {
     pub sack: bool,
     /// Timestamps are in use.
     pub timestamps: bool,
+    /// The user timeout that the peer told last (RFC 5482).
+    pub peer_user_timeout: Option<Duration>,
     /// Our and the peer's window shift.
     pub window_scale: (u8, u8),
 }
@@ -118,6 +120,7 @@ impl Connection {
             reordering_window: self.reordering_window(),
             sack: self.sack,
             timestamps: self.ts_recent.is_some(),
+            peer_user_timeout: self.user_timeouts.remote,
             window_scale: (self.receiver.scale, self.scale),
         }
     }

@@ -94,7 +94,7 @@ impl Connection {
             self.max_wnd = self.wnd;
             self.wl2 = segment.ack;
             self.acknowledge_syn(segment, cx);
-            self.establish(cx.settings, cx.now);
+            self.establish(cx.config, cx.settings, cx.now);
             cx.stats.tcp_active_opens += 1;
         } else {
             // Simultaneous open: answer with SYN, ACK.
@@ -260,7 +260,7 @@ impl Connection {
             }
             self.syn_due = false;
             self.acknowledge_syn(segment, cx);
-            self.establish(cx.settings, cx.now);
+            self.establish(cx.config, cx.settings, cx.now);
             self.wl1 = segment.seq - 1;
         }
         // RFC 5961 §5.2: neither of what was never sent nor older than any window.
@@ -272,6 +272,7 @@ impl Connection {
         self.heard_at = cx.now;
         self.probes = 0;
         self.update_ts_recent(segment, cx);
+        self.hear_user_timeout(segment, cx);
         self.handle_ack(segment, cx);
         if self.wnd == 0 && !self.orphan {
             // RFC 9293 MUST-37: a peer that has shut its window over data in flight, but answers,

@@ -33,6 +33,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod user_timeout;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;

@@ -50,7 +50,7 @@ impl Connection {
         let fin_due = self.fin_queued && !self.fin_sent;
         !over
             && (due
-                || self.receiver.owes_bare_acks()
+                || self.owes_bare_acks()
                 || self.sack && self.receiver.islands.has_news()
                 || self.board.lost() > 0
                 || self.recovery.probe.due
@@ -92,7 +92,7 @@ impl Connection {
             }
             _ => {}
         }
-        if self.receiver.owes_bare_acks() {
+        if self.owes_bare_acks() {
             return Some(Next::Ack);
         }
         if self.recovery.probe.due
@@ -104,6 +104,11 @@ impl Connection {
             .or_else(|| self.next_data(cx))
             .or_else(|| self.probe_due.then_some(Next::Probe))
             .or_else(|| self.owes_ack().then_some(Next::Ack))
+    }
+
+    /// Whether there are acknowledgements to send whose options leave no room for data.
+    const fn owes_bare_acks(&self) -> bool {
+        self.receiver.owes_bare_acks() || self.user_timeouts.due.is_some()
     }
 
     /// Whether an acknowledgement is due: for what has arrived, or because not all of it has been
@@ -381,6 +386,7 @@ impl Connection {
         cx.stats.tcp_out_segments += 1;
         let repeat = self.receiver.duplicate_acks.saturating_sub(1);
         let mut header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
+        header.options.user_timeout = self.user_timeouts.due.take();
         if let Some((left, right)) = self.receiver.duplicates.pop() {
             // RFC 2883 §4: it comes first.
             let mut sack = SackBlocks::default();

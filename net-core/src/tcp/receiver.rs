@@ -245,7 +245,7 @@ impl Receiver {
     }
 
     /// Whether acknowledgements are to be sent that data cannot carry.
-    pub(crate) fn owes_bare_acks(&self) -> bool {
+    pub(crate) const fn owes_bare_acks(&self) -> bool {
         self.duplicate_acks > 0 || !self.duplicates.is_empty()
     }
 

@@ -106,7 +106,7 @@ impl Connection {
     /// The retransmission timer runs for an RTO from now.
     pub(crate) fn restart_retransmit_timer(&mut self, cx: &Context<'_>) {
         self.retransmit_at = cx.now + self.rtt.rto();
-        if let Some(limit) = cx.settings.user_timeout.filter(|_| self.retries > 0) {
+        if let Some(limit) = self.user_timeout(cx).filter(|_| self.retries > 0) {
             // It must be looked at when it ends, not at the next retransmission behind it.
             self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
         }
@@ -115,9 +115,7 @@ impl Connection {
     /// Whether the retransmissions have reached their limit (R2 of RFC 9293 §3.8.3) or the user
     /// timeout (RFC 5482).
     fn gives_up(&self, cx: &Context<'_>) -> bool {
-        if let Some(limit) = cx.settings.user_timeout
-            && cx.now.saturating_since(self.waiting_since) >= limit
-        {
+        if self.has_waited_too_long(self.waiting_since, cx) {
             return true;
         }
         let limit = match self.state {
@@ -132,11 +130,7 @@ impl Connection {
     /// The window is closed, or too small for a segment (RFC 9293 §3.8.6.1).
     fn on_persist(&mut self, cx: &mut Context<'_>) {
         self.probes = self.probes.saturating_add(1);
-        let stalled = cx.now.saturating_since(self.stalled_since);
-        let too_long = cx
-            .settings
-            .user_timeout
-            .is_some_and(|limit| stalled >= limit);
+        let too_long = self.has_waited_too_long(self.stalled_since, cx);
         // A peer that answers, however long its window is closed, keeps the count of probes at zero.
         // For an orphan that is not enough: its data must get somewhere, or peers could make us keep
         // any amount of it for ever.
@@ -173,11 +167,16 @@ impl Connection {
             self.keepalive_at = cx.now + settings.keepalive_interval;
             return;
         }
-        if self.probes >= settings.keepalive_probes {
+        let dead = match self.user_timeout(cx) {
+            // RFC 5482 §4.2: not before the user timeout.
+            Some(_) => self.probes > 0 && self.has_waited_too_long(self.heard_at, cx),
+            None => self.probes >= settings.keepalive_probes,
+        };
+        if dead {
             self.terminate(Some(SocketError::TimedOut));
             return;
         }
-        self.probes += 1;
+        self.probes = self.probes.saturating_add(1);
         self.probe_due = true;
         self.keepalive_at = cx.now + settings.keepalive_interval;
     }

@@ -31,6 +31,7 @@ mod time_wait;
 mod timers;
 mod timestamps;
 mod tlp;
+mod user_timeout;
 mod window;
 
 use core::time::Duration;
