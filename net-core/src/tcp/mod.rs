@@ -15,6 +15,7 @@ mod info;
 pub(crate) mod input;
 mod islands;
 pub(crate) mod isn;
+pub(crate) mod open;
 pub(crate) mod output;
 mod receiver;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a connection sends next, and the segment for it.
 
-use super::connection::{Connection, Context, initial_window};
+use super::connection::{Connection, Context};
+use super::open::initial_window;
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::time::{Duration, Instant};
