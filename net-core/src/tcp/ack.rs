@@ -12,6 +12,17 @@ use crate::wire::TcpFlags;
 impl Connection {
     /// Takes in the ACK of a segment that has passed the checks in front of it.
     pub(crate) fn handle_ack(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        if self.una == self.nxt
+            && segment.options.sack.is_empty()
+            && self.recovery.probe.end.is_none()
+        {
+            // Nothing is outstanding: a peer that sends data repeats its acknowledgement.
+            self.update_window(segment);
+            if self.ecn.on_ack(segment, self.nxt) {
+                self.congestion.on_ecn(0, cx.now);
+            }
+            return;
+        }
         let prior_in_flight = self.in_flight();
         let mut delivery = Delivery::new(self.retransmission_test(segment), cx.now);
         let ack = self.take_ack(segment, &mut delivery, cx);
