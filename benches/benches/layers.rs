@@ -64,7 +64,7 @@ fn offloads(c: &mut Criterion) {
         let mut out = TxBatch::default();
         group.bench_function(name, |b| {
             b.iter(|| {
-                gso::segment(packet.clone(), tx_checksum, &mut out).expect("well formed");
+                gso::segment(&packet, tx_checksum, &mut out).expect("well formed");
                 out.clear();
             });
         });
@@ -195,7 +195,7 @@ fn segment(length: usize) -> TxPacket {
 /// The segments of a super-segment as a device without offloads delivers them.
 fn arrived() -> RxBatch {
     let mut cut = TxBatch::default();
-    gso::segment(segment(SUPER), false, &mut cut).expect("well formed");
+    gso::segment(&segment(SUPER), false, &mut cut).expect("well formed");
     let mut batch = RxBatch::with_capacity(cut.len());
     for packet in cut.drain() {
         batch.push(RxPacket {

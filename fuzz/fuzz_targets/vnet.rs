@@ -42,7 +42,7 @@ fn cut(frame: &[u8], split: usize, offload: vnet::Offload) {
     packet.meta.checksum = offload.checksum;
     packet.meta.gso = offload.gso;
     let mut out = TxBatch::default();
-    if gso::segment(packet, false, &mut out).is_ok()
+    if gso::segment(&packet, false, &mut out).is_ok()
         && let Some(gso) = offload.gso
     {
         let sent: usize = out.packets().iter().map(TxPacket::body_len).sum();

@@ -17,7 +17,6 @@ const CAPACITY: usize = 128;
 /// head.prepend(2).copy_from_slice(b"ip");
 /// assert_eq!(&head[..], b"ipcp");
 /// ```
-#[derive(Clone)]
 pub struct HeadBuf {
     bytes: [u8; CAPACITY],
     start: u8,
@@ -45,6 +44,14 @@ impl HeadBuf {
         &mut self.bytes[start..end]
     }
 
+    /// Takes all headers off.
+    pub const fn clear(&mut self) {
+        #[expect(clippy::cast_possible_truncation, reason = "CAPACITY is 128")]
+        {
+            self.start = CAPACITY as u8;
+        }
+    }
+
     /// Takes `len` bytes off the front.
     ///
     /// # Panics
@@ -52,6 +59,21 @@ impl HeadBuf {
     pub fn strip(&mut self, len: usize) {
         assert!(len <= self.len(), "strips only what was prepended");
         self.start += u8::try_from(len).expect("at most 128");
+    }
+}
+
+impl Clone for HeadBuf {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new();
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Copies the headers alone, not the room in front of them.
+    fn clone_from(&mut self, other: &Self) {
+        self.start = other.start;
+        let start = usize::from(other.start);
+        self.bytes[start..].copy_from_slice(&other.bytes[start..]);
     }
 }
 

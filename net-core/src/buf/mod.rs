@@ -12,7 +12,8 @@ mod recv_queue;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{RxBatch, TxBatch};
+pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
 pub use head::HeadBuf;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
 pub use recv_queue::RecvQueue;
+pub(crate) use recv_queue::is_wasteful;

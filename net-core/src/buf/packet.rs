@@ -66,6 +66,9 @@ pub struct RxMeta {
     pub pins: u32,
 }
 
+/// Frames up to this size stay with an emptied packet.
+const KEPT_FRAME: usize = 2048;
+
 /// A received packet: it starts at the IP header.
 #[derive(Debug, Default)]
 pub struct RxPacket {
@@ -92,15 +95,35 @@ impl RxPacket {
         }
     }
 
+    /// Drops everything that it holds, and keeps the room: that for pieces, and up to 2 KiB of the
+    /// frame's memory if nobody took it.
+    pub fn reset(&mut self) {
+        if self.frame.capacity() <= KEPT_FRAME {
+            self.frame.clear();
+        } else {
+            self.frame = BytesMut::new();
+        }
+        self.frags.clear();
+        self.meta = RxMeta::default();
+    }
+
     /// Length in bytes from the IP header to the end.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.frame.len()
-            + self
-                .frags
-                .iter()
-                .map(|piece| piece.bytes.len())
-                .sum::<usize>()
+        let frags = self.frags.iter().map(|piece| piece.bytes.len());
+        self.frame.len() + frags.sum::<usize>()
+    }
+
+    /// Keeps the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.frame.truncate(len);
+        let mut left = len - self.frame.len();
+        self.frags.retain(|piece| {
+            let part = piece.bytes.len().min(left);
+            piece.bytes.truncate(part);
+            left -= part;
+            part > 0
+        });
     }
 
     /// Whether it has no byte at all.
@@ -135,6 +158,13 @@ pub struct TxPacket {
 }
 
 impl TxPacket {
+    /// Drops everything that it holds, and keeps the room for pieces.
+    pub fn reset(&mut self) {
+        self.head.clear();
+        self.body.clear();
+        self.meta = TxMeta::default();
+    }
+
     /// Length in bytes of headers and payload.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::Chunk;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// A piece that pins more than `2 × payload + SLACK` bytes of memory is copied out.
 const SLACK: usize = 256;
@@ -60,21 +60,38 @@ impl RecvQueue {
             return;
         }
         self.len += len;
-        if chunk.pins as usize > 2 * len + SLACK {
-            if self.tail.capacity() == 0 {
-                self.tail.reserve(len.max(SLACK));
-            } else if self.tail_start > self.tail.len() / 2
-                && self.tail.len() + len > self.tail.capacity()
-            {
-                self.tail.drain(..self.tail_start);
-                self.tail_start = 0;
-            }
-            self.tail.extend_from_slice(&chunk.bytes);
+        if is_wasteful(len, chunk.pins) {
+            self.copy_in(&chunk.bytes);
         } else {
             self.close_tail();
             self.pieces_pin += chunk.pins as usize;
             self.pieces.push_back(chunk);
         }
+    }
+
+    /// Puts the bytes of `frame`, which holds `pins` bytes of memory alive, behind what is there,
+    /// and empties it; it keeps its memory if they were copied.
+    pub(crate) fn push_frame(&mut self, frame: &mut BytesMut, pins: u32) {
+        if is_wasteful(frame.len(), pins) {
+            self.len += frame.len();
+            self.copy_in(frame);
+            frame.clear();
+        } else {
+            let bytes = core::mem::take(frame).freeze();
+            self.push(Chunk { bytes, pins });
+        }
+    }
+
+    fn copy_in(&mut self, bytes: &[u8]) {
+        if self.tail.capacity() == 0 {
+            self.tail.reserve(bytes.len().max(SLACK));
+        } else if self.tail_start > self.tail.len() / 2
+            && self.tail.len() + bytes.len() > self.tail.capacity()
+        {
+            self.tail.drain(..self.tail_start);
+            self.tail_start = 0;
+        }
+        self.tail.extend_from_slice(bytes);
     }
 
     /// Moves everything from `other` behind what is there; a swap where this queue is empty.
@@ -202,4 +219,9 @@ impl RecvQueue {
             self.pieces.push_back(Chunk { bytes, pins });
         }
     }
+}
+
+/// Whether a piece of `len` bytes keeps so much memory alive that it is better copied out.
+pub(crate) const fn is_wasteful(len: usize, pins: u32) -> bool {
+    pins as usize > 2 * len + SLACK
 }

@@ -1,6 +1,6 @@
 //! The packet that an ICMP error quotes: making the quotation, and reading it.
 
-use crate::buf::{Checksum, Chunk, RxPacket};
+use crate::buf::{Checksum, RxPacket};
 use crate::wire::checksum::Sum;
 use crate::wire::transport::QuotedPorts;
 use crate::wire::{IpHeader, icmp};
@@ -58,20 +58,17 @@ impl Quoted {
 }
 
 /// The first `max` bytes of a received packet, to be quoted: slices of its buffers.
-pub(crate) fn quote(mut packet: RxPacket, max: usize) -> SmallVec<[Bytes; 8]> {
-    complete_checksum(&mut packet);
+pub(crate) fn quote(packet: &mut RxPacket, max: usize) -> SmallVec<[Bytes; 8]> {
+    complete_checksum(packet);
     let mut left = max;
-    let first = Chunk {
-        bytes: packet.frame.freeze(),
-        pins: 0,
-    };
+    let first = core::mem::take(&mut packet.frame).freeze();
     core::iter::once(first)
-        .chain(packet.frags)
+        .chain(packet.frags.drain(..).map(|piece| piece.bytes))
         .take(8)
-        .map_while(|mut piece| {
-            piece.bytes.truncate(left);
-            left -= piece.bytes.len();
-            (!piece.bytes.is_empty()).then_some(piece.bytes)
+        .map_while(|mut bytes| {
+            bytes.truncate(left);
+            left -= bytes.len();
+            (!bytes.is_empty()).then_some(bytes)
         })
         .collect()
 }

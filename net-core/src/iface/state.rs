@@ -4,6 +4,7 @@ use super::{DeviceCaps, IfaceConfig};
 use crate::buf::TxPacket;
 use crate::seed::Rng;
 use crate::socket::{SocketId, SocketQueue};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 /// An interface at work.
@@ -27,7 +28,7 @@ pub(crate) struct Iface {
 #[derive(Debug)]
 pub(crate) struct Queued {
     /// The packet, its IP header in place.
-    pub(crate) packet: TxPacket,
+    pub(crate) packet: Box<TxPacket>,
     /// The socket whose send buffer it counts against.
     pub(crate) owner: Option<SocketId>,
 }

@@ -18,8 +18,9 @@ pub(crate) enum Delivery {
 /// The addresses of all interfaces.
 #[derive(Debug, Default)]
 pub(crate) struct LocalAddresses {
-    /// Sorted by address.
-    unicast: Vec<(IpAddr, IfaceId)>,
+    /// Unicast addresses, sorted.
+    v4: Vec<(Ipv4Addr, IfaceId)>,
+    v6: Vec<(Ipv6Addr, IfaceId)>,
     /// Directed broadcast addresses, sorted.
     broadcast: Vec<(Ipv4Addr, IfaceId)>,
     loopback: Option<IfaceId>,
@@ -28,15 +29,12 @@ pub(crate) struct LocalAddresses {
 impl LocalAddresses {
     /// Adds an interface's address with its prefix.
     pub(crate) fn add(&mut self, iface: IfaceId, cidr: IpCidr) {
-        let at = self
-            .unicast
-            .partition_point(|&(address, _)| address < cidr.address);
-        self.unicast.insert(at, (cidr.address, iface));
+        match cidr.address {
+            IpAddr::V4(v4) => insert(&mut self.v4, v4, iface),
+            IpAddr::V6(v6) => insert(&mut self.v6, v6, iface),
+        }
         if let Some(broadcast) = directed_broadcast(cidr) {
-            let at = self
-                .broadcast
-                .partition_point(|&(address, _)| address < broadcast);
-            self.broadcast.insert(at, (broadcast, iface));
+            insert(&mut self.broadcast, broadcast, iface);
         }
     }
 
@@ -52,7 +50,8 @@ impl LocalAddresses {
 
     /// Removes the addresses of an interface.
     pub(crate) fn remove_iface(&mut self, iface: IfaceId) {
-        self.unicast.retain(|&(_, owner)| owner != iface);
+        self.v4.retain(|&(_, owner)| owner != iface);
+        self.v6.retain(|&(_, owner)| owner != iface);
         self.broadcast.retain(|&(_, owner)| owner != iface);
         if self.loopback == Some(iface) {
             self.loopback = None;
@@ -63,10 +62,8 @@ impl LocalAddresses {
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(v4) if v4.is_loopback() => self.loopback.is_some(),
-            _ => self
-                .unicast
-                .binary_search_by(|(own, _)| own.cmp(&address))
-                .is_ok(),
+            IpAddr::V4(v4) => has(&self.v4, &v4),
+            IpAddr::V6(v6) => has(&self.v6, &v6),
         }
     }
 
@@ -84,22 +81,35 @@ impl LocalAddresses {
     /// Whether `address` is 255.255.255.255 or the broadcast address of one of our prefixes.
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
         match address {
-            IpAddr::V4(v4) => {
-                v4.is_broadcast()
-                    || self
-                        .broadcast
-                        .binary_search_by(|(own, _)| own.cmp(&v4))
-                        .is_ok()
-            }
+            IpAddr::V4(v4) => v4.is_broadcast() || has(&self.broadcast, &v4),
             IpAddr::V6(_) => false,
         }
     }
 
     /// Every address, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.unicast.iter().map(|&(address, _)| address)
+        let v4 = self.v4.iter().map(|&(address, _)| IpAddr::V4(address));
+        v4.chain(self.v6.iter().map(|&(address, _)| IpAddr::V6(address)))
     }
 }
+
+fn insert<A: Ord>(sorted: &mut Vec<(A, IfaceId)>, address: A, iface: IfaceId) {
+    let at = sorted.partition_point(|(other, _)| *other < address);
+    sorted.insert(at, (address, iface));
+}
+
+#[inline]
+fn has<A: Ord>(sorted: &[(A, IfaceId)], address: &A) -> bool {
+    if sorted.len() <= FEW {
+        return sorted.iter().any(|(other, _)| other == address);
+    }
+    sorted
+        .binary_search_by(|(other, _)| other.cmp(address))
+        .is_ok()
+}
+
+/// So many addresses are found faster one by one.
+const FEW: usize = 8;
 
 /// Whether no packet may come from `source` over an interface that is not the loopback
 /// (RFC 1122 §3.2.1.3, RFC 4291 §2.7, RFC 6890). The stack's own addresses are checked apart.

@@ -51,7 +51,7 @@ pub fn merge(batch: &mut RxBatch) {
     for run in runs.0 {
         run.finish(packets);
     }
-    packets.truncate(kept);
+    batch.truncate(kept);
 }
 
 /// The runs that may still grow, oldest first.

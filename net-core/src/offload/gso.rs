@@ -19,15 +19,15 @@ use smallvec::SmallVec;
 /// # Errors
 /// [`DropReason::BadOffload`] if `packet.meta.gso` contradicts the headers; the packet is dropped.
 pub fn segment(
-    packet: TxPacket,
+    packet: &TxPacket,
     tx_checksum: bool,
     out: &mut TxBatch,
 ) -> Result<usize, DropReason> {
     let Some(gso) = packet.meta.gso else {
-        out.push(packet);
+        out.push(packet.clone());
         return Ok(1);
     };
-    let cutter = Cutter::new(&packet, gso, tx_checksum)?;
+    let cutter = Cutter::new(packet, gso, tx_checksum)?;
     Ok(cutter.cut(&packet.body, out))
 }
 
@@ -43,7 +43,7 @@ pub fn fit(mut packet: TxPacket, caps: DeviceCaps, out: &mut TxBatch) -> Result<
         None => true,
     };
     if !cut_by_device {
-        return segment(packet, caps.tx_checksum, out);
+        return segment(&packet, caps.tx_checksum, out);
     }
     if !caps.tx_checksum {
         transport::complete_checksum(&mut packet);
@@ -147,8 +147,6 @@ impl Cutter {
     fn cut(&self, body: &[Bytes], out: &mut TxBatch) -> usize {
         let mut left: usize = body.iter().map(Bytes::len).sum();
         let count = left.div_ceil(self.size).max(1);
-        let out = out.packets_mut();
-        out.reserve(count);
         let mut rest = Rest { body, position: 0 };
         let mut position = 0_u32;
         let mut index = 0_u16;
@@ -161,16 +159,11 @@ impl Cutter {
                 payload_len,
                 last: left == 0,
             };
-            // Filled in where it stays: a packet is large to move.
-            out.push(TxPacket {
-                head: self.template.clone(),
-                body: SmallVec::new(),
-                meta: self.meta,
-            });
-            if let Some(packet) = out.last_mut() {
-                let payload = rest.take(payload_len, &mut packet.body, !self.offload);
-                self.fill(&segment, payload, packet);
-            }
+            let packet = out.slot();
+            packet.head.clone_from(&self.template);
+            packet.meta = self.meta;
+            let payload = rest.take(payload_len, &mut packet.body, !self.offload);
+            self.fill(&segment, payload, packet);
             if segment.last {
                 return count;
             }

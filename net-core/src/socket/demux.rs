@@ -86,6 +86,11 @@ impl<V> Demux<V> {
         self.map.get(key)
     }
 
+    /// Whether there is no flow at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     /// Whether the flow is known.
     pub(crate) fn contains(&self, key: &FlowKey) -> bool {
         self.map.contains_key(key)

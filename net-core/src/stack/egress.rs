@@ -8,12 +8,16 @@ use crate::socket::SocketId;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IpHeader, transport};
+use alloc::boxed::Box;
 
 /// Packets that one batch for a device holds at most.
 pub const MAX_TX_BATCH: usize = 64;
 
 /// Payload bytes that one call of [`Stack::poll_transmit`] hands out, about.
 const MAX_TX_BYTES: usize = 1 << 20;
+
+/// Packets that are kept to be used again.
+const MAX_SPARE: usize = 64;
 
 /// Whether there is more to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +81,7 @@ impl Stack {
         &mut self,
         path: &Path,
         meta: IpMeta,
-        packet: TxPacket,
+        packet: Box<TxPacket>,
         now: Instant,
     ) -> bool {
         self.enqueue(path.iface, meta, packet, None, now)
@@ -88,7 +92,7 @@ impl Stack {
         &mut self,
         path: &Path,
         meta: IpMeta,
-        packet: TxPacket,
+        packet: Box<TxPacket>,
         owner: SocketId,
     ) -> bool {
         let now = self.clock;
@@ -99,18 +103,32 @@ impl Stack {
         &mut self,
         iface: IfaceId,
         meta: IpMeta,
-        mut packet: TxPacket,
+        mut packet: Box<TxPacket>,
         owner: Option<SocketId>,
         now: Instant,
     ) -> bool {
         let Some(iface) = self.iface_mut(iface).filter(|iface| iface.has_room()) else {
             self.stats.count_drop(DropReason::TxQueueFull);
+            self.recycle(packet);
             return false;
         };
         packet.meta.departure = packet.meta.departure.max(now);
         finish(&iface.caps, &meta, &mut packet, &mut iface.next_id);
         iface.queue.push_back(Queued { packet, owner });
         true
+    }
+
+    /// An empty packet to be queued.
+    pub(crate) fn new_packet(&mut self) -> Box<TxPacket> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Keeps a packet to be used again.
+    fn recycle(&mut self, mut packet: Box<TxPacket>) {
+        if self.spare.len() < MAX_SPARE {
+            packet.reset();
+            self.spare.push(packet);
+        }
     }
 
     /// Moves waiting packets into the batch, and lets their senders go on.
@@ -125,13 +143,15 @@ impl Stack {
             room.div_ceil(2)
         };
         for _ in 0..share {
-            let Some(queued) = self.iface_mut(id).and_then(|iface| iface.queue.pop_front()) else {
+            let queued = self.iface_mut(id).and_then(|iface| iface.queue.pop_front());
+            let Some(Queued { mut packet, owner }) = queued else {
                 break;
             };
-            if let Some(owner) = queued.owner {
-                self.udp_sent(owner, queued.packet.len());
+            if let Some(owner) = owner {
+                self.udp_sent(owner, packet.len());
             }
-            out.push(queued.packet);
+            out.exchange(&mut packet);
+            self.recycle(packet);
         }
         self.unblock_senders(id);
     }

@@ -1,15 +1,16 @@
 //! ICMP in the stack: echo replies, errors sent, errors received.
 
 use super::Stack;
-use super::ingress::{Arrival, payload_behind};
-use crate::buf::TxPacket;
+use super::ingress::Arrival;
+use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use core::net::IpAddr;
+use core::{iter, mem};
 use smallvec::SmallVec;
 
 /// Bytes of an ICMPv4 error, IP header included (RFC 1812 §4.3.2.3).
@@ -23,8 +24,8 @@ const MAX_PIECES: usize = 8;
 
 impl Stack {
     /// Takes in one ICMP message.
-    pub(super) fn icmp_input(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
-        transport::verify_checksum(&arrival.packet, &arrival.ip)?;
+    pub(super) fn icmp_input(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
+        transport::verify_checksum(arrival.packet, &arrival.ip)?;
         match read(&arrival)? {
             IcmpMessage::EchoRequest { ident, seq } => {
                 self.echo_reply(arrival, IcmpMessage::EchoReply { ident, seq }, now)
@@ -37,7 +38,7 @@ impl Stack {
     /// Sends the data of an echo request back (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
     fn echo_reply(
         &mut self,
-        arrival: Arrival,
+        arrival: Arrival<'_>,
         reply: IcmpMessage,
         now: Instant,
     ) -> Result<(), DropReason> {
@@ -52,8 +53,7 @@ impl Stack {
         if delivery == Delivery::Broadcast {
             return Err(DropReason::IcmpIrrelevant);
         }
-        let pieces = payload_behind(packet, ip.header_len.saturating_add(icmp::HEADER_LEN))?;
-        let body = join_excess(pieces.into_iter().map(|piece| piece.bytes).collect());
+        let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
         let ecn_cleared = ip.tos & !3;
         if self.icmp_send(&ip, &reply, body, ecn_cleared, now)? {
             self.stats.icmp_echo_replies += 1;
@@ -64,11 +64,11 @@ impl Stack {
     /// Takes in an error about a packet of ours.
     fn icmp_error(
         &mut self,
-        arrival: &Arrival,
+        arrival: &Arrival<'_>,
         message: &IcmpMessage,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let quoted = Quoted::parse(&arrival.packet, arrival.ip.header_len)
+        let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
             .filter(|quoted| self.addresses.contains(quoted.ip.source))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let error = match arrival.ip.dest {
@@ -91,7 +91,7 @@ impl Stack {
     }
 
     /// Tells the sender that nobody has the port (RFC 1122 §4.1.3.1, RFC 4443 §3.1).
-    pub(super) fn port_unreachable(&mut self, arrival: Arrival, now: Instant) {
+    pub(super) fn port_unreachable(&mut self, arrival: Arrival<'_>, now: Instant) {
         let code = match arrival.ip.dest {
             IpAddr::V4(_) => icmpv4::PORT_UNREACHABLE,
             IpAddr::V6(_) => icmpv6::PORT_UNREACHABLE,
@@ -100,7 +100,7 @@ impl Stack {
     }
 
     /// Tells the sender that nobody knows the protocol (RFC 1122 §3.2.2.1, RFC 4443 §3.4).
-    pub(super) fn protocol_unreachable(&mut self, arrival: Arrival, now: Instant) {
+    pub(super) fn protocol_unreachable(&mut self, arrival: Arrival<'_>, now: Instant) {
         let message = match arrival.ip.dest {
             IpAddr::V4(_) => IcmpMessage::Unreachable {
                 code: icmpv4::PROTOCOL_UNREACHABLE,
@@ -116,7 +116,7 @@ impl Stack {
     /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
-    fn send_error(&mut self, arrival: Arrival, message: &IcmpMessage, now: Instant) {
+    fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
         let Arrival {
             ip,
             delivery,
@@ -156,10 +156,8 @@ impl Stack {
         let path = self
             .route(cause.source, Some(cause.dest))
             .map_err(|_| DropReason::NoRoute)?;
-        let mut packet = TxPacket {
-            body,
-            ..TxPacket::default()
-        };
+        let mut packet = self.new_packet();
+        packet.body = body;
         let protocol = match cause.dest {
             IpAddr::V4(_) => {
                 icmpv4::emit(message, &mut packet.head);
@@ -187,7 +185,7 @@ impl Stack {
 }
 
 /// Reads the message that has arrived.
-fn read(arrival: &Arrival) -> Result<IcmpMessage, DropReason> {
+fn read(arrival: &Arrival<'_>) -> Result<IcmpMessage, DropReason> {
     let bytes = arrival
         .packet
         .frame
@@ -197,6 +195,21 @@ fn read(arrival: &Arrival) -> Result<IcmpMessage, DropReason> {
         IpAddr::V4(_) => icmpv4::parse(bytes),
         IpAddr::V6(_) => icmpv6::parse(bytes),
     }
+}
+
+/// The pieces behind the first `headers` bytes of a packet, which must lie in its frame.
+fn data_behind(
+    packet: &mut RxPacket,
+    headers: usize,
+) -> Result<SmallVec<[Bytes; MAX_PIECES]>, DropReason> {
+    if packet.frame.len() < headers {
+        return Err(DropReason::Truncated);
+    }
+    let mut frame = mem::take(&mut packet.frame).freeze();
+    frame.advance(headers);
+    let frags = packet.frags.drain(..).map(|piece| piece.bytes);
+    let pieces = iter::once(frame).chain(frags);
+    Ok(pieces.filter(|piece| !piece.is_empty()).collect())
 }
 
 /// Copies the last pieces into one where there are more than a packet may have.

@@ -1,40 +1,25 @@
 //! The way in: from a received packet to the protocol that it is for.
 
 use super::Stack;
-use crate::buf::{Chunk, Gso, GsoKind, RxBatch, RxPacket};
+use crate::buf::{GsoKind, RxBatch, RxPacket};
 use crate::iface::{IfaceId, IfaceKind};
 use crate::ip::{Delivery, is_martian_source};
 use crate::offload::gro;
 use crate::stats::DropReason;
-use crate::tcp::Payload;
+use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
 use crate::wire::{IpHeader, TcpHeader, ip, transport};
-use bytes::Buf;
-use core::net::IpAddr;
-use smallvec::SmallVec;
+use core::net::{IpAddr, SocketAddr};
 
 /// A packet whose IP header has been understood, on its way to its protocol.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct Arrival<'a> {
     /// Its IP header.
     pub(crate) ip: IpHeader,
     /// Whether it is for this host alone.
     pub(crate) delivery: Delivery,
     /// The packet from the IP header on, without padding, its transport checksum in order.
-    pub(crate) packet: RxPacket,
-}
-
-/// A TCP segment on its way to its connection.
-#[derive(Debug)]
-pub(crate) struct TcpPacket {
-    /// Its IP header.
-    pub(crate) ip: IpHeader,
-    /// Its TCP header.
-    pub(crate) header: TcpHeader,
-    /// Its data.
-    pub(crate) payload: Payload,
-    /// Set on a super-segment.
-    pub(crate) gso: Option<Gso>,
+    pub(crate) packet: &'a mut RxPacket,
 }
 
 impl Stack {
@@ -47,29 +32,34 @@ impl Stack {
         {
             gro::merge(batch);
         }
-        for packet in batch.drain() {
+        for packet in batch.packets_mut() {
             self.stats.rx_packets += 1;
             self.stats.rx_bytes += packet.len() as u64;
             if let Err(reason) = self.receive(iface, packet, now) {
                 self.stats.count_drop(reason);
             }
         }
+        batch.clear();
     }
 
     /// Takes in one packet, or says why not.
     fn receive(
         &mut self,
         iface: IfaceId,
-        mut packet: RxPacket,
+        packet: &mut RxPacket,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let header = IpHeader::parse(&packet.frame, packet.len())?;
-        trim(&mut packet, header.total_len());
+        let len = packet.len();
+        let header = IpHeader::parse(&packet.frame, len)?;
+        if header.total_len() < len {
+            // What follows is the link's padding.
+            packet.truncate(header.total_len());
+        }
         let delivery = self.check_addresses(iface, &header)?;
         if header.fragment.is_some() {
             return Err(DropReason::Fragment);
         }
-        check_offload(&packet, &header)?;
+        check_offload(packet, &header)?;
         let arrival = Arrival {
             ip: header,
             delivery,
@@ -107,7 +97,7 @@ impl Stack {
         }
     }
 
-    fn receive_tcp(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
+    fn receive_tcp(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let Arrival {
             ip,
             delivery,
@@ -116,65 +106,21 @@ impl Stack {
         if delivery == Delivery::Broadcast {
             return Err(DropReason::NotForUs);
         }
-        transport::verify_checksum(&packet, &ip)?;
+        transport::verify_checksum(packet, &ip)?;
         let segment = packet
             .frame
             .get(ip.header_len..)
             .ok_or(DropReason::Truncated)?;
         let header = TcpHeader::parse(segment)?;
-        let gso = packet.meta.gso;
+        let gso_size = packet.meta.gso.map(|gso| gso.size);
         let headers = ip.header_len.saturating_add(header.header_len);
-        let payload = Payload::new(payload_behind(packet, headers)?);
-        self.tcp_input(
-            TcpPacket {
-                ip,
-                header,
-                payload,
-                gso,
-            },
-            now,
-        );
+        let payload = Payload::behind(packet, headers)?;
+        let segment = Segment::new(&header, payload, gso_size, ip.tos);
+        let local = SocketAddr::new(ip.dest, header.dest_port);
+        let remote = SocketAddr::new(ip.source, header.source_port);
+        self.tcp_input(segment, local, remote, now);
         Ok(())
     }
-}
-
-/// The pieces behind the first `skip` bytes of a packet, which must lie in its frame.
-pub(crate) fn payload_behind(
-    packet: RxPacket,
-    skip: usize,
-) -> Result<SmallVec<[Chunk; 2]>, DropReason> {
-    let RxPacket {
-        mut frame,
-        mut frags,
-        meta,
-    } = packet;
-    if frame.len() < skip {
-        return Err(DropReason::Truncated);
-    }
-    frame.advance(skip);
-    if !frame.is_empty() {
-        let first = Chunk {
-            bytes: frame.freeze(),
-            pins: meta.pins,
-        };
-        frags.insert(0, first);
-    }
-    Ok(frags)
-}
-
-/// Cuts a packet to `len` bytes: what follows is the link's padding.
-fn trim(packet: &mut RxPacket, len: usize) {
-    if packet.len() <= len {
-        return;
-    }
-    packet.frame.truncate(len);
-    let mut left = len - packet.frame.len();
-    packet.frags.retain(|piece| {
-        let part = piece.bytes.len().min(left);
-        piece.bytes.truncate(part);
-        left -= part;
-        part > 0
-    });
 }
 
 /// Checks that a super-segment is of the protocol that its kind says.

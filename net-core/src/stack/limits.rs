@@ -86,9 +86,10 @@ impl Budget {
         fits
     }
 
-    /// Takes `bytes` that are in use already, whether they are there or not.
-    pub(crate) fn charge(&mut self, bytes: usize) {
-        self.used = self.used.saturating_add(bytes);
+    /// A part of what is in use changes from `charged` to `bytes`.
+    pub(crate) const fn recharge(&mut self, charged: &mut usize, bytes: usize) {
+        self.used = (self.used + bytes).saturating_sub(*charged);
+        *charged = bytes;
     }
 
     /// Whether half of it is in use.

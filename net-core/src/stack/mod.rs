@@ -20,6 +20,7 @@ pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
 pub(crate) use wheel::{TimerId, Wheel};
 
+use crate::buf::TxPacket;
 use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::LocalAddresses;
@@ -28,6 +29,7 @@ use crate::seed::{Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A TCP/IP stack.
@@ -59,6 +61,11 @@ pub struct Stack {
     pub(crate) limits: AnswerLimits,
     pub(crate) memory: Budget,
     pub(crate) rng: Rng,
+    /// Where a super-segment lies while it is cut.
+    uncut: TxPacket,
+    /// Packets that have left, to be used again.
+    #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
+    spare: Vec<Box<TxPacket>>,
     /// The latest `now` of any call.
     pub(crate) clock: Instant,
 }
@@ -80,6 +87,8 @@ impl Stack {
             limits: AnswerLimits::new(&config, now),
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
+            uncut: TxPacket::default(),
+            spare: Vec::new(),
             clock: now,
             config,
         }

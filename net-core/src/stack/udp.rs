@@ -1,7 +1,7 @@
 //! UDP in the stack: who gets a datagram, and how one leaves.
 
 use super::Stack;
-use super::ingress::{Arrival, payload_behind};
+use super::ingress::Arrival;
 use crate::config::Config;
 use crate::error::SocketError;
 use crate::seed::Seed;
@@ -39,16 +39,18 @@ impl UdpTables {
     /// The socket for a datagram: a connected one, else the most specifically bound one.
     fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<SocketId> {
         let key = FlowKey::new(local, remote);
-        self.flows
-            .get(&key)
-            .copied()
-            .or_else(|| self.ports.lookup(local, || self.flows.hash(&key)))
+        if !self.flows.is_empty()
+            && let Some(id) = self.flows.get(&key)
+        {
+            return Some(*id);
+        }
+        self.ports.lookup(local, || self.flows.hash(&key))
     }
 }
 
 impl Stack {
     /// Takes in one datagram, or a super-packet of several.
-    pub(super) fn udp_input(&mut self, arrival: Arrival, now: Instant) -> Result<(), DropReason> {
+    pub(super) fn udp_input(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let bytes = arrival
             .packet
             .frame
@@ -60,7 +62,7 @@ impl Stack {
             payload_len: usize::from(header.length),
             ..arrival.ip
         };
-        transport::verify_checksum(&arrival.packet, &covered)?;
+        transport::verify_checksum(arrival.packet, &covered)?;
         if header.dest_port == 0 {
             return Err(DropReason::TransportHeader);
         }
@@ -80,7 +82,7 @@ impl Stack {
         local: SocketAddr,
         remote: SocketAddr,
         header: &UdpHeader,
-        arrival: Arrival,
+        arrival: Arrival<'_>,
     ) -> Result<(), DropReason> {
         let Arrival { ip, packet, .. } = arrival;
         let total = header.payload_len();
@@ -92,8 +94,7 @@ impl Stack {
         if total.div_ceil(size) > MAX_SEGMENTS {
             return Err(DropReason::BadOffload);
         }
-        let pieces = payload_behind(packet, ip.header_len.saturating_add(HEADER_LEN))?;
-        let mut cutter = Cutter::new(pieces);
+        let mut cutter = Cutter::new(packet, ip.header_len.saturating_add(HEADER_LEN))?;
         let mut left = total;
         loop {
             let len = left.min(size);

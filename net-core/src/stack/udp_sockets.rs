@@ -183,7 +183,8 @@ impl Stack {
             ttl: socket.settings.ttl.unwrap_or(self.config.ttl),
             dont_fragment: true,
         };
-        let packet = datagram(bound.addr.port(), remote.port(), payload);
+        let mut packet = self.new_packet();
+        emit(bound.addr.port(), remote.port(), payload, &mut packet);
         self.ip_send_owned(&path, meta, packet, id);
         self.stats.udp_out += 1;
         Ok(())
@@ -255,8 +256,8 @@ fn check_len(len: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
     Ok(header_len)
 }
 
-/// A datagram without its IP header.
-fn datagram(source_port: u16, dest_port: u16, payload: Bytes) -> TxPacket {
+/// Makes `packet` a datagram without its IP header.
+fn emit(source_port: u16, dest_port: u16, payload: Bytes, packet: &mut TxPacket) {
     let length = payload.len() + HEADER_LEN;
     let header = UdpHeader {
         source_port,
@@ -264,10 +265,8 @@ fn datagram(source_port: u16, dest_port: u16, payload: Bytes) -> TxPacket {
         length: u16::try_from(length).unwrap_or(u16::MAX),
         checksum: 0,
     };
-    let mut packet = TxPacket::default();
     header.emit(&mut packet.head);
     if !payload.is_empty() {
         packet.body.push(payload);
     }
-    packet
 }

@@ -11,7 +11,7 @@ use crate::wire::TcpFlags;
 
 impl Connection {
     /// Takes in the ACK of a segment that has passed the checks in front of it.
-    pub(crate) fn handle_ack(&mut self, segment: &Segment, cx: &mut Context<'_>) {
+    pub(crate) fn handle_ack(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
         let prior_in_flight = self.in_flight();
         let advances = segment.ack.after(self.una);
         let window_moved = self.update_window(segment);
@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// RFC 9293: SND.WND follows segments newer than SND.WL1/WL2; whether it changed.
-    fn update_window(&mut self, segment: &Segment) -> bool {
+    fn update_window(&mut self, segment: &Segment<'_>) -> bool {
         let newer = self.wl1.before(segment.seq)
             || (self.wl1 == segment.seq && self.wl2.at_or_before(segment.ack));
         if segment.ack.before(self.una) || !newer {
@@ -65,14 +65,14 @@ impl Connection {
     }
 
     /// RFC 5681 §2: outstanding data, no payload, neither SYN nor FIN, the same ACK.
-    fn is_duplicate(&self, segment: &Segment) -> bool {
+    fn is_duplicate(&self, segment: &Segment<'_>) -> bool {
         segment.ack == self.una
             && self.nxt != self.una
             && segment.payload.is_empty()
             && !segment.flags.intersects(TcpFlags::SYN | TcpFlags::FIN)
     }
 
-    fn advance_una(&mut self, segment: &Segment, delivery: &mut Delivery, cx: &Context<'_>) {
+    fn advance_una(&mut self, segment: &Segment<'_>, delivery: &mut Delivery, cx: &Context<'_>) {
         self.board.acknowledge(segment.ack, delivery, cx.now);
         let data = segment.ack.distance_from(self.una) as usize;
         // Of a FIN's acknowledgement one unit is not in the queue.
@@ -89,7 +89,7 @@ impl Connection {
         }
     }
 
-    fn take_sacks(&mut self, segment: &Segment, delivery: &mut Delivery, cx: &Context<'_>) {
+    fn take_sacks(&mut self, segment: &Segment<'_>, delivery: &mut Delivery, cx: &Context<'_>) {
         if !self.sack {
             return;
         }

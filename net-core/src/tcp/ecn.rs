@@ -29,17 +29,17 @@ impl Ecn {
     }
 
     /// Whether a SYN asks for it.
-    pub(crate) fn is_asked(segment: &Segment) -> bool {
+    pub(crate) fn is_asked(segment: &Segment<'_>) -> bool {
         segment.has(TcpFlags::ECE | TcpFlags::CWR)
     }
 
     /// Whether a SYN-ACK grants it.
-    pub(crate) fn is_granted(segment: &Segment) -> bool {
+    pub(crate) fn is_granted(segment: &Segment<'_>) -> bool {
         segment.has(TcpFlags::ACK | TcpFlags::ECE) && !segment.has(TcpFlags::CWR)
     }
 
     /// Data arrived (§6.1.3).
-    pub(crate) fn on_data(&mut self, segment: &Segment) {
+    pub(crate) fn on_data(&mut self, segment: &Segment<'_>) {
         if self.on {
             self.echo &= !segment.has(TcpFlags::CWR);
             self.echo |= segment.congestion_experienced;
@@ -47,7 +47,7 @@ impl Ecn {
     }
 
     /// An ACK arrived, with `nxt` as SND.NXT; whether the window is to be reduced (§6.1.2).
-    pub(crate) fn on_ack(&mut self, segment: &Segment, nxt: SeqNum) -> bool {
+    pub(crate) fn on_ack(&mut self, segment: &Segment<'_>, nxt: SeqNum) -> bool {
         let news = self.on && segment.has(TcpFlags::ECE) && segment.ack.after(self.reduced_until);
         if news {
             self.reduced_until = nxt;

@@ -1,7 +1,7 @@
 //! A TCP socket in the hands of its application.
 
 use super::connection::Connection;
-use super::socket::TcpSocket;
+use super::socket::{Role, TcpSocket};
 use super::{State, TcpInfo};
 use crate::SocketError;
 use crate::buf::RecvQueue;
@@ -43,7 +43,18 @@ pub struct Tcp<'a> {
     stack: &'a mut Stack,
     id: SocketId,
     now: Instant,
-    touched: bool,
+    touch: Touch,
+}
+
+/// How much there is to settle when a borrow ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Touch {
+    /// Nothing.
+    None,
+    /// What the received data costs.
+    Taken,
+    /// Everything.
+    All,
 }
 
 impl<'a> Tcp<'a> {
@@ -56,7 +67,7 @@ impl<'a> Tcp<'a> {
             stack,
             id,
             now,
-            touched: false,
+            touch: Touch::None,
         })
     }
 
@@ -69,7 +80,11 @@ impl<'a> Tcp<'a> {
     }
 
     fn touch(&mut self) -> Result<&mut Connection, SocketError> {
-        self.touched = true;
+        self.touch_as(Touch::All)
+    }
+
+    fn touch_as(&mut self, touch: Touch) -> Result<&mut Connection, SocketError> {
+        self.touch = self.touch.max(touch);
         let socket = self
             .stack
             .sockets
@@ -170,10 +185,9 @@ impl<'a> Tcp<'a> {
         let Some(socket) = self.stack.sockets.tcp_mut(self.id) else {
             return 0;
         };
-        let settings = socket.settings.clone();
-        match socket.connection_mut() {
-            Some(connection) => connection.send_limit(&settings, left),
-            None => 0,
+        match &mut socket.role {
+            Role::Connection(connection) => connection.send_limit(&socket.settings, left),
+            _ => 0,
         }
     }
 
@@ -239,7 +253,7 @@ impl<'a> Tcp<'a> {
     /// Moves all received bytes into `into`; they count against the window until
     /// [`consume`](Self::consume) says that they were read.
     pub fn take(&mut self, into: &mut RecvQueue) -> usize {
-        let Ok(connection) = self.touch() else {
+        let Ok(connection) = self.touch_as(Touch::Taken) else {
             return 0;
         };
         let len = connection.receiver.queue.len();
@@ -250,11 +264,12 @@ impl<'a> Tcp<'a> {
 
     /// The application has read `count` of the bytes taken.
     pub fn consume(&mut self, count: usize) {
-        if let Ok(connection) = self.touch()
+        if let Ok(connection) = self.touch_as(Touch::Taken)
             && connection.receiver.consume(count)
             && connection.state.may_receive()
         {
             connection.receiver.ack_now = true;
+            self.touch = Touch::All;
         }
     }
 
@@ -300,14 +315,16 @@ impl<'a> Tcp<'a> {
     /// Sends RST and drops everything; the handle stays, with `ConnectionAborted` pending.
     pub fn abort(&mut self) {
         self.stack.tcp_reset(self.id, self.now);
-        self.touched = true;
+        self.touch = Touch::All;
     }
 }
 
 impl Drop for Tcp<'_> {
     fn drop(&mut self) {
-        if self.touched {
-            self.stack.tcp_settle(self.id, self.now);
+        match self.touch {
+            Touch::None => {}
+            Touch::Taken => self.stack.tcp_settle_taken(self.id),
+            Touch::All => self.stack.tcp_settle(self.id, self.now),
         }
     }
 }

@@ -44,14 +44,14 @@ impl Connection {
     /// Takes in a segment.
     pub(crate) fn handle_segment(
         &mut self,
-        mut segment: Segment,
+        segment: &mut Segment<'_>,
         cx: &mut Context<'_>,
     ) -> Disposition {
         self.counters.segments_in += u64::from(segment.wire_count());
         let outcome = match self.state {
             State::Closed | State::Listen | State::TimeWait => Err(Disposition::Reset),
-            State::SynSent => self.arrives_in_syn_sent(&mut segment, cx),
-            _ => self.arrives_synchronised(&mut segment, cx),
+            State::SynSent => self.arrives_in_syn_sent(segment, cx),
+            _ => self.arrives_synchronised(segment, cx),
         };
         match outcome {
             Ok(()) => Disposition::Keep,
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// §3.10.7.3: SYN-SENT.
-    fn arrives_in_syn_sent(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+    fn arrives_in_syn_sent(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         let acks = segment.has(TcpFlags::ACK);
         if acks && segment.ack != self.nxt {
             // First check: an ACK of something else gets a RST, unless it is one.
@@ -113,7 +113,7 @@ impl Connection {
         self.eighth_fin(segment)
     }
 
-    fn facts_of_syn(&self, segment: &Segment, cx: &Context<'_>) -> Negotiated {
+    fn facts_of_syn(&self, segment: &Segment<'_>, cx: &Context<'_>) -> Negotiated {
         let (options, config) = (&segment.options, cx.config);
         Negotiated {
             iss: self.iss,
@@ -136,7 +136,7 @@ impl Connection {
     }
 
     /// §3.10.7.4: all other states.
-    fn arrives_synchronised(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+    fn arrives_synchronised(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         self.repeated_syn(segment)?;
         self.first_sequence_number(segment, cx)?;
         self.second_rst(segment, cx)?;
@@ -148,7 +148,7 @@ impl Connection {
 
     /// The peer's SYN once more while ours is not acknowledged: in a simultaneous open its SYN-ACK
     /// (RFC 9293 §3.5, figure 8), or a SYN whose answer was lost. The first check would refuse it.
-    fn repeated_syn(&mut self, segment: &mut Segment) -> Check {
+    fn repeated_syn(&mut self, segment: &mut Segment<'_>) -> Check {
         let repeated = self.state == State::SynReceived
             && segment.has(TcpFlags::SYN)
             && segment.seq + 1 == self.receiver.nxt;
@@ -166,7 +166,7 @@ impl Connection {
     }
 
     /// First, check the sequence number; before it PAWS (RFC 7323 §5.3).
-    fn first_sequence_number(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+    fn first_sequence_number(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         let reset = segment.has(TcpFlags::RST);
         if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps) {
             let older = value.wrapping_sub(recent).cast_signed() < 0;
@@ -206,7 +206,7 @@ impl Connection {
     }
 
     /// Cuts off what lies beyond the window.
-    fn trim_to_window(&mut self, segment: &mut Segment) {
+    fn trim_to_window(&mut self, segment: &mut Segment<'_>) {
         let edge = self.receiver.edge;
         if (segment.seq + segment.seq_len()).after(edge) {
             let room = edge.distance_from(segment.seq);
@@ -219,7 +219,7 @@ impl Connection {
     }
 
     /// Second, check the RST bit (RFC 5961 §3.2).
-    fn second_rst(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Check {
+    fn second_rst(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) -> Check {
         if !segment.has(TcpFlags::RST) {
             return Ok(());
         }
@@ -238,7 +238,7 @@ impl Connection {
     }
 
     /// Fourth, check the SYN bit (RFC 5961 §4.2).
-    fn fourth_syn(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Check {
+    fn fourth_syn(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) -> Check {
         if !segment.has(TcpFlags::SYN) {
             return Ok(());
         }
@@ -246,7 +246,7 @@ impl Connection {
     }
 
     /// Fifth, check the ACK field.
-    fn fifth_ack(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+    fn fifth_ack(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         if !segment.has(TcpFlags::ACK) {
             return Err(self.refuse(DropReason::BadFlags, cx));
         }
@@ -300,7 +300,7 @@ impl Connection {
     }
 
     /// Seventh, process the segment text.
-    fn seventh_text(&mut self, segment: &mut Segment, cx: &mut Context<'_>) -> Check {
+    fn seventh_text(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         if !self.state.may_receive() {
             return Ok(());
         }
@@ -323,22 +323,22 @@ impl Connection {
 
     /// Whether a segment is taken even when the stack's memory is spent: a reader who has nothing
     /// else to read must get it, or nobody would ever free memory.
-    fn is_needed(&self, segment: &Segment) -> bool {
+    fn is_needed(&self, segment: &Segment<'_>) -> bool {
         segment.payload.is_empty()
             || segment.seq.at_or_before(self.receiver.nxt) && self.receiver.unread() == 0
     }
 
-    fn take_text(&mut self, segment: &mut Segment, cx: &mut Context<'_>) {
+    fn take_text(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) {
         if segment.payload.is_empty() {
             return;
         }
         self.ecn.on_data(segment);
-        let payload = core::mem::take(&mut segment.payload);
-        let end = segment.seq + payload.len();
-        let count = payload.len().div_ceil(segment.wire_size);
+        let end = segment.seq + segment.payload.len();
+        let count = segment.payload.len().div_ceil(segment.wire_size);
         let arrival = self
             .receiver
-            .receive(segment.seq, payload, segment.wire_size);
+            .receive(segment.seq, &mut segment.payload, segment.wire_size);
+        segment.payload.truncate(0);
         match arrival {
             Arrival::InOrder => {
                 if self.read_closed {
@@ -361,7 +361,7 @@ impl Connection {
     }
 
     /// Eighth, check the FIN bit.
-    fn eighth_fin(&mut self, segment: &Segment) -> Check {
+    fn eighth_fin(&mut self, segment: &Segment<'_>) -> Check {
         let arrived = segment.has(TcpFlags::FIN)
             && !self.receiver.finished
             && self
@@ -404,7 +404,7 @@ impl Connection {
     }
 
     /// RFC 7323 §4.3: TS.Recent follows segments that span Last.ACK.sent.
-    fn update_ts_recent(&mut self, segment: &Segment, cx: &Context<'_>) {
+    fn update_ts_recent(&mut self, segment: &Segment<'_>, cx: &Context<'_>) {
         if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps)
             && segment.seq.at_or_before(self.last_ack_sent)
             && value.wrapping_sub(recent).cast_signed() >= 0

@@ -36,7 +36,6 @@ mod timers;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;
-pub use segment::Payload;
 pub use seq::SeqNum;
 pub(crate) use socket::TcpSocket;
 pub use state::State;

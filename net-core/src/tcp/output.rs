@@ -42,23 +42,40 @@ pub(crate) struct Ports {
 }
 
 impl Connection {
-    /// Whether there is something to send now.
-    pub(crate) fn wants_transmit(&self, cx: &Context<'_>) -> bool {
-        self.next(cx).is_some()
+    /// Whether there may be something to send. `false` is certain; `true` may turn out to be held
+    /// back by a window or by Nagle's rule when the connection's turn comes.
+    pub(crate) fn may_transmit(&self) -> bool {
+        let over = matches!(self.state, State::Closed | State::Listen | State::TimeWait);
+        let due = self.receiver.ack_now || self.syn_due || self.probe_due;
+        let fin_due = self.fin_queued && !self.fin_sent;
+        !over
+            && (due
+                || self.receiver.duplicate_acks > 0
+                || self.board.lost() > 0
+                || fin_due
+                || self.unsent_len() > 0)
     }
 
-    /// Builds the next segment: TCP header (checksum open) and payload.
-    pub(crate) fn poll_transmit(&mut self, ports: Ports, cx: &mut Context<'_>) -> Option<TxPacket> {
-        let next = self.next(cx)?;
-        let packet = match next {
-            Next::Syn => self.emit_syn(ports, cx),
-            Next::Retransmit { start, end } => self.emit_again(start, end, ports, cx),
-            Next::Data { len, fin } => self.emit_data(len, fin, ports, cx),
-            Next::Probe => self.emit_probe(ports, cx),
-            Next::Ack => self.emit_ack(ports, cx),
+    /// Builds the next segment in the empty packet `out`: TCP header (checksum open) and payload.
+    /// Whether there is one to send.
+    pub(crate) fn poll_transmit(
+        &mut self,
+        ports: Ports,
+        cx: &mut Context<'_>,
+        out: &mut TxPacket,
+    ) -> bool {
+        let Some(next) = self.may_transmit().then(|| self.next(cx)).flatten() else {
+            return false;
         };
+        match next {
+            Next::Syn => self.emit_syn(ports, cx, out),
+            Next::Retransmit { start, end } => self.emit_again(start, end, ports, cx, out),
+            Next::Data { len, fin } => self.emit_data(len, fin, ports, cx, out),
+            Next::Probe => self.emit_probe(ports, cx, out),
+            Next::Ack => self.emit_ack(ports, cx, out),
+        }
         self.counters.segments_out += 1;
-        Some(packet)
+        true
     }
 
     fn next(&self, cx: &Context<'_>) -> Option<Next> {
@@ -103,14 +120,17 @@ impl Connection {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        if unsent > 0 && unsent < self.segment_size() && self.board.is_full() {
+        if unsent > 0 && self.board.is_full() && unsent < self.segment_size() {
             // So many small segments are under way that this one waits for others to join it.
             return None;
         }
         let usable = (self.una + self.wnd).distance_from(self.nxt);
         let congestion_room = self.cwnd().saturating_sub(self.in_flight());
-        let room = usable.min(congestion_room);
-        let mut len = unsent.min(room).min(self.max_super());
+        let size = self.segment_size();
+        let mut len = unsent.min(usable).min(congestion_room);
+        if len > size {
+            len = len.min(self.max_super());
+        }
         if len < unsent {
             // Not the end of the data: whole segments only (sender's silly-window avoidance,
             // RFC 9293 §3.8.6.2.1), unless the window never was larger.
@@ -131,7 +151,9 @@ impl Connection {
     /// Whether the last, partial segment may leave: Nagle's rule (RFC 9293 §3.7.4, with
     /// Minshall's variant) and cork.
     fn may_send_tail(&self, unsent: u32, cx: &Context<'_>) -> bool {
-        if unsent.is_multiple_of(self.segment_size()) || self.fin_queued || self.force_partial {
+        let size = self.segment_size();
+        let whole = unsent >= size && unsent.is_multiple_of(size);
+        if whole || self.fin_queued || self.force_partial {
             return true;
         }
         if cx.settings.cork || self.more {
@@ -169,7 +191,8 @@ impl Connection {
     }
 
     fn whole_segments(&self, len: u32) -> u32 {
-        len - len % self.segment_size()
+        let size = self.segment_size();
+        if len < size { 0 } else { len - len % size }
     }
 
     /// Payload of the largest super-segment.
@@ -178,7 +201,7 @@ impl Connection {
             .max(self.segment_size())
     }
 
-    fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+    fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         self.syn_due = false;
         let acks = self.state == State::SynReceived;
         let config = cx.config;
@@ -229,18 +252,24 @@ impl Connection {
             self.on_ack_sent();
         }
         cx.stats.tcp_out_segments += 1;
-        packet(&header)
+        header.emit(&mut out.head);
     }
 
-    fn emit_data(&mut self, len: u32, fin: bool, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
-        let mut out = TxPacket::default();
+    fn emit_data(
+        &mut self,
+        len: u32,
+        fin: bool,
+        ports: Ports,
+        cx: &mut Context<'_>,
+        out: &mut TxPacket,
+    ) {
         let offset = self.sent_len();
         let got = self.queue.slice(offset, len as usize, &mut out.body);
         let mut got = u32::try_from(got).unwrap_or(u32::MAX);
         if got < len && got > self.segment_size() {
             // Eight pieces did not reach: leave the rest to the next segment, in whole ones.
             let keep = self.whole_segments(got);
-            cut_body(&mut out, keep as usize);
+            cut_body(out, keep as usize);
             got = keep;
         }
         let fin = fin && got == len;
@@ -254,7 +283,8 @@ impl Connection {
         self.board.on_sent(start, end, app_limited, cx.now);
         self.nxt = end;
         self.fin_sent |= fin;
-        if got % self.segment_size() != 0 {
+        let size = self.segment_size();
+        if got < size || got % size != 0 {
             self.small_end = end;
         }
         if drained {
@@ -269,7 +299,7 @@ impl Connection {
             self.notify = true;
         }
         let reduced = self.ecn.on_new_data();
-        self.finish_data(out, start, got, fin, drained, reduced, ports, cx)
+        self.finish_data(out, start, got, fin, drained, reduced, ports, cx);
     }
 
     fn emit_again(
@@ -278,8 +308,8 @@ impl Connection {
         end: SeqNum,
         ports: Ports,
         cx: &mut Context<'_>,
-    ) -> TxPacket {
-        let mut out = TxPacket::default();
+        out: &mut TxPacket,
+    ) {
         let fin_seq = self.fin_seq();
         let holds_fin = self.fin_sent && end.after(fin_seq);
         let data_end = if holds_fin { fin_seq } else { end };
@@ -294,7 +324,7 @@ impl Connection {
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
-        self.finish_data(out, start, got, fin, push, false, ports, cx)
+        self.finish_data(out, start, got, fin, push, false, ports, cx);
     }
 
     #[expect(
@@ -303,7 +333,7 @@ impl Connection {
     )]
     fn finish_data(
         &mut self,
-        mut out: TxPacket,
+        out: &mut TxPacket,
         seq: SeqNum,
         len: u32,
         fin: bool,
@@ -311,15 +341,18 @@ impl Connection {
         reduced: bool,
         ports: Ports,
         cx: &mut Context<'_>,
-    ) -> TxPacket {
+    ) {
         let mut flags = TcpFlags::ACK;
         flags.set(TcpFlags::FIN, fin);
         flags.set(TcpFlags::PSH, push && len > 0);
         flags.set(TcpFlags::CWR, reduced);
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
-        if len > self.segment_size() {
-            let size = u16::try_from(self.segment_size()).unwrap_or(u16::MAX);
+        let mut segments = 1;
+        let size = self.segment_size();
+        if len > size {
+            segments = len.div_ceil(size);
+            let size = u16::try_from(size).unwrap_or(u16::MAX);
             let kind = if cx.v6 { GsoKind::Tcp6 } else { GsoKind::Tcp4 };
             out.meta.gso = Some(Gso {
                 kind,
@@ -327,32 +360,31 @@ impl Connection {
                 ecn: reduced,
             });
         }
-        cx.stats.tcp_out_segments += u64::from(len.div_ceil(self.segment_size()).max(1));
+        cx.stats.tcp_out_segments += u64::from(segments);
         if self.retransmit_at == Instant::MAX {
             self.retransmit_at = cx.now + self.rtt.rto();
         }
         self.persist_at = Instant::MAX;
         self.on_ack_sent();
-        out
     }
 
     /// A segment just below the window: the peer must answer with its ACK and window, as to any
     /// unacceptable segment (RFC 9293 §3.8.6.1, §3.8.4).
-    fn emit_probe(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+    fn emit_probe(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         self.probe_due = false;
         cx.stats.tcp_probes += 1;
         cx.stats.tcp_out_segments += 1;
         let header = self.data_header(self.una - 1, TcpFlags::ACK, ports, cx);
-        packet(&header)
+        header.emit(&mut out.head);
     }
 
-    fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>) -> TxPacket {
+    fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         cx.stats.tcp_out_segments += 1;
         let repeat = self.receiver.duplicate_acks.saturating_sub(1);
         let header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
         self.on_ack_sent();
         self.receiver.duplicate_acks = repeat;
-        packet(&header)
+        header.emit(&mut out.head);
     }
 
     fn on_ack_sent(&mut self) {
@@ -402,13 +434,6 @@ impl Connection {
             ..TcpHeader::default()
         }
     }
-}
-
-/// A segment without payload.
-fn packet(header: &TcpHeader) -> TxPacket {
-    let mut out = TxPacket::default();
-    header.emit(&mut out.head);
-    out
 }
 
 /// Keeps the first `keep` bytes of the body.

@@ -190,7 +190,12 @@ impl Receiver {
     }
 
     /// Takes the data of an acceptable segment that starts at `seq`, already trimmed to the window.
-    pub(crate) fn receive(&mut self, seq: SeqNum, mut payload: Payload, wire_size: u32) -> Arrival {
+    pub(crate) fn receive(
+        &mut self,
+        seq: SeqNum,
+        payload: &mut Payload<'_>,
+        wire_size: u32,
+    ) -> Arrival {
         let end = seq + payload.len();
         if end.at_or_before(self.nxt) {
             self.ack_now = true;
@@ -203,9 +208,7 @@ impl Receiver {
         self.peer_mss = self.peer_mss.max(wire_size.min(len));
         payload.trim_front(self.nxt.distance_from(seq));
         let fresh = payload.len();
-        for piece in payload.into_pieces() {
-            self.queue.push(piece);
-        }
+        payload.move_to(&mut self.queue);
         self.nxt = end;
         self.unacked_segments = self
             .unacked_segments
@@ -302,7 +305,12 @@ impl Receiver {
         !self.islands.is_empty()
     }
 
-    fn receive_island(&mut self, seq: SeqNum, end: SeqNum, mut payload: Payload) -> Arrival {
+    fn receive_island(
+        &mut self,
+        seq: SeqNum,
+        end: SeqNum,
+        payload: &mut Payload<'_>,
+    ) -> Arrival {
         self.ack_now = true;
         self.touches = self.touches.wrapping_add(1);
         // Everything that ends before `seq` stays; `at` is the first that touches or follows.
@@ -339,12 +347,12 @@ impl Receiver {
             }
             let overlap = last.distance_from(next.start);
             next.queue.discard(overlap as usize);
-            push_all(&mut queue, core::mem::take(&mut payload));
+            payload.move_to(&mut queue);
             queue.append(&mut next.queue);
             last = next.end;
             break;
         }
-        push_all(&mut queue, payload);
+        payload.move_to(&mut queue);
         self.islands.insert(
             at,
             Island {
@@ -372,11 +380,5 @@ impl Receiver {
                 self.nxt = island.end;
             }
         }
-    }
-}
-
-fn push_all(queue: &mut RecvQueue, payload: Payload) {
-    for piece in payload.into_pieces() {
-        queue.push(piece);
     }
 }

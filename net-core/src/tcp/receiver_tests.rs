@@ -3,7 +3,7 @@
 use super::SeqNum;
 use super::receiver::{Arrival, Receiver};
 use super::segment::Payload;
-use crate::buf::Chunk;
+use crate::buf::{Chunk, RxPacket};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -19,8 +19,8 @@ fn byte(position: u32) -> u8 {
     u8::try_from(position % 251).unwrap()
 }
 
-/// Payload of `len` bytes from `position` on (0 is the first byte of the stream), in pieces.
-fn payload(position: u32, len: u32, pieces: u32) -> Payload {
+/// A packet with `len` bytes from `position` on (0 is the first byte of the stream), in pieces.
+fn packet(position: u32, len: u32, pieces: u32) -> RxPacket {
     let bytes: Bytes = (position..position + len)
         .map(byte)
         .collect::<Vec<_>>()
@@ -31,11 +31,19 @@ fn payload(position: u32, len: u32, pieces: u32) -> Payload {
         bytes,
     };
     let starts = (0..len as usize).step_by(step);
-    Payload::new(
-        starts
+    RxPacket {
+        frags: starts
             .map(|at| chunk(bytes.slice(at..(at + step).min(len as usize))))
             .collect(),
-    )
+        ..RxPacket::default()
+    }
+}
+
+/// Lets `len` bytes from `position` on arrive.
+fn receive(receiver: &mut Receiver, position: u32, len: u32, pieces: u32) -> Arrival {
+    let mut packet = packet(position, len, pieces);
+    let mut payload = Payload::behind(&mut packet, 0).expect("no headers");
+    receiver.receive(IRS + 1 + position, &mut payload, len.min(1460))
 }
 
 fn receiver() -> Receiver {
@@ -67,7 +75,7 @@ proptest! {
             }
             let before = got;
             model.extend(position.max(got)..position + len);
-            let arrival = receiver.receive(IRS + 1 + position, payload(position, len, pieces), 1460);
+            let arrival = receive(&mut receiver, position, len, pieces);
             while model.contains(&got) {
                 got += 1;
             }
@@ -98,7 +106,7 @@ fn an_early_fin_waits_for_its_place() {
     let mut receiver = receiver();
     assert!(!receiver.receive_fin(IRS + 11));
     assert!(!receiver.take_pending_fin());
-    receiver.receive(IRS + 1, payload(0, 10, 1), 10);
+    receive(&mut receiver, 0, 10, 1);
     assert!(receiver.take_pending_fin());
     assert!(receiver.finished && !receiver.take_pending_fin());
     assert_eq!(receiver.nxt, IRS + 12);
@@ -108,7 +116,7 @@ fn an_early_fin_waits_for_its_place() {
 #[test]
 fn the_edge_moves_by_whole_segments() {
     let mut receiver = receiver();
-    receiver.receive(IRS + 1, payload(0, 20_000, 1), 1460);
+    receive(&mut receiver, 0, 20_000, 1);
     assert_eq!(receiver.advertise(), 0);
     receiver.held = receiver.queue.len();
     receiver.queue.clear();
@@ -124,7 +132,7 @@ fn the_window_mark_is_where_an_update_falls_due() {
     for scale in [0, 7] {
         let mut receiver = Receiver::new(IRS, 20_000, scale, 1460);
         receiver.edge = receiver.nxt + WINDOW;
-        receiver.receive(IRS + 1, payload(0, 20_000, 1), 1460);
+        receive(&mut receiver, 0, 20_000, 1);
         receiver.advertise();
         receiver.held = receiver.queue.len();
         receiver.queue.clear();

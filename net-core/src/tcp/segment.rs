@@ -1,77 +1,81 @@
 //! A segment as it arrives, ready for the state machine.
 
 use super::SeqNum;
-use crate::buf::Chunk;
+use crate::buf::{RecvQueue, RxPacket};
+use crate::stats::DropReason;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use bytes::Buf;
-use smallvec::SmallVec;
 
-/// Received bytes of one segment: the rest of the frame and the pieces behind it.
-#[derive(Debug, Clone, Default)]
-pub struct Payload {
-    pieces: SmallVec<[Chunk; 2]>,
+/// The data of one segment: what is left of its packet behind the headers.
+#[derive(Debug)]
+pub(crate) struct Payload<'a> {
+    packet: &'a mut RxPacket,
     len: u32,
 }
 
-impl Payload {
-    /// Payload of these pieces, in order.
-    #[must_use]
-    pub fn new(pieces: SmallVec<[Chunk; 2]>) -> Self {
-        let len = pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
-        Self {
-            pieces,
-            len: u32::try_from(len).unwrap_or(u32::MAX),
+impl<'a> Payload<'a> {
+    /// What lies behind the first `headers` bytes of a packet.
+    ///
+    /// # Errors
+    /// `Truncated` if the headers do not lie in its frame.
+    pub(crate) fn behind(packet: &'a mut RxPacket, headers: usize) -> Result<Self, DropReason> {
+        if packet.frame.len() < headers {
+            return Err(DropReason::Truncated);
         }
+        packet.frame.advance(headers);
+        let len = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        Ok(Self { packet, len })
     }
 
     /// Bytes of payload.
-    #[must_use]
-    pub const fn len(&self) -> u32 {
+    pub(crate) const fn len(&self) -> u32 {
         self.len
     }
 
     /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Takes `count` bytes off the front.
-    pub fn trim_front(&mut self, mut count: u32) {
-        count = count.min(self.len);
+    pub(crate) fn trim_front(&mut self, count: u32) {
+        let count = count.min(self.len);
         self.len -= count;
         let mut left = count as usize;
-        while left > 0 {
-            let Some(front) = self.pieces.first_mut() else {
-                return;
-            };
-            let part = front.bytes.len().min(left);
-            front.bytes.advance(part);
+        let part = self.packet.frame.len().min(left);
+        self.packet.frame.advance(part);
+        left -= part;
+        let mut gone = 0;
+        for piece in &mut self.packet.frags {
+            let part = piece.bytes.len().min(left);
+            piece.bytes.advance(part);
             left -= part;
-            if front.bytes.is_empty() {
-                self.pieces.remove(0);
+            if !piece.bytes.is_empty() {
+                break;
             }
+            gone += 1;
         }
+        self.packet.frags.drain(..gone);
     }
 
     /// Keeps the first `keep` bytes.
-    pub fn truncate(&mut self, keep: u32) {
-        if keep >= self.len {
-            return;
+    pub(crate) fn truncate(&mut self, keep: u32) {
+        if keep < self.len {
+            self.len = keep;
+            self.packet.truncate(keep as usize);
         }
-        self.len = keep;
-        let mut left = keep as usize;
-        self.pieces.retain(|piece| {
-            let part = piece.bytes.len().min(left);
-            piece.bytes.truncate(part);
-            left -= part;
-            part > 0
-        });
     }
 
-    /// The pieces, in order.
-    pub fn into_pieces(self) -> impl Iterator<Item = Chunk> {
-        self.pieces.into_iter()
+    /// Moves all of it behind what is in `queue`; nothing is left.
+    pub(crate) fn move_to(&mut self, queue: &mut RecvQueue) {
+        self.len = 0;
+        let frame = &mut self.packet.frame;
+        if !frame.is_empty() {
+            queue.push_frame(frame, self.packet.meta.pins);
+        }
+        for piece in self.packet.frags.drain(..) {
+            queue.push(piece);
+        }
     }
 }
 
@@ -82,8 +86,8 @@ pub(crate) const ECN_CAPABLE: u8 = 2;
 const CONGESTION_EXPERIENCED: u8 = 3;
 
 /// A received segment (RFC 9293 §3.3.1's SEG variables).
-#[derive(Debug, Clone)]
-pub(crate) struct Segment {
+#[derive(Debug)]
+pub(crate) struct Segment<'a> {
     /// SEG.SEQ: of the first byte, or of SYN.
     pub(crate) seq: SeqNum,
     /// SEG.ACK; meaningful with the ACK flag.
@@ -95,19 +99,19 @@ pub(crate) struct Segment {
     /// Options.
     pub(crate) options: TcpOptions,
     /// The data.
-    pub(crate) payload: Payload,
+    pub(crate) payload: Payload<'a>,
     /// Payload bytes of each wire segment that this one stands for, or its length.
     pub(crate) wire_size: u32,
     /// The IP header carried Congestion Experienced.
     pub(crate) congestion_experienced: bool,
 }
 
-impl Segment {
+impl<'a> Segment<'a> {
     /// A segment from its parsed header.
     #[must_use]
     pub(crate) fn new(
         header: &TcpHeader,
-        payload: Payload,
+        payload: Payload<'a>,
         gso_size: Option<u16>,
         tos: u8,
     ) -> Self {

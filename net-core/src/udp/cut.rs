@@ -1,6 +1,7 @@
 //! Cutting the payload of a received super-packet into its datagrams.
 
-use crate::buf::Chunk;
+use crate::buf::{Chunk, RxPacket, is_wasteful};
+use crate::stats::DropReason;
 use bytes::{Buf, Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -15,13 +16,32 @@ pub(crate) struct Cutter {
     current: Chunk,
 }
 
-const SLACK: usize = 256;
-
 impl Cutter {
-    pub(crate) fn new(pieces: SmallVec<[Chunk; 2]>) -> Self {
+    /// What lies behind the first `headers` bytes of a packet. Its frame stays with it if it is
+    /// better copied.
+    ///
+    /// # Errors
+    /// `Truncated` if the headers do not lie in its frame.
+    pub(crate) fn new(packet: &mut RxPacket, headers: usize) -> Result<Self, DropReason> {
+        let payload = packet.frame.get(headers..).ok_or(DropReason::Truncated)?;
+        let pins = packet.meta.pins;
+        let first = if is_wasteful(payload.len(), pins) {
+            Chunk {
+                bytes: Bytes::copy_from_slice(payload),
+                pins: pins_of(payload.len()),
+            }
+        } else {
+            let mut bytes = core::mem::take(&mut packet.frame).freeze();
+            bytes.advance(headers);
+            Chunk { bytes, pins }
+        };
+        Ok(Self::of(first, core::mem::take(&mut packet.frags)))
+    }
+
+    fn of(current: Chunk, pieces: SmallVec<[Chunk; 2]>) -> Self {
         Self {
             pieces: pieces.into_iter(),
-            current: Chunk::default(),
+            current,
         }
     }
 
@@ -36,7 +56,7 @@ impl Cutter {
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         self.current.pins = self.current.pins.saturating_sub(share);
         let bytes = self.current.bytes.split_to(len);
-        if share as usize > 2 * len + SLACK {
+        if is_wasteful(len, share) {
             (Bytes::copy_from_slice(&bytes), pins_of(len))
         } else {
             (bytes, share)
@@ -87,7 +107,7 @@ mod tests {
     #[test]
     fn cuts_across_the_ends_of_pieces() {
         let pieces = [chunk(b"abc", 3), chunk(b"", 9), chunk(b"defgh", 5)];
-        let mut cutter = Cutter::new(pieces.into_iter().collect());
+        let mut cutter = Cutter::of(Chunk::default(), pieces.into_iter().collect());
         let parts: std::vec::Vec<Bytes> = [2, 2, 3, 1].map(|len| cutter.cut(len).0).into();
         assert_eq!(parts, [&b"ab"[..], b"cd", b"efg", b"h"]);
         assert_eq!(cutter.cut(0).0, Bytes::new());
@@ -95,14 +115,14 @@ mod tests {
 
     #[test]
     fn datagrams_share_the_memory_of_their_buffer() {
-        let mut cutter = Cutter::new([chunk(&[7; 300], 600)].into_iter().collect());
+        let mut cutter = Cutter::of(chunk(&[7; 300], 600), SmallVec::new());
         let pins: std::vec::Vec<u32> = [100, 100, 100].map(|len| cutter.cut(len).1).into();
         assert_eq!(pins, [200, 200, 200]);
     }
 
     #[test]
     fn copies_a_small_datagram_out_of_a_large_buffer() {
-        let mut cutter = Cutter::new([chunk(b"tiny", 65_536)].into_iter().collect());
+        let mut cutter = Cutter::of(chunk(b"tiny", 65_536), SmallVec::new());
         assert_eq!(cutter.cut(4), (Bytes::from_static(b"tiny"), 4));
     }
 }

@@ -2,9 +2,10 @@
 
 use super::pool::Pool;
 use super::sys;
-use bytes::BytesMut;
-use net_core::buf::{Checksum, Chunk, RxBatch, RxMeta, RxPacket, TxBatch, TxPacket};
+use bytes::{Buf as _, BytesMut};
+use net_core::buf::{Checksum, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
+use net_core::stats::DropReason;
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
@@ -12,18 +13,22 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Reads and writes packets without copying them.
+/// Reads and writes packets, each in one piece where that is cheaper than naming several.
 ///
-/// A read goes into two buffers one behind the other: a small packet costs a small buffer, and a
-/// super-segment is a small buffer with the headers and a large one with the rest.
+/// A read goes into a buffer that holds the longest packet. A small packet is copied out of it into
+/// a small buffer (copybreak), so that it keeps little memory alive and the large buffer, still in
+/// the cache, takes the next packet too; a long one is handed over in the buffer. Towards the
+/// device, a small packet is put together in one place: the system call costs less by more than the
+/// copy does (measured over a TUN: 230 ns a packet for both directions).
 #[derive(Debug)]
 pub(super) struct Framing {
     vnet: bool,
     small_pool: Pool,
     large_pool: Pool,
-    /// The next packet goes into these two.
-    small: BytesMut,
-    large: BytesMut,
+    /// The next packet goes into this one.
+    buffer: BytesMut,
+    /// Where small packets to send are put together.
+    flat: Vec<u8>,
     cut: TxBatch,
     counters: Arc<Counters>,
 }
@@ -48,15 +53,18 @@ pub(super) enum Stop {
 impl Framing {
     pub(super) fn new(vnet: bool, mtu: u16, counters: Arc<Counters>) -> Self {
         // A kernel with IFF_VNET_HDR fills up to 64 KiB; otherwise nothing exceeds the MTU.
-        let longest = if vnet { 0x1_0000 } else { usize::from(mtu) };
-        let mut small_pool = Pool::new(SMALL, 1024);
-        let mut large_pool = Pool::new(longest.saturating_sub(SMALL), 128);
+        let longest = if vnet {
+            vnet::LEN + 0x1_0000
+        } else {
+            usize::from(mtu)
+        };
+        let mut large_pool = Pool::new(longest, 128);
         Self {
             vnet,
-            small: small_pool.take(),
-            large: large_pool.take(),
-            small_pool,
+            small_pool: Pool::new(SMALL, 1024),
+            buffer: large_pool.take(),
             large_pool,
+            flat: Vec::with_capacity(SMALL + vnet::LEN),
             cut: TxBatch::default(),
             counters,
         }
@@ -71,12 +79,9 @@ impl Framing {
     ) -> (usize, Stop) {
         let mut count = 0;
         while count < budget {
-            match self.read(fd) {
-                Ok(Some(packet)) => {
-                    batch.push(packet);
-                    count += 1;
-                }
-                Ok(None) => {
+            match self.read(fd, batch) {
+                Ok(true) => count += 1,
+                Ok(false) => {
                     self.counters.malformed.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(error) => match error.kind() {
@@ -89,38 +94,59 @@ impl Framing {
         (count, Stop::Done)
     }
 
-    /// The next packet, or `None` for one whose vnet header cannot be true.
-    fn read(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<RxPacket>> {
+    /// Appends the next packet to `batch`; `false` for one whose vnet header is missing or cannot be
+    /// true.
+    fn read(&mut self, fd: BorrowedFd<'_>, batch: &mut RxBatch) -> io::Result<bool> {
+        sys::read_packet(fd, &mut self.buffer)?;
         let mut header = [0; vnet::LEN];
-        let used = if self.vnet { vnet::LEN } else { 0 };
-        match sys::read_packet(fd, &mut header[..used], &mut self.small, &mut self.large) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            result => result?,
+        let header_len = if self.vnet { vnet::LEN } else { 0 };
+        let offload = match self.buffer.split_at_checked(header_len) {
+            Some((front, packet)) => {
+                header[..header_len].copy_from_slice(front);
+                vnet::parse(header, packet)
+            }
+            None => Err(DropReason::Truncated),
         };
-        let frame = self.small.split();
-        let rest = std::mem::replace(&mut self.small, self.small_pool.take());
-        self.small_pool.give(rest);
-        let mut frags = SmallVec::new();
-        if !self.large.is_empty() {
-            frags.push(Chunk {
-                bytes: self.large.split().freeze(),
-                pins: self.large_pool.pins(),
-            });
-            let rest = std::mem::replace(&mut self.large, self.large_pool.take());
-            self.large_pool.give(rest);
+        let Ok(offload) = offload else {
+            self.buffer.clear();
+            return Ok(false);
+        };
+        let packet = batch.slot();
+        packet.meta.checksum = offload.checksum;
+        packet.meta.gso = offload.gso;
+        packet.meta.pins = self.take_frame(header_len, &mut packet.frame);
+        Ok(true)
+    }
+
+    /// Moves what has been read behind the header to `frame`; how much memory keeping it costs.
+    ///
+    /// The payload of a tiny packet is copied on by whoever keeps it, and `frame` serves again. Only
+    /// where something else takes its place does its memory go back to the pool.
+    fn take_frame(&mut self, header_len: usize, frame: &mut BytesMut) -> u32 {
+        let packet = &self.buffer[header_len..];
+        let large = self.large_pool.size();
+        if packet.len() <= TINY {
+            if !frame.try_reclaim(SMALL) {
+                *frame = self.small_pool.take();
+            }
+            frame.extend_from_slice(packet);
+            self.buffer.clear();
+            return self.small_pool.pins();
         }
-        let Ok(offload) = vnet::parse(header, &frame) else {
-            return Ok(None);
-        };
-        Ok(Some(RxPacket {
-            frame,
-            frags,
-            meta: RxMeta {
-                checksum: offload.checksum,
-                gso: offload.gso,
-                pins: self.small_pool.pins(),
-            },
-        }))
+        if frame.capacity() > 0 {
+            self.small_pool.give(std::mem::take(frame));
+        }
+        if packet.len() <= SMALL && packet.len() < large / 2 {
+            *frame = self.small_pool.filled(|small| small.extend_from_slice(packet));
+            self.buffer.clear();
+            self.small_pool.pins()
+        } else {
+            *frame = self.buffer.split();
+            let rest = std::mem::replace(&mut self.buffer, self.large_pool.take());
+            self.large_pool.give(rest);
+            frame.advance(header_len);
+            self.large_pool.pins()
+        }
     }
 
     /// Writes packets from the front of `batch` and takes out what was written or refused.
@@ -149,25 +175,29 @@ impl Framing {
                 }
             }
         }
-        batch.packets_mut().drain(..done);
+        batch.drop_front(done);
         stop
     }
 
-    fn write(&self, fd: BorrowedFd<'_>, packet: &TxPacket) -> Result<(), Errno> {
-        let header;
+    fn write(&mut self, fd: BorrowedFd<'_>, packet: &TxPacket) -> Result<(), Errno> {
+        let header = vnet::emit(packet);
+        let header = if self.vnet { &header[..] } else { &[] };
+        if packet.len() <= SMALL {
+            self.flat.clear();
+            self.flat.extend_from_slice(header);
+            self.flat.extend_from_slice(&packet.head);
+            for piece in &packet.body {
+                self.flat.extend_from_slice(piece);
+            }
+            return rustix::io::retry_on_intr(|| rustix::io::write(fd, &self.flat)).map(drop);
+        }
         let mut pieces: SmallVec<[IoSlice<'_>; 10]> = SmallVec::new();
         if self.vnet {
-            header = vnet::emit(packet);
-            pieces.push(IoSlice::new(&header));
+            pieces.push(IoSlice::new(header));
         }
         pieces.push(IoSlice::new(&packet.head));
         pieces.extend(packet.body.iter().map(|piece| IoSlice::new(piece)));
-        loop {
-            match rustix::io::writev(fd, &pieces) {
-                Err(Errno::INTR) => {}
-                result => return result.map(drop),
-            }
-        }
+        rustix::io::retry_on_intr(|| rustix::io::writev(fd, &pieces)).map(drop)
     }
 
     /// Without a vnet header nothing can be left to the kernel. The stack knows that from the
@@ -178,7 +208,7 @@ impl Framing {
             return self.write(fd, packet);
         }
         let mut cut = std::mem::take(&mut self.cut);
-        let result = match gso::segment(packet.clone(), false, &mut cut) {
+        let result = match gso::segment(packet, false, &mut cut) {
             Ok(_) => cut.drain().try_for_each(|part| self.write(fd, &part)),
             Err(_) => Err(Errno::INVAL),
         };
@@ -197,5 +227,8 @@ fn is_fatal(errno: Errno) -> bool {
     )
 }
 
-/// Room for headers and a packet of the usual MTU.
+/// Packets up to this length lie in buffers that are so large for them (2 × length + 256) that
+/// whoever keeps their payload copies it.
+const TINY: usize = 800;
+/// Packets up to this length are copied: those of the usual MTU.
 const SMALL: usize = 2048;

@@ -189,7 +189,7 @@ impl LinkState {
     /// Cuts a super-segment, so that rate and loss see what a wire would carry.
     fn send_cut(&mut self, link: &Link, packet: &TxPacket, now: Instant) {
         let mut segments = std::mem::take(&mut self.segments);
-        if gso::segment(packet.clone(), link.config.offload, &mut segments).is_err() {
+        if gso::segment(packet, link.config.offload, &mut segments).is_err() {
             self.counters.malformed += 1;
         }
         for segment in segments.drain() {

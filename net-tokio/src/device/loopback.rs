@@ -96,7 +96,7 @@ impl Device for Loopback {
             self.queue.push_back(packet);
             sent += 1;
         }
-        batch.packets_mut().drain(..sent);
+        batch.drop_front(sent);
         if sent > 0 {
             wake(self.reader.take());
         }

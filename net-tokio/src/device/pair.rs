@@ -111,7 +111,7 @@ impl Device for PairEnd {
             state.send(link, packet, now);
             taken += 1;
         }
-        batch.packets_mut().drain(..taken);
+        batch.drop_front(taken);
         let reader = if state.next_arrival() == first {
             None
         } else {

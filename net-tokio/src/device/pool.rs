@@ -28,6 +28,11 @@ impl Pool {
         }
     }
 
+    /// Bytes that each buffer has room for.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Bytes of memory that one buffer keeps alive.
     pub(crate) fn pins(&self) -> u32 {
         u32::try_from(self.size).unwrap_or(u32::MAX)

@@ -87,47 +87,14 @@ pub(super) fn is_up(socket: impl AsFd, name: &str) -> io::Result<bool> {
     Ok(c_int::from(flags) & libc::IFF_UP != 0)
 }
 
-/// Reads one packet: first `header` in full, then the spare room of `small`, then that of `large`,
-/// and lengthens the two by what they got. How many bytes came behind the header.
+/// Reads one packet into the spare room of `buffer` and lengthens it by what it got.
 ///
 /// # Errors
-/// What `readv` says; `UnexpectedEof` for less than the header.
-pub(super) fn read_packet(
-    fd: impl AsFd,
-    header: &mut [u8],
-    small: &mut BytesMut,
-    large: &mut BytesMut,
-) -> io::Result<usize> {
-    let header_len = header.len();
-    let small_room = small.spare_capacity_mut();
-    let small_len = small_room.len();
-    let large_room = large.spare_capacity_mut();
-    let large_len = large_room.len();
-    let pieces = [
-        piece(header.as_mut_ptr(), header_len),
-        piece(small_room.as_mut_ptr().cast(), small_len),
-        piece(large_room.as_mut_ptr().cast(), large_len),
-    ];
-    // SAFETY: the three pieces are writable for their lengths, and borrowed until the call ends.
-    let read = unsafe { libc::readv(fd.as_fd().as_raw_fd(), pieces.as_ptr(), 3) };
-    let read = usize::try_from(read).map_err(|_| io::Error::last_os_error())?;
-    let Some(len) = read.checked_sub(header_len) else {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    };
-    let in_small = len.min(small_len);
-    let in_large = (len - in_small).min(large_len);
-    // SAFETY: readv fills the pieces in order, so it has written the first `in_small` spare bytes
-    // of `small` and the first `in_large` of `large`.
-    unsafe {
-        small.set_len(small.len() + in_small);
-        large.set_len(large.len() + in_large);
-    }
-    Ok(len)
-}
-
-fn piece(at: *mut u8, len: usize) -> libc::iovec {
-    libc::iovec {
-        iov_base: at.cast(),
-        iov_len: len,
-    }
+/// What `read` says.
+pub(super) fn read_packet(fd: impl AsFd, buffer: &mut BytesMut) -> io::Result<()> {
+    let (filled, _) = rustix::io::read(fd, buffer.spare_capacity_mut())?;
+    let filled = filled.len();
+    // SAFETY: the first `filled` spare bytes have been written to.
+    unsafe { buffer.set_len(buffer.len() + filled) };
+    Ok(())
 }

@@ -96,13 +96,13 @@ impl Engine {
         result
     }
 
-    /// As [`control`](Self::control), but only if nobody works on the stack now.
+    /// As [`control`](Self::control), but only if nobody works on the stack now, and without a look
+    /// at the clock: for the stack it is still the time of the latest round.
     pub(crate) fn try_control<R>(&self, f: impl FnOnce(&mut Core) -> R) -> Option<R> {
         let mut core = self.core.try_round()?;
         if core.last_call.is_some() || self.ended.get().is_some() {
             return None;
         }
-        core.tick(self.time.now());
         Some(f(&mut core))
     }
 

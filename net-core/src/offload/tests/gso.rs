@@ -88,7 +88,7 @@ fn headers_that_contradict_the_request_are_refused() {
     cut_off.head.strip(1);
     for packet in [wrong_kind, no_size, payload_in_head, cut_off] {
         assert_eq!(
-            segment(packet, false, &mut out),
+            segment(&packet, false, &mut out),
             Err(DropReason::BadOffload)
         );
     }

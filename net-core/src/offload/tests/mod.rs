@@ -149,7 +149,7 @@ fn cut_again(packet: RxPacket) -> Vec<Vec<u8>> {
         .extend(packet.frags.into_iter().map(|piece| piece.bytes));
     out.meta.gso = packet.meta.gso;
     let out = segments(out, PLAIN);
-    out.packets().iter().map(flat).collect()
+    out.packets().iter().map(|packet| flat(packet)).collect()
 }
 
 fn merge(packets: impl IntoIterator<Item = RxPacket>) -> Vec<RxPacket> {

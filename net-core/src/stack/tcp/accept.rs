@@ -28,7 +28,7 @@ impl Stack {
     /// connection with the same four-tuple.
     pub(super) fn segment_for_listener(
         &mut self,
-        segment: Segment,
+        segment: &mut Segment<'_>,
         local: SocketAddr,
         remote: SocketAddr,
         beyond: Option<SeqNum>,
@@ -38,15 +38,15 @@ impl Stack {
         let flows = &self.tcp.flows;
         let listener = self.tcp.ports.lookup(local, || flows.hash(&key));
         let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
-            self.refuse_segment(Origin::of(&segment), local, remote, now);
+            self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
         };
         if segment.has(TcpFlags::RST) {
             self.stats.count_drop(DropReason::BadFlags);
         } else if segment.has(TcpFlags::ACK) {
-            self.refuse_segment(Origin::of(&segment), local, remote, now);
+            self.refuse_segment(Origin::of(segment), local, remote, now);
         } else if segment.has(TcpFlags::SYN) {
-            self.take_syn(listener, &segment, key, beyond, now);
+            self.take_syn(listener, segment, key, beyond, now);
         } else {
             self.stats.count_drop(DropReason::BadFlags);
         }
@@ -62,7 +62,7 @@ impl Stack {
     pub(super) fn take_syn(
         &mut self,
         id: SocketId,
-        segment: &Segment,
+        segment: &Segment<'_>,
         key: FlowKey,
         beyond: Option<SeqNum>,
         now: Instant,
@@ -134,7 +134,7 @@ impl Stack {
     pub(super) fn segment_for_embryo(
         &mut self,
         index: u32,
-        segment: Segment,
+        segment: &mut Segment<'_>,
         local: SocketAddr,
         remote: SocketAddr,
         now: Instant,
@@ -179,7 +179,7 @@ impl Stack {
         }
         if segment.ack != facts.iss + 1 {
             self.stats.count_drop(DropReason::BadAck);
-            self.send_reset(Origin::of(&segment), local, remote, now);
+            self.send_reset(Origin::of(segment), local, remote, now);
             return;
         }
         if let (Some(recent), Some((value, _))) = (facts.ts_recent, segment.options.timestamps)
@@ -204,7 +204,7 @@ impl Stack {
     fn complete_handshake(
         &mut self,
         index: u32,
-        segment: Segment,
+        segment: &mut Segment<'_>,
         local: SocketAddr,
         remote: SocketAddr,
         now: Instant,
@@ -220,7 +220,7 @@ impl Stack {
             .filter(|s| matches!(s.role, Role::Listener(_)))
         else {
             self.drop_embryo(index);
-            self.refuse_segment(Origin::of(&segment), local, remote, now);
+            self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
         };
         let (family, settings) = (socket.family, socket.settings.clone());

@@ -80,11 +80,26 @@ impl Stack {
     /// Compares what a socket wants now with what is arranged for it: its place among those that
     /// want to transmit, its timer, its memory charge, its event. After every touch, once.
     pub(crate) fn tcp_settle(&mut self, id: SocketId, now: Instant) {
+        let iface = self
+            .sockets
+            .tcp(id)
+            .and_then(|socket| {
+                let may = socket.connection()?.may_transmit();
+                socket.path.filter(|_| may)
+            })
+            .map(|path| path.iface);
+        if let Some(iface) = iface {
+            self.want_transmit(iface, id);
+        }
+        self.tcp_settle_sent(id, now);
+    }
+
+    /// The same for a socket that has just had its turn to transmit.
+    fn tcp_settle_sent(&mut self, id: SocketId, now: Instant) {
         let wanted = self.with_connection(id, now, |connection, cx| {
             connection.update_timers(cx);
             let over = matches!(connection.state, State::Closed | State::TimeWait);
             Wanted {
-                transmit: connection.wants_transmit(cx),
                 deadline: connection.deadline(),
                 event: core::mem::take(&mut connection.notify),
                 charge: connection.charge(),
@@ -95,19 +110,12 @@ impl Stack {
             return;
         };
         let Wanted {
-            transmit,
             deadline,
             event,
             charge,
             end,
         } = wanted;
-        if charge >= socket.charged {
-            self.memory.charge(charge - socket.charged);
-        } else {
-            self.memory.release(socket.charged - charge);
-        }
-        socket.charged = charge;
-        let iface = socket.path.filter(|_| transmit).map(|path| path.iface);
+        self.memory.recharge(&mut socket.charged, charge);
         if deadline < socket.armed_at {
             if let Some(timer) = socket.timer.take() {
                 self.wheel.cancel(timer);
@@ -115,14 +123,20 @@ impl Stack {
             socket.timer = Some(self.wheel.insert(TimerKey::Tcp(id), deadline));
             socket.armed_at = deadline;
         }
-        if let Some(iface) = iface {
-            self.want_transmit(iface, id);
-        }
         if event {
             self.changed(id);
         }
         if end {
             self.tcp_forget(id);
+        }
+    }
+
+    /// The same for a socket whose queues alone changed, by what the application took or read.
+    pub(crate) fn tcp_settle_taken(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.tcp_mut(id)
+            && let Some(charge) = socket.connection().map(Connection::charge)
+        {
+            self.memory.recharge(&mut socket.charged, charge);
         }
     }
 
@@ -186,7 +200,6 @@ impl Stack {
 
 /// What a connection wants to have arranged for it.
 struct Wanted {
-    transmit: bool,
     deadline: Instant,
     event: bool,
     charge: usize,

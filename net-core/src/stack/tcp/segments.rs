@@ -1,11 +1,9 @@
 //! A segment finds its connection, half-open connection, TIME_WAIT entry or listener.
 
-use crate::buf::TxPacket;
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
 use crate::socket::{FlowKey, SocketId};
 use crate::stack::Stack;
-use crate::stack::ingress::TcpPacket;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::State;
@@ -20,12 +18,15 @@ use core::net::SocketAddr;
 
 impl Stack {
     /// Takes in a segment whose headers and checksum are good.
-    pub(crate) fn tcp_input(&mut self, packet: TcpPacket, now: Instant) {
-        let local = SocketAddr::new(packet.ip.dest, packet.header.dest_port);
-        let remote = SocketAddr::new(packet.ip.source, packet.header.source_port);
+    pub(crate) fn tcp_input(
+        &mut self,
+        mut segment: Segment<'_>,
+        local: SocketAddr,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
         let key = FlowKey::new(local, remote);
-        let size = packet.gso.map(|gso| gso.size);
-        let segment = Segment::new(&packet.header, packet.payload, size, packet.ip.tos);
+        let segment = &mut segment;
         self.stats.tcp_in_segments += u64::from(segment.wire_count());
         match self.tcp.flows.get(&key).copied() {
             Some(Flow::Socket(id)) => self.segment_for_socket(id, segment, local, remote, now),
@@ -42,12 +43,12 @@ impl Stack {
     pub(super) fn segment_for_socket(
         &mut self,
         id: SocketId,
-        segment: Segment,
+        segment: &mut Segment<'_>,
         local: SocketAddr,
         remote: SocketAddr,
         now: Instant,
     ) {
-        let origin = Origin::of(&segment);
+        let origin = Origin::of(segment);
         let disposition = self
             .with_connection(id, now, |connection, cx| {
                 connection.handle_segment(segment, cx)
@@ -119,7 +120,7 @@ impl Stack {
         };
         header.source_port = local.port();
         header.dest_port = remote.port();
-        let mut packet = TxPacket::default();
+        let mut packet = self.new_packet();
         header.emit(&mut packet.head);
         self.stats.tcp_out_segments += 1;
         let meta = IpMeta {
@@ -198,7 +199,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn of(segment: &Segment) -> Self {
+    pub(super) fn of(segment: &Segment<'_>) -> Self {
         Self {
             flags: segment.flags,
             ack: segment.ack,

@@ -65,7 +65,7 @@ impl Stack {
     pub(super) fn segment_for_time_wait(
         &mut self,
         index: u32,
-        segment: Segment,
+        segment: &mut Segment<'_>,
         local: SocketAddr,
         remote: SocketAddr,
         now: Instant,
@@ -77,7 +77,7 @@ impl Stack {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }
-        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, &segment)
+        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, segment)
         {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.
             let last = wait.snd_nxt;
@@ -150,7 +150,7 @@ impl Stack {
 
 /// Whether a SYN is newer than everything the old connection sent: by its timestamp where both
 /// have one, else by its sequence number (RFC 6191 §2).
-fn begins_anew(wait: &TimeWait, segment: &Segment) -> bool {
+fn begins_anew(wait: &TimeWait, segment: &Segment<'_>) -> bool {
     match (wait.ts_recent, segment.options.timestamps) {
         (Some(recent), Some((value, _))) => {
             let ahead = value.wrapping_sub(recent).cast_signed();

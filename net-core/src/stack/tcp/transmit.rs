@@ -32,36 +32,42 @@ impl Stack {
             if out.len() >= MAX_TX_BATCH {
                 break;
             }
-            let built = self.with_connection(id, now, |connection, cx| {
-                let packet = connection.poll_transmit(ports, cx)?;
+            let before = out.len();
+            let packet = out.slot();
+            let meta = self.with_connection(id, now, |connection, cx| {
+                if !connection.poll_transmit(ports, cx, packet) {
+                    return None;
+                }
                 let ecn = if connection.ecn.take_capable() {
                     ECN_CAPABLE
                 } else {
                     0
                 };
-                let meta = IpMeta {
+                Some(IpMeta {
                     source: local.ip(),
                     dest: remote.ip(),
                     protocol: ip::TCP,
                     tos: cx.settings.tos & !ECN_MASK | ecn,
                     ttl: cx.settings.ttl.unwrap_or(ttl),
                     dont_fragment: cx.settings.path_mtu != PathMtuMode::Dont,
-                };
-                Some((packet, meta))
+                })
             });
-            let Some((mut packet, meta)) = built.flatten() else {
+            let Some(meta) = meta.flatten() else {
+                out.truncate(before);
                 more = false;
                 break;
             };
             packet.meta.departure = now;
-            self.ip_finish(&path, meta, &mut packet);
+            self.ip_finish(&path, meta, packet);
             if packet.meta.gso.is_some() && !path.caps.tso {
-                gso::segment(packet, path.caps.tx_checksum, out).expect("the headers are our own");
-            } else {
-                out.push(packet);
+                core::mem::swap(&mut self.uncut, packet);
+                out.truncate(before);
+                gso::segment(&self.uncut, path.caps.tx_checksum, out)
+                    .expect("the headers are our own");
+                self.uncut.reset();
             }
         }
-        self.tcp_settle(id, now);
+        self.tcp_settle_sent(id, now);
         more
     }
 
