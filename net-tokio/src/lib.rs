@@ -52,6 +52,8 @@ mod error;
 mod lookup;
 #[cfg(not(loom))]
 mod net;
+#[cfg(not(loom))]
+mod options;
 mod shared;
 mod sync;
 #[cfg(not(loom))]
@@ -62,7 +64,7 @@ mod udp;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host},
-    net::{EnterGuard, Net, NetBuilder},
+    net::{Driver, EnterGuard, Net, NetBuilder},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };

@@ -101,7 +101,7 @@ fn a_stack_needs_a_runtime_or_a_thread() {
     let error = Net::builder().build().expect_err("no runtime");
     assert!(error.to_string().contains("runtime"), "{error}");
     let net = Net::builder()
-        .driver_thread(true)
+        .driver(net_tokio::Driver::Thread)
         .build()
         .expect("a thread of its own");
     assert!(

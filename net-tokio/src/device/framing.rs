@@ -137,7 +137,9 @@ impl Framing {
             self.small_pool.give(std::mem::take(frame));
         }
         if packet.len() <= SMALL && packet.len() < large / 2 {
-            *frame = self.small_pool.filled(|small| small.extend_from_slice(packet));
+            *frame = self
+                .small_pool
+                .filled(|small| small.extend_from_slice(packet));
             self.buffer.clear();
             self.small_pool.pins()
         } else {

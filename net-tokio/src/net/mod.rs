@@ -4,7 +4,7 @@ mod ambient;
 mod builder;
 
 pub use ambient::EnterGuard;
-pub use builder::NetBuilder;
+pub use builder::{Driver, NetBuilder};
 
 use crate::driver::Engine;
 use net_core::stats::Stats;

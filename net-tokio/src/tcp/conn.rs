@@ -3,6 +3,7 @@
 use super::family_of;
 use crate::driver::TcpEntry;
 use crate::net::Net;
+use crate::options::IpLayer;
 use crate::shared::{Fault, Ready as SlotReady, Stop, Touch};
 use bytes::{BufMut, Bytes};
 use net_core::socket::{TcpOption, TcpSettings};
@@ -85,12 +86,9 @@ impl Conn {
             .control(|core, _| core.stack().tcp_settings(id).map(f))
     }
 
-    pub(super) fn ttl(&self) -> io::Result<u32> {
-        let id = self.slot.id();
-        self.net.engine().control(|core, _| {
-            let own = core.stack().tcp_settings(id)?.ttl;
-            Ok(own.unwrap_or(core.stack().config().ttl).into())
-        })
+    /// The options of the IP layer.
+    pub(super) fn ip(&self) -> IpLayer<'_> {
+        IpLayer::new(&self.net, self.slot.id())
     }
 
     pub(super) fn set_option(&self, option: TcpOption) -> io::Result<()> {
@@ -314,6 +312,8 @@ pub(crate) fn slot_ready(interest: Interest) -> SlotReady {
     ready.set(SlotReady::READ, interest.is_readable());
     ready.set(SlotReady::WRITE, interest.is_writable());
     ready.set(SlotReady::ERROR, interest.is_error());
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    ready.set(SlotReady::PRIORITY, interest.is_priority());
     ready
 }
 

@@ -4,7 +4,7 @@ use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
 use crate::socket::{FlowKey, SocketId, SocketKind, present};
-use crate::stack::{Stack, TimerKey};
+use crate::stack::{Stack, TcpTables, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
@@ -35,8 +35,8 @@ impl Stack {
         now: Instant,
     ) {
         let key = FlowKey::new(local, remote);
-        let flows = &self.tcp.flows;
-        let listener = self.tcp.ports.lookup(local, || flows.hash(&key));
+        let TcpTables { flows, ports, .. } = &self.tcp;
+        let listener = ports.lookup(local, segment.over, || flows.hash(&key));
         let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
             self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
@@ -73,6 +73,7 @@ impl Stack {
         };
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
         let our_scale = window_scale(socket.settings.recv_buffer);
+        let settings = socket.settings.ip;
         let Some(listener) = socket.listener_mut() else {
             return;
         };
@@ -91,7 +92,7 @@ impl Stack {
         }
         listener.half_open += 1;
         let mtu = self
-            .route(remote.ip(), Some(local.ip()))
+            .route_for(&settings, remote.ip(), Some(local.ip()))
             .map_or(576, |path| path.mtu);
         let (config, options) = (&self.config.tcp, &segment.options);
         let iss = self.tcp.secrets.isn(&key, now);
@@ -232,7 +233,7 @@ impl Stack {
             self.stats.count_drop(DropReason::AcceptQueueFull);
             return;
         }
-        let Ok(path) = self.route(remote.ip(), Some(local.ip())) else {
+        let Ok(path) = self.route_for(&settings.ip, remote.ip(), Some(local.ip())) else {
             self.stats.count_drop(DropReason::NoRoute);
             return;
         };
@@ -316,8 +317,8 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        let tos = settings.tos;
-        self.send_bare(header, local, remote, tos, now);
+        let settings = settings.ip;
+        self.send_bare(header, local, remote, &settings, now);
     }
 
     /// The SYN-ACK was not answered.

@@ -1,6 +1,6 @@
 //! TIME_WAIT as a compact entry (RFC 9293 §3.3.2, RFC 1337, RFC 6191).
 
-use crate::socket::{FlowKey, SocketId};
+use crate::socket::{FlowKey, IpSettings, SocketId};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::State;
@@ -77,8 +77,7 @@ impl Stack {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }
-        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, segment)
-        {
+        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, segment) {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.
             let last = wait.snd_nxt;
             self.end_time_wait(index);
@@ -144,7 +143,7 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        self.send_bare(header, local, remote, 0, now);
+        self.send_bare(header, local, remote, &IpSettings::default(), now);
     }
 }
 

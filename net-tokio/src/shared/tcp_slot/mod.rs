@@ -78,7 +78,9 @@ impl TcpSlot {
         ready.set(Ready::READ_CLOSED, rx.finished || rx.ended);
         ready.set(Ready::WRITABLE, tx.free > 0 || tx.finish || tx.ended);
         ready.set(Ready::WRITE_CLOSED, tx.ended || (tx.finish && rx.finished));
-        ready.set(Ready::ERROR, self.fault.lock().is_some());
+        let fault = self.fault.lock();
+        ready.set(Ready::ERROR, fault.is_some());
+        ready.set(Ready::PRIORITY, fault.as_deref() == Some(&Fault::Gone));
         ready
     }
 

@@ -96,8 +96,8 @@ impl RxHalf {
 
 /// For the application.
 impl TcpSlot {
-    /// Copies up to `buf.len()` bytes out; `Ok((0, _))` is the end of the stream (or an empty
-    /// `buf`). On [`Stop::WouldBlock`] `waker` is remembered, if given.
+    /// Copies up to `buf.len()` bytes out; `Ok((0, _))` is the end of the stream, or an empty `buf`
+    /// where a read of more would not block. On [`Stop::WouldBlock`] `waker` is remembered, if given.
     pub(crate) fn read(
         &self,
         buf: &mut [u8],
@@ -119,7 +119,7 @@ impl TcpSlot {
         mut sink: impl FnMut(&[u8]),
     ) -> Result<(usize, Touch), Stop> {
         if max == 0 {
-            return Ok((0, Touch::None));
+            return Ok((self.read_nothing(waker)?, Touch::None));
         }
         let mut user = self.rx.user.lock();
         let mut done = move_out(&mut user, max, &mut sink);
@@ -136,7 +136,7 @@ impl TcpSlot {
     /// Copies up to `buf.len()` bytes without removing them; as [`read`](Self::read) otherwise.
     pub(crate) fn peek(&self, buf: &mut [u8], waker: Option<&Waker>) -> Result<usize, Stop> {
         if buf.is_empty() {
-            return Ok(0);
+            return self.read_nothing(waker);
         }
         let mut user = self.rx.user.lock();
         if user.len() < buf.len() {
@@ -170,16 +170,33 @@ impl TcpSlot {
 
     /// Waits until a read would not block.
     pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
+        match self.look(Some(waker)) {
+            Refill::Nothing => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// A read of no bytes, which waits and fails like any other.
+    fn read_nothing(&self, waker: Option<&Waker>) -> Result<usize, Stop> {
+        self.has_data(self.look(waker)).map(|_| 0)
+    }
+
+    /// What a read would find; remembers `waker` if that is nothing.
+    fn look(&self, waker: Option<&Waker>) -> Refill {
         let old;
         {
             let mut queue = self.rx.queue.lock();
-            if self.rx.available(&queue) > 0 || queue.finished || queue.ended {
-                return Poll::Ready(());
+            let found = match queue.refill() {
+                _ if self.rx.available(&queue) > 0 => Refill::Data,
+                found => found,
+            };
+            if found != Refill::Nothing {
+                return found;
             }
-            old = register(&mut queue.reader, waker);
+            old = waker.and_then(|waker| register(&mut queue.reader, waker));
         }
         drop(old);
-        Poll::Pending
+        Refill::Nothing
     }
 
     /// Moves what has arrived into `user`; remembers `waker` if nothing has and something may.
