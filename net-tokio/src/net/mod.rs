@@ -3,7 +3,7 @@
 mod ambient;
 mod builder;
 
-pub use ambient::EnterGuard;
+pub use ambient::{EnterGuard, spawn};
 pub use builder::{Driver, NetBuilder};
 
 use crate::driver::Engine;
