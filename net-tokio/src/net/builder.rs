@@ -26,6 +26,7 @@ pub struct NetBuilder {
     loopback: bool,
     inline_rounds: bool,
     driver: Driver,
+    driver_name: String,
     process_wide: bool,
     mistake: Option<io::Error>,
 }
@@ -39,6 +40,7 @@ impl NetBuilder {
             loopback: true,
             inline_rounds: true,
             driver: Driver::Task,
+            driver_name: "net-tokio driver".into(),
             process_wide: false,
             mistake: None,
         }
@@ -146,6 +148,12 @@ impl NetBuilder {
         self
     }
 
+    /// How the driver's thread is called, where it has one. By default `net-tokio driver`.
+    pub fn driver_name(mut self, name: impl Into<String>) -> Self {
+        self.driver_name = name.into();
+        self
+    }
+
     /// Brings the stack up.
     ///
     /// # Errors
@@ -173,11 +181,12 @@ impl NetBuilder {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let name = self.driver_name.clone();
         let guard = runtime.enter();
         let (net, driver) = self.assemble(Time::real())?;
         drop(guard);
         thread::Builder::new()
-            .name("net-tokio driver".into())
+            .name(name)
             .spawn(move || runtime.block_on(driver.run()))?;
         Ok(net)
     }
