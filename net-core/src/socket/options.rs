@@ -53,6 +53,9 @@ pub enum TcpOption {
     SynRetries(u8),
     /// Congestion control (`TCP_CONGESTION`); before the connection is made.
     Congestion(CongestionAlgorithm),
+    /// A listener hands a connection out only when its first data is there, or when so much time has
+    /// passed since the peer's SYN (`TCP_DEFER_ACCEPT`).
+    DeferAccept(Option<Duration>),
     /// Bind although connections in TIME_WAIT have the port (`SO_REUSEADDR`).
     ReuseAddress(bool),
     /// Share the port with other sockets that ask for it too (`SO_REUSEPORT`).
@@ -104,6 +107,8 @@ pub struct TcpSettings {
     pub syn_retries: u8,
     /// See [`TcpOption::Congestion`].
     pub congestion: CongestionAlgorithm,
+    /// See [`TcpOption::DeferAccept`].
+    pub defer_accept: Option<Duration>,
     /// Options of the IP layer; see [`IpOption`](super::IpOption).
     pub ip: IpSettings,
     /// See [`TcpOption::PathMtu`].
@@ -133,6 +138,7 @@ impl TcpSettings {
             notsent_lowat: config.notsent_lowat,
             syn_retries: config.syn_retries,
             congestion: config.congestion,
+            defer_accept: None,
             ip: IpSettings::default(),
             path_mtu: PathMtuMode::Want,
         }
@@ -200,6 +206,7 @@ impl TcpSettings {
                 )?;
                 self.congestion = algorithm;
             }
+            TcpOption::DeferAccept(time) => self.defer_accept = time,
             TcpOption::ReuseAddress(on) => self.reuse_address = on,
             TcpOption::ReusePort(on) => self.reuse_port = on,
             TcpOption::OnlyV6(on) => {

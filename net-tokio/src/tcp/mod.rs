@@ -1,12 +1,15 @@
 //! TCP sockets: the twins of tokio's.
 
 mod conn;
+mod cork;
 mod listener;
+mod recv;
 mod socket;
 mod split;
 mod stream;
 
 pub(crate) use conn::{slot_ready, tokio_ready};
+pub use cork::Corked;
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

@@ -172,22 +172,6 @@ impl TcpStream {
         self.conn.try_read_buf(buf)
     }
 
-    /// Takes received bytes without copying: at least one and at most `max`. `None` at the end of
-    /// the stream.
-    ///
-    /// The bytes lie in the buffer that they were received into; who keeps a small piece keeps that
-    /// buffer. `max` of zero gives an empty piece at once.
-    ///
-    /// # Errors
-    /// The connection's, such as `ConnectionReset`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: where the future is dropped, nothing was taken.
-    pub async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
-        self.conn.read_chunk(max).await
-    }
-
     /// Waits until there is room to write, or writing would fail at once.
     ///
     /// # Errors

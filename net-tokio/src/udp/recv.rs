@@ -227,6 +227,21 @@ impl UdpSocket {
         self.finish(self.slot.peek(Caller::Try, |datagram| datagram.source))
     }
 
+    /// As [`recv_from`](Self::recv_from), but the length is that of the whole datagram, also where
+    /// `buf` is shorter (`MSG_TRUNC`).
+    ///
+    /// # Errors
+    /// As for [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, nothing was received.
+    pub async fn recv_trunc(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let datagram = self.recv_datagram().await?;
+        copy(&datagram, buf);
+        Ok((datagram.payload.len(), datagram.source))
+    }
+
     /// Receives a datagram as it came, without copying: payload, addresses, traffic class, hop limit.
     ///
     /// # Errors

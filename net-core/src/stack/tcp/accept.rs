@@ -3,7 +3,8 @@
 use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
-use crate::socket::{FlowKey, SocketId, SocketKind, present};
+use crate::config::TcpConfig;
+use crate::socket::{FlowKey, SocketId, SocketKind, TcpSettings, present};
 use crate::stack::{Stack, TcpTables, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
@@ -12,7 +13,7 @@ use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -124,6 +125,7 @@ impl Stack {
             listener: id,
             facts,
             retries: 0,
+            deferred: false,
             timer,
             sent_at: Some(now),
         });
@@ -210,7 +212,7 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
         let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
@@ -225,6 +227,11 @@ impl Stack {
             return;
         };
         let (family, settings) = (socket.family, socket.settings.clone());
+        if embryo.retries < deferrals(&settings, &self.config.tcp) && segment.seq_len() == 0 {
+            embryo.deferred = true;
+            self.stats.count_drop(DropReason::Deferred);
+            return;
+        }
         if socket
             .listener_mut()
             .is_some_and(|listener| listener.is_full())
@@ -332,21 +339,26 @@ impl Stack {
             return;
         };
         embryo.retries += 1;
-        embryo.sent_at = None;
-        let (count, key) = (embryo.retries, embryo.key);
-        if count > retries
-            || !self
-                .sockets
-                .tcp(embryo.listener)
-                .is_some_and(|s| matches!(s.role, Role::Listener(_)))
-        {
+        let (count, key, deferred) = (embryo.retries, embryo.key, embryo.deferred);
+        let listener = self.sockets.tcp(embryo.listener);
+        let Some(listener) = listener.filter(|s| matches!(s.role, Role::Listener(_))) else {
+            self.drop_embryo(index);
+            return;
+        };
+        let deferrals = deferrals(&listener.settings, &self.config.tcp);
+        if count > retries.max(deferrals) {
             self.drop_embryo(index);
             return;
         }
         let wait = initial.saturating_mul(1 << count.min(16)).min(max);
         embryo.timer = self.wheel.insert(TimerKey::Embryo(index), now + wait);
-        self.stats.tcp_retransmits += 1;
-        self.send_syn_ack(index, key.local(), key.remote(), now);
+        // A peer that has answered and has nothing to say yet is left alone; at the end of the time
+        // it is asked once more.
+        if !deferred || count >= deferrals {
+            embryo.sent_at = None;
+            self.stats.tcp_retransmits += 1;
+            self.send_syn_ack(index, key.local(), key.remote(), now);
+        }
     }
 
     fn drop_embryo(&mut self, index: u32) {
@@ -364,3 +376,22 @@ impl Stack {
         }
     }
 }
+
+/// How many times the SYN-ACK's timer goes off before a listener stops waiting for data.
+fn deferrals(settings: &TcpSettings, config: &TcpConfig) -> u8 {
+    let Some(time) = settings.defer_accept else {
+        return 0;
+    };
+    let mut passed = Duration::ZERO;
+    for count in 0..MAX_DEFERRALS {
+        if passed >= time {
+            return count;
+        }
+        let wait = config.rto_initial.saturating_mul(1 << count);
+        passed += wait.min(config.rto_max);
+    }
+    MAX_DEFERRALS
+}
+
+/// The most that Linux allows: with the timer's usual times, 8 minutes and a half.
+const MAX_DEFERRALS: u8 = 8;

@@ -60,7 +60,7 @@ impl RxQueue {
 /// The receive half at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RxState {
-    pub(super) available: u64,
+    pub(super) readable: bool,
     pub(super) finished: bool,
     pub(super) ended: bool,
 }
@@ -121,6 +121,7 @@ impl TcpSlot {
         if max == 0 {
             return Ok((self.read_nothing(waker)?, Touch::None));
         }
+        self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
         let mut done = move_out(&mut user, max, &mut sink);
         if done < max {
@@ -138,6 +139,7 @@ impl TcpSlot {
         if buf.is_empty() {
             return self.read_nothing(waker);
         }
+        self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
         if user.len() < buf.len() {
             let nothing = user.is_empty();
@@ -156,6 +158,7 @@ impl TcpSlot {
         max: usize,
         waker: Option<&Waker>,
     ) -> Result<(Bytes, Touch), Stop> {
+        self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
         if max > 0 && user.is_empty() {
             let refill = self.refill(&mut user, waker);
@@ -181,15 +184,60 @@ impl TcpSlot {
         self.has_data(self.look(waker)).map(|_| 0)
     }
 
+    /// What a reader finds who waits for as many bytes as the socket is set to.
+    fn found(&self, queue: &RxQueue) -> Refill {
+        let available = self.rx.available(queue);
+        let over = queue.finished || queue.ended;
+        if available >= self.recv_lowat() || (over && available > 0) {
+            Refill::Data
+        } else if queue.finished {
+            Refill::Finished
+        } else if queue.ended {
+            Refill::Ended
+        } else {
+            Refill::Nothing
+        }
+    }
+
+    /// A read by who wants more than one byte at a time waits for so many.
+    fn check_lowat(&self, waker: Option<&Waker>) -> Result<(), Stop> {
+        if self.recv_lowat() > 1 && self.look(waker) == Refill::Nothing {
+            return Err(Stop::WouldBlock);
+        }
+        Ok(())
+    }
+
+    /// Whether everything was read that will ever come.
+    pub(crate) fn is_drained(&self) -> bool {
+        let found = self.found(&self.rx.queue.lock());
+        matches!(found, Refill::Finished | Refill::Ended)
+    }
+
+    /// How many bytes have to be there for the socket to be readable (`SO_RCVLOWAT`).
+    pub(crate) fn recv_lowat(&self) -> u64 {
+        self.lowat.load(Ordering::Relaxed).into()
+    }
+
+    /// Sets how many bytes have to be there for the socket to be readable; collects those whom that
+    /// wakes.
+    pub(crate) fn set_recv_lowat(&self, bytes: u32, wakes: &mut Vec<Waker>) {
+        {
+            let mut queue = self.rx.queue.lock();
+            self.lowat.store(bytes.max(1), Ordering::Relaxed);
+            if self.found(&queue) == Refill::Nothing {
+                return;
+            }
+            wakes.extend(queue.reader.take());
+        }
+        self.waiters.wake_all(Ready::READ, wakes);
+    }
+
     /// What a read would find; remembers `waker` if that is nothing.
     fn look(&self, waker: Option<&Waker>) -> Refill {
         let old;
         {
             let mut queue = self.rx.queue.lock();
-            let found = match queue.refill() {
-                _ if self.rx.available(&queue) > 0 => Refill::Data,
-                found => found,
-            };
+            let found = self.found(&queue);
             if found != Refill::Nothing {
                 return found;
             }
@@ -261,7 +309,7 @@ impl TcpSlot {
 impl TcpSlot {
     /// Moves all of `from` to the reader; `finished` says that FIN has come behind it.
     pub(crate) fn fill(&self, from: &mut RecvQueue, finished: bool, wakes: &mut Vec<Waker>) {
-        {
+        let enough = {
             let mut queue = self.rx.queue.lock();
             if from.is_empty() && queue.finished == finished {
                 return;
@@ -273,12 +321,18 @@ impl TcpSlot {
                 queue.filled += from.len() as u64;
                 queue.arrived.append(from);
             }
-            wakes.extend(queue.reader.take());
-        }
+            let enough = self.found(&queue) != Refill::Nothing;
+            if enough {
+                wakes.extend(queue.reader.take());
+            }
+            enough
+        };
         if !from.is_empty() {
             from.clear();
         }
-        self.waiters.wake_all(Ready::READ, wakes);
+        if enough {
+            self.waiters.wake_all(Ready::READ, wakes);
+        }
     }
 
     /// Stream position up to which the application has read.
@@ -298,7 +352,7 @@ impl TcpSlot {
     pub(super) fn rx_state(&self) -> RxState {
         let queue = self.rx.queue.lock();
         RxState {
-            available: self.rx.available(&queue),
+            readable: self.found(&queue) != Refill::Nothing,
             finished: queue.finished,
             ended: queue.ended,
         }
