@@ -15,12 +15,15 @@ pub const MIN_HEADER_LEN: usize = 20;
 pub(crate) const LENGTH_OFFSET: usize = 2;
 /// Where in the header the identification is.
 pub(crate) const ID_OFFSET: usize = 4;
+/// Where in the header the flags and the fragment offset are.
+pub(crate) const FRAGMENT_OFFSET: usize = 6;
 /// Where in the header the protocol number is.
 pub(crate) const PROTOCOL_OFFSET: usize = 9;
 /// Where in the header its checksum is.
 pub(crate) const CHECKSUM_OFFSET: usize = 10;
 
-const DONT_FRAGMENT: u16 = 0x4000;
+/// The flag DF among flags and fragment offset.
+pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
 
