@@ -57,6 +57,8 @@ mod net;
 #[cfg(not(loom))]
 mod options;
 mod shared;
+#[cfg(not(loom))]
+pub mod stream;
 mod sync;
 #[cfg(not(loom))]
 pub mod tcp;
@@ -66,7 +68,7 @@ mod udp;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host},
-    net::{Driver, EnterGuard, Net, NetBuilder, spawn},
+    net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };

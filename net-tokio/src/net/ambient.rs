@@ -4,7 +4,7 @@
 //! [`enter`](Net::enter) of the thread, the [default](Net::set_default) of the process, and at last
 //! a loopback stack that comes up on first use.
 
-use super::{Net, builder::NetBuilder};
+use super::{Net, Scoped, builder::NetBuilder};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -16,10 +16,10 @@ use std::sync::{Mutex, Once, PoisonError, RwLock};
 use tokio::task::JoinHandle;
 
 impl Net {
-    /// Runs `future` with this stack as the one that its sockets belong to.
+    /// Polls `inner`, a future or a stream, with this stack as the one that its sockets belong to.
     ///
-    /// It holds wherever the future is polled, also across threads. It does not reach tasks that the
-    /// future gives to `tokio::spawn`: give those to [`spawn`] instead.
+    /// It holds wherever it is polled, also across threads. It does not reach tasks that are given to
+    /// `tokio::spawn` in there: give those to [`spawn`] instead.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -34,9 +34,9 @@ impl Net {
     ///
     /// # Cancel safety
     ///
-    /// As cancel safe as `future`.
-    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        SCOPE.scope(self.clone(), future)
+    /// As cancel safe as `inner`.
+    pub fn scope<T>(&self, inner: T) -> Scoped<T> {
+        Scoped::new(self.clone(), inner)
     }
 
     /// Spawns a task whose sockets belong to this stack: [`scope`](Self::scope) in `tokio::spawn`.
@@ -217,7 +217,7 @@ fn process_wide() -> io::Result<Net> {
 }
 
 tokio::task_local! {
-    static SCOPE: Net;
+    pub(super) static SCOPE: Net;
 }
 
 thread_local! {

@@ -254,6 +254,15 @@ impl UdpSocket {
         self.wait(RECEIVE, || self.slot.recv(Caller::Future)).await
     }
 
+    /// As [`recv_datagram`](Self::recv_datagram), to be polled. Only the last task that polled for
+    /// receiving is woken.
+    ///
+    /// # Errors
+    /// As for [`recv`](Self::recv).
+    pub fn poll_recv_datagram(&self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+        self.poll(cx, |waker| self.slot.recv(Caller::Poll(waker)))
+    }
+
     /// An operation that any number of tasks may wait for.
     pub(super) async fn wait<R>(
         &self,
