@@ -204,5 +204,7 @@ fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, next_id: &mut
         ..IpHeader::new(meta.source, meta.dest, meta.protocol, payload_len)
     };
     header.emit(&mut packet.head);
+    packet.meta.priority = meta.priority;
+    packet.meta.mark = meta.mark;
     packet.meta.header_len = u16::try_from(packet.head.len()).unwrap_or(u16::MAX);
 }

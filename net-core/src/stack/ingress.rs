@@ -18,6 +18,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) ip: IpHeader,
     /// Whether it is for this host alone.
     pub(crate) delivery: Delivery,
+    /// Which interface it came over.
+    pub(crate) over: IfaceId,
     /// The packet from the IP header on, without padding, its transport checksum in order.
     pub(crate) packet: &'a mut RxPacket,
 }
@@ -63,6 +65,7 @@ impl Stack {
         let arrival = Arrival {
             ip: header,
             delivery,
+            over: iface,
             packet,
         };
         match (header.protocol, header.dest) {
@@ -101,6 +104,7 @@ impl Stack {
         let Arrival {
             ip,
             delivery,
+            over,
             packet,
         } = arrival;
         if delivery == Delivery::Broadcast {
@@ -115,7 +119,7 @@ impl Stack {
         let gso_size = packet.meta.gso.map(|gso| gso.size);
         let headers = ip.header_len.saturating_add(header.header_len);
         let payload = Payload::behind(packet, headers)?;
-        let segment = Segment::new(&header, payload, gso_size, ip.tos);
+        let segment = Segment::new(&header, payload, gso_size, ip.tos, over);
         let local = SocketAddr::new(ip.dest, header.dest_port);
         let remote = SocketAddr::new(ip.source, header.source_port);
         self.tcp_input(segment, local, remote, now);

@@ -6,6 +6,7 @@ mod icmp;
 mod ifaces;
 mod ingress;
 mod limits;
+mod routing;
 mod sockets;
 mod tcp;
 mod timers;

@@ -119,7 +119,7 @@ impl Core {
         wakes: &mut Vec<Waker>,
     ) -> Outcome {
         let mut now = self.tick(clock());
-        self.slots.collect(mail, &mut self.stack, now, wakes);
+        self.collect(mail, now, wakes);
         let mut more = self.receive(now, &clock);
         if self.stack.poll_timeout().is_some_and(|due| due <= now) {
             now = self.tick(clock());
@@ -135,6 +135,11 @@ impl Core {
         }
     }
 
+    /// Brings in what the applications did.
+    pub(super) fn collect(&mut self, mail: &Mail, now: Instant, wakes: &mut Vec<Waker>) {
+        self.slots.collect(mail, &mut self.stack, now, wakes);
+    }
+
     /// Stops everything that listens and lets go of every connection; what was written is delivered
     /// until `last_call`.
     pub(super) fn close_all(
@@ -145,7 +150,7 @@ impl Core {
         wakes: &mut Vec<Waker>,
     ) {
         self.last_call = Some(self.last_call.map_or(last_call, |at| at.min(last_call)));
-        self.slots.collect(mail, &mut self.stack, now, wakes);
+        self.collect(mail, now, wakes);
         self.slots.close_all(&mut self.stack, now, wakes);
     }
 
