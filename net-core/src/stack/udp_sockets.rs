@@ -178,7 +178,7 @@ impl Stack {
         let meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         let mut packet = self.new_packet();
         emit(bound.addr.port(), remote.port(), payload, &mut packet);
-        self.ip_send_owned(&path, meta, packet, id);
+        self.ip_output(&path, meta, packet, Some(id), self.clock);
         self.stats.udp_out += 1;
         Ok(())
     }
