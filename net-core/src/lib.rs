@@ -17,6 +17,7 @@ mod icmp;
 pub mod iface;
 mod ip;
 pub mod offload;
+pub mod qdisc;
 pub mod route;
 pub mod seed;
 pub mod socket;

@@ -75,6 +75,12 @@ drop_reasons! {
     IcmpIrrelevant => "icmp_irrelevant",
     /// The queue in front of the device is full.
     TxQueueFull => "tx_queue_full",
+    /// The queue's discipline dropped it because packets have waited too long (RFC 8289).
+    QueueDelay => "queue_delay",
+    /// It is to leave later than the queue's discipline plans for.
+    Departure => "departure",
+    /// The queue's discipline plays a bad network.
+    Impaired => "impaired",
     /// No route for what the stack itself wanted to send.
     NoRoute => "no_route",
     /// Larger than the path allows.

@@ -54,10 +54,13 @@ impl Stack {
         if let Some(slot) = self.ifaces.get_mut(iface.index())
             && let Some(mut gone) = slot.take()
         {
-            for queued in gone.queue {
+            while let Some(queued) = gone.queue.evict() {
                 if let Some(owner) = queued.owner {
-                    self.udp_sent(owner, queued.packet.len());
+                    self.release(owner);
                 }
+            }
+            if let Some(timer) = gone.departure {
+                self.wheel.cancel(timer);
             }
             while let Some(index) = gone.blocked.pop() {
                 if let Some(socket) = self.sockets.id_at(index) {

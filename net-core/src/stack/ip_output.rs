@@ -4,6 +4,7 @@ use super::Stack;
 use crate::buf::TxPacket;
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{IpMeta, Path};
+use crate::qdisc::Owner;
 use crate::socket::SocketId;
 use crate::time::Instant;
 use crate::wire::{IpHeader, transport};
@@ -22,15 +23,17 @@ impl Stack {
     ) -> bool {
         packet.meta.departure = packet.meta.departure.max(now);
         self.ip_finish(path, meta, &mut packet);
+        let bytes = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        let owner = owner.map(|socket| Owner { socket, bytes });
         self.link_output(path.iface, packet, owner)
     }
 
     /// Gives a packet what its link needs in front of it, and queues it for the device.
-    fn link_output(
+    pub(crate) fn link_output(
         &mut self,
         iface: IfaceId,
         packet: Box<TxPacket>,
-        owner: Option<SocketId>,
+        owner: Option<Owner>,
     ) -> bool {
         // The links there are so far carry IP packets alone.
         self.device_queue(iface, packet, owner)

@@ -1,5 +1,6 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod device_queue;
 mod egress;
 mod events;
 mod icmp;
@@ -16,6 +17,7 @@ mod udp;
 mod udp_sockets;
 mod wheel;
 
+use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
 pub(crate) use tcp::TcpTables;
@@ -23,10 +25,11 @@ pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
 pub(crate) use wheel::{TimerId, Wheel};
 
-use crate::buf::TxPacket;
+use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::LocalAddresses;
+use crate::qdisc::Dropped;
 use crate::route::RouteTable;
 use crate::seed::{Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
@@ -66,6 +69,12 @@ pub struct Stack {
     pub(crate) rng: Rng,
     /// Where a super-segment lies while it is cut.
     uncut: TxPacket,
+    /// Where its segments lie on their way into a queue.
+    cut: TxBatch,
+    /// What a socket has just sent, on its way into a queue.
+    turn: TxBatch,
+    /// What a discipline has just dropped.
+    dropped: Dropped,
     /// Packets that have left, to be used again.
     #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
     spare: Vec<Box<TxPacket>>,
@@ -91,6 +100,9 @@ impl Stack {
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
             uncut: TxPacket::default(),
+            cut: TxBatch::default(),
+            turn: TxBatch::default(),
+            dropped: Dropped::default(),
             spare: Vec::new(),
             clock: now,
             config,

@@ -168,7 +168,7 @@ impl Stack {
         else {
             return Err(SocketError::NetworkUnreachable);
         };
-        if !iface.has_room() {
+        if !iface.queue.has_room() {
             socket.blocked = true;
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);

@@ -136,6 +136,7 @@ impl Connection {
             orphan: false,
             notify: false,
             counters: Counters::default(),
+            max_burst: u32::MAX,
         };
         connection.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
         connection.settle_mss(facts.our_mss, config, settings);

@@ -200,7 +200,7 @@ impl Connection {
 
     /// Payload of the largest super-segment.
     pub(super) fn max_super(&self) -> u32 {
-        self.whole_segments(MAX_PACKET - MAX_HEADERS)
+        self.whole_segments(self.max_burst.min(MAX_PACKET - MAX_HEADERS))
             .max(self.segment_size())
     }
 

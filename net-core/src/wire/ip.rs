@@ -138,6 +138,16 @@ pub fn version(frame: &[u8]) -> Option<u8> {
     frame.first().map(|byte| byte >> 4)
 }
 
+/// Marks the packet that begins here as having met congestion (RFC 3168 §5); whether its flow knows
+/// what that means.
+pub(crate) fn mark_congestion(packet: &mut [u8]) -> bool {
+    match version(packet) {
+        Some(4) => ipv4::mark_congestion(packet),
+        Some(6) => ipv6::mark_congestion(packet),
+        _ => false,
+    }
+}
+
 fn to_v6(address: IpAddr) -> core::net::Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),

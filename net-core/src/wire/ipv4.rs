@@ -1,6 +1,6 @@
 //! The IPv4 header (RFC 791 §3.1).
 
-use super::checksum::{Sum, checksum};
+use super::checksum::{Sum, checksum, checksum_after};
 use super::ip::{Fragment, IpHeader};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
@@ -24,6 +24,8 @@ pub(crate) const CHECKSUM_OFFSET: usize = 10;
 
 /// The flag DF among flags and fragment offset.
 pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
+/// ECN's codepoint CE in the type of service (RFC 3168 §5).
+pub(super) const CONGESTION: u8 = 3;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
 
@@ -113,6 +115,21 @@ pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     }
     let payload_len = usize::from(fixed.total_len.get()).saturating_sub(header_len);
     Ok(fixed.to_header(header_len, payload_len))
+}
+
+/// See [`ip::mark_congestion`](super::ip::mark_congestion).
+pub(super) fn mark_congestion(packet: &mut [u8]) -> bool {
+    let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) else {
+        return false;
+    };
+    let capable = fixed.tos & CONGESTION != 0;
+    if capable {
+        let marked = fixed.tos | CONGESTION;
+        let change = u16::from(marked - fixed.tos);
+        fixed.tos = marked;
+        fixed.checksum = U16::new(checksum_after(fixed.checksum.get(), 0, change));
+    }
+    capable
 }
 
 #[inline]

@@ -1,6 +1,7 @@
 //! The IPv6 header (RFC 8200 §3), without extension headers.
 
 use super::ip::IpHeader;
+use super::ipv4::CONGESTION;
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use core::net::{IpAddr, Ipv6Addr};
@@ -71,6 +72,20 @@ pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReas
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     let fixed = Fixed::read(quotation)?;
     Ok(fixed.to_header(usize::from(fixed.payload_len.get())))
+}
+
+/// See [`ip::mark_congestion`](super::ip::mark_congestion).
+pub(super) fn mark_congestion(packet: &mut [u8]) -> bool {
+    let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) else {
+        return false;
+    };
+    let word = fixed.version_class_flow.get();
+    let marked = word | u32::from(CONGESTION) << 20;
+    let capable = word & u32::from(CONGESTION) << 20 != 0;
+    if capable {
+        fixed.version_class_flow = U32::new(marked);
+    }
+    capable
 }
 
 #[inline]

@@ -3,6 +3,7 @@
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod qdisc;
 mod queue;
 mod routing;
 mod udp;
