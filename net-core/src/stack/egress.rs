@@ -35,18 +35,17 @@ impl Stack {
     /// turns; where both wait, each gets half of the batch.
     pub fn poll_transmit(&mut self, iface: IfaceId, out: &mut TxBatch, now: Instant) -> Transmit {
         self.clock = now;
-        let (first, mut seen) = (out.len(), out.len());
-        let mut bytes_left = MAX_TX_BYTES;
+        let mut seen = out.len();
+        let mut bytes = 0;
         self.transmit_queued(iface, out);
-        while out.len() < MAX_TX_BATCH {
-            bytes_left = out
-                .packets()
-                .get(seen..)
-                .unwrap_or_default()
-                .iter()
-                .fold(bytes_left, |left, packet| left.saturating_sub(packet.len()));
+        loop {
+            for packet in out.packets_mut().get_mut(seen..).unwrap_or_default() {
+                packet.meta.departure = packet.meta.departure.max(now);
+                self.stats.tx_packets += 1;
+                bytes += packet.len();
+            }
             seen = out.len();
-            if bytes_left == 0 {
+            if seen >= MAX_TX_BATCH || bytes >= MAX_TX_BYTES {
                 break;
             }
             let Some(socket) = self.next_ready(iface) else {
@@ -56,12 +55,7 @@ impl Stack {
                 self.want_transmit(iface, socket);
             }
         }
-        let sent = out.packets_mut().get_mut(first..).unwrap_or_default();
-        for packet in sent {
-            packet.meta.departure = packet.meta.departure.max(now);
-            self.stats.tx_packets += 1;
-            self.stats.tx_bytes += packet.len() as u64;
-        }
+        self.stats.tx_bytes += bytes as u64;
         match self.iface(iface) {
             Some(iface) if !(iface.queue.is_empty() && iface.ready.is_empty()) => Transmit::More,
             _ => Transmit::Idle,
