@@ -25,7 +25,11 @@ struct Args {
 fn main() {
     let args = Args::parse();
     let time = Duration::from_secs_f64(args.seconds);
-    let mut ours: Vec<_> = args.buffer.iter().map(|&size| ours::Pair::new(size)).collect();
+    let mut ours: Vec<_> = args
+        .buffer
+        .iter()
+        .map(|&size| ours::Pair::new(size))
+        .collect();
     let mut theirs: Vec<_> = args
         .buffer
         .iter()
