@@ -1,7 +1,10 @@
 //! How a stack behaves; every bound in one place, with its default.
 
+use crate::error::SocketError;
 use crate::time::Duration;
+use core::fmt;
 use core::ops::RangeInclusive;
+use core::str::FromStr;
 
 /// Settings of a stack, fixed at its creation.
 #[derive(Debug, Clone)]
@@ -151,6 +154,45 @@ pub enum CongestionAlgorithm {
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
+}
+
+impl CongestionAlgorithm {
+    /// Every algorithm.
+    pub const ALL: &'static [Self] = &[Self::Reno, Self::Cubic];
+
+    /// Its name, as Linux has it (`TCP_CONGESTION`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reno => "reno",
+            Self::Cubic => "cubic",
+        }
+    }
+}
+
+impl fmt::Display for CongestionAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// By name.
+///
+/// ```
+/// use net_core::config::CongestionAlgorithm;
+/// assert_eq!("cubic".parse(), Ok(CongestionAlgorithm::Cubic));
+/// assert!("vegas".parse::<CongestionAlgorithm>().is_err());
+/// ```
+impl FromStr for CongestionAlgorithm {
+    type Err = SocketError;
+
+    fn from_str(name: &str) -> Result<Self, SocketError> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|algorithm| algorithm.name() == name)
+            .ok_or(SocketError::Unsupported(
+                "a congestion control of that name",
+            ))
+    }
 }
 
 impl Default for Config {

@@ -49,6 +49,8 @@ drop_reasons! {
     SynQueueFull => "syn_queue_full",
     /// The accept queue is full.
     AcceptQueueFull => "accept_queue_full",
+    /// The bare acknowledgement of a handshake whose listener waits for data (`TCP_DEFER_ACCEPT`).
+    Deferred => "deferred",
     /// Outside the receive window (RFC 9293 §3.10.7.4, first step).
     OutOfWindow => "out_of_window",
     /// An older timestamp than the connection has seen (RFC 7323 §5.3).

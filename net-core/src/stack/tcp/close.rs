@@ -62,7 +62,7 @@ impl Stack {
         let Some(socket) = self.sockets.tcp_mut(id) else {
             return;
         };
-        let (local, remote, tos) = (socket.local, socket.remote, socket.settings.tos);
+        let (local, remote, settings) = (socket.local, socket.remote, socket.settings.ip);
         let ends = local.zip(remote);
         let Some(connection) = socket.connection_mut() else {
             return;
@@ -80,7 +80,7 @@ impl Stack {
                 flags,
                 ..TcpHeader::default()
             };
-            self.send_bare(header, local, remote, tos, now);
+            self.send_bare(header, local, remote, &settings, now);
         }
         self.tcp_unlink_if_closed(id);
     }

@@ -1,6 +1,6 @@
 //! TIME_WAIT as a compact entry (RFC 9293 §3.3.2, RFC 1337, RFC 6191).
 
-use crate::socket::{FlowKey, SocketId};
+use crate::socket::{FlowKey, IpSettings, SocketId};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::State;
@@ -146,7 +146,7 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        self.send_bare(header, local, remote, 0, now);
+        self.send_bare(header, local, remote, &IpSettings::default(), now);
     }
 }
 
