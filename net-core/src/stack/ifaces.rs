@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
-use crate::route::Route;
+use crate::route::{Reject, Route};
 use core::net::IpAddr;
 
 impl Stack {
@@ -78,6 +78,38 @@ impl Stack {
     /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long, an interface that
     /// does not exist, a source that is not ours, or a next hop of the other family.
     pub fn add_route(&mut self, route: Route) -> Result<(), SocketError> {
+        self.check_route(&route)?;
+        self.routes.insert(route);
+        Ok(())
+    }
+
+    /// Adds a route beside those to the same prefix with the same metric: each takes its share of
+    /// flows (RFC 2992).
+    ///
+    /// # Errors
+    /// As for [`add_route`](Self::add_route).
+    pub fn add_route_beside(&mut self, route: Route) -> Result<(), SocketError> {
+        self.check_route(&route)?;
+        self.routes.insert_beside(route);
+        Ok(())
+    }
+
+    /// Has nothing go to a prefix, unless a route with a lower metric leads there.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long.
+    pub fn add_reject(
+        &mut self,
+        prefix: IpCidr,
+        reject: Reject,
+        metric: u32,
+    ) -> Result<(), SocketError> {
+        prefix.check()?;
+        self.routes.insert_reject(prefix, reject, metric);
+        Ok(())
+    }
+
+    fn check_route(&self, route: &Route) -> Result<(), SocketError> {
         route.prefix.check()?;
         if self.iface(route.iface).is_none() {
             return Err(SocketError::InvalidInput(
@@ -102,7 +134,6 @@ impl Stack {
                 "the route's source is not an address of this stack",
             ));
         }
-        self.routes.insert(route);
         Ok(())
     }
 
@@ -112,7 +143,7 @@ impl Stack {
     }
 
     /// Every route.
-    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
         self.routes.routes()
     }
 

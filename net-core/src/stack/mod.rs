@@ -31,7 +31,7 @@ use crate::iface::Iface;
 use crate::ip::LocalAddresses;
 use crate::qdisc::Dropped;
 use crate::route::RouteTable;
-use crate::seed::{Rng, Seed};
+use crate::seed::{Key, Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -59,6 +59,8 @@ pub struct Stack {
     pub(crate) udp: UdpTables,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: RouteTable,
+    /// Chooses among ways that share what goes to a prefix.
+    pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
@@ -92,6 +94,7 @@ impl Stack {
             udp: UdpTables::new(&config, seed),
             wheel: Wheel::new(now),
             routes: RouteTable::new(),
+            flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
             events: SocketQueue::default(),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::SocketError;
+use crate::route::Reject;
 
 fn source(host: &Host, dest: &str) -> Result<(usize, IpAddr), SocketError> {
     let path = host.stack.route(ip(dest), None)?;
@@ -206,4 +207,51 @@ fn two_interfaces_may_share_a_prefix_and_one_may_go() {
         source(&host, "10.7.0.9"),
         Ok((second.index(), ip("10.7.0.3")))
     );
+}
+
+#[test]
+fn routes_that_reject_tell_sockets_why() {
+    let mut host = Host::new();
+    let rejects = [
+        (
+            "192.0.2.0/24",
+            Reject::Unreachable,
+            SocketError::HostUnreachable,
+        ),
+        (
+            "198.51.100.0/24",
+            Reject::Prohibit,
+            SocketError::PermissionDenied("a route prohibits the destination"),
+        ),
+        (
+            "203.0.113.0/24",
+            Reject::Blackhole,
+            SocketError::InvalidInput("packets to the destination vanish in a route"),
+        ),
+    ];
+    for (prefix, reject, error) in rejects {
+        host.stack.add_reject(cidr(prefix), reject, 0).unwrap();
+        let dest = prefix.replace("0/24", "9");
+        assert_eq!(source(&host, &dest), Err(error));
+    }
+}
+
+#[test]
+fn a_route_beside_another_takes_its_share() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let route = Route {
+        prefix: cidr("0.0.0.0/0"),
+        via: None,
+        iface: second,
+        source: None,
+        metric: 0,
+    };
+    host.stack.add_route_beside(route).unwrap();
+    let over = |number: u8| source(&host, &std::format!("192.0.2.{number}")).unwrap().0;
+    let (first, again) = ((0..200).map(over), (0..200).map(over));
+    assert!(first.clone().eq(again), "a destination keeps its way");
+    let shared = first.filter(|&index| index == second.index()).count();
+    assert!((60..140).contains(&shared), "{shared}");
 }
