@@ -8,6 +8,7 @@
 use super::congestion::{Congestion, CongestionControl};
 pub(crate) use super::context::{Context, Counters, Negotiated, Recovery};
 use super::ecn::Ecn;
+use super::limits::Limits;
 use super::receiver::Receiver;
 use super::rtt::RttEstimator;
 use super::scoreboard::Scoreboard;
@@ -109,6 +110,7 @@ pub(crate) struct Connection {
     /// Something changed that the application would want to know.
     pub(crate) notify: bool,
     pub(crate) counters: Counters,
+    pub(crate) limits: Limits,
 }
 
 impl Connection {
@@ -230,6 +232,7 @@ impl Connection {
             orphan: false,
             notify: false,
             counters: Counters::default(),
+            limits: Limits::new(now),
         };
         connection.settle_mss(facts.our_mss, config, settings);
         connection

@@ -3,8 +3,9 @@
 use super::State;
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Recovery};
+use super::limits::{Limit, LimitedTime};
 use crate::config::CongestionAlgorithm;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// A snapshot of a connection, after Linux's `TCP_INFO`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,12 @@ pub struct TcpInfo {
     pub slow_start_threshold: u32,
     /// Algorithm in charge of the congestion window.
     pub congestion: CongestionAlgorithm,
+    /// The rate at which it paces in bytes a second, where the algorithm wants pacing.
+    pub pacing_rate: Option<u64>,
+    /// What it would need to send more.
+    pub limit: Limit,
+    /// For how long each of those has held it up.
+    pub limited: LimitedTime,
     /// A loss is being repaired.
     pub in_recovery: bool,
     /// Payload bytes of a full segment we send.
@@ -67,7 +74,7 @@ pub struct TcpInfo {
 }
 
 impl Connection {
-    pub(crate) fn info(&self) -> TcpInfo {
+    pub(crate) fn info(&self, now: Instant) -> TcpInfo {
         TcpInfo {
             state: self.state,
             rtt: self.rtt.smoothed(),
@@ -77,6 +84,9 @@ impl Connection {
             cwnd: self.congestion.window(),
             slow_start_threshold: self.congestion.slow_start_threshold(),
             congestion: self.congestion.algorithm(),
+            pacing_rate: self.congestion.pacing_rate(),
+            limit: self.limits.current(),
+            limited: self.limits.times(now),
             in_recovery: self.recovery != Recovery::Open,
             send_mss: self.mss,
             receive_mss: self.receiver.peer_mss,

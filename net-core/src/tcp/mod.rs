@@ -13,6 +13,7 @@ mod handle;
 mod info;
 pub(crate) mod input;
 pub(crate) mod isn;
+mod limits;
 pub(crate) mod output;
 mod receiver;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod timers;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;
+pub use limits::{Limit, LimitedTime};
 pub use seq::SeqNum;
 pub(crate) use socket::TcpSocket;
 pub use state::State;

@@ -305,12 +305,7 @@ impl Receiver {
         !self.islands.is_empty()
     }
 
-    fn receive_island(
-        &mut self,
-        seq: SeqNum,
-        end: SeqNum,
-        payload: &mut Payload<'_>,
-    ) -> Arrival {
+    fn receive_island(&mut self, seq: SeqNum, end: SeqNum, payload: &mut Payload<'_>) -> Arrival {
         self.ack_now = true;
         self.touches = self.touches.wrapping_add(1);
         // Everything that ends before `seq` stays; `at` is the first that touches or follows.

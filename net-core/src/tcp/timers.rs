@@ -43,6 +43,8 @@ impl Connection {
             self.stalled_since = self.stalled_since.min(cx.now);
             self.persist_at = cx.now + self.rtt.rto();
         }
+        let limit = self.limit(cx);
+        self.limits.update(limit, cx.now);
     }
 
     /// Runs every timer that is due. Afterwards the connection may want to send, or be closed.

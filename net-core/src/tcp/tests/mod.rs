@@ -11,6 +11,7 @@ mod data;
 mod fuzz;
 mod handshake;
 mod icmp;
+mod limited;
 mod limits;
 mod loss;
 mod memory;
