@@ -24,7 +24,11 @@ const MAX_PIECES: usize = 8;
 
 impl Stack {
     /// Takes in one ICMP message.
-    pub(super) fn icmp_input(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
+    pub(super) fn icmp_input(
+        &mut self,
+        arrival: Arrival<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
         transport::verify_checksum(arrival.packet, &arrival.ip)?;
         match read(&arrival)? {
             IcmpMessage::EchoRequest { ident, seq } => {

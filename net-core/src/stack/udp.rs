@@ -50,7 +50,11 @@ impl UdpTables {
 
 impl Stack {
     /// Takes in one datagram, or a super-packet of several.
-    pub(super) fn udp_input(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
+    pub(super) fn udp_input(
+        &mut self,
+        arrival: Arrival<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
         let bytes = arrival
             .packet
             .frame

@@ -1,9 +1,8 @@
 //! Packets in and out of a TUN's descriptor, with or without the vnet header.
 
-use super::pool::Pool;
 use super::sys;
 use bytes::{Buf as _, BytesMut};
-use net_core::buf::{Checksum, RxBatch, TxBatch, TxPacket};
+use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
 use net_core::stats::DropReason;
 use rustix::io::Errno;
@@ -137,7 +136,9 @@ impl Framing {
             self.small_pool.give(std::mem::take(frame));
         }
         if packet.len() <= SMALL && packet.len() < large / 2 {
-            *frame = self.small_pool.filled(|small| small.extend_from_slice(packet));
+            *frame = self
+                .small_pool
+                .filled(|small| small.extend_from_slice(packet));
             self.buffer.clear();
             self.small_pool.pins()
         } else {

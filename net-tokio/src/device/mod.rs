@@ -4,17 +4,14 @@
 //! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
 //! `Tun`. A [`PcapTap`] around any of them writes a capture.
 
-mod crossing;
 #[cfg(target_os = "linux")]
 mod framing;
-mod impair;
 mod link;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod pair;
 mod pcap;
-mod pool;
 #[cfg(target_os = "linux")]
 pub(crate) mod sys;
 #[cfg(test)]
@@ -22,9 +19,9 @@ mod tests;
 #[cfg(target_os = "linux")]
 mod tun;
 
-pub use impair::LinkConfig;
-pub use link::{LinkCounters, LinkStats};
+pub use link::LinkStats;
 pub use loopback::Loopback;
+pub use net_core::sim::{LinkConfig, LinkCounters};
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
 #[cfg(target_os = "linux")]

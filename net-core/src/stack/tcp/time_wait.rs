@@ -77,8 +77,7 @@ impl Stack {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }
-        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, segment)
-        {
+        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, segment) {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.
             let last = wait.snd_nxt;
             self.end_time_wait(index);
