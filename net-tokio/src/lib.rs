@@ -53,6 +53,8 @@ mod lookup;
 #[cfg(not(loom))]
 mod net;
 mod shared;
+#[cfg(all(feature = "sim", not(loom)))]
+pub mod sim;
 mod sync;
 #[cfg(not(loom))]
 pub mod tcp;

@@ -1,5 +1,6 @@
 //! A guard against simulations that get nowhere.
 
+use super::fabric::{Fabric, NodeId, PortId};
 use crate::time::Instant;
 use alloc::string::String;
 use core::fmt::Write as _;
@@ -19,64 +20,66 @@ pub struct Livelock {
 }
 
 /// What a step of a simulation was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Step {
-    #[default]
-    Nothing,
-    /// Packets arrived over the link that leads away from the port with this number.
-    Link(usize),
-    /// A timer of the node with this number went off.
-    Timer(usize),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Packets arrived over the link that leads away from this port.
+    Link(PortId),
+    /// A timer of this node went off.
+    Timer(NodeId),
 }
 
-/// Counts steps for each millisecond.
+/// Counts the steps of a simulation within each millisecond, so that one that gets nowhere ends.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub struct Guard {
     limit: u64,
     millis: u64,
     steps: u64,
-    last: [Step; REMEMBERED],
+    last: [Option<Step>; REMEMBERED],
 }
 
 impl Guard {
-    pub(super) fn new(limit: u64) -> Self {
+    /// Steps that a millisecond may take, unless said otherwise: as many as it has nanoseconds.
+    pub const LIMIT: u64 = 1_000_000;
+
+    /// A guard that lets `limit` steps pass within a millisecond.
+    #[must_use]
+    pub const fn new(limit: u64) -> Self {
         Self {
             limit,
             millis: 0,
             steps: 0,
-            last: [Step::Nothing; REMEMBERED],
+            last: [None; REMEMBERED],
         }
     }
 
-    /// Counts a step; whether it was one too many.
-    pub(super) fn count(&mut self, step: Step, now: Instant) -> bool {
+    /// Counts a step in `fabric`.
+    ///
+    /// # Errors
+    /// [`Livelock`] where it is one too many.
+    pub fn count(&mut self, step: Step, fabric: &Fabric, now: Instant) -> Result<(), Livelock> {
         if now.as_millis() != self.millis {
             self.millis = now.as_millis();
             self.steps = 0;
         }
-        let place = usize::try_from(self.steps).unwrap_or(0) % REMEMBERED;
-        self.last[place] = step;
         self.steps += 1;
-        self.steps > self.limit
+        self.last.rotate_left(1);
+        self.last[REMEMBERED - 1] = Some(step);
+        if self.steps > self.limit {
+            return Err(self.explain(fabric, now));
+        }
+        Ok(())
     }
 
-    /// Says what has been going on, with the names of nodes.
-    pub(super) fn explain<'a>(
-        &self,
-        now: Instant,
-        link: impl Fn(usize) -> (&'a str, &'a str),
-        node: impl Fn(usize) -> &'a str,
-    ) -> Livelock {
+    fn explain(&self, fabric: &Fabric, now: Instant) -> Livelock {
         let mut last = String::new();
-        for step in self.last {
+        for step in self.last.into_iter().flatten() {
             let separator = if last.is_empty() { "" } else { ", " };
             let _ = match step {
-                Step::Nothing => Ok(()),
                 Step::Link(port) => {
-                    let (from, to) = link(port);
+                    let [from, to] = [port, port.peer()].map(|end| fabric.name(fabric.node(end)));
                     write!(last, "{separator}packets from {from} to {to}")
                 }
-                Step::Timer(number) => write!(last, "{separator}a timer of {}", node(number)),
+                Step::Timer(node) => write!(last, "{separator}a timer of {}", fabric.name(node)),
             };
         }
         Livelock {

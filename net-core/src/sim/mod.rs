@@ -29,7 +29,7 @@ mod traffic;
 pub use application::Application;
 pub use dumbbell::{Dumbbell, FlowId};
 pub use fabric::{Fabric, ForwardCounters, NodeId, PortId};
-pub use guard::Livelock;
+pub use guard::{Guard, Livelock, Step};
 pub use link::{GilbertElliott, Link, LinkConfig, LinkCounters, Outage, Passing, Queue};
 pub use network::Network;
 pub use trace::{

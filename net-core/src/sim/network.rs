@@ -72,13 +72,13 @@ impl<A: Application> Network<A> {
             timers: Agenda::default(),
             touched: Vec::new(),
             addressed: 0,
-            guard: Guard::new(STEPS_PER_MILLISECOND),
+            guard: Guard::new(Guard::LIMIT),
             tracer: None,
         }
     }
 
-    /// Gives up when more than `steps` things happen within one simulated millisecond, of which
-    /// there are 1,000,000 by default.
+    /// Gives up when more than `steps` things happen within one simulated millisecond;
+    /// [`Guard::LIMIT`] by default.
     pub fn limit_steps(&mut self, steps: u64) {
         self.guard = Guard::new(steps);
     }
@@ -243,14 +243,16 @@ impl<A: Application> Network<A> {
         }
         if arrival.is_some_and(|at| at <= self.now) {
             if let Some(port) = self.fabric.step(self.now) {
-                self.count(Step::Link(port.index()))?;
+                self.guard.count(Step::Link(port), &self.fabric, self.now)?;
             }
             self.take_in();
-        } else if let Some(node) = self.timers.pop(self.now) {
-            self.count(Step::Timer(node))?;
-            if let Some(Some(host)) = self.hosts.get_mut(node) {
+        } else if let Some(number) = self.timers.pop(self.now) {
+            let node = NodeId::new(number);
+            self.guard
+                .count(Step::Timer(node), &self.fabric, self.now)?;
+            if let Some(Some(host)) = self.hosts.get_mut(number) {
                 host.handle_timeout(self.now);
-                self.touched.push(NodeId::new(node));
+                self.touched.push(node);
             }
         }
         self.settle();
@@ -357,20 +359,6 @@ impl<A: Application> Network<A> {
         }
     }
 
-    fn count(&mut self, step: Step) -> Result<(), Livelock> {
-        if !self.guard.count(step, self.now) {
-            return Ok(());
-        }
-        let fabric = &self.fabric;
-        let name = |node: usize| fabric.name(NodeId::new(node));
-        let link = |port: usize| {
-            let port = PortId::new(port);
-            let ends = [port, port.peer()].map(|end| fabric.name(fabric.node(end)));
-            (ends[0], ends[1])
-        };
-        Err(self.guard.explain(self.now, link, name))
-    }
-
     fn sample(&mut self) {
         let Some(tracer) = &mut self.tracer else {
             return;
@@ -389,7 +377,5 @@ impl<A: Application> Network<A> {
     }
 }
 
-/// See [`Network::limit_steps`].
-const STEPS_PER_MILLISECOND: u64 = 1_000_000;
 /// Bytes that are kept of what goes through an interface each way.
 const RECORDED: usize = 64 << 20;

@@ -154,6 +154,10 @@ impl<D: Device> Device for PcapTap<D> {
     fn poll_timeout(&self) -> Option<Instant> {
         self.device.poll_timeout()
     }
+
+    fn wake_at(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
+        self.device.wake_at(cx, at)
+    }
 }
 
 impl<D: fmt::Debug> fmt::Debug for PcapTap<D> {
