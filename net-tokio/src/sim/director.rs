@@ -53,7 +53,12 @@ impl Director {
             // Until the next tick no timer of tokio's can fire.
             let tick = next_tick(now);
             match next {
-                Some(at) if at <= tick => advance(at.saturating_since(now)).await,
+                Some(at) if at <= tick => {
+                    advance(at.saturating_since(now)).await;
+                    if let Err(livelock) = self.catch_up(at) {
+                        return livelock;
+                    }
+                }
                 // From between two ticks tokio would jump past the next one.
                 _ if !is_tick(now) => advance(tick.saturating_since(now)).await,
                 at => self.settle(at.unwrap_or(self.limit)),
