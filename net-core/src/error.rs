@@ -77,6 +77,12 @@ pub enum SocketError {
     /// EOPNOTSUPP: this stack does not have the mechanism (yet); docs/mechanisms.md lists it.
     #[error("not supported: {0}")]
     Unsupported(&'static str),
+    /// ENOPROTOOPT: sockets of this kind or family do not have the option.
+    #[error("no such option for sockets of this kind or family")]
+    NoSuchOption,
+    /// ENODEV: the stack has no such interface.
+    #[error("no such interface in this stack")]
+    NoSuchInterface,
     /// EBADF: the id names no socket (any more).
     #[error("no such socket: it was closed")]
     NoSuchSocket,

@@ -49,6 +49,8 @@ drop_reasons! {
     SynQueueFull => "syn_queue_full",
     /// The accept queue is full.
     AcceptQueueFull => "accept_queue_full",
+    /// The bare acknowledgement of a handshake whose listener waits for data (`TCP_DEFER_ACCEPT`).
+    Deferred => "deferred",
     /// Outside the receive window (RFC 9293 §3.10.7.4, first step).
     OutOfWindow => "out_of_window",
     /// An older timestamp than the connection has seen (RFC 7323 §5.3).
@@ -104,6 +106,21 @@ pub struct Stats {
     pub tcp_timeouts: u64,
     /// Fast retransmits (`TCPFastRetrans`).
     pub tcp_fast_retransmits: u64,
+    /// Losses that only a tail loss probe showed (`TCPLossProbeRecovery`).
+    pub tcp_loss_probe_recoveries: u64,
+    /// Retransmissions that were lost themselves, by round trip (`TCPLostRetransmit`).
+    pub tcp_lost_retransmits: u64,
+    /// Segments that arrived twice, and were reported so where the peer takes that
+    /// (`TCPDSACKOldSent` and its like).
+    pub tcp_duplicates_received: u64,
+    /// Segments that peers reported to have received twice (`TCPDSACKRecv`).
+    pub tcp_duplicates_reported: u64,
+    /// Recoveries that were spurious and have been undone (`TCPFullUndo` and its like).
+    pub tcp_undos: u64,
+    /// Retransmission timeouts among them (`TCPSpuriousRTOs`).
+    pub tcp_spurious_timeouts: u64,
+    /// Peers that dropped what they had selectively acknowledged (`TCPSACKReneging`).
+    pub tcp_reneges: u64,
     /// Connections opened from here (`ActiveOpens`).
     pub tcp_active_opens: u64,
     /// Connections accepted from peers (`PassiveOpens`).
@@ -112,6 +129,8 @@ pub struct Stats {
     pub tcp_resets_received: u64,
     /// RSTs sent (`OutRsts`).
     pub tcp_resets_sent: u64,
+    /// Closed connections that were reset because there were too many of them.
+    pub tcp_orphans_reset: u64,
     /// Challenge ACKs sent (`TCPChallengeACK`).
     pub tcp_challenge_acks: u64,
     /// Segments that arrived out of order and were kept (`TCPOFOQueue`).

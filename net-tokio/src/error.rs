@@ -69,6 +69,8 @@ fn with_errno(error: SocketError) -> io::Error {
         SocketError::Unsupported(_) => Errno::OPNOTSUPP,
         SocketError::NoSuchSocket => Errno::BADF,
         SocketError::AddressFamily => Errno::AFNOSUPPORT,
+        SocketError::NoSuchOption => Errno::NOPROTOOPT,
+        SocketError::NoSuchInterface => Errno::NODEV,
         _ => return io::Error::other(error),
     };
     errno.into()

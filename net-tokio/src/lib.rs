@@ -30,14 +30,16 @@
 //!
 //! A [`Net`] is one stack, built with [`Net::builder`] from devices, addresses and routes. A socket
 //! belongs to the stack that is named ([`TcpListener::bind_on`] and the like), or else to the one of
-//! the surrounding [`Net::scope`], of [`Net::enter`], or of [`Net::set_default`]. Where none was set
-//! up, as above, a loopback stack of the process comes up on first use.
+//! the surrounding [`Net::scope`], which [`spawn`] carries into tasks, of [`Net::enter`], or of
+//! [`Net::set_default`]. Where none was set up, as above, a loopback stack of the process comes up on
+//! first use, unless [`Net::require_explicit`] forbids it.
 //!
 //! # Tasks and locks
 //!
-//! Each stack has one driver, a task of the runtime that built it. Reading and writing never wait
-//! for it: they move bytes from and to a slot that the driver empties and fills. If that runtime
-//! ends, every socket of the stack fails at once with an error that says so.
+//! Each stack has one [driver](Driver): a task of the runtime that built it, or a thread of its own.
+//! Reading and writing never wait for it: they move bytes from and to a slot that the driver empties
+//! and fills. If the runtime of a driver's task ends, every socket of the stack fails at once with an
+//! error that says so.
 #![deny(unsafe_code)]
 
 #[cfg(not(loom))]
@@ -52,9 +54,13 @@ mod error;
 mod lookup;
 #[cfg(not(loom))]
 mod net;
+#[cfg(not(loom))]
+mod options;
 mod shared;
 #[cfg(all(feature = "sim", not(loom)))]
 pub mod sim;
+#[cfg(not(loom))]
+pub mod stream;
 mod sync;
 #[cfg(not(loom))]
 pub mod tcp;
@@ -64,7 +70,7 @@ mod udp;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host},
-    net::{EnterGuard, Net, NetBuilder},
+    net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };

@@ -1,7 +1,8 @@
 //! Which stack a socket lands on.
 
-use net_tokio::{Net, TcpListener, UdpSocket, lookup_host};
+use net_tokio::{Net, TcpListener, TcpStream, UdpSocket, lookup_host};
 use std::io::ErrorKind;
+use std::task::Poll;
 
 fn with_address(address: &str) -> Net {
     let (left, _right) = net_tokio::device::pair(
@@ -62,6 +63,45 @@ async fn scope_beats_enter_beats_default_beats_the_process() {
 }
 
 #[tokio::test]
+async fn our_spawn_carries_the_scope() {
+    let (first, second) = (with_address("10.4.0.1/24"), with_address("10.5.0.1/24"));
+    let spawned = async { net_tokio::spawn(lands_on("10.4.0.1")).await };
+    assert!(first.scope(spawned).await.expect("no panic"));
+    let twice = async {
+        let inner = async { net_tokio::spawn(lands_on("10.4.0.1")).await };
+        net_tokio::spawn(inner).await.expect("no panic")
+    };
+    assert!(first.scope(twice).await.expect("no panic"));
+    let guard = second.enter();
+    let spawned = net_tokio::spawn(lands_on("10.5.0.1"));
+    drop(guard);
+    assert!(spawned.await.expect("no panic"));
+    let named = second.spawn(lands_on("10.5.0.1"));
+    assert!(named.await.expect("no panic"));
+}
+
+#[tokio::test]
+async fn stacks_of_one_process_know_nothing_of_each_other() {
+    let stacks = [with_address("10.6.0.1/24"), with_address("10.6.0.1/24")];
+    let mut listeners = Vec::new();
+    for net in &stacks {
+        listeners.push(
+            TcpListener::bind_on(net, "10.6.0.1:80")
+                .await
+                .expect("free"),
+        );
+    }
+    let client = TcpStream::connect_on(&stacks[1], "10.6.0.1:80")
+        .await
+        .expect("a listener");
+    let (_, from) = listeners[1].accept().await.expect("a connection");
+    assert_eq!(from, client.local_addr().expect("open"));
+    let polled = std::future::poll_fn(|cx| Poll::Ready(listeners[0].poll_accept(cx))).await;
+    assert!(polled.is_pending(), "nobody has connected to the other one");
+    assert_eq!(stacks[0].stats().tcp_in_segments, 0);
+}
+
+#[tokio::test]
 async fn local_names_are_looked_up_without_network() {
     let addresses: Vec<_> = lookup_host("localhost:7").await.expect("known").collect();
     assert_eq!(addresses[0], "127.0.0.1:7".parse().expect("literal"));
@@ -101,7 +141,7 @@ fn a_stack_needs_a_runtime_or_a_thread() {
     let error = Net::builder().build().expect_err("no runtime");
     assert!(error.to_string().contains("runtime"), "{error}");
     let net = Net::builder()
-        .driver_thread(true)
+        .driver(net_tokio::Driver::Thread)
         .build()
         .expect("a thread of its own");
     assert!(

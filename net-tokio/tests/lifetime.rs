@@ -2,7 +2,7 @@
 
 use net_core::Seed;
 use net_tokio::device::{LinkConfig, pair};
-use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
+use net_tokio::{Driver, Net, TcpListener, TcpStream, UdpSocket};
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +21,13 @@ fn hosts(link: LinkConfig) -> (Net, Net) {
             .expect("build")
     };
     (host(left, "10.0.0.1/24"), host(right, "10.0.0.2/24"))
+}
+
+fn new_runtime() -> runtime::Runtime {
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("runtime")
 }
 
 fn slow() -> LinkConfig {
@@ -109,12 +116,6 @@ async fn shutdown_ends_a_pending_accept() {
 
 #[test]
 fn sockets_fail_when_the_drivers_runtime_ends() {
-    let new_runtime = || {
-        runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("runtime")
-    };
     let (first, second) = (new_runtime(), new_runtime());
     let (net, mut client, _server, listener) = first.block_on(async {
         let net = Net::builder().build().expect("build");
@@ -127,9 +128,16 @@ fn sockets_fail_when_the_drivers_runtime_ends() {
         let (server, _) = listener.accept().await.expect("accept");
         (net, client, server, listener)
     });
+    let datagrams = second.block_on(UdpSocket::bind_on(&net, "127.0.0.1:0"));
+    let datagrams = datagrams.expect("bind");
     let waiting = second.spawn(async move {
-        let error = client.read(&mut [0]).await.expect_err("no driver");
-        assert!(error.to_string().contains("runtime"), "{error}");
+        let (read, received) = tokio::join!(
+            async { client.read(&mut [0]).await.expect_err("no driver") },
+            async { datagrams.recv(&mut [0]).await.expect_err("no driver") },
+        );
+        for error in [read, received] {
+            assert!(error.to_string().contains("runtime"), "{error}");
+        }
         client
     });
     second.block_on(tokio::task::yield_now());
@@ -155,11 +163,7 @@ fn sockets_fail_when_the_drivers_runtime_ends() {
 #[test]
 fn the_process_wide_stack_outlives_runtimes() {
     let run = |work: fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>| {
-        runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("runtime")
-            .block_on(work());
+        new_runtime().block_on(work());
     };
     for _ in 0..3 {
         run(|| {
@@ -174,6 +178,83 @@ fn the_process_wide_stack_outlives_runtimes() {
             })
         });
     }
+}
+
+/// Two stacks on a link, each driven by a thread of its own.
+fn threaded_hosts() -> (Net, Net) {
+    let (left, right) = pair(slow(), slow(), Seed::from_u64(42));
+    let host = |device, address: &str| {
+        let builder = Net::builder().driver(Driver::Thread);
+        let builder = builder.device("link0", device).address(address);
+        builder.build().expect("no runtime is needed")
+    };
+    (host(left, "10.0.0.1/24"), host(right, "10.0.0.2/24"))
+}
+
+/// A driver's thread needs no runtime of the application: timers, transmissions and arrivals go on
+/// while every one of those is blocked or gone.
+#[test]
+fn a_driver_thread_works_on_while_no_runtime_does() {
+    let (client_net, server_net) = threaded_hosts();
+    let first = new_runtime();
+    let (client, mut server) = first.block_on(async {
+        let listener = TcpListener::bind_on(&server_net, "10.0.0.2:80").await;
+        let listener = listener.expect("bind");
+        let client = TcpStream::connect_on(&client_net, "10.0.0.2:80").await;
+        let (server, _) = listener.accept().await.expect("accept");
+        (client.expect("connect"), server)
+    });
+    assert_eq!(client.try_write(&[7; 100_000]).expect("room"), 100_000);
+    // Nobody polls anything now, on any runtime, and the bytes cross the link all the same.
+    let before = std::time::Instant::now();
+    while server_net.stats().tcp_in_segments < 50 {
+        assert!(
+            before.elapsed() < Duration::from_secs(10),
+            "it stands still"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(first);
+    new_runtime().block_on(async {
+        let mut got = vec![0; 100_000];
+        server.read_exact(&mut got).await.expect("read");
+        assert!(got.iter().all(|byte| *byte == 7));
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_driver_thread_ends_with_its_stack() {
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("a process has threads");
+        let names = tasks.filter_map(|task| {
+            let name = task.expect("an entry").path().join("comm");
+            std::fs::read_to_string(name).ok()
+        });
+        names.filter(|name| name.starts_with("alone")).count()
+    };
+    let until = |count| {
+        let before = std::time::Instant::now();
+        while threads() != count {
+            assert!(
+                before.elapsed() < Duration::from_secs(10),
+                "not {count} threads"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let builder = Net::builder().driver(Driver::Thread).driver_name("alone");
+    let net = builder.build().expect("a thread");
+    until(1);
+    let socket = new_runtime().block_on(UdpSocket::bind_on(&net, "127.0.0.1:0"));
+    drop(net);
+    let socket = socket.expect("bind");
+    let own = socket
+        .local_addr()
+        .expect("the socket keeps the stack alive");
+    socket.try_send_to(b"x", own).expect("room");
+    drop(socket);
+    until(0);
 }
 
 #[tokio::test(start_paused = true)]

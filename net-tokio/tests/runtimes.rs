@@ -112,7 +112,10 @@ async fn over_a_bad_link() {
 }
 
 async fn over_a_driver_thread() {
-    let net = Net::builder().driver_thread(true).build().expect("build");
+    let net = Net::builder()
+        .driver(net_tokio::Driver::Thread)
+        .build()
+        .expect("build");
     conversation(net.clone(), net, "127.0.0.1").await;
 }
 

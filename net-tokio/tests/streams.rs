@@ -390,7 +390,7 @@ async fn socket_options_read_back() {
     assert!(socket.reuseaddr().expect("alive"));
     assert!(socket.keepalive().expect("alive"));
     assert!(socket.nodelay().expect("alive"));
-    assert_eq!(socket.send_buffer_size().expect("alive"), 123_456);
+    assert_eq!(socket.send_buffer_size().expect("alive"), 246_912);
     assert_eq!(socket.tos_v4().expect("alive"), 0x20);
     socket
         .bind("127.0.0.1:0".parse().expect("literal"))

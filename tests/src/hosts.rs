@@ -20,8 +20,10 @@ pub struct Impairment {
     pub delay: Duration,
     /// Packets lost, of a million.
     pub loss_ppm: u64,
-    /// Packets held back by another `delay`, of a million.
+    /// Packets held back by `reorder_by`, of a million.
     pub reorder_ppm: u64,
+    /// How long; zero: another `delay`.
+    pub reorder_by: Duration,
     /// Packets that arrive twice, of a million.
     pub duplicate_ppm: u64,
     /// ECN-capable IPv6 packets marked with Congestion Experienced, of a million.
@@ -37,6 +39,7 @@ impl Default for Impairment {
             delay,
             loss_ppm: 0,
             reorder_ppm: 0,
+            reorder_by: Duration::ZERO,
             duplicate_ppm: 0,
             mark_ppm: 0,
             rate: 0,
@@ -188,7 +191,11 @@ impl Pair {
         }
         let mut at = start + link.delay;
         if late {
-            at += link.delay;
+            at += if link.reorder_by.is_zero() {
+                link.delay
+            } else {
+                link.reorder_by
+            };
         }
         for _ in 0..copies {
             self.number += 1;

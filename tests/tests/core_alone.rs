@@ -9,7 +9,7 @@ use net_core::buf::{RxBatch, RxPacket, TxBatch};
 use net_core::config::CongestionAlgorithm;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
-use net_core::socket::{Family, Readiness, TcpOption};
+use net_core::socket::{Family, IpOption, Readiness, TcpOption};
 use net_core::stats::DropReason;
 use net_core::tcp::{RecvFlags, SendFlags, State};
 use net_core::time::Duration;
@@ -410,19 +410,21 @@ fn options_are_set_and_read_back() {
         TcpOption::MaxSegment(1000),
         TcpOption::UserTimeout(Some(minute)),
         TcpOption::SynRetries(3),
-        TcpOption::Tos(0x10),
-        TcpOption::Ttl(Some(9)),
     ] {
         let set = world.a.stack.set_tcp_option(client, option, world.now);
+        assert_eq!(set, Ok(()), "{option:?}");
+    }
+    for option in [IpOption::Tos(0x10), IpOption::Ttl(Some(9))] {
+        let set = world.a.stack.set_ip_option(client, option);
         assert_eq!(set, Ok(()), "{option:?}");
     }
     let settings = world.a.stack.tcp_settings(client).expect("a TCP socket");
     assert!(settings.nodelay && settings.keepalive);
     assert_eq!(settings.keepalive_time, minute);
-    assert_eq!((settings.tos, settings.ttl), (0x10, Some(9)));
+    assert_eq!((settings.ip.tos, settings.ip.ttl), (0x10, Some(9)));
     // A value out of range is refused with the reason.
-    let bad = TcpOption::Ttl(Some(0));
-    let set = world.a.stack.set_tcp_option(client, bad, world.now);
+    let bad = IpOption::Ttl(Some(0));
+    let set = world.a.stack.set_ip_option(client, bad);
     assert!(matches!(set, Err(SocketError::InvalidInput(_))));
     // Packets show the options that packets carry.
     let mut socket = world.a.stack.tcp(client, world.now).expect("a TCP socket");

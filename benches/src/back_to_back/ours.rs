@@ -28,7 +28,6 @@ struct Host {
     socket: SocketId,
     out: TxBatch,
     inbox: RxBatch,
-    frames: Frames,
 }
 
 impl Pair {
@@ -154,7 +153,6 @@ impl Host {
             socket,
             out: TxBatch::default(),
             inbox: RxBatch::default(),
-            frames: Frames::default(),
         }
     }
 
@@ -163,7 +161,7 @@ impl Host {
         for packet in self.out.packets_mut() {
             assert!(packet.len() <= usize::from(MTU), "{} bytes", packet.len());
             assert_eq!(packet.meta.checksum, Checksum::Verified, "the sender sums");
-            peer.inbox.push(peer.frames.received(packet));
+            arrive(packet, peer.inbox.slot());
         }
         self.out.clear();
         if !peer.inbox.is_empty() {
@@ -172,33 +170,20 @@ impl Host {
     }
 }
 
-/// A buffer that the headers of arriving packets lie in, used again when the stack has let go.
-#[derive(Debug, Default)]
-struct Frames {
-    block: BytesMut,
-}
-
-impl Frames {
-    /// The packet as it arrives: headers copied, payload where the sender has it, nothing said
-    /// about its checksum.
-    fn received(&mut self, packet: &mut TxPacket) -> RxPacket {
-        let block = &mut self.block;
-        if block.capacity() < packet.head.len() && !block.try_reclaim(HEADS) {
-            *block = BytesMut::with_capacity(HEADS);
-        }
-        block.extend_from_slice(&packet.head);
-        let mut received = RxPacket {
-            frame: block.split(),
-            ..RxPacket::default()
-        };
-        for piece in &mut packet.body {
-            let bytes = std::mem::take(piece);
-            received.frags.push(Chunk {
-                pins: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-                bytes,
-            });
-        }
-        received
+/// The packet as it arrives: headers copied, payload where the sender has it, nothing said about
+/// its checksum.
+fn arrive(packet: &mut TxPacket, received: &mut RxPacket) {
+    if !received.frame.try_reclaim(HEADS) {
+        received.frame = BytesMut::with_capacity(HEADS);
+    }
+    received.frame.extend_from_slice(&packet.head);
+    received.meta.pins = u32::try_from(HEADS).unwrap_or(u32::MAX);
+    for piece in &mut packet.body {
+        let bytes = std::mem::take(piece);
+        received.frags.push(Chunk {
+            pins: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            bytes,
+        });
     }
 }
 
@@ -208,8 +193,8 @@ const fn address(number: u8) -> Ipv4Addr {
 
 const PORT: u16 = 9;
 /// Bytes that the application writes before the stack has its turn.
-const BURST: usize = 256 * 1024;
-/// Bytes of a block that headers are copied into.
-const HEADS: usize = 16 * 1024;
+const BURST: usize = 128 * 1024;
+/// Room for the headers of a packet.
+const HEADS: usize = 128;
 /// Rounds without progress before timers are looked at.
 const PATIENCE: u32 = 3;

@@ -144,6 +144,10 @@ pub struct TxMeta {
     pub header_len: u16,
     /// When it is to leave.
     pub departure: Instant,
+    /// The priority that its socket asked for (`SO_PRIORITY`).
+    pub priority: u8,
+    /// The mark that its socket gave it (`SO_MARK`).
+    pub mark: u32,
 }
 
 /// A packet to send: headers in `head`, payload in `body`.

@@ -1,6 +1,7 @@
 //! The way out of the stack to one destination.
 
 use crate::iface::{DeviceCaps, IfaceId, IpCidr};
+use crate::socket::IpSettings;
 use core::net::{IpAddr, Ipv6Addr};
 
 /// What routing found out about a destination.
@@ -33,6 +34,32 @@ pub(crate) struct IpMeta {
     pub(crate) ttl: u8,
     /// The packet must not be fragmented on its way (IPv4).
     pub(crate) dont_fragment: bool,
+    /// For the device: see [`TxMeta::priority`](crate::buf::TxMeta::priority).
+    pub(crate) priority: u8,
+    /// For the device: see [`TxMeta::mark`](crate::buf::TxMeta::mark).
+    pub(crate) mark: u32,
+}
+
+impl IpMeta {
+    /// What a socket with these options sends by `path`; `default_hops` is the stack's.
+    pub(crate) fn new(
+        settings: &IpSettings,
+        path: &Path,
+        dest: IpAddr,
+        protocol: u8,
+        default_hops: u8,
+    ) -> Self {
+        Self {
+            source: path.source,
+            dest,
+            protocol,
+            tos: settings.class_to(dest),
+            ttl: settings.hops_to(dest, default_hops),
+            dont_fragment: true,
+            priority: settings.priority,
+            mark: settings.mark,
+        }
+    }
 }
 
 /// The address of an interface that fits a destination best: the same family; then on the same

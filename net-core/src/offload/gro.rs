@@ -1,10 +1,13 @@
 //! Merging in software: runs of TCP segments into super-segments, for devices that deliver every
 //! segment on its own.
 
+mod segment;
+
 use crate::buf::{Checksum, Chunk, Gso, GsoKind, RxBatch, RxPacket};
 use crate::wire::checksum::update;
-use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport};
+use crate::wire::{TcpFlags, ip, ipv4, ipv6, tcp};
 use bytes::Buf;
+use segment::{Class, Segment, classify, same_headers};
 use smallvec::SmallVec;
 
 /// Flows whose segments may come in turns.
@@ -72,26 +75,6 @@ struct Run {
     push: bool,
 }
 
-/// A segment that may be merged.
-struct Segment {
-    header: IpHeader,
-    /// Bytes of all headers.
-    header_len: usize,
-    payload_len: usize,
-    seq: u32,
-    ports: [u8; 4],
-    push: bool,
-}
-
-enum Class {
-    /// It may be merged, and its checksum is right.
-    Data(Segment),
-    /// TCP with these ports, but it stays as it is and later segments must not overtake it.
-    Alone([u8; 4]),
-    /// Not TCP, or not valid.
-    Other,
-}
-
 impl Runs {
     /// Merges `packet` with one in `done`; `false` if it stays, at position `kept`.
     fn take(
@@ -153,16 +136,17 @@ impl Run {
             && self.total_len + segment.payload_len <= MAX_LEN
             && first.frags.len() + packet.frags.len() < MAX_PIECES
             && same_headers(&first.frame, &packet.frame, segment)
-            && self.id_follows(&first.frame, &segment.header)
+            && self.id_follows(&first.frame, segment.id)
     }
 
     /// Without DF the identification must count up, as it does when the run is cut again. With DF
     /// it means nothing (RFC 6864 §4.1).
     #[inline]
-    fn id_follows(&self, first: &[u8], header: &IpHeader) -> bool {
-        header.dont_fragment
-            || read::<2>(first, ipv4::ID_OFFSET)
-                .is_some_and(|id| u16::from_be_bytes(id).wrapping_add(self.count) == header.id)
+    fn id_follows(&self, first: &[u8], id: Option<u16>) -> bool {
+        id.is_none_or(|id| {
+            read::<2>(first, ipv4::ID_OFFSET)
+                .is_some_and(|first| u16::from_be_bytes(first).wrapping_add(self.count) == id)
+        })
     }
 
     #[inline]
@@ -176,17 +160,19 @@ impl Run {
         if first.frags.len() == first.frags.inline_size() {
             first.frags.reserve_exact(waiting.min(MAX_PIECES));
         }
-        let mut frame = core::mem::take(&mut packet.frame);
-        if frame.len() > segment.header_len {
+        if packet.frame.len() > segment.header_len {
+            let mut frame = core::mem::take(&mut packet.frame);
             frame.advance(segment.header_len);
             first.frags.push(Chunk {
                 bytes: frame.freeze(),
                 pins: packet.meta.pins,
             });
         }
-        for chunk in packet.frags.drain(..) {
-            first.frags.push(chunk);
+        match &mut packet.frags[..] {
+            [only] => first.frags.push(core::mem::take(only)),
+            several => first.frags.extend(several.iter_mut().map(core::mem::take)),
         }
+        packet.frags.clear();
         self.next_seq = segment.end_seq();
         self.total_len += segment.payload_len;
         self.count = self.count.saturating_add(1);
@@ -229,93 +215,6 @@ impl Run {
             ecn: false,
         });
     }
-}
-
-impl Segment {
-    fn end_seq(&self) -> u32 {
-        let len = u32::try_from(self.payload_len).unwrap_or(0);
-        self.seq.wrapping_add(len)
-    }
-}
-
-#[inline]
-fn classify(packet: &RxPacket) -> Class {
-    let total_len = packet.len();
-    let Ok(header) = IpHeader::parse(&packet.frame, total_len) else {
-        return Class::Other;
-    };
-    if header.protocol != ip::TCP {
-        return Class::Other;
-    }
-    let segment = packet.frame.get(header.header_len..).unwrap_or_default();
-    let Some(ports) = read(segment, 0) else {
-        return Class::Other;
-    };
-    if let Some(found) = mergeable(packet, header, segment, ports)
-        && header.total_len() == total_len
-    {
-        match transport::verify_checksum(packet, &header) {
-            Ok(()) => Class::Data(found),
-            Err(_) => Class::Other,
-        }
-    } else {
-        Class::Alone(ports)
-    }
-}
-
-#[inline]
-fn mergeable(
-    packet: &RxPacket,
-    header: IpHeader,
-    segment: &[u8],
-    ports: [u8; 4],
-) -> Option<Segment> {
-    let plain_ip = header.header_len == ipv4::MIN_HEADER_LEN || header.dest.is_ipv6();
-    let partial = matches!(packet.meta.checksum, Checksum::Partial { .. });
-    if !plain_ip || header.fragment.is_some() || packet.meta.gso.is_some() || partial {
-        return None;
-    }
-    let tcp_header_len = tcp::header_len(segment).filter(|&len| len <= segment.len())?;
-    let payload_len = header.payload_len.checked_sub(tcp_header_len)?;
-    let flags = u16::from_be_bytes(read(segment, tcp::OFFSET_FLAGS_OFFSET)?);
-    let flags = TcpFlags::from_bits_truncate(flags);
-    if payload_len == 0 || flags - TcpFlags::PSH != TcpFlags::ACK {
-        return None;
-    }
-    Some(Segment {
-        header,
-        header_len: header.header_len + tcp_header_len,
-        payload_len,
-        seq: u32::from_be_bytes(read(segment, tcp::SEQ_OFFSET)?),
-        ports,
-        push: flags.contains(TcpFlags::PSH),
-    })
-}
-
-/// Whether two frames agree in all that a merged packet keeps of only one.
-#[inline]
-fn same_headers(first: &[u8], next: &[u8], segment: &Segment) -> bool {
-    let at = segment.header.header_len;
-    let equal = |from: usize, to: usize| match (first.get(from..to), next.get(from..to)) {
-        (Some(first), Some(next)) => first == next,
-        _ => false,
-    };
-    let ip = if at == ipv4::MIN_HEADER_LEN {
-        equal(0, ipv4::LENGTH_OFFSET)
-            && equal(ipv4::ID_OFFSET + 2, ipv4::CHECKSUM_OFFSET)
-            && equal(ipv4::CHECKSUM_OFFSET + 2, at)
-    } else {
-        equal(0, ipv6::LENGTH_OFFSET) && equal(ipv6::NEXT_HEADER_OFFSET, at)
-    };
-    // Data offset, flags but for PSH, and window.
-    let word = |frame| {
-        let word = read::<4>(frame, at + tcp::OFFSET_FLAGS_OFFSET).map(u32::from_be_bytes);
-        word.map(|word| word & !(u32::from(TcpFlags::PSH.bits()) << 16))
-    };
-    ip && equal(at, at + tcp::SEQ_OFFSET)
-        && equal(at + tcp::ACK_OFFSET, at + tcp::OFFSET_FLAGS_OFFSET)
-        && word(first) == word(next)
-        && equal(at + tcp::CHECKSUM_OFFSET + 2, segment.header_len)
 }
 
 #[inline]

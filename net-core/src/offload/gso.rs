@@ -176,9 +176,12 @@ impl Cutter {
     #[inline]
     fn fill(&self, segment: &Segment, payload: Sum, packet: &mut TxPacket) {
         let at = self.ip_header_len;
-        let head = &mut packet.head;
-        let transport_len = head.len() - at + segment.payload_len;
+        let transport_len = packet.head.len() - at + segment.payload_len;
         let length = u16::try_from(transport_len).unwrap_or(0);
+        // `new` has made sure that the head has both headers.
+        let Some((ip, transport)) = packet.head.split_at_mut_checked(at) else {
+            return;
+        };
 
         let mut pseudo = self.pseudo;
         pseudo.add_u16(length);
@@ -189,17 +192,14 @@ impl Cutter {
                 let offset_flags = self.flags(offset_flags, segment);
                 sum.add_u32(seq);
                 sum.add_u16(offset_flags);
-                put(head, at + tcp::SEQ_OFFSET, seq.to_be_bytes());
-                put(
-                    head,
-                    at + tcp::OFFSET_FLAGS_OFFSET,
-                    offset_flags.to_be_bytes(),
-                );
+                put(transport, tcp::SEQ_OFFSET, seq.to_be_bytes());
+                let flags = offset_flags.to_be_bytes();
+                put(transport, tcp::OFFSET_FLAGS_OFFSET, flags);
                 (ip::TCP, tcp::CHECKSUM_OFFSET)
             }
             Transport::Udp => {
                 sum.add_u16(length);
-                put(head, at + udp::LENGTH_OFFSET, length.to_be_bytes());
+                put(transport, udp::LENGTH_OFFSET, length.to_be_bytes());
                 (ip::UDP, udp::CHECKSUM_OFFSET)
             }
         };
@@ -215,18 +215,18 @@ impl Cutter {
             sum.add(payload);
             transport::finish(sum, protocol)
         };
-        put(head, at + checksum_offset, field.to_be_bytes());
+        put(transport, checksum_offset, field.to_be_bytes());
 
         if let Some((mut sum, id)) = self.ipv4 {
             let length = u16::try_from(at + transport_len).unwrap_or(0);
             let id = id.wrapping_add(segment.index);
             sum.add_u16(length);
             sum.add_u16(id);
-            put(head, ipv4::LENGTH_OFFSET, length.to_be_bytes());
-            put(head, ipv4::ID_OFFSET, id.to_be_bytes());
-            put(head, ipv4::CHECKSUM_OFFSET, sum.fold().to_be_bytes());
+            put(ip, ipv4::LENGTH_OFFSET, length.to_be_bytes());
+            put(ip, ipv4::ID_OFFSET, id.to_be_bytes());
+            put(ip, ipv4::CHECKSUM_OFFSET, sum.fold().to_be_bytes());
         } else {
-            put(head, ipv6::LENGTH_OFFSET, length.to_be_bytes());
+            put(ip, ipv6::LENGTH_OFFSET, length.to_be_bytes());
         }
     }
 
@@ -289,10 +289,10 @@ fn take<const N: usize>(head: &mut HeadBuf, at: usize) -> Option<[u8; N]> {
     Some(core::mem::replace(place, [0; N]))
 }
 
-/// Writes a field; [`Cutter::new`] has made sure that the head has it.
+/// Writes a field of a header that is known to have it.
 #[inline]
-fn put<const N: usize>(head: &mut HeadBuf, at: usize, value: [u8; N]) {
-    if let Some(place) = head
+fn put<const N: usize>(header: &mut [u8], at: usize, value: [u8; N]) {
+    if let Some(place) = header
         .get_mut(at..)
         .and_then(|bytes| bytes.first_chunk_mut::<N>())
     {

@@ -79,6 +79,15 @@ impl RouteTable {
         candidates.first()
     }
 
+    /// The route to an address over one interface.
+    #[must_use]
+    pub fn lookup_over(&self, dest: IpAddr, iface: IfaceId) -> Option<&Route> {
+        match dest {
+            IpAddr::V4(address) => last_over(self.v4.matches(address.to_bits()), iface),
+            IpAddr::V6(address) => last_over(self.v6.matches(address.to_bits()), iface),
+        }
+    }
+
     /// Every route.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.v4.values().chain(self.v6.values()).flatten()
@@ -89,6 +98,17 @@ impl RouteTable {
     pub const fn generation(&self) -> u32 {
         self.generation
     }
+}
+
+/// The last of the matches, which come the shortest prefix first, that has a route over `iface`.
+fn last_over<'a>(
+    matches: impl Iterator<Item = (u8, &'a Candidates)>,
+    iface: IfaceId,
+) -> Option<&'a Route> {
+    let over = |candidates: &'a Candidates| candidates.iter().find(|route| route.iface == iface);
+    matches
+        .filter_map(|(_, candidates)| over(candidates))
+        .last()
 }
 
 impl Default for RouteTable {

@@ -1,6 +1,7 @@
 //! What all sockets share: names, readiness, options.
 
 mod demux;
+mod ip_options;
 mod options;
 mod place;
 mod ports;
@@ -8,6 +9,7 @@ mod queue;
 mod table;
 
 pub(crate) use demux::{Demux, FlowKey};
+pub use ip_options::{IpOption, IpSettings};
 pub use options::{PathMtuMode, TcpOption, TcpSettings, UdpSettings};
 pub(crate) use place::{accept_addr, present};
 pub(crate) use ports::{Claim, PortTable, Sharing};

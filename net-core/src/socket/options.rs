@@ -1,5 +1,6 @@
 //! Socket options, typed.
 
+use super::IpSettings;
 use crate::SocketError;
 use crate::config::{CongestionAlgorithm, TcpConfig, UdpConfig};
 use crate::time::Duration;
@@ -52,10 +53,9 @@ pub enum TcpOption {
     SynRetries(u8),
     /// Congestion control (`TCP_CONGESTION`); before the connection is made.
     Congestion(CongestionAlgorithm),
-    /// TOS or traffic class of packets sent (`IP_TOS`, `IPV6_TCLASS`).
-    Tos(u8),
-    /// TTL or hop limit of packets sent (`IP_TTL`), 1–255; `None`: the stack's default.
-    Ttl(Option<u8>),
+    /// A listener hands a connection out only when its first data is there, or when so much time has
+    /// passed since the peer's SYN (`TCP_DEFER_ACCEPT`).
+    DeferAccept(Option<Duration>),
     /// Bind although connections in TIME_WAIT have the port (`SO_REUSEADDR`).
     ReuseAddress(bool),
     /// Share the port with other sockets that ask for it too (`SO_REUSEPORT`).
@@ -107,10 +107,10 @@ pub struct TcpSettings {
     pub syn_retries: u8,
     /// See [`TcpOption::Congestion`].
     pub congestion: CongestionAlgorithm,
-    /// See [`TcpOption::Tos`].
-    pub tos: u8,
-    /// See [`TcpOption::Ttl`].
-    pub ttl: Option<u8>,
+    /// See [`TcpOption::DeferAccept`].
+    pub defer_accept: Option<Duration>,
+    /// Options of the IP layer; see [`IpOption`](super::IpOption).
+    pub ip: IpSettings,
     /// See [`TcpOption::PathMtu`].
     pub path_mtu: PathMtuMode,
 }
@@ -138,8 +138,8 @@ impl TcpSettings {
             notsent_lowat: config.notsent_lowat,
             syn_retries: config.syn_retries,
             congestion: config.congestion,
-            tos: 0,
-            ttl: None,
+            defer_accept: None,
+            ip: IpSettings::default(),
             path_mtu: PathMtuMode::Want,
         }
     }
@@ -185,8 +185,8 @@ impl TcpSettings {
             }
             TcpOption::UserTimeout(time) => self.user_timeout = time,
             TcpOption::Linger(time) => self.linger = time,
-            TcpOption::SendBuffer(size) => self.send_buffer = size.clamp(2048, 1 << 30),
-            TcpOption::RecvBuffer(size) => self.recv_buffer = size.clamp(1024, 1 << 30),
+            TcpOption::SendBuffer(size) => self.send_buffer = size.clamp(MIN_SEND_BUFFER, 1 << 30),
+            TcpOption::RecvBuffer(size) => self.recv_buffer = size.clamp(MIN_RECV_BUFFER, 1 << 30),
             TcpOption::MaxSegment(size) => {
                 check(
                     (88..=32767).contains(&size),
@@ -206,11 +206,7 @@ impl TcpSettings {
                 )?;
                 self.congestion = algorithm;
             }
-            TcpOption::Tos(tos) => self.tos = tos,
-            TcpOption::Ttl(ttl) => {
-                check(ttl != Some(0), "the TTL is 1 to 255")?;
-                self.ttl = ttl;
-            }
+            TcpOption::DeferAccept(time) => self.defer_accept = time,
             TcpOption::ReuseAddress(on) => self.reuse_address = on,
             TcpOption::ReusePort(on) => self.reuse_port = on,
             TcpOption::OnlyV6(on) => {
@@ -243,10 +239,8 @@ pub struct UdpSettings {
     pub recv_buffer: usize,
     /// Bytes of datagrams that may wait for the device (`SO_SNDBUF`, not doubled).
     pub send_buffer: usize,
-    /// TOS or traffic class of packets sent.
-    pub tos: u8,
-    /// TTL or hop limit of packets sent; `None`: the stack's default.
-    pub ttl: Option<u8>,
+    /// Options of the IP layer; see [`IpOption`](super::IpOption).
+    pub ip: IpSettings,
 }
 
 impl UdpSettings {
@@ -260,8 +254,11 @@ impl UdpSettings {
             broadcast: false,
             recv_buffer: config.recv_buffer,
             send_buffer: config.send_buffer,
-            tos: 0,
-            ttl: None,
+            ip: IpSettings::default(),
         }
     }
 }
+
+/// The smallest send and receive buffers, in bytes; half of what Linux shows, which doubles.
+const MIN_SEND_BUFFER: usize = 2304;
+const MIN_RECV_BUFFER: usize = 1152;

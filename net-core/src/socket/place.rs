@@ -61,7 +61,8 @@ pub(crate) fn present(addr: SocketAddr, family: Family) -> SocketAddr {
     }
 }
 
-/// Checks that an application with a socket of `family` may name `addr`, and makes it canonical.
+/// Checks that an application with a socket of `family` may name `addr`, and makes it canonical. That
+/// an IPv6 socket may be given a plain IPv4 address is for datagram sockets to allow.
 pub(crate) fn accept_addr(
     addr: SocketAddr,
     family: Family,
@@ -69,9 +70,11 @@ pub(crate) fn accept_addr(
 ) -> Result<SocketAddr, SocketError> {
     let canonical = canonical(addr);
     match (family, addr, canonical) {
-        (Family::V4, SocketAddr::V6(_), _) | (Family::V6, SocketAddr::V4(_), _) => {
-            Err(SocketError::AddressFamily)
-        }
+        (Family::V4, SocketAddr::V6(_), _) => Err(SocketError::AddressFamily),
+        // The kernel finds it too short for an address of the family.
+        (Family::V6, SocketAddr::V4(_), _) => Err(SocketError::InvalidInput(
+            "an IPv6 socket needs an IPv6 address, such as an IPv4-mapped one",
+        )),
         (Family::V6, SocketAddr::V6(_), SocketAddr::V4(_)) if only_v6 => {
             Err(SocketError::NetworkUnreachable)
         }

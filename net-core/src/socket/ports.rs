@@ -3,6 +3,7 @@
 use super::SocketId;
 use super::place::Place;
 use crate::error::SocketError;
+use crate::iface::IfaceId;
 use crate::seed::Rng;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -20,6 +21,8 @@ pub(crate) struct Claim {
     pub(crate) reuse_address: bool,
     /// `SO_REUSEPORT`.
     pub(crate) reuse_port: bool,
+    /// `SO_BINDTODEVICE`: sockets of different interfaces do not meet.
+    pub(crate) iface: Option<IfaceId>,
 }
 
 /// When two sockets that both set `SO_REUSEADDR` may share an address.
@@ -59,6 +62,7 @@ struct Binding {
     active: bool,
     reuse_address: bool,
     reuse_port: bool,
+    iface: Option<IfaceId>,
     id: SocketId,
 }
 
@@ -96,6 +100,7 @@ impl PortTable {
             active,
             reuse_address: claim.reuse_address,
             reuse_port: claim.reuse_port,
+            iface: claim.iface,
             id,
         };
         let port = match claim.addr.port() {
@@ -150,6 +155,23 @@ impl PortTable {
             Err(SocketError::AddressInUse)
         } else {
             Ok(())
+        }
+    }
+
+    /// Moves the ownership of `addr` by `id` to an interface, or to all.
+    pub(crate) fn set_iface(
+        &mut self,
+        addr: SocketAddr,
+        only_v6: bool,
+        id: SocketId,
+        iface: Option<IfaceId>,
+    ) {
+        let place = Place::new(addr.ip(), only_v6);
+        if let Some(port) = self.port_mut(addr.port())
+            && let Some(mut binding) = port.take(place, id)
+        {
+            binding.iface = iface;
+            port.add(binding);
         }
     }
 
@@ -217,12 +239,19 @@ impl PortTable {
     }
 
     /// The socket that takes arrivals at `local`: the most specific address wins; among sockets
-    /// that share it by `SO_REUSEPORT`, `hash` decides; by `SO_REUSEADDR`, the latest.
-    pub(crate) fn lookup(&self, local: SocketAddr, hash: impl Fn() -> u64) -> Option<SocketId> {
+    /// that share it by `SO_REUSEPORT`, `hash` decides; by `SO_REUSEADDR`, the latest. One that is
+    /// bound to the interface `over` that the packet came over goes before those that are bound to
+    /// none.
+    pub(crate) fn lookup(
+        &self,
+        local: SocketAddr,
+        over: IfaceId,
+        hash: impl Fn() -> u64,
+    ) -> Option<SocketId> {
         let port = self.port(local.port())?;
         Place::candidates(local.ip())
             .into_iter()
-            .find_map(|place| port.active_at(place, &hash))
+            .find_map(|place| port.active_at(place, over, &hash))
     }
 
     /// How many bindings and holds there are, for tests of boundedness.
@@ -292,7 +321,7 @@ impl Port {
     fn conflicts(&self, new: &Binding, sharing: Sharing) -> bool {
         self.bindings
             .iter()
-            .any(|old| old.place.overlaps(new.place) && !old.may_share(new, sharing))
+            .any(|old| old.meets(new) && !old.may_share(new, sharing))
             || self.holds.iter().any(|hold| {
                 hold.place.overlaps(new.place) && !(new.reuse_address && hold.strict == 0)
             })
@@ -302,7 +331,7 @@ impl Port {
     fn conflicts_with_active(&self, new: &Binding, sharing: Sharing) -> bool {
         self.bindings
             .iter()
-            .any(|old| old.active && old.place.overlaps(new.place) && !old.may_share(new, sharing))
+            .any(|old| old.active && old.meets(new) && !old.may_share(new, sharing))
     }
 
     fn add(&mut self, binding: Binding) {
@@ -320,8 +349,8 @@ impl Port {
         Some(self.bindings.remove(at))
     }
 
-    /// The active socket at exactly `place`.
-    fn active_at(&self, place: Place, hash: impl Fn() -> u64) -> Option<SocketId> {
+    /// The active socket at exactly `place` for what came over `over`.
+    fn active_at(&self, place: Place, over: IfaceId, hash: impl Fn() -> u64) -> Option<SocketId> {
         let end = self
             .bindings
             .partition_point(|old| old.rank() <= (place, true));
@@ -329,13 +358,17 @@ impl Port {
             .bindings
             .partition_point(|old| old.rank() < (place, true));
         let group = self.bindings.get(start..end)?;
-        let last = group.last()?;
-        if group.len() == 1 || !last.reuse_port {
+        let bound = group.iter().any(|binding| binding.iface == Some(over));
+        let iface = bound.then_some(over);
+        let takers = || group.iter().filter(move |binding| binding.iface == iface);
+        let last = takers().next_back()?;
+        let count = takers().count();
+        if count == 1 || !last.reuse_port {
             return Some(last.id);
         }
-        let wide = u128::from(hash()) * group.len() as u128;
+        let wide = u128::from(hash()) * count as u128;
         let index = usize::try_from(wide >> 64).unwrap_or(0);
-        group.get(index).map(|binding| binding.id)
+        takers().nth(index).map(|binding| binding.id)
     }
 }
 
@@ -343,6 +376,12 @@ impl Binding {
     /// The order within a port: a place's inactive bindings, then its active ones.
     fn rank(&self) -> (Place, bool) {
         (self.place, self.active)
+    }
+
+    /// Whether a packet could be for both.
+    fn meets(&self, other: &Self) -> bool {
+        let over = self.iface.is_none() || other.iface.is_none() || self.iface == other.iface;
+        over && self.place.overlaps(other.place)
     }
 
     fn may_share(&self, other: &Self, sharing: Sharing) -> bool {

@@ -23,8 +23,12 @@ fn claim(text: &str) -> Claim {
         only_v6: text.contains("only_v6"),
         reuse_address: text.contains("reuse_address"),
         reuse_port: text.contains("reuse_port"),
+        iface: text.contains("on_eth").then_some(ETH),
     }
 }
+
+const ETH: IfaceId = IfaceId(1);
+const WLAN: IfaceId = IfaceId(2);
 
 fn no_hash() -> u64 {
     0
@@ -96,7 +100,7 @@ fn a_tcp_listener_shares_its_address_by_reuse_port_only() {
             shared,
             "{text}"
         );
-        assert_eq!(table.lookup(local, || 0), Some(id(1)));
+        assert_eq!(table.lookup(local, ETH, || 0), Some(id(1)));
     }
 }
 
@@ -106,7 +110,7 @@ fn two_udp_sockets_share_an_address_by_reuse_address_and_the_later_one_receives(
     let both = claim("reuse_address 0.0.0.0:80");
     table.bind(both, id(1), true).unwrap();
     table.bind(both, id(2), true).unwrap();
-    assert_eq!(table.lookup(addr("10.0.0.1:80"), no_hash), Some(id(2)));
+    assert_eq!(table.lookup(addr("10.0.0.1:80"), ETH, no_hash), Some(id(2)));
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn the_most_specific_address_wins() {
             .bind(claim(&format!("reuse_port {text}")), id(index), true)
             .unwrap();
     }
-    let lookup = |table: &PortTable, text| table.lookup(addr(text), no_hash);
+    let lookup = |table: &PortTable, text| table.lookup(addr(text), ETH, no_hash);
     assert_eq!(lookup(&table, "10.0.0.1:80"), Some(id(2)));
     assert_eq!(lookup(&table, "10.0.0.2:80"), Some(id(1)));
     assert_eq!(lookup(&table, "[fd07::1]:80"), Some(id(3)));
@@ -133,8 +137,11 @@ fn the_most_specific_address_wins() {
 fn an_ipv6_only_wildcard_takes_no_ipv4() {
     let mut table = table(Sharing::Always);
     table.bind(claim("only_v6 [::]:80"), id(1), true).unwrap();
-    assert_eq!(table.lookup(addr("10.0.0.1:80"), no_hash), None);
-    assert_eq!(table.lookup(addr("[fd07::1]:80"), no_hash), Some(id(1)));
+    assert_eq!(table.lookup(addr("10.0.0.1:80"), ETH, no_hash), None);
+    assert_eq!(
+        table.lookup(addr("[fd07::1]:80"), ETH, no_hash),
+        Some(id(1))
+    );
 }
 
 #[test]
@@ -147,7 +154,7 @@ fn arrivals_are_spread_over_a_reuse_port_group_by_hash() {
             .unwrap();
     }
     let chosen: Vec<usize> = [0, 1 << 62, 2 << 62, 3 << 62, u64::MAX]
-        .map(|hash| table.lookup(local, || hash).unwrap().index())
+        .map(|hash| table.lookup(local, ETH, || hash).unwrap().index())
         .into();
     assert_eq!(chosen, [0, 1, 2, 3, 3]);
 }
@@ -157,9 +164,9 @@ fn inactive_sockets_take_no_arrivals() {
     let mut table = table(Sharing::WhileInactive);
     let local = addr("10.0.0.1:80");
     table.bind(claim("10.0.0.1:80"), id(1), false).unwrap();
-    assert_eq!(table.lookup(local, no_hash), None);
+    assert_eq!(table.lookup(local, ETH, no_hash), None);
     table.set_active(local, false, id(1), true).unwrap();
-    assert_eq!(table.lookup(local, no_hash), Some(id(1)));
+    assert_eq!(table.lookup(local, ETH, no_hash), Some(id(1)));
 }
 
 #[test]
@@ -243,4 +250,43 @@ fn the_table_is_empty_when_everything_is_released() {
         table.release(SocketAddr::new(addr("[::]:0").ip(), port), false, id(index));
     }
     assert_eq!(table.len(), 0);
+}
+
+#[test]
+fn sockets_of_different_interfaces_do_not_meet() {
+    let mut table = table(Sharing::Always);
+    let local = addr("10.0.0.1:80");
+    table
+        .bind(claim("on_eth 10.0.0.1:80"), id(1), true)
+        .unwrap();
+    assert_eq!(table.lookup(local, ETH, no_hash), Some(id(1)));
+    assert_eq!(table.lookup(local, WLAN, no_hash), None);
+    let everywhere = claim("10.0.0.1:80");
+    assert_eq!(
+        table.bind(everywhere, id(2), true),
+        Err(SocketError::AddressInUse)
+    );
+    let elsewhere = Claim {
+        iface: Some(WLAN),
+        ..everywhere
+    };
+    table.bind(elsewhere, id(2), true).unwrap();
+    assert_eq!(table.lookup(local, WLAN, no_hash), Some(id(2)));
+    table.set_iface(local, false, id(1), Some(WLAN));
+    assert_eq!(table.lookup(local, ETH, no_hash), None);
+}
+
+#[test]
+fn a_socket_of_the_interface_goes_before_one_of_all() {
+    let mut table = table(Sharing::Always);
+    let local = addr("10.0.0.1:80");
+    let shared = claim("reuse_address 10.0.0.1:80");
+    let of_eth = Claim {
+        iface: Some(ETH),
+        ..shared
+    };
+    table.bind(of_eth, id(1), true).unwrap();
+    table.bind(shared, id(2), true).unwrap();
+    assert_eq!(table.lookup(local, ETH, no_hash), Some(id(1)));
+    assert_eq!(table.lookup(local, WLAN, no_hash), Some(id(2)));
 }

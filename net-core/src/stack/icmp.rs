@@ -1,10 +1,11 @@
 //! ICMP in the stack: echo replies, errors sent, errors received.
 
 use super::Stack;
-use super::ingress::Arrival;
+use super::ip_input::Arrival;
 use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta};
+use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
@@ -178,13 +179,17 @@ impl Stack {
         }
         let meta = IpMeta {
             source: cause.dest,
-            dest: cause.source,
-            protocol,
             tos,
-            ttl: self.config.ttl,
             dont_fragment: false,
+            ..IpMeta::new(
+                &IpSettings::default(),
+                &path,
+                cause.source,
+                protocol,
+                self.config.ttl,
+            )
         };
-        Ok(self.ip_send(&path, meta, packet, now))
+        Ok(self.ip_output(&path, meta, packet, None, now))
     }
 }
 

@@ -1,11 +1,10 @@
-//! Interfaces, addresses and routes: setting them up, and finding the way to a destination.
+//! Interfaces, addresses and routes: setting them up.
 
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
-use crate::ip::{Path, same_scope_source};
 use crate::route::Route;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::IpAddr;
 
 impl Stack {
     /// Adds an interface over a device with these abilities. Each address brings the route to its
@@ -134,108 +133,5 @@ impl Stack {
     /// The interface, if it exists, to change.
     pub(crate) fn iface_mut(&mut self, id: IfaceId) -> Option<&mut Iface> {
         self.ifaces.get_mut(id.index())?.as_mut()
-    }
-
-    /// A number that changes with every change of routes and addresses; a [`Path`] from an older
-    /// one is to be looked up again.
-    pub(crate) const fn route_generation(&self) -> u32 {
-        self.routes.generation()
-    }
-
-    /// The way to `dest`, from `source` if the socket is bound to an address. The stack's own
-    /// addresses are reached over the loopback interface, whichever interface they are on.
-    pub(crate) fn route(&self, dest: IpAddr, source: Option<IpAddr>) -> Result<Path, SocketError> {
-        if source.is_some_and(|source| !self.addresses.contains(source)) {
-            return Err(SocketError::AddressNotAvailable);
-        }
-        if source.is_some_and(|source| source.is_ipv4() != dest.is_ipv4()) {
-            return Err(SocketError::NetworkUnreachable);
-        }
-        if self.addresses.contains(dest) {
-            return self.route_to_self(dest, source);
-        }
-        let route = self
-            .routes
-            .lookup(dest)
-            .ok_or(SocketError::NetworkUnreachable)?;
-        let iface = self
-            .iface(route.iface)
-            .ok_or(SocketError::NetworkUnreachable)?;
-        let source = match source.or(route.source) {
-            Some(source) => source,
-            None => {
-                let toward = match dest {
-                    IpAddr::V4(_) => route.via.unwrap_or(dest),
-                    IpAddr::V6(_) => dest,
-                };
-                same_scope_source(&iface.config.addresses, toward)
-                    .or_else(|| self.source_elsewhere(dest))
-                    .ok_or(SocketError::AddressNotAvailable)?
-            }
-        };
-        if source.is_loopback() && iface.config.kind != IfaceKind::Loopback {
-            return Err(SocketError::InvalidInput(
-                "a loopback source address cannot leave this host",
-            ));
-        }
-        Ok(self.path(route.iface, iface, source))
-    }
-
-    /// The destination that a socket means by `addr`: an unspecified address is this host
-    /// (as in Linux), reached at `source` or, without one, at the loopback address.
-    pub(crate) fn meant_dest(addr: SocketAddr, source: Option<IpAddr>) -> SocketAddr {
-        if !addr.ip().is_unspecified() {
-            return addr;
-        }
-        let ip = source.unwrap_or(match addr.ip() {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        });
-        SocketAddr::new(ip, addr.port())
-    }
-
-    /// Checks that a socket may be bound to `address`: a wildcard or one of the stack's own.
-    pub(crate) fn check_local(&self, address: IpAddr) -> Result<(), SocketError> {
-        if address.is_unspecified() || self.addresses.contains(address) {
-            Ok(())
-        } else {
-            Err(SocketError::AddressNotAvailable)
-        }
-    }
-
-    fn route_to_self(&self, dest: IpAddr, source: Option<IpAddr>) -> Result<Path, SocketError> {
-        let (id, iface) = self
-            .addresses
-            .loopback()
-            .and_then(|id| Some((id, self.iface(id)?)))
-            .ok_or(SocketError::NetworkUnreachable)?;
-        let source = source
-            .or_else(|| {
-                // Linux answers 127.0.0.5 from 127.0.0.1, but each other address from itself.
-                dest.is_loopback()
-                    .then(|| same_scope_source(&iface.config.addresses, dest))
-                    .flatten()
-            })
-            .unwrap_or(dest);
-        Ok(self.path(id, iface, source))
-    }
-
-    fn path(&self, id: IfaceId, iface: &Iface, source: IpAddr) -> Path {
-        Path {
-            iface: id,
-            source,
-            mtu: iface.config.mtu,
-            caps: iface.caps,
-            generation: self.route_generation(),
-        }
-    }
-
-    /// An address of another interface, for one that has none of the family.
-    fn source_elsewhere(&self, dest: IpAddr) -> Option<IpAddr> {
-        self.ifaces
-            .iter()
-            .flatten()
-            .filter(|iface| iface.config.kind != IfaceKind::Loopback)
-            .find_map(|iface| same_scope_source(&iface.config.addresses, dest))
     }
 }

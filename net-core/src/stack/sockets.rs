@@ -2,10 +2,13 @@
 
 use super::Stack;
 use crate::error::SocketError;
-use crate::socket::{Family, SocketId, SocketKind, TcpOption, TcpSettings, UdpSettings};
+use crate::iface::IfaceId;
+use crate::socket::{
+    Family, IpOption, IpSettings, SocketId, SocketKind, TcpOption, TcpSettings, UdpSettings,
+};
 use crate::tcp::Tcp;
 use crate::time::Instant;
-use crate::udp::{Udp, UdpSocket};
+use crate::udp::{Bound, Udp, UdpSocket};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
@@ -164,6 +167,8 @@ impl Stack {
             Kind::Udp => self
                 .udp_socket(id)?
                 .peer_addr()
+                // As the kernel, to which port 0 is none.
+                .filter(|peer| peer.port() != 0)
                 .ok_or(SocketError::NotConnected),
         }
     }
@@ -220,6 +225,83 @@ impl Stack {
             .udp_mut(id)
             .map(|socket| &mut socket.settings)
             .ok_or(SocketError::NoSuchSocket)
+    }
+
+    /// The family of a socket.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn family(&self, id: SocketId) -> Result<Family, SocketError> {
+        let family = match self.kind(id)? {
+            Kind::Tcp => self.sockets.tcp(id).map(|socket| socket.family),
+            Kind::Udp => self.sockets.udp(id).map(|socket| socket.family),
+        };
+        family.ok_or(SocketError::NoSuchSocket)
+    }
+
+    /// The options of a socket's IP layer.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn ip_settings(&self, id: SocketId) -> Result<&IpSettings, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.tcp_settings_of(id).map(|settings| &settings.ip),
+            Kind::Udp => self.udp_socket(id).map(|socket| &socket.settings.ip),
+        }
+    }
+
+    /// Sets an option of a socket's IP layer; it holds from the next packet on.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of range, `NoSuchSocket`.
+    pub fn set_ip_option(&mut self, id: SocketId, option: IpOption) -> Result<(), SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => {
+                let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+                socket.settings.ip.set(option, true)
+            }
+            Kind::Udp => {
+                let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+                socket.settings.ip.set(option, false)
+            }
+        }
+    }
+
+    /// Binds a socket to an interface (`SO_BINDTODEVICE`), or to none: it sends by the routes over
+    /// that interface only, takes only what comes over it, and shares no port with sockets of other
+    /// interfaces. What the stack sends to itself comes over the loopback interface.
+    ///
+    /// # Errors
+    /// `NoSuchInterface`, `NoSuchSocket`.
+    pub fn bind_iface(&mut self, id: SocketId, iface: Option<IfaceId>) -> Result<(), SocketError> {
+        if iface.is_some_and(|iface| self.iface(iface).is_none()) {
+            return Err(SocketError::NoSuchInterface);
+        }
+        let stale = self.route_generation().wrapping_sub(1);
+        match self.kind(id)? {
+            Kind::Tcp => {
+                let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+                socket.settings.ip.iface = iface;
+                if let Some(path) = &mut socket.path {
+                    path.generation = stale;
+                }
+                let only_v6 = socket.settings.only_v6;
+                if let Some(local) = socket.local.filter(|_| socket.bound) {
+                    self.tcp.ports.set_iface(local, only_v6, id, iface);
+                }
+            }
+            Kind::Udp => {
+                let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+                socket.settings.ip.iface = iface;
+                if let Some(peer) = &mut socket.peer {
+                    peer.path.generation = stale;
+                }
+                if let Some(Bound { addr, only_v6 }) = socket.bound {
+                    self.udp.ports.set_iface(addr, only_v6, id, iface);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A TCP socket to send and receive with; `None` for a stale id or another kind of socket.

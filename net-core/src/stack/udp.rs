@@ -1,9 +1,10 @@
 //! UDP in the stack: who gets a datagram, and how one leaves.
 
 use super::Stack;
-use super::ingress::Arrival;
+use super::ip_input::Arrival;
 use crate::config::Config;
 use crate::error::SocketError;
+use crate::iface::IfaceId;
 use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId};
 use crate::stats::DropReason;
@@ -37,14 +38,21 @@ impl UdpTables {
     }
 
     /// The socket for a datagram: a connected one, else the most specifically bound one.
-    fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<SocketId> {
+    fn find(
+        &self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        over: IfaceId,
+        takes: impl Fn(SocketId) -> bool,
+    ) -> Option<SocketId> {
         let key = FlowKey::new(local, remote);
         if !self.flows.is_empty()
             && let Some(id) = self.flows.get(&key)
+            && takes(*id)
         {
             return Some(*id);
         }
-        self.ports.lookup(local, || self.flows.hash(&key))
+        self.ports.lookup(local, over, || self.flows.hash(&key))
     }
 }
 
@@ -72,7 +80,12 @@ impl Stack {
         }
         let local = SocketAddr::new(arrival.ip.dest, header.dest_port);
         let remote = SocketAddr::new(arrival.ip.source, header.source_port);
-        let Some(id) = self.udp.find(local, remote) else {
+        let over = arrival.over;
+        let takes = |id| {
+            let socket = self.sockets.udp(id);
+            socket.is_some_and(|socket| socket.settings.ip.takes_from(over))
+        };
+        let Some(id) = self.udp.find(local, remote, over, takes) else {
             self.port_unreachable(arrival, now);
             return Err(DropReason::NoSocket);
         };

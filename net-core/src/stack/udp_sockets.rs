@@ -4,8 +4,8 @@ use super::Stack;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
-use crate::socket::{Claim, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Peer};
+use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::udp::{Bound, Peer, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
 use bytes::Bytes;
@@ -37,6 +37,7 @@ impl Stack {
             only_v6: socket.settings.only_v6,
             reuse_address: socket.settings.reuse_address,
             reuse_port: socket.settings.reuse_port,
+            iface: socket.settings.ip.iface(),
         };
         let port = self.udp.ports.bind(claim, id, true)?;
         socket.bound = Some(Bound {
@@ -126,20 +127,18 @@ impl Stack {
     /// Where a socket's datagram to `addr` goes, and how.
     fn udp_route(&self, id: SocketId, addr: SocketAddr) -> Result<(SocketAddr, Path), SocketError> {
         let socket = self.udp_socket(id)?;
-        let remote = accept_addr(addr, socket.family, socket.settings.only_v6)?;
-        if remote.port() == 0 {
-            return Err(SocketError::InvalidInput("port 0 is no destination"));
-        }
+        let remote = destination(addr, socket)?;
         let source = socket
             .source()
             .filter(|&source| !self.addresses.is_broadcast(source));
         let remote = Self::meant_dest(remote, source);
+        let path = self.route_for(&socket.settings.ip, remote.ip(), source)?;
         if self.addresses.is_broadcast(remote.ip()) && !socket.settings.broadcast {
             return Err(SocketError::PermissionDenied(
                 "set the broadcast option to send to a broadcast address",
             ));
         }
-        Ok((remote, self.route(remote.ip(), source)?))
+        Ok((remote, path))
     }
 
     /// See [`Udp::send`](crate::udp::Udp::send).
@@ -175,17 +174,11 @@ impl Stack {
             return Err(SocketError::WouldBlock);
         }
         socket.unsent += cost;
-        let meta = IpMeta {
-            source: path.source,
-            dest: remote.ip(),
-            protocol: ip::UDP,
-            tos: socket.settings.tos,
-            ttl: socket.settings.ttl.unwrap_or(self.config.ttl),
-            dont_fragment: true,
-        };
+        let settings = socket.settings.ip;
+        let meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         let mut packet = self.new_packet();
         emit(bound.addr.port(), remote.port(), payload, &mut packet);
-        self.ip_send_owned(&path, meta, packet, id);
+        self.ip_output(&path, meta, packet, Some(id), self.clock);
         self.stats.udp_out += 1;
         Ok(())
     }
@@ -199,6 +192,9 @@ impl Stack {
         to: Option<SocketAddr>,
     ) -> Result<(SocketAddr, Path, usize), SocketError> {
         let (remote, path) = match (to, self.udp_socket(id)?.peer) {
+            (Some(to), _) if to.port() == 0 => {
+                return Err(SocketError::InvalidInput("port 0 is no destination"));
+            }
             (Some(to), _) => self.udp_route(id, to)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
@@ -212,7 +208,8 @@ impl Stack {
         if peer.path.generation == self.route_generation() {
             return Ok(peer.path);
         }
-        let path = self.route(peer.remote.ip(), Some(peer.local.ip()))?;
+        let settings = self.udp_socket(id)?.settings.ip;
+        let path = self.route_for(&settings, peer.remote.ip(), Some(peer.local.ip()))?;
         if let Some(peer) = self
             .sockets
             .udp_mut(id)
@@ -241,6 +238,17 @@ impl Stack {
         {
             self.changed(id);
         }
+    }
+}
+
+/// The address that the application means by `addr`. Unlike streams, an IPv6 socket may be given an
+/// IPv4 address as it is.
+fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, SocketError> {
+    let only_v6 = socket.settings.only_v6;
+    match (socket.family, addr) {
+        (Family::V6, SocketAddr::V4(_)) if only_v6 => Err(SocketError::NetworkUnreachable),
+        (Family::V6, SocketAddr::V4(_)) => Ok(addr),
+        _ => accept_addr(addr, socket.family, only_v6),
     }
 }
 

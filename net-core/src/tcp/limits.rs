@@ -1,7 +1,8 @@
 //! What keeps a connection from sending more, and for how long each did.
 
 use super::congestion::CongestionControl;
-use super::connection::{Connection, Context, Recovery};
+use super::connection::{Connection, Context};
+use super::recovery::Phase;
 use crate::time::{Duration, Instant};
 
 /// What a connection would need to send more.
@@ -107,7 +108,7 @@ impl Limits {
 impl Connection {
     /// What holds the connection up, after all that may leave has left.
     pub(crate) fn limit(&self, cx: &Context<'_>) -> Limit {
-        if self.recovery != Recovery::Open {
+        if self.recovery.phase != Phase::Open {
             return Limit::Recovery;
         }
         let unsent = self.unsent_len();

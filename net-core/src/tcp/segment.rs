@@ -2,6 +2,7 @@
 
 use super::SeqNum;
 use crate::buf::{RecvQueue, RxPacket};
+use crate::iface::IfaceId;
 use crate::stats::DropReason;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use bytes::Buf;
@@ -104,6 +105,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) wire_size: u32,
     /// The IP header carried Congestion Experienced.
     pub(crate) congestion_experienced: bool,
+    /// Which interface it came over.
+    pub(crate) over: IfaceId,
 }
 
 impl<'a> Segment<'a> {
@@ -114,6 +117,7 @@ impl<'a> Segment<'a> {
         payload: Payload<'a>,
         gso_size: Option<u16>,
         tos: u8,
+        over: IfaceId,
     ) -> Self {
         Self {
             seq: header.seq,
@@ -124,6 +128,7 @@ impl<'a> Segment<'a> {
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,
             congestion_experienced: tos & ECN_MASK == CONGESTION_EXPERIENCED,
+            over,
         }
     }
 

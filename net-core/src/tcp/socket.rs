@@ -76,6 +76,8 @@ pub(crate) struct Embryo {
     pub(crate) listener: SocketId,
     pub(crate) facts: super::connection::Negotiated,
     pub(crate) retries: u8,
+    /// The peer has acknowledged the SYN-ACK, and the listener waits for its data.
+    pub(crate) deferred: bool,
     pub(crate) timer: TimerId,
     /// When the SYN-ACK left, for the first round-trip measurement; `None` once it was sent again
     /// (Karn).

@@ -2,9 +2,6 @@
 
 use core::net::IpAddr;
 
-/// Bytes that are copied and then summed while they are in the first-level cache.
-const BLOCK: usize = 2048;
-
 /// A running ones' complement sum.
 ///
 /// Pieces may have odd lengths; the result is that of all of them joined.
@@ -39,6 +36,17 @@ impl Sum {
     #[inline]
     pub fn add_bytes(&mut self, bytes: &[u8]) {
         self.add_words(sum_words(bytes), bytes.len());
+    }
+
+    /// Adds a header of a fixed length, which is a multiple of four; call it at even positions only.
+    #[inline]
+    pub fn add_header<const N: usize>(&mut self, header: &[u8; N]) {
+        const { assert!(N.is_multiple_of(4), "headers are counted in 32-bit words") };
+        for word in header.as_chunks::<4>().0 {
+            self.words = self
+                .words
+                .wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+        }
     }
 
     /// Adds a 16-bit number; call it at even positions only.
@@ -113,19 +121,6 @@ pub fn pseudo_header(source: IpAddr, dest: IpAddr, protocol: u8, len: u32) -> Su
     sum
 }
 
-/// Copies `src` to the front of `dst` and adds it to `sum` on the way; how many bytes that were:
-/// the shorter length of the two.
-pub fn copy_and_sum(src: &[u8], dst: &mut [u8], sum: &mut Sum) -> usize {
-    let len = src.len().min(dst.len());
-    let src = src.get(..len).unwrap_or_default();
-    let dst = dst.get_mut(..len).unwrap_or_default();
-    for (src, dst) in src.chunks(BLOCK).zip(dst.chunks_mut(BLOCK)) {
-        dst.copy_from_slice(src);
-        sum.add_bytes(src);
-    }
-    len
-}
-
 /// The new value of a checksum field when a 16-bit word that it covers changes (RFC 1624 eqn. 3).
 #[inline]
 #[must_use]
@@ -137,12 +132,12 @@ pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
 }
 
 /// The sum over `bytes` as 16-bit words of memory order, an odd last byte padded with zero.
-///
-/// The loop takes 64 bits at once: `total` lets the carries out of the top go, and `high`, the sum
-/// of the upper halves alone, is what it takes to get the sum of the lower halves out of it again.
-/// Its form is one that the compiler turns into vectors.
 #[inline]
 fn sum_words(bytes: &[u8]) -> u64 {
+    #[cfg(feature = "std")]
+    if bytes.len() >= wide::LONG {
+        return wide::sum_words(bytes);
+    }
     let (words, rest) = bytes.as_chunks::<8>();
     let (mut total, mut high) = (0_u64, 0_u64);
     for word in words {
@@ -150,8 +145,48 @@ fn sum_words(bytes: &[u8]) -> u64 {
         total = total.wrapping_add(word);
         high = high.wrapping_add(word >> 32);
     }
+    halves(total, high).wrapping_add(sum_rest(rest))
+}
+
+/// The sum of the upper and lower halves of 64-bit words, of which there were fewer than 2^31.
+///
+/// `total`, the sum of the words, has let the carries out of the top go; `high`, the sum of the
+/// upper halves alone, is what it takes to get the sum of the lower halves out of it again. So a
+/// word costs one shift and two additions, in a form that the compiler turns into vectors.
+#[inline]
+const fn halves(total: u64, high: u64) -> u64 {
     let low = total.wrapping_sub(high << 32);
-    low.wrapping_add(high).wrapping_add(sum_rest(rest))
+    low.wrapping_add(high)
+}
+
+/// The same with the widest vectors of the machine the program runs on.
+#[cfg(feature = "std")]
+mod wide {
+    use fearless_simd::prelude::*;
+    use fearless_simd::{Level, Simd, dispatch};
+
+    /// From so many bytes on, finding out what the machine can do pays.
+    pub(super) const LONG: usize = 192;
+
+    pub(super) fn sum_words(bytes: &[u8]) -> u64 {
+        dispatch!(Level::new(), simd => sum_vectors(simd, bytes))
+    }
+
+    #[inline(always)]
+    fn sum_vectors<S: Simd>(simd: S, bytes: &[u8]) -> u64 {
+        let mut total = S::u64s::splat(simd, 0);
+        let mut high = total;
+        let vectors = bytes.chunks_exact(<S::u8s as SimdBase<S>>::LEN);
+        let rest = vectors.remainder();
+        for vector in vectors {
+            let words: S::u64s = S::u8s::from_slice(simd, vector).bitcast();
+            total += words;
+            high += words >> 32;
+        }
+        let sum = |lanes: S::u64s| lanes.as_slice().iter().copied().fold(0, u64::wrapping_add);
+        // Shorter than a vector, so it does not come back here.
+        super::halves(sum(total), sum(high)).wrapping_add(super::sum_words(rest))
+    }
 }
 
 /// The sum of up to seven bytes.

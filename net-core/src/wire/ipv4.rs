@@ -1,6 +1,6 @@
 //! The IPv4 header (RFC 791 §3.1).
 
-use super::checksum::checksum;
+use super::checksum::{Sum, checksum};
 use super::ip::{Fragment, IpHeader};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
@@ -15,12 +15,15 @@ pub const MIN_HEADER_LEN: usize = 20;
 pub(crate) const LENGTH_OFFSET: usize = 2;
 /// Where in the header the identification is.
 pub(crate) const ID_OFFSET: usize = 4;
+/// Where in the header the flags and the fragment offset are.
+pub(crate) const FRAGMENT_OFFSET: usize = 6;
 /// Where in the header the protocol number is.
 pub(crate) const PROTOCOL_OFFSET: usize = 9;
 /// Where in the header its checksum is.
 pub(crate) const CHECKSUM_OFFSET: usize = 10;
 
-const DONT_FRAGMENT: u16 = 0x4000;
+/// The flag DF among flags and fragment offset.
+pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET_MASK: u16 = 0x1fff;
 
@@ -77,7 +80,11 @@ impl Fixed {
 pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReason> {
     let (fixed, header_len) = Fixed::read(frame)?;
     let header = frame.get(..header_len).ok_or(DropReason::Truncated)?;
-    if checksum(header) != 0 {
+    let sum = match header.try_into() {
+        Ok(plain) => header_checksum(plain),
+        Err(_) => checksum(header),
+    };
+    if sum != 0 {
         return Err(DropReason::IpChecksum);
     }
     let length = match usize::from(fixed.total_len.get()) {
@@ -89,6 +96,14 @@ pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReas
     }
     let payload_len = length.checked_sub(header_len).ok_or(DropReason::IpHeader)?;
     Ok(fixed.to_header(header_len, payload_len))
+}
+
+/// The checksum of a header without options.
+#[inline]
+pub(crate) fn header_checksum(header: &[u8; MIN_HEADER_LEN]) -> u16 {
+    let mut sum = Sum::new();
+    sum.add_header(header);
+    sum.fold()
 }
 
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
@@ -126,7 +141,8 @@ pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &m
         source: source.octets(),
         dest: dest.octets(),
     };
-    fixed.checksum = U16::new(checksum(fixed.as_bytes()));
+    let sum = fixed.as_bytes().try_into().map_or(0, header_checksum);
+    fixed.checksum = U16::new(sum);
     head.prepend(MIN_HEADER_LEN)
         .copy_from_slice(fixed.as_bytes());
 }

@@ -23,5 +23,5 @@ pub use checksum::Sum;
 pub use icmp::IcmpMessage;
 pub use ip::{Fragment, IpHeader};
 pub use tcp::{TcpFlags, TcpHeader};
-pub use tcp_options::{SackBlocks, TcpOptions};
+pub use tcp_options::{SackBlocks, TcpOptions, UserTimeout};
 pub use udp::UdpHeader;

@@ -65,7 +65,8 @@ impl Engine {
         }
     }
 
-    /// Does something to the stack that sends nothing: waits for the round that runs, at most.
+    /// Does something to the stack that sends nothing: waits for the round that runs, at most. It sees
+    /// what the caller did to other sockets before: one that was dropped is closed by then.
     ///
     /// # Errors
     /// When the stack has ended.
@@ -78,8 +79,11 @@ impl Engine {
             return Err(self.gone());
         }
         let now = core.tick(self.time.now());
+        let mut wakes = Vec::new();
+        core.collect(&self.mail, now, &mut wakes);
         let result = f(&mut core, now);
         drop(core);
+        wakes.into_iter().for_each(Waker::wake);
         result.map_err(error::to_io)
     }
 

@@ -41,6 +41,19 @@ struct Port {
     /// What the device had no room for, in order.
     tx: TxBatch,
     failed: bool,
+    supply: Supply,
+}
+
+/// How much is to be expected of a device. To find one dry costs a system call, which is better made
+/// when the answer to a lone packet has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Supply {
+    /// It is read until it is dry.
+    Several,
+    /// The last time there was one packet.
+    One,
+    /// That one packet has been read, and whether it is the only one is not known.
+    Open,
 }
 
 /// What a round leaves behind.
@@ -62,6 +75,7 @@ impl Core {
             bound,
             tx: TxBatch::with_capacity(BUDGET),
             failed: false,
+            supply: Supply::Several,
         };
         Self {
             stack,
@@ -119,8 +133,12 @@ impl Core {
         wakes: &mut Vec<Waker>,
     ) -> Outcome {
         let mut now = self.tick(clock());
-        self.slots.collect(mail, &mut self.stack, now, wakes);
-        let mut more = self.receive(now, &clock);
+        self.collect(mail, now, wakes);
+        let mut more = false;
+        if self.devices.iter().any(|port| port.supply == Supply::Open) {
+            more |= self.transmit(now);
+        }
+        more |= self.receive(now, &clock);
         if self.stack.poll_timeout().is_some_and(|due| due <= now) {
             now = self.tick(clock());
             self.stack.handle_timeout(now);
@@ -135,6 +153,11 @@ impl Core {
         }
     }
 
+    /// Brings in what the applications did.
+    pub(super) fn collect(&mut self, mail: &Mail, now: Instant, wakes: &mut Vec<Waker>) {
+        self.slots.collect(mail, &mut self.stack, now, wakes);
+    }
+
     /// Stops everything that listens and lets go of every connection; what was written is delivered
     /// until `last_call`.
     pub(super) fn close_all(
@@ -145,7 +168,7 @@ impl Core {
         wakes: &mut Vec<Waker>,
     ) {
         self.last_call = Some(self.last_call.map_or(last_call, |at| at.min(last_call)));
-        self.slots.collect(mail, &mut self.stack, now, wakes);
+        self.collect(mail, now, wakes);
         self.slots.close_all(&mut self.stack, now, wakes);
     }
 
@@ -179,6 +202,9 @@ impl Core {
         let mut more = false;
         for port in self.devices.iter_mut().filter(|port| !port.failed) {
             let mut left = BUDGET;
+            if port.supply == Supply::One {
+                left = 1;
+            }
             while left > 0 {
                 match port
                     .bound
@@ -197,6 +223,7 @@ impl Core {
                     break;
                 }
             }
+            port.learn(self.rx.len());
             if !self.rx.is_empty() {
                 self.stack.handle_batch(port.bound.iface, &mut self.rx, now);
                 self.rx.clear();
@@ -261,6 +288,19 @@ impl Core {
 }
 
 impl Port {
+    /// Concludes from the packets that a round has brought how many the next one will.
+    fn learn(&mut self, count: usize) {
+        // Memory is found to be dry for nothing.
+        if self.bound.device.inline() {
+            return;
+        }
+        self.supply = match (self.supply, count) {
+            (Supply::One, 1) => Supply::Open,
+            (Supply::One | Supply::Open, 0) | (Supply::Open | Supply::Several, 1) => Supply::One,
+            _ => Supply::Several,
+        };
+    }
+
     fn fail(&mut self, error: &std::io::Error) {
         tracing::error!(device = %self.bound.name, %error, "device failed; its interface is dead");
         self.failed = true;

@@ -4,7 +4,7 @@
 //! [`enter`](Net::enter) of the thread, the [default](Net::set_default) of the process, and at last
 //! a loopback stack that comes up on first use.
 
-use super::{Net, builder::NetBuilder};
+use super::{Net, Scoped, builder::NetBuilder};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -13,12 +13,13 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError, RwLock};
+use tokio::task::JoinHandle;
 
 impl Net {
-    /// Runs `future` with this stack as the one that its sockets belong to.
+    /// Polls `inner`, a future or a stream, with this stack as the one that its sockets belong to.
     ///
-    /// It holds wherever the future is polled, also across threads. It does not reach tasks that the
-    /// future spawns: give those a scope of their own.
+    /// It holds wherever it is polled, also across threads. It does not reach tasks that are given to
+    /// `tokio::spawn` in there: give those to [`spawn`] instead.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -33,15 +34,45 @@ impl Net {
     ///
     /// # Cancel safety
     ///
-    /// As cancel safe as `future`.
-    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
-        SCOPE.scope(self.clone(), future)
+    /// As cancel safe as `inner`.
+    pub fn scope<T>(&self, inner: T) -> Scoped<T> {
+        Scoped::new(self.clone(), inner)
+    }
+
+    /// Spawns a task whose sockets belong to this stack: [`scope`](Self::scope) in `tokio::spawn`.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, as `tokio::spawn`.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        tokio::spawn(self.scope(future))
     }
 
     /// Makes this stack the one that sockets made on this thread belong to, until the guard drops.
     ///
     /// A guard must not be held across an `await`, where the task may move to another thread; the
     /// compiler refuses that for tasks that can move. Guards may be dropped in any order.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use net_tokio::{Net, TcpSocket};
+    /// let net = Net::builder().build()?;
+    /// let guard = net.enter();
+    /// let socket = TcpSocket::new_v4()?;
+    /// drop(guard);
+    /// assert_eq!(net.sockets(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// ```compile_fail
+    /// fn move_away(guard: net_tokio::EnterGuard) {
+    ///     std::thread::spawn(move || drop(guard));
+    /// }
+    /// ```
     #[must_use = "the stack is left when the guard drops"]
     pub fn enter(&self) -> EnterGuard {
         let ticket = ENTERED.with_borrow_mut(|entered| {
@@ -77,13 +108,7 @@ impl Net {
     /// Where none was set up: `NotFound` after [`require_explicit`](Self::require_explicit), or the
     /// error of starting the loopback stack's thread.
     pub fn current() -> io::Result<Self> {
-        if let Ok(net) = SCOPE.try_with(Self::clone) {
-            return Ok(net);
-        }
-        let entered = ENTERED
-            .try_with(|entered| entered.borrow().last().map(|(_, net)| net.clone()))
-            .unwrap_or_default();
-        if let Some(net) = entered {
+        if let Some(net) = Self::surrounding() {
             return Ok(net);
         }
         let default = DEFAULT.read().unwrap_or_else(PoisonError::into_inner);
@@ -100,6 +125,15 @@ impl Net {
         process_wide()
     }
 
+    /// The stack of the scope or of the guard that this is called in.
+    fn surrounding() -> Option<Self> {
+        SCOPE.try_with(Self::clone).ok().or_else(|| {
+            ENTERED
+                .try_with(|entered| entered.borrow().last().map(|(_, net)| net.clone()))
+                .unwrap_or_default()
+        })
+    }
+
     /// Warns once where an address is bound on the process-wide stack that nothing can reach.
     pub(crate) fn warn_unreachable(&self, address: SocketAddr) {
         static WARNED: Once = Once::new();
@@ -111,6 +145,33 @@ impl Net {
                 );
             });
         }
+    }
+}
+
+/// Spawns a task in the [scope](Net::scope) of the caller, or with the stack that the caller has
+/// [entered](Net::enter); without either it is `tokio::spawn`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_tokio::{Net, TcpListener};
+/// let net = Net::builder().build()?;
+/// let task = net.scope(async { net_tokio::spawn(TcpListener::bind("127.0.0.1:0")) });
+/// let listener = task.await.await.expect("no panic")?;
+/// assert_eq!(net.sockets(), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Panics
+/// Outside of a tokio runtime, as `tokio::spawn`.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match Net::surrounding() {
+        Some(net) => net.spawn(future),
+        None => tokio::spawn(future),
     }
 }
 
@@ -156,7 +217,7 @@ fn process_wide() -> io::Result<Net> {
 }
 
 tokio::task_local! {
-    static SCOPE: Net;
+    pub(super) static SCOPE: Net;
 }
 
 thread_local! {

@@ -2,7 +2,7 @@
 
 use super::Net;
 use crate::device::{Device, Loopback};
-use crate::driver::{self, Driver, Time};
+use crate::driver::{self, Time};
 use crate::error::to_io;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
@@ -25,7 +25,8 @@ pub struct NetBuilder {
     interfaces: Vec<Interface>,
     loopback: bool,
     inline_rounds: bool,
-    own_thread: bool,
+    driver: Driver,
+    driver_name: String,
     process_wide: bool,
     mistake: Option<io::Error>,
 }
@@ -38,7 +39,8 @@ impl NetBuilder {
             interfaces: Vec::new(),
             loopback: true,
             inline_rounds: true,
-            own_thread: false,
+            driver: Driver::Task,
+            driver_name: "net-tokio driver".into(),
             process_wide: false,
             mistake: None,
         }
@@ -47,7 +49,7 @@ impl NetBuilder {
     /// The stack of last resort: loopback only, on a thread of its own.
     pub(super) fn process_wide() -> Self {
         Self {
-            own_thread: true,
+            driver: Driver::Thread,
             process_wide: true,
             ..Self::new()
         }
@@ -139,11 +141,16 @@ impl NetBuilder {
         self
     }
 
-    /// Whether the driver runs on a thread of its own instead of as a task of the current runtime.
-    /// Off by default: a task answers sooner, since no thread has to be woken. A driver thread keeps
-    /// real time under a paused clock.
-    pub fn driver_thread(mut self, on: bool) -> Self {
-        self.own_thread = on;
+    /// Who runs the driver. By default a task of the runtime that [`build`](Self::build) is called
+    /// in.
+    pub fn driver(mut self, driver: Driver) -> Self {
+        self.driver = driver;
+        self
+    }
+
+    /// How the driver's thread is called, where it has one. By default `net-tokio driver`.
+    pub fn driver_name(mut self, name: impl Into<String>) -> Self {
+        self.driver_name = name.into();
         self
     }
 
@@ -157,12 +164,12 @@ impl NetBuilder {
         if let Some(mistake) = self.mistake.take() {
             return Err(mistake);
         }
-        if self.own_thread {
+        if self.driver == Driver::Thread {
             return self.build_on_thread();
         }
         let runtime = runtime::Handle::try_current().map_err(|_| {
             io::Error::other(
-                "Net::build needs a tokio runtime for its driver: call it inside one, or ask for driver_thread(true)",
+                "Net::build needs a tokio runtime for its driver: call it inside one, or ask for Driver::Thread",
             )
         })?;
         let (net, driver) = self.assemble(Time::of_runtime())?;
@@ -174,16 +181,17 @@ impl NetBuilder {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let name = self.driver_name.clone();
         let guard = runtime.enter();
         let (net, driver) = self.assemble(Time::real())?;
         drop(guard);
         thread::Builder::new()
-            .name("net-tokio driver".into())
+            .name(name)
             .spawn(move || runtime.block_on(driver.run()))?;
         Ok(net)
     }
 
-    fn assemble(self, time: Time) -> io::Result<(Net, Driver)> {
+    fn assemble(self, time: Time) -> io::Result<(Net, driver::Driver)> {
         let seed = match self.seed {
             Some(seed) => seed,
             None => entropy()?,
@@ -230,6 +238,20 @@ impl fmt::Debug for NetBuilder {
             .field("interfaces", &names)
             .finish_non_exhaustive()
     }
+}
+
+/// Who runs a stack's driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Driver {
+    /// A task of the runtime in which the stack was built. It answers soonest, since no thread has
+    /// to be woken. A task that blocks that runtime stops the stack as well, and when the runtime
+    /// ends, every socket of the stack fails at once.
+    #[default]
+    Task,
+    /// A thread of its own. It depends on no runtime, so it suits a stack that several share, or
+    /// that outlives them. Timers keep real time under a paused clock.
+    Thread,
 }
 
 /// A device with its settings.

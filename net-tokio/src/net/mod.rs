@@ -2,9 +2,11 @@
 
 mod ambient;
 mod builder;
+mod scoped;
 
-pub use ambient::EnterGuard;
-pub use builder::NetBuilder;
+pub use ambient::{EnterGuard, spawn};
+pub use builder::{Driver, NetBuilder};
+pub use scoped::Scoped;
 
 use crate::driver::Engine;
 use net_core::stats::Stats;

@@ -35,5 +35,5 @@ pub(crate) use listener_slot::ListenerSlot;
 pub(crate) use ready::{Fault, Ready, Stop, Touch};
 pub(crate) use tcp_slot::{Close, TcpSlot};
 pub(crate) use turn::Turn;
-pub(crate) use udp_slot::{Outgoing, UdpSlot};
+pub(crate) use udp_slot::{Caller, Outgoing, UdpSlot};
 pub(crate) use waiters::Waiters;

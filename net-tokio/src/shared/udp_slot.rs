@@ -10,9 +10,9 @@ use std::task::{Poll, Waker};
 
 /// A datagram socket as the application sees it; `D` is a received datagram.
 ///
-/// A pending error is reported once, by whichever operation comes next, before data. The slot holds
-/// at most [`BATCH`] datagrams that no reader has taken over; the others stay in the stack, where
-/// the socket's receive buffer bounds them.
+/// A pending error is reported once, by whichever operation comes next, before data; see [`Caller`].
+/// The slot holds at most [`BATCH`] datagrams that no reader has taken over; the others stay in the
+/// stack, where the socket's receive buffer bounds them.
 #[derive(Debug)]
 pub(crate) struct UdpSlot<D> {
     /// Taken over from the queue by the readers.
@@ -46,6 +46,20 @@ struct TxQueue {
     /// The task in `poll_send` or `poll_send_ready`.
     writer: Option<Waker>,
     closed: bool,
+}
+
+/// Who wants to receive.
+///
+/// An error alone is an answer to futures only. As with epoll, what polls or tries is told of
+/// datagrams, and of an error together with them; otherwise the next to send is told of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Caller<'a> {
+    /// A future that [`UdpSlot::waiters`] wake.
+    Future,
+    /// A task that polls, to be woken by this.
+    Poll(&'a Waker),
+    /// Nobody waits.
+    Try,
 }
 
 /// A datagram on its way to the driver: payload and destination (the connected one where `None`).
@@ -84,16 +98,18 @@ impl<D> UdpSlot<D> {
     /// What the socket is ready for now.
     pub(crate) fn readiness(&self) -> Ready {
         // Under the queue locks, as `Waiters` demands.
-        let (readable, faulty) = {
+        let (data, faulty) = {
             let _rx = self.rx.lock();
             let faulty = self.faulty.load(Ordering::Acquire);
-            (faulty || self.unread.load(Ordering::Acquire) > 0, faulty)
+            (self.unread.load(Ordering::Acquire) > 0, faulty)
         };
+        let gone = faulty && self.is_gone();
         let writable = faulty || self.tx.lock().has_room();
         let mut ready = Ready::empty();
-        ready.set(Ready::READABLE, readable);
+        ready.set(Ready::READABLE, data || gone);
         ready.set(Ready::WRITABLE, writable);
         ready.set(Ready::ERROR, faulty);
+        ready.set(Ready::PRIORITY, gone);
         ready
     }
 
@@ -105,6 +121,11 @@ impl<D> UdpSlot<D> {
                 (!ready.is_empty()).then_some(ready)
             })
             .await
+    }
+
+    /// Whether the error stays for ever.
+    fn is_gone(&self) -> bool {
+        *self.fault.lock() == Some(Fault::Gone)
     }
 
     /// Takes the pending error, if there is one (`SO_ERROR`).
@@ -125,10 +146,10 @@ impl<D> UdpSlot<D> {
 
 /// For the application.
 impl<D> UdpSlot<D> {
-    /// Takes the oldest datagram. On [`Stop::WouldBlock`] `waker` is remembered, if given.
-    pub(crate) fn recv(&self, waker: Option<&Waker>) -> Result<(D, Touch), Stop> {
+    /// Takes the oldest datagram.
+    pub(crate) fn recv(&self, caller: Caller<'_>) -> Result<(D, Touch), Stop> {
         let mut user = self.user.lock();
-        let touch = self.refill(&mut user, waker)?;
+        let touch = self.refill(&mut user, caller)?;
         let datagram = user.pop_front().ok_or(Stop::WouldBlock)?;
         self.unread.fetch_sub(1, Ordering::AcqRel);
         Ok((datagram, touch))
@@ -138,21 +159,21 @@ impl<D> UdpSlot<D> {
     /// `look` runs under the user lock and must not use this half.
     pub(crate) fn peek<R>(
         &self,
-        waker: Option<&Waker>,
+        caller: Caller<'_>,
         look: impl FnOnce(&D) -> R,
     ) -> Result<(R, Touch), Stop> {
         let mut user = self.user.lock();
-        let touch = self.refill(&mut user, waker)?;
+        let touch = self.refill(&mut user, caller)?;
         let datagram = user.front().ok_or(Stop::WouldBlock)?;
         Ok((look(datagram), touch))
     }
 
-    /// Waits until a receive would not block.
+    /// Waits until there is a datagram.
     pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
         let old;
         {
             let mut rx = self.rx.lock();
-            if self.faulty.load(Ordering::Acquire) || self.unread.load(Ordering::Acquire) > 0 {
+            if self.unread.load(Ordering::Acquire) > 0 || self.concerns(Caller::Poll(waker)) {
                 return Poll::Ready(());
             }
             old = register(&mut rx.reader, waker);
@@ -229,9 +250,10 @@ impl<D> UdpSlot<D> {
     }
 
     /// Makes sure that `user` has a datagram.
-    fn refill(&self, user: &mut VecDeque<D>, waker: Option<&Waker>) -> Result<Touch, Stop> {
+    fn refill(&self, user: &mut VecDeque<D>, caller: Caller<'_>) -> Result<Touch, Stop> {
         loop {
-            if let Some(fault) = self.take_error() {
+            let told = self.unread.load(Ordering::Acquire) > 0 || self.concerns(caller);
+            if told && let Some(fault) = self.take_error() {
                 return Err(Stop::Fault(fault));
             }
             if !user.is_empty() {
@@ -245,14 +267,22 @@ impl<D> UdpSlot<D> {
                     let left = std::mem::take(&mut rx.left);
                     return Ok(if left { Touch::Kick } else { Touch::None });
                 }
-                if self.faulty.load(Ordering::Acquire) {
+                if self.concerns(caller) {
                     continue;
                 }
-                old = waker.and_then(|waker| register(&mut rx.reader, waker));
+                old = match caller {
+                    Caller::Poll(waker) => register(&mut rx.reader, waker),
+                    Caller::Future | Caller::Try => None,
+                };
             }
             drop(old);
             return Err(Stop::WouldBlock);
         }
+    }
+
+    /// Whether an error is pending that is an answer to `caller` without any datagram.
+    fn concerns(&self, caller: Caller<'_>) -> bool {
+        self.faulty.load(Ordering::Acquire) && (matches!(caller, Caller::Future) || self.is_gone())
     }
 }
 
@@ -314,7 +344,7 @@ impl<D> UdpSlot<D> {
         self.tx.lock().limit = bytes;
     }
 
-    /// Sets the pending error; everybody who waits is woken.
+    /// Sets the pending error; everybody to whom it is an answer is woken.
     pub(crate) fn fail(&self, fault: Fault, wakes: &mut Vec<Waker>) {
         let mut place = self.fault.lock();
         if *place != Some(Fault::Gone) {
@@ -322,9 +352,15 @@ impl<D> UdpSlot<D> {
         }
         self.faulty.store(true, Ordering::Release);
         drop(place);
-        wakes.extend(self.rx.lock().reader.take());
+        if fault == Fault::Gone {
+            wakes.extend(self.rx.lock().reader.take());
+            self.waiters.wake_all(Ready::all(), wakes);
+        } else {
+            // A future that looks at the queue under its lock sees the error from here on.
+            drop(self.rx.lock());
+            self.waiters.wake_all(Ready::ERROR | Ready::WRITE, wakes);
+        }
         wakes.extend(self.tx.lock().writer.take());
-        self.waiters.wake_all(Ready::all(), wakes);
     }
 }
 
@@ -348,11 +384,12 @@ const OVERHEAD: usize = 64;
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{BATCH, UdpSlot};
+    use super::{BATCH, Caller, UdpSlot};
     use crate::shared::{Fault, Ready, Stop, Touch};
     use bytes::Bytes;
     use net_core::SocketError;
     use std::collections::VecDeque;
+    use std::task::Waker;
 
     const REFUSED: Fault = Fault::Socket(SocketError::ConnectionRefused);
 
@@ -365,8 +402,8 @@ mod tests {
             socket.readiness(),
             Ready::READABLE | Ready::WRITABLE | Ready::ERROR
         );
-        assert_eq!(socket.recv(None), Err(Stop::Fault(REFUSED)));
-        assert_eq!(socket.recv(None), Ok((1, Touch::None)));
+        assert_eq!(socket.recv(Caller::Try), Err(Stop::Fault(REFUSED)));
+        assert_eq!(socket.recv(Caller::Try), Ok((1, Touch::None)));
         assert_eq!(socket.send(Bytes::new(), None, None), Ok(Touch::Kick));
         socket.fail(REFUSED, &mut Vec::new());
         let sent = socket.send(Bytes::new(), None, None);
@@ -374,14 +411,32 @@ mod tests {
     }
 
     #[test]
+    fn an_error_alone_is_an_answer_to_futures_only() {
+        let socket = UdpSlot::<()>::new(100);
+        socket.fail(REFUSED, &mut Vec::new());
+        assert_eq!(socket.readiness(), Ready::WRITABLE | Ready::ERROR);
+        assert_eq!(socket.recv(Caller::Try), Err(Stop::WouldBlock));
+        let polled = socket.recv(Caller::Poll(Waker::noop()));
+        assert_eq!(polled, Err(Stop::WouldBlock));
+        assert!(socket.poll_readable(Waker::noop()).is_pending());
+        assert_eq!(socket.recv(Caller::Future), Err(Stop::Fault(REFUSED)));
+        socket.fail(Fault::Gone, &mut Vec::new());
+        assert!(socket.poll_readable(Waker::noop()).is_ready());
+        assert_eq!(socket.recv(Caller::Try), Err(Stop::Fault(Fault::Gone)));
+    }
+
+    #[test]
     fn the_reader_that_makes_room_for_what_was_left_in_the_stack_kicks() {
         let socket = UdpSlot::new(100);
         assert_eq!(socket.room(BATCH + 1), BATCH);
         socket.fill(&mut (0..BATCH).collect(), &mut Vec::new());
-        assert_eq!(socket.recv(None), Ok((0, Touch::Kick)));
-        assert_eq!(socket.recv(None), Ok((1, Touch::None)));
+        assert_eq!(socket.recv(Caller::Try), Ok((0, Touch::Kick)));
+        assert_eq!(socket.recv(Caller::Try), Ok((1, Touch::None)));
         assert_eq!(socket.room(1), 1);
-        assert_eq!(socket.peek(None, |number| *number), Ok((2, Touch::None)));
+        assert_eq!(
+            socket.peek(Caller::Try, |number| *number),
+            Ok((2, Touch::None))
+        );
     }
 
     #[test]

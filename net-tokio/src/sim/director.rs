@@ -95,7 +95,7 @@ impl Director {
 }
 
 fn is_tick(now: Instant) -> bool {
-    now.as_nanos().is_multiple_of(TICK.as_nanos() as u64)
+    Instant::from_millis(now.as_millis()) == now
 }
 
 fn next_tick(now: Instant) -> Instant {

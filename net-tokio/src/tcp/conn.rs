@@ -3,6 +3,7 @@
 use super::family_of;
 use crate::driver::TcpEntry;
 use crate::net::Net;
+use crate::options::IpLayer;
 use crate::shared::{Fault, Ready as SlotReady, Stop, Touch};
 use bytes::{BufMut, Bytes};
 use net_core::socket::{TcpOption, TcpSettings};
@@ -85,12 +86,9 @@ impl Conn {
             .control(|core, _| core.stack().tcp_settings(id).map(f))
     }
 
-    pub(super) fn ttl(&self) -> io::Result<u32> {
-        let id = self.slot.id();
-        self.net.engine().control(|core, _| {
-            let own = core.stack().tcp_settings(id)?.ttl;
-            Ok(own.unwrap_or(core.stack().config().ttl).into())
-        })
+    /// The options of the IP layer.
+    pub(super) fn ip(&self) -> IpLayer<'_> {
+        IpLayer::new(&self.net, self.slot.id())
     }
 
     pub(super) fn set_option(&self, option: TcpOption) -> io::Result<()> {
@@ -226,6 +224,50 @@ impl Conn {
         Ok((max == 0 || !chunk.is_empty()).then_some(chunk))
     }
 
+    /// Throws received bytes away.
+    pub(super) async fn discard(&self, max: usize) -> io::Result<usize> {
+        self.wait(SlotReady::READ, || self.slot.read_with(max, None, |_| {}))
+            .await
+    }
+
+    pub(super) fn try_discard(&self, max: usize) -> io::Result<usize> {
+        self.finish(self.slot.read_with(max, None, |_| {}))
+    }
+
+    /// Reads until `buf` is full or nothing more will come. An error waits for the next call where
+    /// something was read before it.
+    pub(super) async fn read_full(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        let before = buf.filled().len();
+        while buf.remaining() > 0 {
+            let some = buf.filled().len() > before;
+            let attempt = || match self.slot.is_drained() && some {
+                true => Ok((0, Touch::None)),
+                false => self
+                    .slot
+                    .read_with(buf.remaining(), None, |bytes| buf.put_slice(bytes)),
+            };
+            if self.wait(SlotReady::READ, attempt).await? == 0 {
+                break;
+            }
+        }
+        Ok(buf.filled().len() - before)
+    }
+
+    pub(super) fn recv_lowat(&self) -> u64 {
+        self.slot.recv_lowat()
+    }
+
+    /// Sets `SO_RCVLOWAT`, to half of the receive buffer at most: a sender that the window stops
+    /// could not send more.
+    pub(super) fn set_recv_lowat(&self, bytes: u64) -> io::Result<()> {
+        let most = self.settings(|settings| settings.recv_buffer / 2)? as u64;
+        let bytes = u32::try_from(bytes.min(most)).unwrap_or(u32::MAX);
+        let mut wakes = Vec::new();
+        self.slot.set_recv_lowat(bytes, &mut wakes);
+        wakes.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
     pub(super) fn try_write(&self, data: &[u8]) -> io::Result<usize> {
         self.finish(self.slot.write(data, self.net.engine().pool(), None))
     }
@@ -314,6 +356,8 @@ pub(crate) fn slot_ready(interest: Interest) -> SlotReady {
     ready.set(SlotReady::READ, interest.is_readable());
     ready.set(SlotReady::WRITE, interest.is_writable());
     ready.set(SlotReady::ERROR, interest.is_error());
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    ready.set(SlotReady::PRIORITY, interest.is_priority());
     ready
 }
 

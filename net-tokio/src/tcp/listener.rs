@@ -1,13 +1,14 @@
 //! The listener: the twin of tokio's.
 
 use super::conn::Conn;
-use super::{TcpStream, family_of, ttl_option};
+use super::{TcpStream, family_of};
 use crate::driver::{Accepted, ListenerEntry};
 use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
+use crate::options::{IpLayer, ip_options};
 use crate::shared::{Stop, Touch};
 use net_core::SocketId;
-use net_core::socket::TcpOption;
+use net_core::socket::{TcpOption, TcpSettings};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -145,24 +146,31 @@ impl TcpListener {
             .control(|core, _| core.stack().local_addr(id))
     }
 
-    /// The time to live, or hop limit, of packets sent (`IP_TTL`); accepted connections inherit it.
+    /// The time to live of IPv4 packets sent (`IP_TTL`); accepted connections inherit it.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn ttl(&self) -> io::Result<u32> {
-        let id = self.slot.id();
-        self.net.engine().control(|core, _| {
-            let own = core.stack().tcp_settings(id)?.ttl;
-            Ok(own.unwrap_or(core.stack().config().ttl).into())
-        })
+        self.ip().ttl()
     }
 
-    /// Sets the time to live of packets sent, 1–255.
+    /// Sets the time to live of IPv4 packets sent, 1–255.
     ///
     /// # Errors
     /// `InvalidInput` for another number.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.set_option(ttl_option(ttl)?)
+        self.ip().set_ttl(ttl)
+    }
+
+    /// Every option as it is set now.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn settings(&self) -> io::Result<TcpSettings> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, _| core.stack().tcp_settings(id).cloned())
     }
 
     /// Sets an option that tokio's listener has no method for; accepted connections inherit it.
@@ -177,6 +185,10 @@ impl TcpListener {
             .control(|core, now| core.stack_mut().set_tcp_option(id, option, now))
     }
 
+    fn ip(&self) -> IpLayer<'_> {
+        IpLayer::new(&self.net, self.slot.id())
+    }
+
     fn finish(&self, done: Result<(Accepted, Touch), Stop>) -> io::Result<(TcpStream, SocketAddr)> {
         let engine = self.net.engine();
         let ((slot, peer), touch) = done.map_err(|stop| engine.explain_stop(stop))?;
@@ -185,6 +197,8 @@ impl TcpListener {
         Ok((TcpStream { conn }, peer))
     }
 }
+
+ip_options!(TcpListener, |listener| listener.ip());
 
 impl Drop for TcpListener {
     fn drop(&mut self) {

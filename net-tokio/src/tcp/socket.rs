@@ -1,10 +1,11 @@
 //! A socket that does not speak to anyone yet: the twin of tokio's.
 
 use super::conn::Conn;
-use super::{TcpListener, TcpStream, tos_option, ttl_option};
+use super::{TcpListener, TcpStream};
 use crate::driver::Core;
 use crate::error::to_io;
 use crate::net::Net;
+use crate::options::{self, IpLayer, doubled, ip_options, whole_seconds};
 use net_core::socket::{Family, TcpOption, TcpSettings};
 use net_core::{SocketError, SocketId};
 use std::fmt;
@@ -92,7 +93,7 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn keepalive(&self) -> io::Result<bool> {
-        self.settings(|settings| settings.keepalive)
+        self.setting(|settings| settings.keepalive)
     }
 
     /// Lets [`bind`](Self::bind) take a port that connections in TIME_WAIT have (`SO_REUSEADDR`).
@@ -108,7 +109,7 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn reuseaddr(&self) -> io::Result<bool> {
-        self.settings(|settings| settings.reuse_address)
+        self.setting(|settings| settings.reuse_address)
     }
 
     /// Shares the port with other sockets that ask for it too (`SO_REUSEPORT`).
@@ -124,16 +125,16 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn reuseport(&self) -> io::Result<bool> {
-        self.settings(|settings| settings.reuse_port)
+        self.setting(|settings| settings.reuse_port)
     }
 
     /// Limits what may be written and not yet confirmed, in bytes (`SO_SNDBUF`). The number is taken
-    /// as it is, not doubled.
+    /// as it is, and reads back doubled, as in Linux.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
-        self.set_option(TcpOption::SendBuffer(bytes(size)))
+        self.set_option(TcpOption::SendBuffer(options::size(size)))
     }
 
     /// The value of `SO_SNDBUF` in bytes.
@@ -141,16 +142,16 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn send_buffer_size(&self) -> io::Result<u32> {
-        self.settings(|settings| saturated(settings.send_buffer))
+        self.setting(|settings| doubled(settings.send_buffer))
     }
 
     /// Limits what may be received and not yet read, in bytes (`SO_RCVBUF`). The number is taken as
-    /// it is, not doubled.
+    /// it is, and reads back doubled, as in Linux.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
-        self.set_option(TcpOption::RecvBuffer(bytes(size)))
+        self.set_option(TcpOption::RecvBuffer(options::size(size)))
     }
 
     /// The value of `SO_RCVBUF` in bytes.
@@ -158,17 +159,17 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn recv_buffer_size(&self) -> io::Result<u32> {
-        self.settings(|settings| saturated(settings.recv_buffer))
+        self.setting(|settings| doubled(settings.recv_buffer))
     }
 
-    /// Sets `SO_LINGER`. Zero makes close reset the connection; dropping a stream never blocks,
+    /// Sets `SO_LINGER`, in whole seconds. Zero makes close reset the connection; dropping a stream never blocks,
     /// whatever is set.
     ///
     /// # Errors
     /// When the stack has ended.
     #[deprecated = "a time other than zero does not make drop wait; use set_zero_linger for a reset"]
     pub fn set_linger(&self, dur: Option<Duration>) -> io::Result<()> {
-        self.set_option(TcpOption::Linger(dur))
+        self.set_option(TcpOption::Linger(whole_seconds(dur)))
     }
 
     /// Makes dropping the stream reset the connection (`SO_LINGER` of zero).
@@ -184,7 +185,7 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        self.settings(|settings| settings.linger)
+        self.setting(|settings| settings.linger)
     }
 
     /// Sends small segments at once (`TCP_NODELAY`).
@@ -200,23 +201,23 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.settings(|settings| settings.nodelay)
+        self.setting(|settings| settings.nodelay)
     }
 
     /// The traffic class of IPv6 packets sent (`IPV6_TCLASS`).
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// `Unsupported` for an IPv4 socket.
     pub fn tclass_v6(&self) -> io::Result<u32> {
-        self.settings(|settings| settings.tos.into())
+        self.ip().traffic_class()
     }
 
     /// Sets the traffic class of IPv6 packets sent, 0–255.
     ///
     /// # Errors
-    /// `InvalidInput` for another number.
+    /// `InvalidInput` for another number, the kernel's ENOPROTOOPT for an IPv4 socket.
     pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        self.set_option(tos_option(tclass)?)
+        self.ip().set_traffic_class(tclass)
     }
 
     /// The type of service of IPv4 packets sent (`IP_TOS`).
@@ -224,7 +225,7 @@ impl TcpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn tos_v4(&self) -> io::Result<u32> {
-        self.settings(|settings| settings.tos.into())
+        self.ip().tos()
     }
 
     /// As [`tos_v4`](Self::tos_v4).
@@ -236,48 +237,63 @@ impl TcpSocket {
         self.tos_v4()
     }
 
-    /// Sets the type of service of IPv4 packets sent, 0–255.
+    /// Sets the type of service of IPv4 packets sent: the low eight bits count, as in Linux, but for
+    /// those of ECN, which are TCP's.
     ///
     /// # Errors
-    /// `InvalidInput` for another number.
+    /// When the stack has ended.
     pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        self.set_option(tos_option(tos)?)
+        self.ip().set_tos(tos)
     }
 
     /// As [`set_tos_v4`](Self::set_tos_v4).
     ///
     /// # Errors
-    /// `InvalidInput` for another number.
+    /// When the stack has ended.
     #[deprecated = "renamed to set_tos_v4"]
     pub fn set_tos(&self, tos: u32) -> io::Result<()> {
         self.set_tos_v4(tos)
     }
 
-    /// The interface that the socket is bound to (`SO_BINDTODEVICE`): none.
+    /// The name of the interface that the socket is bound to (`SO_BINDTODEVICE`).
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
-        self.settings(|_| None)
+        self.ip().device()
     }
 
-    /// Binds the socket to an interface (`SO_BINDTODEVICE`).
+    /// Binds the socket to an interface of the stack by its name, or to none (`SO_BINDTODEVICE`): it
+    /// sends by the routes over that interface, and takes only what comes over it.
     ///
     /// # Errors
-    /// `Unsupported` for any interface; `None` is what every socket has.
+    /// The kernel's ENODEV where the stack has no interface of that name.
     pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
-        match interface {
-            None => self.settings(|_| ()),
-            Some(_) => Err(to_io(SocketError::Unsupported("SO_BINDTODEVICE"))),
-        }
+        self.ip().bind_device(interface)
     }
 
-    /// The time to live, or hop limit, of packets sent, 1–255 (`IP_TTL`).
+    /// The time to live of IPv4 packets sent (`IP_TTL`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.ip().ttl()
+    }
+
+    /// Sets the time to live of IPv4 packets sent, 1–255 (`IP_TTL`).
     ///
     /// # Errors
     /// `InvalidInput` for another number.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.set_option(ttl_option(ttl)?)
+        self.ip().set_ttl(ttl)
+    }
+
+    /// Every option as it is set now.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn settings(&self) -> io::Result<TcpSettings> {
+        self.setting(TcpSettings::clone)
     }
 
     /// Sets an option that tokio's socket has no method for.
@@ -341,7 +357,11 @@ impl TcpSocket {
         TcpListener::listen_from(&self.net, self.id, backlog)
     }
 
-    fn settings<R>(&self, f: impl FnOnce(&TcpSettings) -> R) -> io::Result<R> {
+    fn ip(&self) -> IpLayer<'_> {
+        IpLayer::new(&self.net, self.id)
+    }
+
+    fn setting<R>(&self, f: impl FnOnce(&TcpSettings) -> R) -> io::Result<R> {
         self.control(|core, id| core.stack().tcp_settings(id).map(f))
     }
 
@@ -352,6 +372,8 @@ impl TcpSocket {
         self.net.engine().control(|core, _| f(core, self.id))
     }
 }
+
+ip_options!(TcpSocket, |socket| socket.ip());
 
 impl Drop for TcpSocket {
     fn drop(&mut self) {
@@ -367,12 +389,4 @@ impl fmt::Debug for TcpSocket {
             .field("socket", &self.id)
             .finish()
     }
-}
-
-fn bytes(size: u32) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
-}
-
-fn saturated(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
 }

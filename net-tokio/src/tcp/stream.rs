@@ -4,8 +4,9 @@ use super::conn::Conn;
 use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::net::Net;
+use crate::options::{ip_options, whole_seconds};
 use bytes::{BufMut, Bytes};
-use net_core::socket::TcpOption;
+use net_core::socket::{TcpOption, TcpSettings};
 use net_core::tcp::TcpInfo;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -171,22 +172,6 @@ impl TcpStream {
         self.conn.try_read_buf(buf)
     }
 
-    /// Takes received bytes without copying: at least one and at most `max`. `None` at the end of
-    /// the stream.
-    ///
-    /// The bytes lie in the buffer that they were received into; who keeps a small piece keeps that
-    /// buffer. `max` of zero gives an empty piece at once.
-    ///
-    /// # Errors
-    /// The connection's, such as `ConnectionReset`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: where the future is dropped, nothing was taken.
-    pub async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
-        self.conn.read_chunk(max).await
-    }
-
     /// Waits until there is room to write, or writing would fail at once.
     ///
     /// # Errors
@@ -329,14 +314,14 @@ impl TcpStream {
         self.conn.settings(|settings| settings.linger)
     }
 
-    /// Sets `SO_LINGER`. Zero makes close reset the connection; dropping a stream never blocks,
-    /// whatever is set.
+    /// Sets `SO_LINGER`, in whole seconds. Zero makes close reset the connection; dropping a stream
+    /// never blocks, whatever is set.
     ///
     /// # Errors
     /// When the stack has ended.
     #[deprecated = "a time other than zero does not make drop wait; use set_zero_linger for a reset"]
     pub fn set_linger(&self, dur: Option<Duration>) -> io::Result<()> {
-        self.conn.set_option(TcpOption::Linger(dur))
+        self.conn.set_option(TcpOption::Linger(whole_seconds(dur)))
     }
 
     /// Makes dropping the stream reset the connection, throwing away what was not delivered
@@ -349,20 +334,28 @@ impl TcpStream {
             .set_option(TcpOption::Linger(Some(Duration::ZERO)))
     }
 
-    /// The time to live, or hop limit, of packets sent (`IP_TTL`).
+    /// The time to live of IPv4 packets sent (`IP_TTL`).
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.conn.ttl()
+        self.conn.ip().ttl()
     }
 
-    /// Sets the time to live of packets sent, 1–255.
+    /// Sets the time to live of IPv4 packets sent, 1–255.
     ///
     /// # Errors
     /// `InvalidInput` for another number.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.conn.set_option(super::ttl_option(ttl)?)
+        self.conn.ip().set_ttl(ttl)
+    }
+
+    /// Every option as it is set now.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn settings(&self) -> io::Result<TcpSettings> {
+        self.conn.settings(TcpSettings::clone)
     }
 
     /// Sets an option that tokio's stream has no method for.
@@ -393,6 +386,8 @@ impl TcpStream {
         super::split::split_owned(self)
     }
 }
+
+ip_options!(TcpStream, |stream| stream.conn.ip());
 
 impl AsyncRead for TcpStream {
     fn poll_read(

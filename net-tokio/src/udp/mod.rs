@@ -1,5 +1,6 @@
 //! Datagram sockets: the twin of tokio's.
 
+mod open;
 mod options;
 mod recv;
 mod send;
@@ -9,7 +10,6 @@ use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
 use crate::shared::{Fault, Stop, Touch};
 use crate::tcp::{slot_ready, tokio_ready};
-use net_core::socket::Family;
 use net_core::{SocketError, SocketId};
 use std::fmt;
 use std::io;
@@ -45,53 +45,6 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A socket at `addr` on the [current](Net::current) stack; each address that it stands for is
-    /// tried until one can be had. Port 0 is a port of the stack's choice.
-    ///
-    /// # Errors
-    /// The last address's, such as `AddrInUse` or `AddrNotAvailable`.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: dropping the future leaves no socket behind.
-    pub async fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        Self::bind_on(&Net::current()?, addr).await
-    }
-
-    /// As [`bind`](Self::bind), on the stack `net`.
-    ///
-    /// # Errors
-    /// As for [`bind`](Self::bind).
-    ///
-    /// # Cancel safety
-    ///
-    /// As for [`bind`](Self::bind).
-    pub async fn bind_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
-        first_that(addr, |addr| Self::bind_one(net, addr)).await
-    }
-
-    fn bind_one(net: &Net, addr: SocketAddr) -> io::Result<Self> {
-        net.warn_unreachable(addr);
-        let family = match addr {
-            SocketAddr::V4(_) => Family::V4,
-            SocketAddr::V6(_) => Family::V6,
-        };
-        let slot = net.engine().control(|core, now| {
-            let id = core.stack_mut().udp_open(family)?;
-            match core.stack_mut().bind(id, addr) {
-                Ok(()) => Ok(core.add_udp(id)),
-                Err(error) => {
-                    core.stack_mut().close(id, now);
-                    Err(error)
-                }
-            }
-        })?;
-        Ok(Self {
-            net: net.clone(),
-            slot,
-        })
-    }
-
     /// The address that the socket is bound to.
     ///
     /// # Errors
@@ -152,7 +105,7 @@ impl UdpSocket {
         ))
     }
 
-    /// Waits until a datagram or an error is there.
+    /// Waits until a datagram is there.
     ///
     /// # Errors
     /// When the stack has ended.

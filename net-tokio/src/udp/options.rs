@@ -1,8 +1,7 @@
 //! Options of datagram sockets.
 
 use super::UdpSocket;
-use crate::error::to_io;
-use net_core::SocketError;
+use crate::options::{self, IpLayer, doubled, ip_options};
 use net_core::socket::UdpSettings;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -13,7 +12,7 @@ impl UdpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn broadcast(&self) -> io::Result<bool> {
-        self.settings(|settings| settings.broadcast)
+        self.setting(|settings| settings.broadcast)
     }
 
     /// Lets the socket send to broadcast addresses (`SO_BROADCAST`).
@@ -24,26 +23,20 @@ impl UdpSocket {
         self.change(|settings| settings.broadcast = on)
     }
 
-    /// The time to live, or hop limit, of packets sent (`IP_TTL`).
+    /// The time to live of IPv4 packets sent (`IP_TTL`).
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.control(|core, id| {
-            let own = core.stack().udp_settings(id)?.ttl;
-            Ok(own.unwrap_or(core.stack().config().ttl).into())
-        })
+        self.ip().ttl()
     }
 
-    /// Sets the time to live of packets sent, 1–255.
+    /// Sets the time to live of IPv4 packets sent, 1–255.
     ///
     /// # Errors
     /// `InvalidInput` for another number.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        match u8::try_from(ttl) {
-            Ok(ttl @ 1..) => self.change(|settings| settings.ttl = Some(ttl)),
-            _ => Err(invalid("a time to live is 1 to 255")),
-        }
+        self.ip().set_ttl(ttl)
     }
 
     /// The type of service of IPv4 packets sent (`IP_TOS`).
@@ -51,7 +44,7 @@ impl UdpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn tos_v4(&self) -> io::Result<u32> {
-        self.settings(|settings| settings.tos.into())
+        self.ip().tos()
     }
 
     /// As [`tos_v4`](Self::tos_v4).
@@ -63,18 +56,18 @@ impl UdpSocket {
         self.tos_v4()
     }
 
-    /// Sets the type of service of IPv4 packets sent, 0–255.
+    /// Sets the type of service of IPv4 packets sent: the low eight bits count, as in Linux.
     ///
     /// # Errors
-    /// `InvalidInput` for another number.
+    /// When the stack has ended.
     pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
-        self.set_tclass_v6(tos)
+        self.ip().set_tos(tos)
     }
 
     /// As [`set_tos_v4`](Self::set_tos_v4).
     ///
     /// # Errors
-    /// `InvalidInput` for another number.
+    /// When the stack has ended.
     #[deprecated = "renamed to set_tos_v4"]
     pub fn set_tos(&self, tos: u32) -> io::Result<()> {
         self.set_tos_v4(tos)
@@ -83,58 +76,72 @@ impl UdpSocket {
     /// The traffic class of IPv6 packets sent (`IPV6_TCLASS`).
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// `Unsupported` for an IPv4 socket.
     pub fn tclass_v6(&self) -> io::Result<u32> {
-        self.tos_v4()
+        self.ip().traffic_class()
     }
 
     /// Sets the traffic class of IPv6 packets sent, 0–255.
     ///
     /// # Errors
-    /// `InvalidInput` for another number.
+    /// `InvalidInput` for another number, the kernel's ENOPROTOOPT for an IPv4 socket.
     pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
-        let tos = u8::try_from(tclass)
-            .map_err(|_| invalid("a type of service or traffic class is 0 to 255"))?;
-        self.change(|settings| settings.tos = tos)
+        self.ip().set_traffic_class(tclass)
     }
 
-    /// Limits the memory that unread datagrams may hold, in bytes (`SO_RCVBUF`, not doubled).
+    /// Limits the memory that unread datagrams may hold, in bytes (`SO_RCVBUF`). The number is taken
+    /// as it is, and reads back doubled, as in Linux.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn set_recv_buffer_size(&self, size: u32) -> io::Result<()> {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let size = options::size(size).max(MIN_RECV_BUFFER);
         self.change(|settings| settings.recv_buffer = size)
     }
 
-    /// Limits the datagrams that may wait to be sent, in bytes (`SO_SNDBUF`, not doubled).
+    /// The value of `SO_RCVBUF` in bytes.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn recv_buffer_size(&self) -> io::Result<u32> {
+        self.setting(|settings| doubled(settings.recv_buffer))
+    }
+
+    /// Limits the datagrams that may wait to be sent, in bytes (`SO_SNDBUF`). The number is taken as
+    /// it is, and reads back doubled, as in Linux.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn set_send_buffer_size(&self, size: u32) -> io::Result<()> {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let size = options::size(size).max(MIN_SEND_BUFFER);
         self.change(|settings| settings.send_buffer = size)?;
         self.slot.set_send_buffer(size);
         Ok(())
     }
 
-    /// The interface that the socket is bound to (`SO_BINDTODEVICE`): none.
+    /// The value of `SO_SNDBUF` in bytes.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn send_buffer_size(&self) -> io::Result<u32> {
+        self.setting(|settings| doubled(settings.send_buffer))
+    }
+
+    /// The name of the interface that the socket is bound to (`SO_BINDTODEVICE`).
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn device(&self) -> io::Result<Option<Vec<u8>>> {
-        self.settings(|_| None)
+        self.ip().device()
     }
 
-    /// Binds the socket to an interface (`SO_BINDTODEVICE`).
+    /// Binds the socket to an interface of the stack by its name, or to none (`SO_BINDTODEVICE`): it
+    /// sends by the routes over that interface, and takes only what comes over it.
     ///
     /// # Errors
-    /// `Unsupported` for any interface; `None` is what every socket has.
+    /// The kernel's ENODEV where the stack has no interface of that name.
     pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
-        match interface {
-            None => self.settings(|_| ()),
-            Some(_) => self.unsupported("SO_BINDTODEVICE"),
-        }
+        self.ip().bind_device(interface)
     }
 
     /// Whether multicast datagrams come back to this host.
@@ -217,17 +224,31 @@ impl UdpSocket {
         self.unsupported(MULTICAST)
     }
 
-    fn settings<R>(&self, f: impl FnOnce(&UdpSettings) -> R) -> io::Result<R> {
+    /// Every option as it is set now.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn settings(&self) -> io::Result<UdpSettings> {
+        self.setting(UdpSettings::clone)
+    }
+
+    fn ip(&self) -> IpLayer<'_> {
+        IpLayer::new(&self.net, self.slot.id())
+    }
+
+    pub(super) fn setting<R>(&self, f: impl FnOnce(&UdpSettings) -> R) -> io::Result<R> {
         self.control(|core, id| core.stack().udp_settings(id).map(f))
     }
 
-    fn change(&self, f: impl FnOnce(&mut UdpSettings)) -> io::Result<()> {
+    pub(super) fn change(&self, f: impl FnOnce(&mut UdpSettings)) -> io::Result<()> {
         self.control(|core, id| core.stack_mut().udp_settings_mut(id).map(f))
     }
 }
 
-fn invalid(what: &'static str) -> io::Error {
-    to_io(SocketError::InvalidInput(what))
-}
+ip_options!(UdpSocket, |socket| socket.ip());
 
 const MULTICAST: &str = "multicast";
+
+/// The smallest send and receive buffers, in bytes; half of what Linux shows, which doubles.
+const MIN_SEND_BUFFER: usize = 2304;
+const MIN_RECV_BUFFER: usize = 1152;

@@ -1,7 +1,7 @@
 //! Receiving datagrams.
 
 use super::UdpSocket;
-use crate::shared::{Ready, Stop, Touch};
+use crate::shared::{Caller, Ready, Stop, Touch};
 use bytes::BufMut;
 use net_core::udp::Datagram;
 use std::io;
@@ -10,7 +10,9 @@ use std::task::{Context, Poll};
 use tokio::io::ReadBuf;
 use tokio::task::coop;
 
-/// What does not fit into the buffer is lost, as with the kernel; peeking loses nothing.
+/// What does not fit into the buffer is lost, as with the kernel; peeking loses nothing. An error that
+/// the network reports ends the wait of the async methods; those that try or poll are told of it only
+/// when a datagram is there, as with tokio.
 impl UdpSocket {
     /// Receives a datagram into `buf`; its length, at most that of `buf`.
     ///
@@ -65,7 +67,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self.finish(self.slot.recv(None))?;
+        let datagram = self.finish(self.slot.recv(Caller::Try))?;
         Ok(put(&datagram, buf))
     }
 
@@ -78,7 +80,9 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was received.
     pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self.wait(Ready::READ, || self.slot.recv(None)).await?;
+        let datagram = self
+            .wait(RECEIVE, || self.slot.recv(Caller::Future))
+            .await?;
         Ok(put(&datagram, buf))
     }
 
@@ -91,7 +95,9 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was received.
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self.wait(Ready::READ, || self.slot.recv(None)).await?;
+        let datagram = self
+            .wait(RECEIVE, || self.slot.recv(Caller::Future))
+            .await?;
         Ok(copy(&datagram, buf))
     }
 
@@ -105,7 +111,7 @@ impl UdpSocket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
-        let received = self.poll(cx, |waker| self.slot.recv(Some(waker)));
+        let received = self.poll(cx, |waker| self.slot.recv(Caller::Poll(waker)));
         received.map_ok(|datagram| fill(&datagram, buf))
     }
 
@@ -114,7 +120,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self.finish(self.slot.recv(None))?;
+        let datagram = self.finish(self.slot.recv(Caller::Try))?;
         Ok(copy(&datagram, buf))
     }
 
@@ -155,8 +161,9 @@ impl UdpSocket {
     ///
     /// Cancel safe: nothing is taken.
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.wait(Ready::READ, || {
-            self.slot.peek(None, |datagram| copy(datagram, buf))
+        self.wait(RECEIVE, || {
+            self.slot
+                .peek(Caller::Future, |datagram| copy(datagram, buf))
         })
         .await
     }
@@ -172,7 +179,8 @@ impl UdpSocket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
         self.poll(cx, |waker| {
-            self.slot.peek(Some(waker), |datagram| fill(datagram, buf))
+            self.slot
+                .peek(Caller::Poll(waker), |datagram| fill(datagram, buf))
         })
     }
 
@@ -181,7 +189,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.finish(self.slot.peek(None, |datagram| copy(datagram, buf)))
+        self.finish(self.slot.peek(Caller::Try, |datagram| copy(datagram, buf)))
     }
 
     /// The source of the next datagram, which stays where it is.
@@ -193,8 +201,8 @@ impl UdpSocket {
     ///
     /// Cancel safe: nothing is taken.
     pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
-        self.wait(Ready::READ, || {
-            self.slot.peek(None, |datagram| datagram.source)
+        self.wait(RECEIVE, || {
+            self.slot.peek(Caller::Future, |datagram| datagram.source)
         })
         .await
     }
@@ -206,7 +214,8 @@ impl UdpSocket {
     /// As for [`recv`](Self::recv).
     pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
         self.poll(cx, |waker| {
-            self.slot.peek(Some(waker), |datagram| datagram.source)
+            self.slot
+                .peek(Caller::Poll(waker), |datagram| datagram.source)
         })
     }
 
@@ -215,7 +224,22 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
-        self.finish(self.slot.peek(None, |datagram| datagram.source))
+        self.finish(self.slot.peek(Caller::Try, |datagram| datagram.source))
+    }
+
+    /// As [`recv_from`](Self::recv_from), but the length is that of the whole datagram, also where
+    /// `buf` is shorter (`MSG_TRUNC`).
+    ///
+    /// # Errors
+    /// As for [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, nothing was received.
+    pub async fn recv_trunc(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let datagram = self.recv_datagram().await?;
+        copy(&datagram, buf);
+        Ok((datagram.payload.len(), datagram.source))
     }
 
     /// Receives a datagram as it came, without copying: payload, addresses, traffic class, hop limit.
@@ -227,7 +251,16 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was received.
     pub async fn recv_datagram(&self) -> io::Result<Datagram> {
-        self.wait(Ready::READ, || self.slot.recv(None)).await
+        self.wait(RECEIVE, || self.slot.recv(Caller::Future)).await
+    }
+
+    /// As [`recv_datagram`](Self::recv_datagram), to be polled. Only the last task that polled for
+    /// receiving is woken.
+    ///
+    /// # Errors
+    /// As for [`recv`](Self::recv).
+    pub fn poll_recv_datagram(&self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+        self.poll(cx, |waker| self.slot.recv(Caller::Poll(waker)))
     }
 
     /// An operation that any number of tasks may wait for.
@@ -265,3 +298,6 @@ fn put(datagram: &Datagram, buf: &mut impl BufMut) -> (usize, SocketAddr) {
     buf.put_slice(&datagram.payload[..len]);
     (len, datagram.source)
 }
+
+/// What ends the wait of a future that receives.
+const RECEIVE: Ready = Ready::READ.union(Ready::ERROR);

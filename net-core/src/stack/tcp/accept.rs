@@ -3,16 +3,18 @@
 use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
-use crate::socket::{FlowKey, SocketId, SocketKind, present};
-use crate::stack::{Stack, TimerKey};
+use crate::config::TcpConfig;
+use crate::socket::{FlowKey, SocketId, SocketKind, TcpSettings, present};
+use crate::stack::{Stack, TcpTables, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
-use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
+use crate::tcp::connection::{Connection, Negotiated, timestamp};
 use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
+use crate::tcp::open::{initial_window, window_scale};
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -35,8 +37,8 @@ impl Stack {
         now: Instant,
     ) {
         let key = FlowKey::new(local, remote);
-        let flows = &self.tcp.flows;
-        let listener = self.tcp.ports.lookup(local, || flows.hash(&key));
+        let TcpTables { flows, ports, .. } = &self.tcp;
+        let listener = ports.lookup(local, segment.over, || flows.hash(&key));
         let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
             self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
@@ -73,6 +75,7 @@ impl Stack {
         };
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
         let our_scale = window_scale(socket.settings.recv_buffer);
+        let settings = socket.settings.ip;
         let Some(listener) = socket.listener_mut() else {
             return;
         };
@@ -91,7 +94,7 @@ impl Stack {
         }
         listener.half_open += 1;
         let mtu = self
-            .route(remote.ip(), Some(local.ip()))
+            .route_for(&settings, remote.ip(), Some(local.ip()))
             .map_or(576, |path| path.mtu);
         let (config, options) = (&self.config.tcp, &segment.options);
         let iss = self.tcp.secrets.isn(&key, now);
@@ -123,6 +126,7 @@ impl Stack {
             listener: id,
             facts,
             retries: 0,
+            deferred: false,
             timer,
             sent_at: Some(now),
         });
@@ -209,11 +213,11 @@ impl Stack {
         remote: SocketAddr,
         now: Instant,
     ) {
-        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
+        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
         let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
-        let sent_at = embryo.sent_at;
+        let (sent_at, retries) = (embryo.sent_at, embryo.retries);
         let Some(socket) = self
             .sockets
             .tcp_mut(id)
@@ -224,6 +228,11 @@ impl Stack {
             return;
         };
         let (family, settings) = (socket.family, socket.settings.clone());
+        if embryo.retries < deferrals(&settings, &self.config.tcp) && segment.seq_len() == 0 {
+            embryo.deferred = true;
+            self.stats.count_drop(DropReason::Deferred);
+            return;
+        }
         if socket
             .listener_mut()
             .is_some_and(|listener| listener.is_full())
@@ -232,11 +241,12 @@ impl Stack {
             self.stats.count_drop(DropReason::AcceptQueueFull);
             return;
         }
-        let Ok(path) = self.route(remote.ip(), Some(local.ip())) else {
+        let Ok(path) = self.route_for(&settings.ip, remote.ip(), Some(local.ip())) else {
             self.stats.count_drop(DropReason::NoRoute);
             return;
         };
-        let connection = Connection::accepted(&facts, sent_at, &self.config.tcp, &settings, now);
+        let config = &self.config.tcp;
+        let connection = Connection::accepted(&facts, sent_at, retries, config, &settings, now);
         let mut child = TcpSocket::new(family, &self.config);
         child.settings = settings;
         child.local = Some(local);
@@ -316,8 +326,8 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        let tos = settings.tos;
-        self.send_bare(header, local, remote, tos, now);
+        let settings = settings.ip;
+        self.send_bare(header, local, remote, &settings, now);
     }
 
     /// The SYN-ACK was not answered.
@@ -331,21 +341,26 @@ impl Stack {
             return;
         };
         embryo.retries += 1;
-        embryo.sent_at = None;
-        let (count, key) = (embryo.retries, embryo.key);
-        if count > retries
-            || !self
-                .sockets
-                .tcp(embryo.listener)
-                .is_some_and(|s| matches!(s.role, Role::Listener(_)))
-        {
+        let (count, key, deferred) = (embryo.retries, embryo.key, embryo.deferred);
+        let listener = self.sockets.tcp(embryo.listener);
+        let Some(listener) = listener.filter(|s| matches!(s.role, Role::Listener(_))) else {
+            self.drop_embryo(index);
+            return;
+        };
+        let deferrals = deferrals(&listener.settings, &self.config.tcp);
+        if count > retries.max(deferrals) {
             self.drop_embryo(index);
             return;
         }
         let wait = initial.saturating_mul(1 << count.min(16)).min(max);
         embryo.timer = self.wheel.insert(TimerKey::Embryo(index), now + wait);
-        self.stats.tcp_retransmits += 1;
-        self.send_syn_ack(index, key.local(), key.remote(), now);
+        // A peer that has answered and has nothing to say yet is left alone; at the end of the time
+        // it is asked once more.
+        if !deferred || count >= deferrals {
+            embryo.sent_at = None;
+            self.stats.tcp_retransmits += 1;
+            self.send_syn_ack(index, key.local(), key.remote(), now);
+        }
     }
 
     fn drop_embryo(&mut self, index: u32) {
@@ -363,3 +378,22 @@ impl Stack {
         }
     }
 }
+
+/// How many times the SYN-ACK's timer goes off before a listener stops waiting for data.
+fn deferrals(settings: &TcpSettings, config: &TcpConfig) -> u8 {
+    let Some(time) = settings.defer_accept else {
+        return 0;
+    };
+    let mut passed = Duration::ZERO;
+    for count in 0..MAX_DEFERRALS {
+        if passed >= time {
+            return count;
+        }
+        let wait = config.rto_initial.saturating_mul(1 << count);
+        passed += wait.min(config.rto_max);
+    }
+    MAX_DEFERRALS
+}
+
+/// The most that Linux allows: with the timer's usual times, 8 minutes and a half.
+const MAX_DEFERRALS: u8 = 8;

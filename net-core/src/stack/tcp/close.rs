@@ -33,10 +33,13 @@ impl Stack {
                     self.tcp_forget(id);
                     return;
                 }
-                if unread || linger.is_some_and(|time| time.is_zero()) {
+                let crowded = self.tcp.orphans >= self.config.tcp.max_orphans;
+                if unread || crowded || linger.is_some_and(|time| time.is_zero()) {
+                    self.stats.tcp_orphans_reset += u64::from(crowded);
                     self.tcp_abort(id, now);
                     return;
                 }
+                self.tcp.orphans += 1;
                 connection.orphan = true;
                 connection.finish();
                 if connection.state == State::FinWait2 {
@@ -59,7 +62,7 @@ impl Stack {
         let Some(socket) = self.sockets.tcp_mut(id) else {
             return;
         };
-        let (local, remote, tos) = (socket.local, socket.remote, socket.settings.tos);
+        let (local, remote, settings) = (socket.local, socket.remote, socket.settings.ip);
         let ends = local.zip(remote);
         let Some(connection) = socket.connection_mut() else {
             return;
@@ -77,7 +80,7 @@ impl Stack {
                 flags,
                 ..TcpHeader::default()
             };
-            self.send_bare(header, local, remote, tos, now);
+            self.send_bare(header, local, remote, &settings, now);
         }
         self.tcp_unlink_if_closed(id);
     }

@@ -35,6 +35,7 @@ impl Stack {
             only_v6: settings.only_v6,
             reuse_address: settings.reuse_address,
             reuse_port: settings.reuse_port,
+            iface: settings.ip.iface(),
         };
         local.set_port(self.tcp.ports.bind(claim, id, false)?);
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
@@ -116,7 +117,7 @@ impl Stack {
             .filter(|ip| !ip.is_unspecified());
         let bound_port = socket.local.map(|local| local.port());
         let reuse = socket.settings.reuse_address;
-        let path = self.route(remote.ip(), wanted)?;
+        let path = self.route_for(&socket.settings.ip, remote.ip(), wanted)?;
         let flows = &self.tcp.flows;
         let port = match bound_port {
             Some(port) => port,
@@ -170,7 +171,9 @@ impl Stack {
 
     pub(crate) fn tcp_peer_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
         let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
-        let connected = socket.state().is_synchronised();
+        // As the kernel, which keeps no socket in TIME_WAIT.
+        let state = socket.state();
+        let connected = state.is_synchronised() && state != State::TimeWait;
         let remote = socket
             .remote
             .filter(|_| connected)
@@ -199,7 +202,9 @@ impl Stack {
             .settings
             .set(option, active, socket.local.is_some())?;
         let settings = socket.settings.clone();
-        self.with_connection(id, now, |connection, _| connection.apply(&settings, now));
+        self.with_connection(id, now, |connection, cx| {
+            connection.apply(cx.config, &settings, now);
+        });
         self.tcp_settle(id, now);
         Ok(())
     }

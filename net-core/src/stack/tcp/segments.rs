@@ -2,7 +2,7 @@
 
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
-use crate::socket::{FlowKey, SocketId};
+use crate::socket::{FlowKey, IpSettings, SocketId};
 use crate::stack::Stack;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
@@ -51,6 +51,10 @@ impl Stack {
         let origin = Origin::of(segment);
         let disposition = self
             .with_connection(id, now, |connection, cx| {
+                if !cx.settings.ip.takes_from(segment.over) {
+                    cx.stats.count_drop(DropReason::NoSocket);
+                    return Disposition::Keep;
+                }
                 connection.handle_segment(segment, cx)
             })
             .unwrap_or(Disposition::Keep);
@@ -102,7 +106,7 @@ impl Stack {
             header.ack = origin.end;
         }
         self.stats.tcp_resets_sent += 1;
-        self.send_bare(header, local, remote, 0, now);
+        self.send_bare(header, local, remote, &IpSettings::default(), now);
     }
 
     /// Sends a segment without payload that no socket keeps: RST, SYN-ACK, an ACK of TIME_WAIT.
@@ -111,10 +115,10 @@ impl Stack {
         mut header: TcpHeader,
         local: SocketAddr,
         remote: SocketAddr,
-        tos: u8,
+        settings: &IpSettings,
         now: Instant,
     ) {
-        let Ok(path) = self.route(remote.ip(), Some(local.ip())) else {
+        let Ok(path) = self.route_for(settings, remote.ip(), Some(local.ip())) else {
             self.stats.count_drop(DropReason::NoRoute);
             return;
         };
@@ -123,15 +127,8 @@ impl Stack {
         let mut packet = self.new_packet();
         header.emit(&mut packet.head);
         self.stats.tcp_out_segments += 1;
-        let meta = IpMeta {
-            source: local.ip(),
-            dest: remote.ip(),
-            protocol: ip::TCP,
-            tos,
-            ttl: self.config.ttl,
-            dont_fragment: true,
-        };
-        self.ip_send(&path, meta, packet, now);
+        let meta = IpMeta::new(settings, &path, remote.ip(), ip::TCP, self.config.ttl);
+        self.ip_output(&path, meta, packet, None, now);
     }
 
     /// An ICMP error quoted one of our segments (RFC 9293 §3.9.2.2, RFC 5927 §4).

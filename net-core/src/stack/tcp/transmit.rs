@@ -43,13 +43,12 @@ impl Stack {
                 } else {
                     0
                 };
+                let meta = IpMeta::new(&cx.settings.ip, &path, remote.ip(), ip::TCP, ttl);
                 Some(IpMeta {
                     source: local.ip(),
-                    dest: remote.ip(),
-                    protocol: ip::TCP,
-                    tos: cx.settings.tos & !ECN_MASK | ecn,
-                    ttl: cx.settings.ttl.unwrap_or(ttl),
+                    tos: meta.tos & !ECN_MASK | ecn,
                     dont_fragment: cx.settings.path_mtu != PathMtuMode::Dont,
+                    ..meta
                 })
             });
             let Some(meta) = meta.flatten() else {
@@ -84,7 +83,8 @@ impl Stack {
         if path.generation == generation {
             return;
         }
-        if let Ok(fresh) = self.route(remote.ip(), Some(local.ip()))
+        let settings = socket.settings.ip;
+        if let Ok(fresh) = self.route_for(&settings, remote.ip(), Some(local.ip()))
             && let Some(socket) = self.sockets.tcp_mut(id)
         {
             socket.path = Some(fresh);

@@ -1,6 +1,7 @@
 //! The stack driven by raw packets.
 
 mod icmp;
+mod iface_bound;
 mod ingress;
 mod queue;
 mod routing;

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::SocketError;
-use crate::socket::Readiness;
+use crate::socket::{Readiness, TcpOption};
 use crate::stats::DropReason;
+use crate::time::Duration;
 
 impl Peer {
     /// Another client: the same host, another port.
@@ -71,6 +72,49 @@ fn a_full_accept_queue_lets_the_peer_in_later() {
     peer.accept();
     peer.accept();
     assert_eq!(peer.stack.peer_addr(peer.id()).unwrap().port(), 3);
+}
+
+impl Peer {
+    fn listens_deferred(&mut self, time: Duration) {
+        self.listen(5);
+        let listener = self.listener.unwrap();
+        let option = TcpOption::DeferAccept(Some(time));
+        self.stack
+            .set_tcp_option(listener, option, self.now)
+            .unwrap();
+    }
+}
+
+/// `TCP_DEFER_ACCEPT`, tcp(7): the listener is woken only when data arrives.
+#[test]
+fn a_deferred_connection_is_accepted_with_its_first_data() {
+    let mut peer = Peer::new();
+    peer.listens_deferred(secs(5));
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.sends(tcp());
+    assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+    assert_eq!(peer.drops(DropReason::Deferred), 1);
+    // It has answered: nothing is sent again meanwhile.
+    peer.waits(secs(2));
+    peer.expects_nothing();
+    peer.sends(tcp().data(100));
+    peer.accept();
+    peer.expects(tcp().ack(101));
+    peer.reads(100);
+}
+
+#[test]
+fn a_deferred_connection_without_data_is_accepted_when_its_time_is_over() {
+    let mut peer = Peer::new();
+    peer.listens_deferred(secs(5));
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.sends(tcp());
+    // 1 + 2 + 4 seconds: the third time that the timer goes off is the first after five seconds.
+    peer.expects_after(secs(7), tcp().flags(SYN_ACK));
+    peer.sends(tcp());
+    peer.accept();
 }
 
 #[test]

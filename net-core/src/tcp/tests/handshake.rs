@@ -254,11 +254,11 @@ fn data_on_the_syn_ack_is_readable() {
 #[test]
 fn data_on_the_syn_ack_beyond_the_window_is_cut() {
     let mut peer = Peer::new();
-    peer.connects_with(&[TcpOption::RecvBuffer(1024)]);
-    peer.expects(tcp().flags(SYN).window(1024));
+    peer.connects_with(&[TcpOption::RecvBuffer(1152)]);
+    peer.expects(tcp().flags(SYN).window(1152));
     peer.sends(syn().flags(SYN_ACK).ack(1).data(1400));
-    peer.expects(tcp().seq(1).ack(1025).window(0));
-    peer.reads(1024);
+    peer.expects(tcp().seq(1).ack(1153).window(0));
+    peer.reads(1152);
 }
 
 /// What was pushed and closed while connecting is delivered afterwards.

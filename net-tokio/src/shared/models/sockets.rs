@@ -1,9 +1,10 @@
 //! Listeners and datagram sockets against their driver.
 
 use super::{block_on, explore, scaled, thread, wake};
-use crate::shared::{Fault, ListenerSlot, Ready, Stop, UdpSlot};
+use crate::shared::{Caller, Fault, ListenerSlot, Ready, Stop, UdpSlot};
 use crate::sync::Arc;
 use bytes::Bytes;
+use net_core::SocketError;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -126,13 +127,13 @@ fn datagrams_are_received_in_the_order_of_arrival() {
         };
         let thief = {
             let socket = Arc::clone(&socket);
-            thread::spawn(move || socket.recv(None).map(|(number, _)| number).ok())
+            thread::spawn(move || socket.recv(Caller::Try).map(|(number, _)| number).ok())
         };
         let mut got = Vec::new();
         let count = |stolen: Option<usize>| COUNT - usize::from(stolen.is_some());
         let recv = || {
             block_on(poll_fn(|context| {
-                match socket.recv(Some(context.waker())) {
+                match socket.recv(Caller::Poll(context.waker())) {
                     Ok((number, _)) => Poll::Ready(number),
                     Err(Stop::WouldBlock) => Poll::Pending,
                     Err(Stop::Fault(fault)) => panic!("{fault:?}"),
@@ -199,12 +200,38 @@ fn a_failure_reaches_a_receiver_that_waits() {
             })
         };
         let outcome = block_on(poll_fn(|context| {
-            match socket.recv(Some(context.waker())) {
+            match socket.recv(Caller::Poll(context.waker())) {
                 Err(Stop::WouldBlock) => Poll::Pending,
                 other => Poll::Ready(other.map(|_| ())),
             }
         }));
         assert_eq!(outcome, Err(Stop::Fault(Fault::Gone)));
+        driver.join().expect("driver runs");
+    });
+}
+
+#[test]
+fn a_refusal_reaches_a_future_that_receives() {
+    explore(|| {
+        let socket = Arc::new(UdpSlot::<()>::new(1));
+        let refused = Fault::Socket(SocketError::ConnectionRefused);
+        let driver = {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || {
+                let mut wakes = Vec::new();
+                socket.fail(refused, &mut wakes);
+                wake(wakes);
+            })
+        };
+        let interest = Ready::READ | Ready::ERROR;
+        let outcome = block_on(socket.waiters().wait(
+            interest,
+            || match socket.recv(Caller::Future) {
+                Err(Stop::WouldBlock) => None,
+                other => Some(other.map(|_| ())),
+            },
+        ));
+        assert_eq!(outcome, Err(Stop::Fault(refused)));
         driver.join().expect("driver runs");
     });
 }

@@ -5,7 +5,7 @@ mod tx;
 
 use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
-use crate::sync::{AtomicBool, Mutex};
+use crate::sync::{AtomicBool, AtomicU32, Mutex};
 use net_core::SocketError;
 use rx::RxHalf;
 use std::task::{Poll, Waker};
@@ -32,6 +32,8 @@ pub(crate) struct TcpSlot {
     /// The pending error. Boxed because it is rare and a slot is many.
     fault: Mutex<Option<Box<Fault>>>,
     dirty: AtomicBool,
+    /// Bytes that make it readable (`SO_RCVLOWAT`); written under the lock of the receive queue.
+    lowat: AtomicU32,
 }
 
 /// What [`TcpSlot::drain_tx`] found beside data.
@@ -62,6 +64,7 @@ impl TcpSlot {
             waiters: Waiters::new(),
             fault: Mutex::new(None),
             dirty: AtomicBool::new(false),
+            lowat: AtomicU32::new(1),
         }
     }
 
@@ -74,11 +77,13 @@ impl TcpSlot {
     pub(crate) fn readiness(&self) -> Ready {
         let (rx, tx) = (self.rx_state(), self.tx_state());
         let mut ready = Ready::empty();
-        ready.set(Ready::READABLE, rx.available > 0 || rx.finished || rx.ended);
+        ready.set(Ready::READABLE, rx.readable);
         ready.set(Ready::READ_CLOSED, rx.finished || rx.ended);
         ready.set(Ready::WRITABLE, tx.free > 0 || tx.finish || tx.ended);
         ready.set(Ready::WRITE_CLOSED, tx.ended || (tx.finish && rx.finished));
-        ready.set(Ready::ERROR, self.fault.lock().is_some());
+        let fault = self.fault.lock();
+        ready.set(Ready::ERROR, fault.is_some());
+        ready.set(Ready::PRIORITY, fault.as_deref() == Some(&Fault::Gone));
         ready
     }
 

@@ -60,7 +60,7 @@ impl RxQueue {
 /// The receive half at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RxState {
-    pub(super) available: u64,
+    pub(super) readable: bool,
     pub(super) finished: bool,
     pub(super) ended: bool,
 }
@@ -96,8 +96,8 @@ impl RxHalf {
 
 /// For the application.
 impl TcpSlot {
-    /// Copies up to `buf.len()` bytes out; `Ok((0, _))` is the end of the stream (or an empty
-    /// `buf`). On [`Stop::WouldBlock`] `waker` is remembered, if given.
+    /// Copies up to `buf.len()` bytes out; `Ok((0, _))` is the end of the stream, or an empty `buf`
+    /// where a read of more would not block. On [`Stop::WouldBlock`] `waker` is remembered, if given.
     pub(crate) fn read(
         &self,
         buf: &mut [u8],
@@ -119,8 +119,9 @@ impl TcpSlot {
         mut sink: impl FnMut(&[u8]),
     ) -> Result<(usize, Touch), Stop> {
         if max == 0 {
-            return Ok((0, Touch::None));
+            return Ok((self.read_nothing(waker)?, Touch::None));
         }
+        self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
         let mut done = move_out(&mut user, max, &mut sink);
         if done < max {
@@ -136,8 +137,9 @@ impl TcpSlot {
     /// Copies up to `buf.len()` bytes without removing them; as [`read`](Self::read) otherwise.
     pub(crate) fn peek(&self, buf: &mut [u8], waker: Option<&Waker>) -> Result<usize, Stop> {
         if buf.is_empty() {
-            return Ok(0);
+            return self.read_nothing(waker);
         }
+        self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
         if user.len() < buf.len() {
             let nothing = user.is_empty();
@@ -156,6 +158,7 @@ impl TcpSlot {
         max: usize,
         waker: Option<&Waker>,
     ) -> Result<(Bytes, Touch), Stop> {
+        self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
         if max > 0 && user.is_empty() {
             let refill = self.refill(&mut user, waker);
@@ -170,16 +173,78 @@ impl TcpSlot {
 
     /// Waits until a read would not block.
     pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
+        match self.look(Some(waker)) {
+            Refill::Nothing => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// A read of no bytes, which waits and fails like any other.
+    fn read_nothing(&self, waker: Option<&Waker>) -> Result<usize, Stop> {
+        self.has_data(self.look(waker)).map(|_| 0)
+    }
+
+    /// What a reader finds who waits for as many bytes as the socket is set to.
+    fn found(&self, queue: &RxQueue) -> Refill {
+        let available = self.rx.available(queue);
+        let over = queue.finished || queue.ended;
+        if available >= self.recv_lowat() || (over && available > 0) {
+            Refill::Data
+        } else if queue.finished {
+            Refill::Finished
+        } else if queue.ended {
+            Refill::Ended
+        } else {
+            Refill::Nothing
+        }
+    }
+
+    /// A read by who wants more than one byte at a time waits for so many.
+    fn check_lowat(&self, waker: Option<&Waker>) -> Result<(), Stop> {
+        if self.recv_lowat() > 1 && self.look(waker) == Refill::Nothing {
+            return Err(Stop::WouldBlock);
+        }
+        Ok(())
+    }
+
+    /// Whether everything was read that will ever come.
+    pub(crate) fn is_drained(&self) -> bool {
+        let found = self.found(&self.rx.queue.lock());
+        matches!(found, Refill::Finished | Refill::Ended)
+    }
+
+    /// How many bytes have to be there for the socket to be readable (`SO_RCVLOWAT`).
+    pub(crate) fn recv_lowat(&self) -> u64 {
+        self.lowat.load(Ordering::Relaxed).into()
+    }
+
+    /// Sets how many bytes have to be there for the socket to be readable; collects those whom that
+    /// wakes.
+    pub(crate) fn set_recv_lowat(&self, bytes: u32, wakes: &mut Vec<Waker>) {
+        {
+            let mut queue = self.rx.queue.lock();
+            self.lowat.store(bytes.max(1), Ordering::Relaxed);
+            if self.found(&queue) == Refill::Nothing {
+                return;
+            }
+            wakes.extend(queue.reader.take());
+        }
+        self.waiters.wake_all(Ready::READ, wakes);
+    }
+
+    /// What a read would find; remembers `waker` if that is nothing.
+    fn look(&self, waker: Option<&Waker>) -> Refill {
         let old;
         {
             let mut queue = self.rx.queue.lock();
-            if self.rx.available(&queue) > 0 || queue.finished || queue.ended {
-                return Poll::Ready(());
+            let found = self.found(&queue);
+            if found != Refill::Nothing {
+                return found;
             }
-            old = register(&mut queue.reader, waker);
+            old = waker.and_then(|waker| register(&mut queue.reader, waker));
         }
         drop(old);
-        Poll::Pending
+        Refill::Nothing
     }
 
     /// Moves what has arrived into `user`; remembers `waker` if nothing has and something may.
@@ -244,7 +309,7 @@ impl TcpSlot {
 impl TcpSlot {
     /// Moves all of `from` to the reader; `finished` says that FIN has come behind it.
     pub(crate) fn fill(&self, from: &mut RecvQueue, finished: bool, wakes: &mut Vec<Waker>) {
-        {
+        let enough = {
             let mut queue = self.rx.queue.lock();
             if from.is_empty() && queue.finished == finished {
                 return;
@@ -256,12 +321,18 @@ impl TcpSlot {
                 queue.filled += from.len() as u64;
                 queue.arrived.append(from);
             }
-            wakes.extend(queue.reader.take());
-        }
+            let enough = self.found(&queue) != Refill::Nothing;
+            if enough {
+                wakes.extend(queue.reader.take());
+            }
+            enough
+        };
         if !from.is_empty() {
             from.clear();
         }
-        self.waiters.wake_all(Ready::READ, wakes);
+        if enough {
+            self.waiters.wake_all(Ready::READ, wakes);
+        }
     }
 
     /// Stream position up to which the application has read.
@@ -281,7 +352,7 @@ impl TcpSlot {
     pub(super) fn rx_state(&self) -> RxState {
         let queue = self.rx.queue.lock();
         RxState {
-            available: self.rx.available(&queue),
+            readable: self.found(&queue) != Refill::Nothing,
             finished: queue.finished,
             ended: queue.ended,
         }

@@ -85,6 +85,7 @@ impl TcpSlot {
     ) -> Result<(usize, Touch), Stop> {
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
         if total == 0 {
+            self.write_nothing(waker)?;
             return Ok((0, Touch::None));
         }
         let mut spare = self.tx.user.lock();
@@ -121,6 +122,17 @@ impl TcpSlot {
         let len = self.room(data.len(), waker)?;
         let touch = self.enqueue(Piece::Large(data.split_to(len)))?;
         Ok((len, touch))
+    }
+
+    /// A write of no bytes: it waits and fails like any other.
+    fn write_nothing(&self, waker: Option<&Waker>) -> Result<(), Stop> {
+        self.room(1, waker)?;
+        let queue = self.tx.queue.lock();
+        if queue.finish || queue.ended {
+            drop(queue);
+            return Err(self.write_fault());
+        }
+        Ok(())
     }
 
     /// Waits until a write would not block.

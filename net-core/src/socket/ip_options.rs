@@ -1,0 +1,107 @@
+//! The options of the IP layer that sockets of every kind have.
+
+use crate::error::SocketError;
+use crate::iface::IfaceId;
+use crate::tcp::segment::ECN_MASK;
+use core::net::IpAddr;
+
+/// One option of the IP layer and its new value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IpOption {
+    /// Type of service of IPv4 packets sent (`IP_TOS`). In TCP the bits of ECN stay as they are: they
+    /// are the transport's (RFC 3168 §6.1).
+    Tos(u8),
+    /// Traffic class of IPv6 packets sent (`IPV6_TCLASS`); as [`Tos`](Self::Tos) for ECN.
+    TrafficClass(u8),
+    /// Time to live of IPv4 packets sent (`IP_TTL`), 1–255; `None`: the stack's default.
+    Ttl(Option<u8>),
+    /// Hop limit of IPv6 packets sent (`IPV6_UNICAST_HOPS`), also 0; `None`: the stack's default.
+    HopLimit(Option<u8>),
+    /// Priority of packets sent (`SO_PRIORITY`), 0–15: what the device is told.
+    Priority(u8),
+    /// Mark of packets sent (`SO_MARK`): what the device is told.
+    Mark(u32),
+}
+
+/// What packets of a socket say in their IP headers, and which way they take.
+///
+/// IPv4 and IPv6 have options of their own, as in the kernel: an IPv6 socket sends by the ones or the
+/// others, depending on whether its peer's address is IPv4-mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct IpSettings {
+    /// Type of service of IPv4 packets (`IP_TOS`).
+    pub tos: u8,
+    /// Traffic class of IPv6 packets (`IPV6_TCLASS`).
+    pub traffic_class: u8,
+    /// Time to live of IPv4 packets (`IP_TTL`); `None`: the stack's default.
+    pub ttl: Option<u8>,
+    /// Hop limit of IPv6 packets (`IPV6_UNICAST_HOPS`); `None`: the stack's default.
+    pub hop_limit: Option<u8>,
+    /// Priority of packets (`SO_PRIORITY`), 0–15; the device sees it.
+    pub priority: u8,
+    /// Mark of packets (`SO_MARK`); the device sees it.
+    pub mark: u32,
+    /// The only interface to send and receive over (`SO_BINDTODEVICE`); see
+    /// [`Stack::bind_iface`](crate::Stack::bind_iface).
+    pub(crate) iface: Option<IfaceId>,
+}
+
+impl IpSettings {
+    /// The only interface to send and receive over, if there is one.
+    #[must_use]
+    pub const fn iface(&self) -> Option<IfaceId> {
+        self.iface
+    }
+
+    /// Takes in one option. `ecn_is_ours`: the bits of ECN are not the application's.
+    ///
+    /// # Errors
+    /// [`SocketError::InvalidInput`] names the range that the value is outside of.
+    pub(crate) fn set(&mut self, option: IpOption, ecn_is_ours: bool) -> Result<(), SocketError> {
+        let kept = if ecn_is_ours { ECN_MASK } else { 0 };
+        match option {
+            IpOption::Tos(tos) => self.tos = tos & !kept | self.tos & kept,
+            IpOption::TrafficClass(class) => {
+                self.traffic_class = class & !kept | self.traffic_class & kept;
+            }
+            IpOption::Ttl(Some(0)) => {
+                return Err(SocketError::InvalidInput("a time to live is 1 to 255"));
+            }
+            IpOption::Ttl(ttl) => self.ttl = ttl,
+            IpOption::HopLimit(limit) => self.hop_limit = limit,
+            IpOption::Priority(priority) if priority > MAX_PRIORITY => {
+                return Err(SocketError::InvalidInput("a priority is 0 to 15"));
+            }
+            IpOption::Priority(priority) => self.priority = priority,
+            IpOption::Mark(mark) => self.mark = mark,
+        }
+        Ok(())
+    }
+
+    /// Type of service or traffic class of packets to `dest`.
+    pub(crate) const fn class_to(&self, dest: IpAddr) -> u8 {
+        match dest {
+            IpAddr::V4(_) => self.tos,
+            IpAddr::V6(_) => self.traffic_class,
+        }
+    }
+
+    /// Time to live or hop limit of packets to `dest`.
+    pub(crate) fn hops_to(&self, dest: IpAddr, default: u8) -> u8 {
+        match dest {
+            IpAddr::V4(_) => self.ttl,
+            IpAddr::V6(_) => self.hop_limit,
+        }
+        .unwrap_or(default)
+    }
+
+    /// Whether what came over `iface` is for the socket.
+    pub(crate) fn takes_from(&self, iface: IfaceId) -> bool {
+        self.iface.is_none_or(|bound| bound == iface)
+    }
+}
+
+/// The highest priority of packets (`TC_PRIO_MAX`).
+const MAX_PRIORITY: u8 = 15;

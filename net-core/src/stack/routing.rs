@@ -1,0 +1,146 @@
+//! Finding the way to a destination.
+
+use super::Stack;
+use crate::error::SocketError;
+use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
+use crate::ip::{Path, same_scope_source};
+use crate::route::Route;
+use crate::socket::IpSettings;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+impl Stack {
+    /// A number that changes with every change of routes and addresses; a [`Path`] from an older
+    /// one is to be looked up again.
+    pub(crate) const fn route_generation(&self) -> u32 {
+        self.routes.generation()
+    }
+
+    /// The way to `dest`, from `source` if the socket is bound to an address. The stack's own
+    /// addresses are reached over the loopback interface, whichever interface they are on.
+    pub(crate) fn route(&self, dest: IpAddr, source: Option<IpAddr>) -> Result<Path, SocketError> {
+        self.route_for(&IpSettings::default(), dest, source)
+    }
+
+    /// As [`route`](Self::route), for a socket with these options: one that is bound to an interface
+    /// knows no routes over others.
+    pub(crate) fn route_for(
+        &self,
+        settings: &IpSettings,
+        dest: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Result<Path, SocketError> {
+        if source.is_some_and(|source| !self.addresses.contains(source)) {
+            return Err(SocketError::AddressNotAvailable);
+        }
+        if source.is_some_and(|source| source.is_ipv4() != dest.is_ipv4()) {
+            return Err(SocketError::NetworkUnreachable);
+        }
+        if self.addresses.contains(dest) {
+            return self.route_to_self(dest, source);
+        }
+        let route = match settings.iface() {
+            None => self.routes.lookup(dest).copied(),
+            Some(iface) => self
+                .routes
+                .lookup_over(dest, iface)
+                .copied()
+                .or_else(|| on_link(dest, iface)),
+        };
+        let route = route.ok_or(SocketError::NetworkUnreachable)?;
+        let iface = self
+            .iface(route.iface)
+            .ok_or(SocketError::NetworkUnreachable)?;
+        let source = match source.or(route.source) {
+            Some(source) => source,
+            None => {
+                let toward = match dest {
+                    IpAddr::V4(_) => route.via.unwrap_or(dest),
+                    IpAddr::V6(_) => dest,
+                };
+                same_scope_source(&iface.config.addresses, toward)
+                    .or_else(|| self.source_elsewhere(dest))
+                    .ok_or(SocketError::AddressNotAvailable)?
+            }
+        };
+        if source.is_loopback() && iface.config.kind != IfaceKind::Loopback {
+            return Err(SocketError::InvalidInput(
+                "a loopback source address cannot leave this host",
+            ));
+        }
+        Ok(self.path(route.iface, iface, source))
+    }
+
+    /// The destination that a socket means by `addr`: an unspecified address is this host
+    /// (as in Linux), reached at `source` or, without one, at the loopback address.
+    pub(crate) fn meant_dest(addr: SocketAddr, source: Option<IpAddr>) -> SocketAddr {
+        if !addr.ip().is_unspecified() {
+            return addr;
+        }
+        let ip = source.unwrap_or(match addr.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+        SocketAddr::new(ip, addr.port())
+    }
+
+    /// Checks that a socket may be bound to `address`: a wildcard or one of the stack's own.
+    pub(crate) fn check_local(&self, address: IpAddr) -> Result<(), SocketError> {
+        if address.is_unspecified() || self.addresses.contains(address) {
+            Ok(())
+        } else {
+            Err(SocketError::AddressNotAvailable)
+        }
+    }
+
+    fn route_to_self(&self, dest: IpAddr, source: Option<IpAddr>) -> Result<Path, SocketError> {
+        let (id, iface) = self
+            .addresses
+            .loopback()
+            .and_then(|id| Some((id, self.iface(id)?)))
+            .ok_or(SocketError::NetworkUnreachable)?;
+        let source = source
+            .or_else(|| {
+                // Linux answers 127.0.0.5 from 127.0.0.1, but each other address from itself.
+                dest.is_loopback()
+                    .then(|| same_scope_source(&iface.config.addresses, dest))
+                    .flatten()
+            })
+            .unwrap_or(dest);
+        Ok(self.path(id, iface, source))
+    }
+
+    fn path(&self, id: IfaceId, iface: &Iface, source: IpAddr) -> Path {
+        Path {
+            iface: id,
+            source,
+            mtu: iface.config.mtu,
+            caps: iface.caps,
+            generation: self.route_generation(),
+        }
+    }
+
+    /// An address of another interface, for one that has none of the family.
+    fn source_elsewhere(&self, dest: IpAddr) -> Option<IpAddr> {
+        self.ifaces
+            .iter()
+            .flatten()
+            .filter(|iface| iface.config.kind != IfaceKind::Loopback)
+            .find_map(|iface| same_scope_source(&iface.config.addresses, dest))
+    }
+}
+
+/// Where no route over the interface leads to an IPv4 address that a socket is bound to it for, the
+/// kernel takes it to be on the link.
+fn on_link(dest: IpAddr, iface: IfaceId) -> Option<Route> {
+    let prefix = IpCidr {
+        address: dest,
+        prefix_len: IpCidr::max_prefix_len(dest),
+    };
+    dest.is_ipv4().then_some(Route {
+        prefix,
+        via: None,
+        iface,
+        source: None,
+        metric: 0,
+    })
+}

@@ -1,0 +1,79 @@
+//! Runs rows on both stacks and compares what they noted with the list of differences.
+
+use crate::log::Log;
+use crate::world::{Drive, World};
+use std::collections::BTreeSet;
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::Duration;
+use tests::netns;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+/// A named row: what it does in a world, and what it notes.
+pub(crate) type Row = (&'static str, fn(World) -> Running);
+/// A row that runs.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Log>>>;
+
+/// Compares the rows of one file, with both address families and each way of driving our stack.
+pub(crate) fn files(test_name: &str, (file, kernel, ours): (&str, &[Row], &[Row])) {
+    netns::run(test_name, || {
+        let mut found = BTreeSet::new();
+        for (&(name, kernel_row), (_, our_row)) in kernel.iter().zip(ours) {
+            for v6 in [false, true] {
+                let expected = run(name, kernel_row, v6, None);
+                for drive in [Drive::Inline, Drive::Task, Drive::Thread] {
+                    let got = run(name, *our_row, v6, Some(drive));
+                    for (label, theirs, ours) in expected.differences(&got) {
+                        let family = if v6 { 6 } else { 4 };
+                        println!(
+                            "{file}::{name}, IPv{family}, {drive:?}: {label}: \
+                             the kernel says {theirs:?}, we say {ours:?}"
+                        );
+                        found.insert(format!("{file}::{name}: {label}"));
+                    }
+                }
+            }
+        }
+        let listed = listed(file);
+        let new: Vec<_> = found.difference(&listed).collect();
+        assert!(new.is_empty(), "not in docs/differences.md: {new:#?}");
+        let gone: Vec<_> = listed.difference(&found).collect();
+        assert!(gone.is_empty(), "no difference any more: {gone:#?}");
+    });
+}
+
+fn run(name: &str, row: fn(World) -> Running, v6: bool, drive: Option<Drive>) -> Log {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new(v6, drive);
+        timeout(LIMIT, row(world))
+            .await
+            .unwrap_or_else(|_| panic!("{name} takes too long, IPv6 {v6}, drive {drive:?}"))
+    })
+}
+
+/// The differences that the documentation admits to in a file of rows: what stands between
+/// backquotes in the first cell of a table's line.
+fn listed(file: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/differences.md");
+    let document = fs::read_to_string(path).expect("docs/differences.md");
+    document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split_once("` |"))
+        .map(|(key, _)| key.to_owned())
+        .filter(|key| {
+            key.split_once("::")
+                .is_some_and(|(its_file, _)| its_file == file)
+        })
+        .collect()
+}
+
+/// What one row may take.
+const LIMIT: Duration = Duration::from_secs(20);
