@@ -16,6 +16,7 @@ mod tests;
 
 pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
 pub use head::HeadBuf;
+pub(crate) use head::SMALL_PAYLOAD;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
 pub use pool::Pool;
 pub use recv_queue::RecvQueue;
