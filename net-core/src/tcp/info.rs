@@ -28,14 +28,18 @@ pub struct TcpInfo {
     pub slow_start_threshold: u32,
     /// Algorithm in charge of the congestion window.
     pub congestion: CongestionAlgorithm,
-    /// The rate at which it paces in bytes a second, where the algorithm wants pacing.
-    pub pacing_rate: Option<u64>,
     /// What it would need to send more.
     pub limit: Limit,
     /// For how long each of those has held it up.
     pub limited: LimitedTime,
     /// A loss is being repaired.
     pub in_recovery: bool,
+    /// Bytes a second at which data leaves, where the connection is paced.
+    pub pacing_rate: Option<u64>,
+    /// Bytes a second that the network delivered, by the latest sample.
+    pub delivery_rate: Option<u64>,
+    /// The application limited the sender in that sample: the network may deliver more.
+    pub delivery_rate_app_limited: bool,
     /// Payload bytes of a full segment we send.
     pub send_mss: u32,
     /// Payload bytes of the largest segment received.
@@ -102,10 +106,12 @@ impl Connection {
             cwnd: self.cwnd(),
             slow_start_threshold: self.congestion.slow_start_threshold(),
             congestion: self.congestion.algorithm(),
-            pacing_rate: self.congestion.pacing_rate(),
             limit: self.limits.current(),
             limited: self.limits.times(now),
             in_recovery: self.recovery.phase != Phase::Open,
+            pacing_rate: self.pacer.rate(),
+            delivery_rate: self.board.rate.latest.bytes_per_second(),
+            delivery_rate_app_limited: self.board.rate.latest.app_limited,
             send_mss: self.mss,
             receive_mss: self.receiver.peer_mss,
             in_flight: self.in_flight(),

@@ -1,6 +1,5 @@
 //! What keeps a connection from sending more, and for how long each did.
 
-use super::congestion::CongestionControl;
 use super::connection::{Connection, Context};
 use super::recovery::Phase;
 use crate::time::{Duration, Instant};
@@ -106,8 +105,13 @@ impl Limits {
 }
 
 impl Connection {
-    /// What holds the connection up, after all that may leave has left.
-    pub(crate) fn limit(&self, cx: &Context<'_>) -> Limit {
+    /// Everything that may leave now has left: notes why there is no more. Sending costs nothing for it.
+    pub(crate) fn note_limit(&mut self, cx: &Context<'_>) {
+        let limit = self.limit(cx);
+        self.limits.update(limit, cx.now);
+    }
+
+    fn limit(&self, cx: &Context<'_>) -> Limit {
         if self.recovery.phase != Phase::Open {
             return Limit::Recovery;
         }
@@ -120,15 +124,16 @@ impl Connection {
                 Limit::Application
             };
         }
+        if self.pacer.holds(cx.now) {
+            return Limit::Pacing;
+        }
         let next = self
             .segment_size()
             .min(u32::try_from(unsent).unwrap_or(u32::MAX));
         if self.flight_size().saturating_add(next) > self.wnd {
             Limit::ReceiveWindow
-        } else if self.in_flight().saturating_add(next) > self.cwnd() {
+        } else if self.congestion_room() < next {
             Limit::CongestionWindow
-        } else if self.congestion.pacing_rate().is_some() {
-            Limit::Pacing
         } else {
             Limit::Device
         }

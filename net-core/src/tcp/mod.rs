@@ -18,6 +18,7 @@ pub(crate) mod isn;
 mod limits;
 pub(crate) mod open;
 pub(crate) mod output;
+mod pacing;
 mod receiver;
 #[cfg(test)]
 mod receiver_tests;

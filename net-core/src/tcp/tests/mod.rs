@@ -21,6 +21,7 @@ mod memory;
 mod misbehaving;
 mod nagle;
 mod newreno;
+mod pacing;
 mod peer;
 mod prr;
 mod rack;
