@@ -67,7 +67,7 @@ mod udp;
 
 #[cfg(not(loom))]
 pub use {
-    lookup::{ToSocketAddrs, lookup_host},
+    lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,

@@ -70,7 +70,7 @@ impl UdpSocket {
     ///
     /// Cancel safe: it does not wait.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        first_that(addr, |addr| {
+        first_that(&self.net, addr, |addr| {
             self.control(|core, id| {
                 let now = core.now();
                 core.stack_mut().connect(id, addr, now)

@@ -52,7 +52,8 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was sent.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
-        let target = to_socket_addrs(addr).await?.next().ok_or_else(no_address)?;
+        let mut targets = to_socket_addrs(&self.net, addr).await?;
+        let target = targets.next().ok_or_else(no_address)?;
         self.wait(Ready::WRITE, || self.put(buf, Some(target), None))
             .await
     }
