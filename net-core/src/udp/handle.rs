@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::Datagram;
+use super::{Datagram, SendMeta};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -43,15 +43,26 @@ impl<'a> Udp<'a> {
     /// `PermissionDenied` for a broadcast address without the option; a pending error; and what
     /// routing says.
     pub fn send(&mut self, payload: Bytes, to: Option<SocketAddr>) -> Result<(), SocketError> {
-        self.stack.udp_send(self.id, payload, to)
+        self.send_with(payload, &to.into())
     }
 
-    /// Whether a datagram of `len` bytes can go to `to`, or to the connected peer, at all.
+    /// As [`send`](Self::send), in the way that `meta` says: with other header fields than the
+    /// socket's, or as several datagrams.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send) that do not pass: the destination's and `MessageTooLong`.
-    pub fn check(&mut self, len: usize, to: Option<SocketAddr>) -> Result<(), SocketError> {
-        self.stack.udp_check(self.id, len, to).map(drop)
+    /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them;
+    /// `AddressNotAvailable` for a source that is not ours.
+    pub fn send_with(&mut self, payload: Bytes, meta: &SendMeta) -> Result<(), SocketError> {
+        self.stack.udp_send(self.id, payload, meta)
+    }
+
+    /// Whether a payload of `len` bytes can go where `meta` says at all.
+    ///
+    /// # Errors
+    /// Those of [`send_with`](Self::send_with) that do not pass: the destination's and
+    /// `MessageTooLong`.
+    pub fn check(&mut self, len: usize, meta: &SendMeta) -> Result<(), SocketError> {
+        self.stack.udp_check(self.id, len, meta).map(drop)
     }
 
     /// Takes the next datagram.
