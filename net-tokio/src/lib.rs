@@ -65,6 +65,8 @@ pub mod tcp;
 #[cfg(not(loom))]
 mod udp;
 
+#[cfg(all(feature = "quinn", not(loom)))]
+pub use udp::QuicSocket;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},

@@ -4,8 +4,8 @@ use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use bytes::Bytes;
+use net_core::udp::SendMeta;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::task::{Poll, Waker};
 
 /// A datagram socket as the application sees it; `D` is a received datagram.
@@ -62,8 +62,8 @@ pub(crate) enum Caller<'a> {
     Try,
 }
 
-/// A datagram on its way to the driver: payload and destination (the connected one where `None`).
-pub(crate) type Outgoing = (Bytes, Option<SocketAddr>);
+/// A datagram, or several, on the way to the driver: payload, and how it is to leave.
+pub(crate) type Outgoing = (Bytes, SendMeta);
 
 impl<D> UdpSlot<D> {
     /// An idle socket that lets `send_buffer` bytes wait for the driver.
@@ -168,6 +168,23 @@ impl<D> UdpSlot<D> {
         Ok((look(datagram), touch))
     }
 
+    /// Takes the oldest datagram if it is `wanted`.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn recv_if(
+        &self,
+        wanted: impl FnOnce(&D) -> bool,
+    ) -> Result<(Option<D>, Touch), Stop> {
+        let mut user = self.user.lock();
+        let touch = self.refill(&mut user, Caller::Try)?;
+        let datagram = match user.front() {
+            Some(datagram) if wanted(datagram) => user.pop_front(),
+            _ => None,
+        };
+        let taken = usize::from(datagram.is_some());
+        self.unread.fetch_sub(taken, Ordering::AcqRel);
+        Ok((datagram, touch))
+    }
+
     /// Waits until there is a datagram.
     pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
         let old;
@@ -187,14 +204,14 @@ impl<D> UdpSlot<D> {
     pub(crate) fn send(
         &self,
         payload: Bytes,
-        to: Option<SocketAddr>,
+        meta: SendMeta,
         waker: Option<&Waker>,
     ) -> Result<Touch, Stop> {
         self.can_send(waker)?;
         let mut tx = self.tx.lock();
         let idle = tx.datagrams.is_empty();
         tx.bytes += payload.len() + OVERHEAD;
-        tx.datagrams.push_back((payload, to));
+        tx.datagrams.push_back((payload, meta));
         Ok(if idle { Touch::Kick } else { Touch::None })
     }
 
@@ -388,6 +405,7 @@ mod tests {
     use crate::shared::{Fault, Ready, Stop, Touch};
     use bytes::Bytes;
     use net_core::SocketError;
+    use net_core::udp::SendMeta;
     use std::collections::VecDeque;
     use std::task::Waker;
 
@@ -404,9 +422,12 @@ mod tests {
         );
         assert_eq!(socket.recv(Caller::Try), Err(Stop::Fault(REFUSED)));
         assert_eq!(socket.recv(Caller::Try), Ok((1, Touch::None)));
-        assert_eq!(socket.send(Bytes::new(), None, None), Ok(Touch::Kick));
+        assert_eq!(
+            socket.send(Bytes::new(), SendMeta::default(), None),
+            Ok(Touch::Kick)
+        );
         socket.fail(REFUSED, &mut Vec::new());
-        let sent = socket.send(Bytes::new(), None, None);
+        let sent = socket.send(Bytes::new(), SendMeta::default(), None);
         assert_eq!(sent, Err(Stop::Fault(REFUSED)));
     }
 
@@ -443,10 +464,16 @@ mod tests {
     fn datagrams_wait_up_to_the_send_buffer() {
         let socket = UdpSlot::<()>::new(1000);
         let payload = Bytes::from_static(&[0; 600]);
-        assert_eq!(socket.send(payload.clone(), None, None), Ok(Touch::Kick));
-        assert_eq!(socket.send(payload.clone(), None, None), Ok(Touch::None));
         assert_eq!(
-            socket.send(payload.clone(), None, None),
+            socket.send(payload.clone(), SendMeta::default(), None),
+            Ok(Touch::Kick)
+        );
+        assert_eq!(
+            socket.send(payload.clone(), SendMeta::default(), None),
+            Ok(Touch::None)
+        );
+        assert_eq!(
+            socket.send(payload.clone(), SendMeta::default(), None),
             Err(Stop::WouldBlock)
         );
         assert_eq!(socket.readiness(), Ready::empty());

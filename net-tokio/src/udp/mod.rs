@@ -2,8 +2,13 @@
 
 mod open;
 mod options;
+#[cfg(feature = "quinn")]
+mod quic;
 mod recv;
 mod send;
+
+#[cfg(feature = "quinn")]
+pub use quic::QuicSocket;
 
 use crate::driver::{Core, UdpEntry};
 use crate::lookup::{ToSocketAddrs, first_that};

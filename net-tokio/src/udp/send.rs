@@ -5,6 +5,7 @@ use crate::error::to_io;
 use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::shared::{Ready, Stop, Touch};
 use net_core::SocketError;
+use net_core::udp::SendMeta;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
@@ -24,7 +25,8 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was sent.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.wait(Ready::WRITE, || self.put(buf, None, None)).await
+        self.wait(Ready::WRITE, || self.put(buf, SendMeta::default(), None))
+            .await
     }
 
     /// As [`send`](Self::send), to be polled. Only the last task that polled for sending is woken.
@@ -32,7 +34,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, |waker| self.put(buf, None, Some(waker)))
+        self.poll(cx, |waker| self.put(buf, SendMeta::default(), Some(waker)))
     }
 
     /// As [`send`](Self::send), at once.
@@ -40,7 +42,7 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` without room, or as for [`send`](Self::send).
     pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.finish(self.put(buf, None, None))
+        self.finish(self.put(buf, SendMeta::default(), None))
     }
 
     /// Sends `buf` as one datagram to the first address that `addr` stands for.
@@ -54,7 +56,7 @@ impl UdpSocket {
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
         let mut targets = to_socket_addrs(&self.net, addr).await?;
         let target = targets.next().ok_or_else(no_address)?;
-        self.wait(Ready::WRITE, || self.put(buf, Some(target), None))
+        self.wait(Ready::WRITE, || self.put(buf, SendMeta::to(target), None))
             .await
     }
 
@@ -69,7 +71,7 @@ impl UdpSocket {
         buf: &[u8],
         target: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        self.poll(cx, |waker| self.put(buf, Some(target), Some(waker)))
+        self.poll(cx, |waker| self.put(buf, SendMeta::to(target), Some(waker)))
     }
 
     /// As [`send_to`](Self::send_to), at once.
@@ -77,15 +79,51 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` without room, or as for [`send_to`](Self::send_to).
     pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
-        self.finish(self.put(buf, Some(target), None))
+        self.finish(self.put(buf, SendMeta::to(target), None))
     }
 
-    /// Copies a datagram to where the driver finds it: into the stack if nobody works on that, which
+    /// Sends `buf` in the way that `meta` says: with other header fields than the socket's, or cut
+    /// into several datagrams.
+    ///
+    /// # Errors
+    /// As for [`send_to`](Self::send_to); `InvalidInput` for too many datagrams, `AddrNotAvailable`
+    /// for a source that is not the stack's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, nothing was sent.
+    pub async fn send_with(&self, buf: &[u8], meta: SendMeta) -> io::Result<usize> {
+        self.wait(Ready::WRITE, || self.put(buf, meta, None)).await
+    }
+
+    /// As [`send_with`](Self::send_with), to be polled. Only the last task that polled for sending is
+    /// woken.
+    ///
+    /// # Errors
+    /// As for [`send_with`](Self::send_with).
+    pub fn poll_send_with(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        meta: SendMeta,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, |waker| self.put(buf, meta, Some(waker)))
+    }
+
+    /// As [`send_with`](Self::send_with), at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` without room, or as for [`send_with`](Self::send_with).
+    pub fn try_send_with(&self, buf: &[u8], meta: SendMeta) -> io::Result<usize> {
+        self.finish(self.put(buf, meta, None))
+    }
+
+    /// Copies a payload to where the driver finds it: into the stack if nobody works on that, which
     /// tells at once whether it can go, or else into the slot.
     fn put(
         &self,
         buf: &[u8],
-        target: Option<SocketAddr>,
+        meta: SendMeta,
         waker: Option<&Waker>,
     ) -> Result<(usize, Touch), Stop> {
         if buf.len() > MAX_PAYLOAD {
@@ -94,7 +132,7 @@ impl UdpSocket {
         self.slot.can_send(waker)?;
         let engine = self.net.engine();
         if buf.len() > engine.fits_everywhere() {
-            self.check(buf.len(), target)?;
+            self.check(buf.len(), meta)?;
         }
         let payload = engine.pool().copy_slice(buf);
         let direct = engine.try_control(|core| {
@@ -103,7 +141,7 @@ impl UdpSocket {
                 return None;
             }
             let mut udp = core.stack_mut().udp(self.slot.id())?;
-            Some(udp.send(payload.clone(), target))
+            Some(udp.send_with(payload.clone(), &meta))
         });
         let touch = match direct.flatten() {
             Some(Ok(())) => {
@@ -111,19 +149,19 @@ impl UdpSocket {
                 Touch::None
             }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
-                self.slot.send(payload, target, waker)?
+                self.slot.send(payload, meta, waker)?
             }
             Some(Err(error)) => return Err(error.into()),
         };
         Ok((buf.len(), touch))
     }
 
-    /// Finds out here and now whether a long datagram fits its interface, even if that means to wait
+    /// Finds out here and now whether a long payload fits its interface, even if that means to wait
     /// for the round that runs. A stack that has ended says so elsewhere.
-    fn check(&self, len: usize, target: Option<SocketAddr>) -> Result<(), Stop> {
+    fn check(&self, len: usize, meta: SendMeta) -> Result<(), Stop> {
         let checked = self.net.engine().control(|core, _| {
             let udp = core.stack_mut().udp(self.slot.id());
-            Ok(udp.map(|mut udp| udp.check(len, target)))
+            Ok(udp.map(|mut udp| udp.check(len, &meta)))
         });
         match checked {
             Ok(Some(Err(error))) => Err(error.into()),
