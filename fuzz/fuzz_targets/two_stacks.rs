@@ -17,6 +17,8 @@ struct Input {
     mtu: u16,
     plain: bool,
     reno: bool,
+    /// Mechanisms of loss recovery to turn off.
+    off: u8,
     buffers: u16,
     ops: Vec<Op>,
 }
@@ -55,6 +57,21 @@ fuzz_target!(|input: Input| {
     config.tcp.window_scaling = !input.plain;
     if input.reno {
         config.tcp.congestion = CongestionAlgorithm::Reno;
+    }
+    let recovery = &mut config.tcp.recovery;
+    for (bit, switch) in [
+        &mut recovery.rack,
+        &mut recovery.tail_loss_probe,
+        &mut recovery.prr,
+        &mut recovery.frto,
+        &mut recovery.eifel,
+        &mut recovery.dsack,
+        &mut recovery.limited_transmit,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        *switch = input.off >> bit & 1 == 0;
     }
     config.tcp.recv_buffer = 2048 + usize::from(input.buffers);
     config.tcp.send_buffer = 4096 + usize::from(input.buffers);

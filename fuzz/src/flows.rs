@@ -5,8 +5,9 @@ use bytes::{Bytes, BytesMut};
 use net_core::buf::TxPacket;
 use net_core::tcp::SeqNum;
 use net_core::wire::transport::fill_checksum;
-use net_core::wire::{IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions, ip};
+use net_core::wire::{IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout, ip};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The stack under test.
 pub const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
@@ -38,6 +39,8 @@ pub struct Segment {
     pub sack_permitted: bool,
     /// Timestamps.
     pub timestamps: Option<(u32, u32)>,
+    /// User timeout in seconds.
+    pub user_timeout: Option<u32>,
     /// SACK blocks: distance of the start from the acknowledgement, and length.
     pub sack: [Option<(i16, u16)>; 3],
 }
@@ -71,6 +74,9 @@ impl Segment {
                 window_scale: self.window_scale,
                 sack_permitted: self.sack_permitted,
                 timestamps: self.timestamps,
+                user_timeout: self
+                    .user_timeout
+                    .and_then(|seconds| UserTimeout::new(Duration::from_secs(seconds.into()))),
                 sack,
             },
             ..TcpHeader::default()

@@ -41,6 +41,11 @@ pub struct TcpConfig {
     pub ecn: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
+    /// Segments by which one acknowledgement may widen the window in slow start: L of RFC 3465,
+    /// which allows 2; 0: by as many as it acknowledges. A receiver that merges segments
+    /// acknowledges dozens at once, and with a limit the window would grow by so many bytes a round
+    /// trip where it ought to double. 0.
+    pub abc_limit: u32,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
     /// Receive buffer of new sockets in bytes; what is advertised, not what is allocated. 4 MiB.
@@ -70,20 +75,65 @@ pub struct TcpConfig {
     pub syn_ack_retries: u8,
     /// Retransmissions of the same data before the connection times out (RFC 9293 §3.8.3). 15.
     pub retries: u8,
-    /// How long an acknowledgement may wait for company (RFC 1122 §4.2.3.2). 40 ms.
+    /// How long the acknowledgement of a lone segment waits for company at least (RFC 1122
+    /// §4.2.3.2). 40 ms.
     pub delayed_ack: Duration,
+    /// How long at most, where the application answers what it reads or the path is long; below the
+    /// 500 ms of RFC 9293 MUST-58. 200 ms.
+    pub delayed_ack_max: Duration,
     /// How long TIME_WAIT lasts: 2 × MSL. 60 s.
     pub time_wait: Duration,
     /// How long a closed socket waits in FIN_WAIT_2 for the peer's FIN. 60 s.
     pub fin_wait_2: Duration,
+    /// Connections that deliver what is left although their sockets are closed; one more is reset
+    /// (`tcp_max_orphans`). 65536.
+    pub max_orphans: usize,
+    /// Challenge ACKs, and answers to bare ACKs from outside the window, that one connection may
+    /// send at once (RFC 5961 §7). 10.
+    pub challenge_acks: u32,
+    /// The time in which one more may be sent. 500 ms.
+    pub challenge_interval: Duration,
     /// Idle time before the first keepalive probe, on sockets that ask for them. 2 h.
     pub keepalive_time: Duration,
     /// Time between keepalive probes. 75 s.
     pub keepalive_interval: Duration,
     /// Unanswered keepalive probes before the connection times out. 9.
     pub keepalive_probes: u8,
+    /// Tell peers the user timeouts of our sockets, and follow theirs on sockets without (RFC 5482's
+    /// ENABLED). Off.
+    pub user_timeout_option: bool,
+    /// The shortest timeout that a peer's option can ask for (RFC 5482's L_LIMIT). 100 s.
+    pub user_timeout_min: Duration,
+    /// The longest (U_LIMIT). 1 h.
+    pub user_timeout_max: Duration,
     /// Smallest segment size that a peer can make us use (against tiny-MSS attacks). 48.
     pub min_segment: u16,
+    /// How losses are detected and repaired.
+    pub recovery: RecoveryConfig,
+}
+
+/// How TCP detects losses and repairs them. Every switch may be turned off on its own.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one mechanism")]
+pub struct RecoveryConfig {
+    /// Find losses by time (RACK, RFC 8985); off: by counting (RFC 6675). Needs SACK. On.
+    pub rack: bool,
+    /// Probe for the loss of a flight's end (TLP, RFC 8985 §7). Needs `rack`. On.
+    pub tail_loss_probe: bool,
+    /// How long a peer may withhold the acknowledgement of a single segment (RFC 8985's
+    /// TLP.max_ack_delay): a probe for one waits so much longer. 50 ms.
+    pub max_ack_delay: Duration,
+    /// Reduce the rate in proportion during fast recovery (RFC 9937); off: RFC 6675's window. On.
+    pub prr: bool,
+    /// Judge retransmission timeouts by the acknowledgements behind them (F-RTO, RFC 5682). On.
+    pub frto: bool,
+    /// Judge recoveries by timestamps, and undo spurious ones (Eifel, RFC 3522, RFC 4015). On.
+    pub eifel: bool,
+    /// Report segments that arrive twice (RFC 2883), and take a peer's reports as evidence that a
+    /// recovery was spurious. On.
+    pub dsack: bool,
+    /// Let new data out for the first duplicate acknowledgements (RFC 3042). On.
+    pub limited_transmit: bool,
 }
 
 /// Settings of UDP.
@@ -168,6 +218,7 @@ impl Default for TcpConfig {
             window_scaling: true,
             ecn: false,
             initial_window: 10,
+            abc_limit: 0,
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,
@@ -182,12 +233,35 @@ impl Default for TcpConfig {
             syn_ack_retries: 5,
             retries: 15,
             delayed_ack: Duration::from_millis(40),
+            delayed_ack_max: Duration::from_millis(200),
             time_wait: Duration::from_secs(60),
             fin_wait_2: Duration::from_secs(60),
+            max_orphans: 65536,
+            challenge_acks: 10,
+            challenge_interval: Duration::from_millis(500),
             keepalive_time: Duration::from_secs(7200),
             keepalive_interval: Duration::from_secs(75),
             keepalive_probes: 9,
+            user_timeout_option: false,
+            user_timeout_min: Duration::from_secs(100),
+            user_timeout_max: Duration::from_secs(3600),
             min_segment: 48,
+            recovery: RecoveryConfig::default(),
+        }
+    }
+}
+
+impl Default for RecoveryConfig {
+    fn default() -> Self {
+        Self {
+            rack: true,
+            tail_loss_probe: true,
+            max_ack_delay: Duration::from_millis(50),
+            prr: true,
+            frto: true,
+            eifel: true,
+            dsack: true,
+            limited_transmit: true,
         }
     }
 }

@@ -25,6 +25,14 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// Shorter than its headers say or need.
     Truncated => "truncated",
+    /// A VLAN tag with the reserved number.
+    VlanTag => "vlan_tag",
+    /// An ARP packet that breaks its rules, or of other networks than Ethernet and IPv4.
+    Arp => "arp",
+    /// A message of neighbour discovery that breaks its rules (RFC 4861 §6.1, §7.1, §8.1).
+    Ndp => "ndp",
+    /// A message about multicast memberships that breaks its rules.
+    Membership => "membership",
     /// An IP version other than 4 and 6.
     IpVersion => "ip_version",
     /// An IP header that breaks its rules.
@@ -87,7 +95,7 @@ drop_reasons! {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    drops: [u64; DropReason::ALL.len()],
+    drops: Drops,
     /// Packets received from devices; a super-segment is one.
     pub rx_packets: u64,
     /// Bytes received from devices, headers included.
@@ -106,6 +114,23 @@ pub struct Stats {
     pub tcp_timeouts: u64,
     /// Fast retransmits (`TCPFastRetrans`).
     pub tcp_fast_retransmits: u64,
+    /// Tail loss probes sent (`TCPLossProbes`).
+    pub tcp_loss_probes: u64,
+    /// Losses that only a tail loss probe showed (`TCPLossProbeRecovery`).
+    pub tcp_loss_probe_recoveries: u64,
+    /// Retransmissions that were lost themselves, by round trip (`TCPLostRetransmit`).
+    pub tcp_lost_retransmits: u64,
+    /// Segments that arrived twice, and were reported so where the peer takes that
+    /// (`TCPDSACKOldSent` and its like).
+    pub tcp_duplicates_received: u64,
+    /// Segments that peers reported to have received twice (`TCPDSACKRecv`).
+    pub tcp_duplicates_reported: u64,
+    /// Recoveries that were spurious and have been undone (`TCPFullUndo` and its like).
+    pub tcp_undos: u64,
+    /// Retransmission timeouts among them (`TCPSpuriousRTOs`).
+    pub tcp_spurious_timeouts: u64,
+    /// Peers that dropped what they had selectively acknowledged (`TCPSACKReneging`).
+    pub tcp_reneges: u64,
     /// Connections opened from here (`ActiveOpens`).
     pub tcp_active_opens: u64,
     /// Connections accepted from peers (`PassiveOpens`).
@@ -114,6 +139,8 @@ pub struct Stats {
     pub tcp_resets_received: u64,
     /// RSTs sent (`OutRsts`).
     pub tcp_resets_sent: u64,
+    /// Closed connections that were reset because there were too many of them.
+    pub tcp_orphans_reset: u64,
     /// Challenge ACKs sent (`TCPChallengeACK`).
     pub tcp_challenge_acks: u64,
     /// Segments that arrived out of order and were kept (`TCPOFOQueue`).
@@ -132,16 +159,26 @@ pub struct Stats {
     pub icmp_errors_received: u64,
 }
 
+/// A counter for each reason.
+#[derive(Debug, Clone)]
+struct Drops([u64; DropReason::ALL.len()]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Self([0; DropReason::ALL.len()])
+    }
+}
+
 impl Stats {
     /// Counts a packet that was dropped for `reason`.
     pub fn count_drop(&mut self, reason: DropReason) {
-        self.drops[reason as usize] += 1;
+        self.drops.0[reason as usize] += 1;
     }
 
     /// How many packets were dropped for `reason`.
     #[must_use]
     pub fn drops(&self, reason: DropReason) -> u64 {
-        self.drops[reason as usize]
+        self.drops.0[reason as usize]
     }
 
     /// The reasons that occurred, with how often.
@@ -149,7 +186,7 @@ impl Stats {
         DropReason::ALL
             .iter()
             .copied()
-            .zip(self.drops)
+            .zip(self.drops.0)
             .filter(|&(_, count)| count > 0)
     }
 }

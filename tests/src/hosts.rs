@@ -20,14 +20,18 @@ pub struct Impairment {
     pub delay: Duration,
     /// Packets lost, of a million.
     pub loss_ppm: u64,
-    /// Packets held back by another `delay`, of a million.
+    /// Packets held back by `reorder_by`, of a million.
     pub reorder_ppm: u64,
+    /// How long; zero: another `delay`.
+    pub reorder_by: Duration,
     /// Packets that arrive twice, of a million.
     pub duplicate_ppm: u64,
     /// ECN-capable IPv6 packets marked with Congestion Experienced, of a million.
     pub mark_ppm: u64,
     /// Bits a second; 0: no limit.
     pub rate: u64,
+    /// Nothing gets through from one moment to the other.
+    pub down: Option<(Instant, Instant)>,
 }
 
 impl Default for Impairment {
@@ -37,9 +41,11 @@ impl Default for Impairment {
             delay,
             loss_ppm: 0,
             reorder_ppm: 0,
+            reorder_by: Duration::ZERO,
             duplicate_ppm: 0,
             mark_ppm: 0,
             rate: 0,
+            down: None,
         }
     }
 }
@@ -168,7 +174,10 @@ impl Pair {
         }
         let link = self.links[from];
         let mut chance = |ppm: u64| ppm > 0 && self.rng.below(1_000_000) < ppm;
-        if self.lose[from].contains(&count) || chance(link.loss_ppm) {
+        let down = link
+            .down
+            .is_some_and(|(from, until)| (from..until).contains(&self.now));
+        if down || self.lose[from].contains(&count) || chance(link.loss_ppm) {
             return;
         }
         if let [0x60, second, ..] = &mut bytes[..]
@@ -188,7 +197,11 @@ impl Pair {
         }
         let mut at = start + link.delay;
         if late {
-            at += link.delay;
+            at += if link.reorder_by.is_zero() {
+                link.delay
+            } else {
+                link.reorder_by
+            };
         }
         for _ in 0..copies {
             self.number += 1;

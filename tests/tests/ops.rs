@@ -101,8 +101,7 @@ fn story(seed: u64, lossy: bool) {
         loss_ppm: ppm,
         reorder_ppm: ppm,
         duplicate_ppm: ppm / 2,
-        mark_ppm: 0,
-        rate: 0,
+        ..Impairment::default()
     };
     let mut pair = Pair::new(seed, 1500, &config, link);
     let ids = pair.connect(dice.roll(2) == 0);

@@ -173,7 +173,7 @@ fn a_persistent_tun_forgets_the_offloads_of_its_last_user() {
                     if offload {
                         let gso = data.meta.gso.expect("a super-segment");
                         assert_eq!(gso.kind, GsoKind::Tcp4);
-                        assert!(data.len() > 1500 && !data.frags.is_empty());
+                        assert!(data.len() > 1500);
                         assert!(matches!(
                             data.meta.checksum,
                             Checksum::Partial {

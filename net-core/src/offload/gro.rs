@@ -168,9 +168,11 @@ impl Run {
                 pins: packet.meta.pins,
             });
         }
-        for chunk in packet.frags.drain(..) {
-            first.frags.push(chunk);
+        match &mut packet.frags[..] {
+            [only] => first.frags.push(core::mem::take(only)),
+            several => first.frags.extend(several.iter_mut().map(core::mem::take)),
         }
+        packet.frags.clear();
         self.next_seq = segment.end_seq();
         self.total_len += segment.payload_len;
         self.count = self.count.saturating_add(1);

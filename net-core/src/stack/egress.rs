@@ -1,14 +1,12 @@
-//! The way out: IP headers, the queue in front of each device, who transmits next.
+//! The way out: the queue in front of each device, and who transmits next.
 
 use super::Stack;
 use crate::buf::{TxBatch, TxPacket};
-use crate::iface::{DeviceCaps, Iface, IfaceId, Queued};
-use crate::ip::{IpMeta, Path};
+use crate::iface::{Iface, IfaceId, Queued};
 use crate::offload::gso;
 use crate::socket::SocketId;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::{IpHeader, transport};
 use alloc::boxed::Box;
 
 /// Packets that one batch for a device holds at most.
@@ -36,18 +34,17 @@ impl Stack {
     /// turns; where both wait, each gets half of the batch.
     pub fn poll_transmit(&mut self, iface: IfaceId, out: &mut TxBatch, now: Instant) -> Transmit {
         self.clock = now;
-        let (first, mut seen) = (out.len(), out.len());
-        let mut bytes_left = MAX_TX_BYTES;
+        let mut seen = out.len();
+        let mut bytes = 0;
         self.transmit_queued(iface, out);
-        while out.len() < MAX_TX_BATCH {
-            bytes_left = out
-                .packets()
-                .get(seen..)
-                .unwrap_or_default()
-                .iter()
-                .fold(bytes_left, |left, packet| left.saturating_sub(packet.len()));
+        loop {
+            for packet in out.packets_mut().get_mut(seen..).unwrap_or_default() {
+                packet.meta.departure = packet.meta.departure.max(now);
+                self.stats.tx_packets += 1;
+                bytes += packet.len();
+            }
             seen = out.len();
-            if bytes_left == 0 {
+            if seen >= MAX_TX_BATCH || bytes >= MAX_TX_BYTES {
                 break;
             }
             let Some(socket) = self.next_ready(iface) else {
@@ -57,12 +54,7 @@ impl Stack {
                 self.want_transmit(iface, socket);
             }
         }
-        let sent = out.packets_mut().get_mut(first..).unwrap_or_default();
-        for packet in sent {
-            packet.meta.departure = packet.meta.departure.max(now);
-            self.stats.tx_packets += 1;
-            self.stats.tx_bytes += packet.len() as u64;
-        }
+        self.stats.tx_bytes += bytes as u64;
         match self.iface(iface) {
             Some(iface) if !(iface.queue.is_empty() && iface.ready.is_empty()) => Transmit::More,
             _ => Transmit::Idle,
@@ -76,45 +68,19 @@ impl Stack {
         }
     }
 
-    /// Finishes a packet whose transport header is in place and queues it on the path's interface;
-    /// whether there was room.
-    pub(crate) fn ip_send(
-        &mut self,
-        path: &Path,
-        meta: IpMeta,
-        packet: Box<TxPacket>,
-        now: Instant,
-    ) -> bool {
-        self.enqueue(path.iface, meta, packet, None, now)
-    }
-
-    /// The same for a packet that counts against a socket's send buffer until it has left.
-    pub(crate) fn ip_send_owned(
-        &mut self,
-        path: &Path,
-        meta: IpMeta,
-        packet: Box<TxPacket>,
-        owner: SocketId,
-    ) -> bool {
-        let now = self.clock;
-        self.enqueue(path.iface, meta, packet, Some(owner), now)
-    }
-
-    fn enqueue(
+    /// Queues a finished packet for the device of an interface; whether there was room. A packet with
+    /// an `owner` counts against that socket's send buffer until it has left.
+    pub(super) fn device_queue(
         &mut self,
         iface: IfaceId,
-        meta: IpMeta,
-        mut packet: Box<TxPacket>,
+        packet: Box<TxPacket>,
         owner: Option<SocketId>,
-        now: Instant,
     ) -> bool {
         let Some(iface) = self.iface_mut(iface).filter(|iface| iface.has_room()) else {
             self.stats.count_drop(DropReason::TxQueueFull);
             self.recycle(packet);
             return false;
         };
-        packet.meta.departure = packet.meta.departure.max(now);
-        finish(&iface.caps, &meta, &mut packet, &mut iface.next_id);
         iface.queue.push_back(Queued { packet, owner });
         true
     }
@@ -184,40 +150,4 @@ impl Stack {
             }
         }
     }
-
-    /// Finishes a packet that its socket hands straight to the device's batch: checksum, IP header,
-    /// departure. A super-segment's checksum is left to who cuts it.
-    pub(crate) fn ip_finish(&mut self, path: &Path, meta: IpMeta, packet: &mut TxPacket) {
-        let mut gone = 0;
-        let next_id = match self.iface_mut(path.iface) {
-            Some(iface) => &mut iface.next_id,
-            None => &mut gone,
-        };
-        finish(&path.caps, &meta, packet, next_id);
-    }
-}
-
-/// Completes a packet whose transport header is in place: its checksum (left to the device where
-/// that can do it or cuts the packet), the IP header, what the device wants to know.
-fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, next_id: &mut u16) {
-    let offload = caps.tx_checksum || packet.meta.gso.is_some();
-    transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
-    let payload_len = packet.len();
-    let id = *next_id;
-    // Each packet that the device cuts out of this one gets its own identification.
-    let count = packet.meta.gso.map_or(1, |gso| {
-        packet.body_len().div_ceil(usize::from(gso.size.max(1)))
-    });
-    *next_id = id.wrapping_add(u16::try_from(count).unwrap_or(u16::MAX));
-    let header = IpHeader {
-        ttl: meta.ttl,
-        tos: meta.tos,
-        dont_fragment: meta.dont_fragment,
-        id,
-        ..IpHeader::new(meta.source, meta.dest, meta.protocol, payload_len)
-    };
-    header.emit(&mut packet.head);
-    packet.meta.priority = meta.priority;
-    packet.meta.mark = meta.mark;
-    packet.meta.header_len = u16::try_from(packet.head.len()).unwrap_or(u16::MAX);
 }

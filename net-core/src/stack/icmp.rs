@@ -1,7 +1,7 @@
 //! ICMP in the stack: echo replies, errors sent, errors received.
 
 use super::Stack;
-use super::ingress::Arrival;
+use super::ip_input::Arrival;
 use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta};
@@ -189,7 +189,7 @@ impl Stack {
                 self.config.ttl,
             )
         };
-        Ok(self.ip_send(&path, meta, packet, now))
+        Ok(self.ip_output(&path, meta, packet, None, now))
     }
 }
 

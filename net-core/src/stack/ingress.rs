@@ -1,28 +1,11 @@
-//! The way in: from a received packet to the protocol that it is for.
+//! The way in: from a batch of received packets to the protocol of each.
 
 use super::Stack;
-use crate::buf::{GsoKind, RxBatch, RxPacket};
-use crate::iface::{IfaceId, IfaceKind};
-use crate::ip::{Delivery, is_martian_source};
+use crate::buf::{RxBatch, RxPacket};
+use crate::iface::IfaceId;
 use crate::offload::gro;
 use crate::stats::DropReason;
-use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
-use crate::wire::{IpHeader, TcpHeader, ip, transport};
-use core::net::{IpAddr, SocketAddr};
-
-/// A packet whose IP header has been understood, on its way to its protocol.
-#[derive(Debug)]
-pub(crate) struct Arrival<'a> {
-    /// Its IP header.
-    pub(crate) ip: IpHeader,
-    /// Whether it is for this host alone.
-    pub(crate) delivery: Delivery,
-    /// Which interface it came over.
-    pub(crate) over: IfaceId,
-    /// The packet from the IP header on, without padding, its transport checksum in order.
-    pub(crate) packet: &'a mut RxPacket,
-}
 
 impl Stack {
     /// Takes in what a device received, and leaves the batch empty.
@@ -37,109 +20,21 @@ impl Stack {
         for packet in batch.packets_mut() {
             self.stats.rx_packets += 1;
             self.stats.rx_bytes += packet.len() as u64;
-            if let Err(reason) = self.receive(iface, packet, now) {
+            if let Err(reason) = self.link_input(iface, packet, now) {
                 self.stats.count_drop(reason);
             }
         }
         batch.clear();
     }
 
-    /// Takes in one packet, or says why not.
-    fn receive(
+    /// Takes in one packet as the link carried it.
+    fn link_input(
         &mut self,
         iface: IfaceId,
         packet: &mut RxPacket,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let len = packet.len();
-        let header = IpHeader::parse(&packet.frame, len)?;
-        if header.total_len() < len {
-            // What follows is the link's padding.
-            packet.truncate(header.total_len());
-        }
-        let delivery = self.check_addresses(iface, &header)?;
-        if header.fragment.is_some() {
-            return Err(DropReason::Fragment);
-        }
-        check_offload(packet, &header)?;
-        let arrival = Arrival {
-            ip: header,
-            delivery,
-            over: iface,
-            packet,
-        };
-        match (header.protocol, header.dest) {
-            (ip::TCP, _) => self.receive_tcp(arrival, now),
-            (ip::UDP, _) => self.udp_input(arrival, now),
-            (ip::ICMP, IpAddr::V4(_)) | (ip::ICMPV6, IpAddr::V6(_)) => {
-                self.icmp_input(arrival, now)
-            }
-            _ => {
-                self.protocol_unreachable(arrival, now);
-                Err(DropReason::UnknownProtocol)
-            }
-        }
-    }
-
-    /// Checks where the packet claims to come from and whom it is for.
-    fn check_addresses(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
-        let kind = self.iface(iface).map(|iface| iface.config.kind);
-        let over_loopback = kind == Some(IfaceKind::Loopback);
-        // Our own address as the source, or a loopback address as either, never comes over a wire
-        // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
-        if is_martian_source(header.source, over_loopback)
-            || (!over_loopback
-                && (header.dest.is_loopback() || self.addresses.contains(header.source)))
-            || self.addresses.is_broadcast(header.source)
-        {
-            return Err(DropReason::Martian);
-        }
-        match self.addresses.delivery(header.dest) {
-            Delivery::Foreign => Err(DropReason::NotForUs),
-            delivery => Ok(delivery),
-        }
-    }
-
-    fn receive_tcp(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
-        let Arrival {
-            ip,
-            delivery,
-            over,
-            packet,
-        } = arrival;
-        if delivery == Delivery::Broadcast {
-            return Err(DropReason::NotForUs);
-        }
-        transport::verify_checksum(packet, &ip)?;
-        let segment = packet
-            .frame
-            .get(ip.header_len..)
-            .ok_or(DropReason::Truncated)?;
-        let header = TcpHeader::parse(segment)?;
-        let gso_size = packet.meta.gso.map(|gso| gso.size);
-        let headers = ip.header_len.saturating_add(header.header_len);
-        let payload = Payload::behind(packet, headers)?;
-        let segment = Segment::new(&header, payload, gso_size, ip.tos, over);
-        let local = SocketAddr::new(ip.dest, header.dest_port);
-        let remote = SocketAddr::new(ip.source, header.source_port);
-        self.tcp_input(segment, local, remote, now);
-        Ok(())
-    }
-}
-
-/// Checks that a super-segment is of the protocol that its kind says.
-fn check_offload(packet: &RxPacket, header: &IpHeader) -> Result<(), DropReason> {
-    let Some(gso) = packet.meta.gso else {
-        return Ok(());
-    };
-    let fits = match gso.kind {
-        GsoKind::Tcp4 => header.protocol == ip::TCP && header.dest.is_ipv4(),
-        GsoKind::Tcp6 => header.protocol == ip::TCP && header.dest.is_ipv6(),
-        GsoKind::Udp => header.protocol == ip::UDP,
-    };
-    if fits && gso.size > 0 {
-        Ok(())
-    } else {
-        Err(DropReason::BadOffload)
+        // The links there are so far carry IP packets alone.
+        self.ip_input(iface, packet, now)
     }
 }

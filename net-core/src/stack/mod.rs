@@ -5,6 +5,8 @@ mod events;
 mod icmp;
 mod ifaces;
 mod ingress;
+mod ip_input;
+mod ip_output;
 mod limits;
 mod routing;
 mod sockets;

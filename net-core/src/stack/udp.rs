@@ -1,7 +1,7 @@
 //! UDP in the stack: who gets a datagram, and how one leaves.
 
 use super::Stack;
-use super::ingress::Arrival;
+use super::ip_input::Arrival;
 use crate::config::Config;
 use crate::error::SocketError;
 use crate::iface::IfaceId;

@@ -5,10 +5,9 @@ use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Peer, SendMeta, UdpSocket};
+use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
-use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
 /// The longest payload of a datagram: 65,535 bytes less the headers that the length fields count.
@@ -44,6 +43,7 @@ impl Stack {
             addr: SocketAddr::new(addr.ip(), port),
             only_v6: claim.only_v6,
         });
+        socket.recent = None;
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Stack {
     pub(crate) fn udp_send(
         &mut self,
         id: SocketId,
-        payload: Bytes,
+        payload: Outgoing<'_>,
         send: &SendMeta,
     ) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
@@ -184,16 +184,18 @@ impl Stack {
         let mut meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         meta.tos = send.tos.unwrap_or(meta.tos);
         let mut packet = self.new_packet();
+        let train = send.segment.filter(|&size| usize::from(size) < len);
+        let payload = match train {
+            Some(_) => payload.shared(),
+            None => payload,
+        };
         emit(bound.addr.port(), remote.port(), payload, &mut packet);
-        packet.meta.gso = send
-            .segment
-            .filter(|&size| usize::from(size) < len)
-            .map(|size| Gso {
-                kind: GsoKind::Udp,
-                size,
-                ecn: false,
-            });
-        self.ip_send_owned(&path, meta, packet, id);
+        packet.meta.gso = train.map(|size| Gso {
+            kind: GsoKind::Udp,
+            size,
+            ecn: false,
+        });
+        self.ip_output(&path, meta, packet, Some(id), self.clock);
         self.stats.udp_out += send.datagrams(len) as u64;
         Ok(())
     }
@@ -216,7 +218,8 @@ impl Stack {
             (Some(to), _) if to.port() == 0 => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
-            (Some(to), _) => self.udp_route(id, to, source)?,
+            (Some(to), _) if source.is_some() => self.udp_route(id, to, source)?,
+            (Some(to), _) => self.udp_recent(id, to)?,
             (None, Some(peer)) if source.is_some() => self.udp_route(id, peer.remote, source)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
@@ -224,6 +227,26 @@ impl Stack {
         let each = send.segment.map_or(len, |size| len.min(size.into()));
         let header_len = check_len(len, each, remote.ip(), path.mtu)?;
         Ok((remote, path, header_len))
+    }
+
+    /// The way to `to`, looked up again only if it is not where the socket sent to last, or routes
+    /// have changed.
+    fn udp_recent(
+        &mut self,
+        id: SocketId,
+        to: SocketAddr,
+    ) -> Result<(SocketAddr, Path), SocketError> {
+        if let Some(recent) = self.udp_socket(id)?.recent
+            && recent.to == to
+            && recent.path.generation == self.route_generation()
+        {
+            return Ok((recent.remote, recent.path));
+        }
+        let (remote, path) = self.udp_route(id, to, None)?;
+        if let Some(socket) = self.sockets.udp_mut(id) {
+            socket.recent = Some(Recent { to, remote, path });
+        }
+        Ok((remote, path))
     }
 
     /// The way to a connected peer, looked up again only if routes have changed.
@@ -289,8 +312,9 @@ fn check_len(len: usize, each: usize, dest: IpAddr, mtu: u16) -> Result<usize, S
 }
 
 /// Makes `packet` a datagram without its IP header.
-fn emit(source_port: u16, dest_port: u16, payload: Bytes, packet: &mut TxPacket) {
+fn emit(source_port: u16, dest_port: u16, payload: Outgoing<'_>, packet: &mut TxPacket) {
     let length = payload.len() + HEADER_LEN;
+    payload.put(packet);
     let header = UdpHeader {
         source_port,
         dest_port,
@@ -298,7 +322,4 @@ fn emit(source_port: u16, dest_port: u16, payload: Bytes, packet: &mut TxPacket)
         checksum: 0,
     };
     header.emit(&mut packet.head);
-    if !payload.is_empty() {
-        packet.body.push(payload);
-    }
 }

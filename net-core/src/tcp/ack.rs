@@ -1,46 +1,91 @@
-//! What an acknowledgement does to the sending side: RFC 9293 §3.10.7.4 (fifth check), RFC 5681,
-//! RFC 6582 without selective acknowledgements, RFC 6675 with them.
+//! What an acknowledgement does to the sending side: RFC 9293 §3.10.7.4 (fifth check), RFC 5681.
+//! What it says of losses is for [`recovery`](super::recovery).
 
+use super::SeqNum;
 use super::congestion::{AckSample, CongestionControl};
-use super::connection::{Connection, Context, Recovery};
-use super::scoreboard::{DUP_THRESH, Delivery};
+use super::connection::{Connection, Context};
+use super::recovery::{Ack, Delivery, Phase, RetransmissionTest};
 use super::segment::Segment;
-use crate::Instant;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
 
 impl Connection {
     /// Takes in the ACK of a segment that has passed the checks in front of it.
     pub(crate) fn handle_ack(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        if self.una == self.nxt
+            && segment.options.sack.is_empty()
+            && self.recovery.probe.end.is_none()
+        {
+            // Nothing is outstanding: a peer that sends data repeats its acknowledgement.
+            self.update_window(segment);
+            if self.ecn.on_ack(segment, self.nxt) {
+                self.congestion.on_ecn(0, cx.now);
+            }
+            return;
+        }
         let prior_in_flight = self.in_flight();
-        let advances = segment.ack.after(self.una);
-        let window_moved = self.update_window(segment);
-        let duplicate = !advances && !window_moved && self.is_duplicate(segment);
-
-        let mut delivery = Delivery::default();
-        let had_sacked = self.board.sacked();
-        if advances {
-            self.advance_una(segment, &mut delivery, cx);
-        }
-        self.take_sacks(segment, &mut delivery, cx);
-        let sacked_more = self.board.sacked() > had_sacked;
-        // RFC 6675 §2: with selective acknowledgements a duplicate is what brings a new one.
-        let counted = if self.sack { sacked_more } else { duplicate };
-        if let Some(rtt) = delivery.rtt {
-            self.rtt.measure(rtt);
-        }
-        if advances {
-            self.dup_acks = 0;
-            self.rearm_retransmit(cx.now);
-        } else if counted {
-            self.dup_acks = self.dup_acks.saturating_add(1);
-        }
-
-        if self.ecn.on_ack(segment, self.nxt) && self.recovery == Recovery::Open {
+        let mut delivery = Delivery::new(self.retransmission_test(segment), cx.now);
+        let ack = self.take_ack(segment, &mut delivery, cx);
+        let echo = ack.echo.filter(|_| ack.advances());
+        self.measure_round_trip(echo, &delivery, cx.now);
+        if ack.marked && self.recovery.phase == Phase::Open {
             self.congestion.on_ecn(prior_in_flight, cx.now);
         }
-        let lost = self.detect_loss(advances, counted, sacked_more);
-        self.steer(advances, lost, prior_in_flight, &delivery, cx);
+        let phase = self.recovery.phase;
+        let lost = self.recover(&ack, &delivery, cx);
+        if delivery.bytes > 0 || ack.delivered > 0 {
+            // The acknowledgement that begins or ends a recovery has set the window already (RFC
+            // 6582 §6, RFC 4015 §3.4).
+            let recovers = phase == Phase::Fast || phase != self.recovery.phase;
+            self.inform_congestion_control(&ack, lost, prior_in_flight, recovers, &delivery, cx);
+        }
+        self.rearm(&ack, cx);
+    }
+
+    /// Moves the send variables and the scoreboard; what the ACK is to loss recovery.
+    fn take_ack(
+        &mut self,
+        segment: &Segment<'_>,
+        delivery: &mut Delivery,
+        cx: &Context<'_>,
+    ) -> Ack {
+        let mut ack = Ack {
+            number: segment.ack,
+            advanced: segment.ack.distance_from(self.una),
+            duplicate: false,
+            dsack: None,
+            bare: false,
+            delivered: 0,
+            echo: self.echo(segment),
+            marked: self.ecn.on_ack(segment, self.nxt),
+        };
+        let window_moved = self.update_window(segment);
+        let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
+        if ack.advances() {
+            self.advance_una(segment, delivery, cx);
+        }
+        let cumulative = delivery.bytes;
+        if self.sack && !segment.options.sack.is_empty() {
+            ack.dsack = self.take_sacks(segment, delivery);
+        }
+        ack.bare = repeats && segment.options.sack.is_empty();
+        // RFC 6675 §2: with selective acknowledgements a duplicate is what brings a new one.
+        ack.duplicate = if self.sack {
+            delivery.bytes > cumulative
+        } else {
+            repeats
+        };
+        if ack.advances() {
+            self.recovery.dup_acks = 0;
+        } else if ack.duplicate {
+            self.recovery.dup_acks = self.recovery.dup_acks.saturating_add(1);
+        }
+        ack.delivered = if self.sack {
+            delivery.bytes
+        } else {
+            self.count_delivered(&ack, delivery)
+        };
+        ack
     }
 
     /// RFC 9293: SND.WND follows segments newer than SND.WL1/WL2; whether it changed.
@@ -55,7 +100,7 @@ impl Connection {
         if changed && window > self.wnd {
             // Room for the writer's segments: the persist timer has done its work.
             self.persist_at = Instant::MAX;
-            self.rtt.reset_backoff();
+            self.persist_backoff = 0;
         }
         self.wnd = window;
         self.max_wnd = self.max_wnd.max(window);
@@ -73,7 +118,7 @@ impl Connection {
     }
 
     fn advance_una(&mut self, segment: &Segment<'_>, delivery: &mut Delivery, cx: &Context<'_>) {
-        self.board.acknowledge(segment.ack, delivery, cx.now);
+        self.board.acknowledge(segment.ack, delivery);
         let data = segment.ack.distance_from(self.una) as usize;
         // Of a FIN's acknowledgement one unit is not in the queue.
         let data = data.min(self.queue.len());
@@ -82,95 +127,118 @@ impl Connection {
         self.una = segment.ack;
         self.retries = 0;
         self.waiting_since = cx.now;
-        self.rtt.reset_backoff();
         self.notify = true;
         if self.small_end.before(self.una) {
             self.small_end = self.una;
         }
     }
 
-    fn take_sacks(&mut self, segment: &Segment<'_>, delivery: &mut Delivery, cx: &Context<'_>) {
-        if !self.sack {
-            return;
-        }
-        for (left, right) in segment.options.sack.iter() {
+    /// Takes the selective acknowledgements in; the range that the first of them reports to have
+    /// arrived twice, if it does (RFC 2883 §4, §5).
+    fn take_sacks(
+        &mut self,
+        segment: &Segment<'_>,
+        delivery: &mut Delivery,
+    ) -> Option<(SeqNum, SeqNum)> {
+        let blocks = &segment.options.sack;
+        let oldest = self.una - self.max_wnd.max(0xffff);
+        let dsack = blocks.duplicate(segment.ack);
+        let dsack = dsack.filter(|&(left, right)| {
+            left.before(right) && left.at_or_after(oldest) && right.at_or_before(self.nxt)
+        });
+        for (left, right) in blocks.iter().skip(usize::from(dsack.is_some())) {
             let valid = left.before(right)
                 && left.at_or_after(self.una)
                 && right.at_or_before(self.nxt)
                 && right.after(self.una);
             if valid {
-                self.board.sack(left, right, delivery, cx.now);
+                self.board.sack(left, right, delivery);
             }
         }
+        dsack
     }
 
-    /// Marks what is lost by what has arrived; how many bytes.
-    fn detect_loss(&mut self, advances: bool, counted: bool, sacked_more: bool) -> u32 {
-        let mut lost = 0;
-        if self.sack && (sacked_more || (advances && self.board.sacked() > 0)) {
-            lost += self.board.mark_lost(self.mss, self.reordering_window());
+    /// DeliveredData where the peer cannot say what has arrived (RFC 9937 §3): each duplicate
+    /// stands for a segment, and an advance for what it covers beyond those. Together they are
+    /// never more than was sent, so that made-up duplicates gain nothing.
+    fn count_delivered(&mut self, ack: &Ack, delivery: &Delivery) -> u32 {
+        if ack.advances() {
+            // One segment is what the peer was waiting for; duplicates stood for the others.
+            let told = ack
+                .advanced
+                .saturating_sub(self.mss)
+                .min(self.recovery.arrived);
+            self.recovery.arrived = (self.recovery.arrived - told).min(self.flight_size());
+            return delivery.bytes.saturating_sub(told);
         }
-        if counted && self.dup_acks == DUP_THRESH && self.recovery == Recovery::Open && lost == 0 {
-            lost += self.board.mark_first_lost(self.mss, true);
+        if !ack.duplicate {
+            return 0;
         }
-        if let Recovery::Fast { recover } = self.recovery
-            && advances
-            && self.una.before(recover)
-            && self.board.lost() == 0
-        {
-            // A partial acknowledgement shows the next hole (RFC 6582 §3.2, step 3). With selective
-            // ones it may be a hole that was sent again with the first and is on its way.
-            lost += self.board.mark_first_lost(self.mss, !self.sack);
-            self.resend_due = lost > 0;
-        }
-        lost
+        let most = self.flight_size().saturating_sub(self.mss);
+        let arrived = (self.recovery.arrived.saturating_add(self.mss)).min(most);
+        let news = arrived.saturating_sub(self.recovery.arrived);
+        self.recovery.arrived = self.recovery.arrived.max(arrived);
+        news
     }
 
-    /// What was sent this much before something that has arrived is late, not reordered: a
-    /// quarter of the smallest round trip (RFC 8985 §6.2's initial choice).
-    fn reordering_window(&self) -> Duration {
-        self.rtt.min().unwrap_or_default() / 4
-    }
-
-    /// Moves recovery on and tells the congestion control.
-    fn steer(
+    /// RFC 6298 §2, §3: a sample of what was sent once, or by the timestamp that is echoed by a
+    /// segment that advances SND.UNA (RFC 7323 §4.1).
+    pub(super) fn measure_round_trip(
         &mut self,
-        advances: bool,
+        echo: Option<u32>,
+        delivery: &Delivery,
+        now: Instant,
+    ) {
+        let sample = delivery.round_trip().or_else(|| stamp_age(echo?, now));
+        let Some(rtt) = sample else { return };
+        match self.recovery.adapt_behind {
+            Some(behind) if self.una.after(behind) => {
+                self.recovery.adapt_behind = None;
+                self.rtt.adapt(delivery.latest_round_trip().unwrap_or(rtt));
+            }
+            _ => self.rtt.measure(rtt, self.una, self.nxt, now),
+        }
+        self.recovery.probe.sampled = true;
+    }
+
+    fn inform_congestion_control(
+        &mut self,
+        ack: &Ack,
         lost: u32,
         prior_in_flight: u32,
+        in_recovery: bool,
         delivery: &Delivery,
         cx: &mut Context<'_>,
     ) {
-        match self.recovery {
-            Recovery::Fast { recover } if advances && self.una.at_or_after(recover) => {
-                self.recovery = Recovery::Open;
-                self.congestion.on_recovered(cx.now);
-            }
-            Recovery::Loss { recover } if advances && self.una.at_or_after(recover) => {
-                self.recovery = Recovery::Open;
-            }
-            _ => {}
+        let rtt_min = self.rtt.min().unwrap_or_default();
+        // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
+        // come of reordering.
+        let widens = ack.advances() || self.recovery.rack.reordering_seen;
+        let sample = AckSample {
+            acked: ack.delivered,
+            slow_start: ack.delivered.min(self.slow_start_limit(cx)),
+            lost,
+            delivered: self.board.delivered(),
+            rate: self.board.rate.sample(delivery, rtt_min),
+            rtt: delivery.latest_round_trip(),
+            in_flight: prior_in_flight,
+            window_used: widens && self.fills_window(prior_in_flight),
+            congestion_experienced: ack.marked,
+            in_recovery,
+        };
+        self.congestion.on_ack(&sample, cx.now);
+    }
+
+    /// L of RFC 3465 §2.3: how much one acknowledgement may widen the window in slow start.
+    fn slow_start_limit(&self, cx: &Context<'_>) -> u32 {
+        if self.recovery.phase == Phase::Loss && !self.sack {
+            // What it covers may have arrived before the timeout; that it says so now does not mean
+            // that it has just left the network.
+            return self.mss;
         }
-        if lost > 0 && self.recovery == Recovery::Open {
-            self.recovery = Recovery::Fast { recover: self.nxt };
-            self.congestion.on_loss(self.flight_size(), cx.now);
-            self.resend_due = true;
-            self.counters.fast_recoveries += 1;
-            cx.stats.tcp_fast_retransmits += 1;
-        }
-        let fast = matches!(self.recovery, Recovery::Fast { .. });
-        if delivery.bytes > 0 && !fast {
-            let sample = AckSample {
-                acked: delivery.bytes,
-                lost,
-                delivered: self.board.delivered(),
-                interval: delivery.interval,
-                rtt: delivery.rtt,
-                in_flight: prior_in_flight,
-                app_limited: !self.fills_window(prior_in_flight),
-                congestion_experienced: false,
-            };
-            self.congestion.on_ack(&sample, cx.now);
+        match cx.config.abc_limit {
+            0 => u32::MAX,
+            limit => self.mss.saturating_mul(limit),
         }
     }
 
@@ -185,12 +253,45 @@ impl Connection {
         }
     }
 
-    /// RFC 6298 §5.2, §5.3.
-    fn rearm_retransmit(&mut self, now: Instant) {
-        self.retransmit_at = if self.una == self.nxt {
-            Instant::MAX
-        } else {
-            now + self.rtt.rto()
-        };
+    /// Sets the timers anew: RFC 6298 §5.2, §5.3, RFC 8985 §7.2.
+    fn rearm(&mut self, ack: &Ack, cx: &Context<'_>) {
+        if ack.advances() {
+            self.retransmit_at = if self.una == self.nxt {
+                Instant::MAX
+            } else {
+                cx.now + self.rtt.rto()
+            };
+            self.arm_loss_probe(cx);
+        } else if ack.delivered > 0 {
+            // Segments were selectively acknowledged: the reordering timer takes over.
+            self.recovery.probe.at = Instant::MAX;
+        }
+        if self.recovery.rack.reorder_at != Instant::MAX && self.board.is_whole() {
+            self.recovery.rack.reorder_at = Instant::MAX;
+        }
     }
+
+    pub(super) fn retransmission_test(&self, segment: &Segment<'_>) -> RetransmissionTest {
+        RetransmissionTest {
+            echo: self.echo(segment),
+            rtt_min: self.rtt.min().unwrap_or_default(),
+        }
+    }
+
+    /// The timestamp that a segment echoes, on our clock without its offset.
+    pub(super) fn echo(&self, segment: &Segment<'_>) -> Option<u32> {
+        let (_, echo) = segment
+            .options
+            .timestamps
+            .filter(|_| self.ts_recent.is_some())?;
+        Some(echo.wrapping_sub(self.ts_offset))
+    }
+}
+
+/// The time since our clock of timestamps showed `stamp`; a tick if it still does. `None`: it never
+/// did.
+fn stamp_age(stamp: u32, now: Instant) -> Option<Duration> {
+    #[expect(clippy::cast_possible_truncation, reason = "RFC 7323's clock wraps")]
+    let age = (now.as_millis() as u32).wrapping_sub(stamp);
+    (age.cast_signed() >= 0).then(|| Duration::from_millis(u64::from(age.max(1))))
 }

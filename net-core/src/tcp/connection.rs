@@ -1,17 +1,18 @@
 //! One connection: the transmission control block (RFC 9293 §3.3.1), from our SYN or from the
 //! peer's acceptance to the last acknowledgement.
 //!
-//! [`input`](super::input) holds what a segment does to it, [`ack`](super::ack) what an
-//! acknowledgement does, [`output`](super::output) what it sends, [`timers`](super::timers) what
-//! time does.
+//! [`open`](super::open) makes it, [`input`](super::input) holds what a segment does to it,
+//! [`ack`](super::ack) what an acknowledgement does, [`output`](super::output) what it sends,
+//! [`timers`](super::timers) what time does.
 
 use super::congestion::{Congestion, CongestionControl};
-pub(crate) use super::context::{Context, Counters, Negotiated, Recovery};
+pub(crate) use super::context::{Context, Counters, Negotiated};
 use super::ecn::Ecn;
 use super::receiver::Receiver;
+use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
-use super::scoreboard::Scoreboard;
 use super::send_queue::SendQueue;
+use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::config::TcpConfig;
@@ -62,16 +63,11 @@ pub(crate) struct Connection {
     pub(crate) small_end: SeqNum,
     pub(crate) congestion: Congestion,
     pub(crate) rtt: RttEstimator,
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: LossRecovery,
     /// When the permits for challenge ACKs would all be there again.
     pub(crate) challenges_full_at: Instant,
     /// Since when unsent data waits for the peer's window; `Instant::MAX`: it does not.
     pub(crate) stalled_since: Instant,
-    /// Duplicate acknowledgements in a row (RFC 5681 §2).
-    pub(crate) dup_acks: u32,
-    /// The next retransmission may leave whatever the window: recovery begins, or an
-    /// acknowledgement has shown another hole.
-    pub(crate) resend_due: bool,
     pub(crate) receiver: Receiver,
     /// Reading is shut down: what arrives is acknowledged and dropped.
     pub(crate) read_closed: bool,
@@ -94,10 +90,13 @@ pub(crate) struct Connection {
     pub(crate) force_partial: bool,
     pub(crate) retransmit_at: Instant,
     pub(crate) persist_at: Instant,
+    /// Doublings of the time between probes of the window.
+    pub(crate) persist_backoff: u8,
     pub(crate) keepalive_at: Instant,
     pub(crate) cork_at: Instant,
     /// When a closed socket is given up: FIN_WAIT_2 timeout or linger.
     pub(crate) give_up_at: Instant,
+    pub(crate) user_timeouts: UserTimeouts,
     /// When the peer was last heard.
     pub(crate) heard_at: Instant,
     /// When the oldest unacknowledged byte was first waiting for its acknowledgement.
@@ -112,182 +111,6 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// An active open: the SYN is due (RFC 9293 §3.10.1).
-    pub(crate) fn connect(
-        iss: SeqNum,
-        our_mss: u16,
-        ts_offset: u32,
-        config: &TcpConfig,
-        settings: &TcpSettings,
-        now: Instant,
-    ) -> Self {
-        let negotiated = Negotiated {
-            iss,
-            irs: SeqNum::default(),
-            peer_mss: our_mss,
-            our_mss,
-            our_scale: window_scale(settings.recv_buffer),
-            peer_scale: None,
-            sack: false,
-            ecn: false,
-            ts_recent: None,
-            ts_offset,
-        };
-        let mut connection = Self::new(&negotiated, config, settings, now);
-        connection.state = State::SynSent;
-        connection.syn_due = true;
-        // It runs from now on, lest a device that never takes the SYN leave connect() hanging.
-        connection.retransmit_at = now + connection.rtt.rto();
-        connection
-    }
-
-    /// A passive open whose handshake is complete but for processing the final ACK. `sent_at` is
-    /// when the SYN-ACK left, if it left once.
-    pub(crate) fn accepted(
-        negotiated: &Negotiated,
-        sent_at: Option<Instant>,
-        config: &TcpConfig,
-        settings: &TcpSettings,
-        now: Instant,
-    ) -> Self {
-        let mut connection = Self::new(negotiated, config, settings, now);
-        connection.state = State::SynReceived;
-        connection.nxt = negotiated.iss + 1;
-        let (syn, end) = (negotiated.iss, negotiated.iss + 1);
-        connection
-            .board
-            .on_sent(syn, end, true, sent_at.unwrap_or(now));
-        if sent_at.is_none() {
-            // Karn: its round trip is ambiguous.
-            connection.board.on_retransmit(syn, end, now);
-        }
-        connection.wl1 = negotiated.irs;
-        connection.receiver.edge = connection.receiver.nxt + initial_window(settings);
-        connection
-    }
-
-    fn new(facts: &Negotiated, config: &TcpConfig, settings: &TcpSettings, now: Instant) -> Self {
-        let (receive_scale, scale) = match facts.peer_scale {
-            Some(peer) => (facts.our_scale, peer),
-            None => (0, 0),
-        };
-        let mut connection = Self {
-            state: State::Closed,
-            iss: facts.iss,
-            una: facts.iss,
-            nxt: facts.iss,
-            wnd: 0,
-            max_wnd: 0,
-            wl1: facts.irs,
-            wl2: facts.iss,
-            scale,
-            mss: 0,
-            peer_mss: facts.peer_mss,
-            our_mss: facts.our_mss,
-            our_scale: facts.our_scale,
-            queue: SendQueue::default(),
-            board: Scoreboard::default(),
-            acked_offset: 0,
-            pushed: 0,
-            granted: 0,
-            fin_queued: false,
-            fin_sent: false,
-            more: false,
-            small_end: facts.iss,
-            congestion: Congestion::new(settings.congestion, 536, config.initial_window),
-            rtt: RttEstimator::new(config),
-            recovery: Recovery::Open,
-            challenges_full_at: now,
-            stalled_since: Instant::MAX,
-            dup_acks: 0,
-            resend_due: false,
-            receiver: Receiver::new(
-                facts.irs,
-                settings.recv_buffer,
-                receive_scale,
-                u32::from(facts.our_mss),
-            ),
-            read_closed: false,
-            sack: facts.sack,
-            ecn: Ecn::new(facts.ecn, facts.iss),
-            ts_recent: facts.ts_recent,
-            ts_recent_at: now,
-            ts_offset: facts.ts_offset,
-            last_ack_sent: facts.irs + 1,
-            syn_due: false,
-            retries: 0,
-            probes: 0,
-            probe_due: false,
-            force_partial: false,
-            retransmit_at: Instant::MAX,
-            persist_at: Instant::MAX,
-            keepalive_at: Instant::MAX,
-            cork_at: Instant::MAX,
-            give_up_at: Instant::MAX,
-            heard_at: now,
-            waiting_since: now,
-            error: None,
-            orphan: false,
-            notify: false,
-            counters: Counters::default(),
-        };
-        connection.settle_mss(facts.our_mss, config, settings);
-        connection
-    }
-
-    /// Computes the effective send MSS (RFC 9293 §3.7.1) of a path whose packets carry `path_mss`
-    /// bytes behind IP and a bare TCP header, and sizes the initial window by it.
-    pub(crate) fn settle_mss(&mut self, path_mss: u16, config: &TcpConfig, settings: &TcpSettings) {
-        self.set_path_mss(path_mss, config, settings);
-        if self.board.delivered() == 0 {
-            self.congestion = Congestion::new(settings.congestion, self.mss, config.initial_window);
-        }
-    }
-
-    /// The path's MTU changed.
-    pub(crate) fn set_path_mss(
-        &mut self,
-        path_mss: u16,
-        config: &TcpConfig,
-        settings: &TcpSettings,
-    ) {
-        let options = if self.ts_recent.is_some() { 12 } else { 0 };
-        let limit = settings.max_segment.unwrap_or(u16::MAX);
-        let mss = self
-            .peer_mss
-            .min(path_mss)
-            .min(limit)
-            .saturating_sub(options);
-        self.mss = u32::from(mss.max(config.min_segment));
-        self.congestion.set_segment_size(self.mss);
-    }
-
-    /// Takes in what the peer's SYN settled.
-    pub(crate) fn negotiate(
-        &mut self,
-        facts: &Negotiated,
-        config: &TcpConfig,
-        settings: &TcpSettings,
-        now: Instant,
-    ) {
-        self.peer_mss = facts.peer_mss;
-        self.sack = facts.sack;
-        self.ecn.on = facts.ecn;
-        self.ts_recent = facts.ts_recent;
-        self.ts_recent_at = now;
-        let receive_scale;
-        (receive_scale, self.scale) = match facts.peer_scale {
-            Some(peer) => (facts.our_scale, peer),
-            None => (0, 0),
-        };
-        let our_mss = u32::from(self.our_mss);
-        self.receiver = Receiver::new(facts.irs, settings.recv_buffer, receive_scale, our_mss);
-        self.receiver.edge = self.receiver.nxt + initial_window(settings);
-        self.last_ack_sent = self.receiver.nxt;
-        self.wl1 = facts.irs;
-        self.settle_mss(self.our_mss, config, settings);
-    }
-
     /// Our SYN is not acknowledged, so that SND.UNA stands on it. (SND.UNA comes by ISS again every
     /// 4 GiB.)
     const fn syn_open(&self) -> bool {
@@ -320,14 +143,18 @@ impl Connection {
 
     /// Bytes in flight: sent, and neither acknowledged nor lost (RFC 6675's pipe).
     pub(crate) fn in_flight(&self) -> u32 {
-        let arrived = if self.sack {
+        self.flight_size()
+            .saturating_sub(self.arrived())
+            .saturating_sub(self.board.lost())
+    }
+
+    /// Bytes that have arrived behind a hole, as far as the peer says so.
+    pub(crate) const fn arrived(&self) -> u32 {
+        if self.sack {
             self.board.sacked()
         } else {
-            self.dup_acks.saturating_mul(self.mss)
-        };
-        self.flight_size()
-            .saturating_sub(arrived)
-            .saturating_sub(self.board.lost())
+            self.recovery.arrived
+        }
     }
 
     /// Stream offset up to which the application may write, while the stack's budget has `left`
@@ -346,9 +173,22 @@ impl Connection {
             return Err(self.error.unwrap_or(SocketError::BrokenPipe));
         }
         self.pushed += bytes.len() as u64;
-        let behind_unsent = self.unsent_len() > 0;
+        let unsent = self.unsent_len();
+        if unsent < self.mss as usize {
+            self.note_app_limit();
+        }
+        let behind_unsent = unsent > 0;
         self.queue.push(bytes, behind_unsent);
         Ok(())
+    }
+
+    /// The queue has run dry: if the network would have taken more, it was the application that
+    /// limited the rate (draft-ietf-ccwg-bbr §4.1.2.4).
+    fn note_app_limit(&mut self) {
+        let in_flight = self.in_flight();
+        if in_flight.saturating_add(self.mss) <= self.cwnd() && self.board.lost() == 0 {
+            self.board.rate.mark_app_limited(in_flight);
+        }
     }
 
     /// The application cannot send (any more).
@@ -371,10 +211,13 @@ impl Connection {
     }
 
     /// Options have changed.
-    pub(crate) fn apply(&mut self, settings: &TcpSettings, now: Instant) {
+    pub(crate) fn apply(&mut self, config: &TcpConfig, settings: &TcpSettings, now: Instant) {
         self.receiver.buffer = settings.recv_buffer;
         self.arm_keepalive(settings, now);
-        if settings.quick_ack && self.receiver.delayed_ack_at != Instant::MAX {
+        if self.state.is_synchronised() {
+            self.user_timeouts.announce(config, settings);
+        }
+        if settings.quick_ack && self.receiver.delayed_ack.at != Instant::MAX {
             self.receiver.ack_now = true;
         }
         if let Some(limit) = settings.max_segment {
@@ -387,18 +230,6 @@ impl Connection {
     /// congestion (RFC 8201 §5.4).
     pub(crate) fn resend_too_big(&mut self) {
         self.board.mark_all_lost();
-    }
-
-    /// The handshake is complete.
-    pub(crate) fn establish(&mut self, settings: &TcpSettings, now: Instant) {
-        self.state = if self.fin_queued {
-            State::FinWait1
-        } else {
-            State::Established
-        };
-        self.retries = 0;
-        self.notify = true;
-        self.arm_keepalive(settings, now);
     }
 
     /// Ends the connection at once, for `error` or in order.
@@ -421,8 +252,22 @@ impl Connection {
         timestamp(now, self.ts_offset)
     }
 
+    /// cwnd; during fast recovery what is in flight and what may be sent beside it.
     pub(crate) fn cwnd(&self) -> u32 {
-        self.congestion.window()
+        if self.recovery.prr.active {
+            self.in_flight() + self.recovery.prr.budget
+        } else {
+            self.congestion.window()
+        }
+    }
+
+    /// Bytes that congestion control lets out now.
+    pub(crate) fn congestion_room(&self) -> u32 {
+        if self.recovery.prr.active {
+            self.recovery.prr.budget
+        } else {
+            self.congestion.window().saturating_sub(self.in_flight())
+        }
     }
 }
 
@@ -433,18 +278,4 @@ pub(crate) fn timestamp(now: Instant, offset: u32) -> u32 {
         reason = "the clock wraps, RFC 7323 §5.4"
     )]
     (now.as_millis() as u32).wrapping_add(offset)
-}
-
-/// The shift with which the window field can express `buffer` bytes (RFC 7323 §2.3: at most 14).
-pub(crate) fn window_scale(buffer: usize) -> u8 {
-    (0..14)
-        .find(|&shift| buffer >> shift <= 0xffff)
-        .unwrap_or(14)
-}
-
-/// The window in our SYN or SYN-ACK, which is never scaled.
-pub(crate) fn initial_window(settings: &TcpSettings) -> u32 {
-    u32::try_from(settings.recv_buffer)
-        .unwrap_or(u32::MAX)
-        .min(0xffff)
 }

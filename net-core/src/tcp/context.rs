@@ -31,17 +31,6 @@ pub(crate) struct Negotiated {
     pub(crate) ts_offset: u32,
 }
 
-/// How far loss recovery has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recovery {
-    /// Nothing is known to be lost.
-    Open,
-    /// Fast recovery until `recover` is acknowledged (RFC 6582, RFC 6675).
-    Fast { recover: SeqNum },
-    /// After a timeout, until `recover` is acknowledged.
-    Loss { recover: SeqNum },
-}
-
 /// What a connection needs of its surroundings in every call.
 pub(crate) struct Context<'a> {
     pub(crate) config: &'a TcpConfig,
@@ -65,4 +54,9 @@ pub(crate) struct Counters {
     pub(crate) retransmits: u32,
     pub(crate) timeouts: u32,
     pub(crate) fast_recoveries: u32,
+    pub(crate) bytes_lost: u64,
+    pub(crate) loss_probes: u32,
+    pub(crate) duplicates_reported: u32,
+    pub(crate) undos: u32,
+    pub(crate) spurious_timeouts: u32,
 }

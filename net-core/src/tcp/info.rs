@@ -2,7 +2,8 @@
 
 use super::State;
 use super::congestion::CongestionControl;
-use super::connection::{Connection, Recovery};
+use super::connection::Connection;
+use super::recovery::Phase;
 use crate::config::CongestionAlgorithm;
 use crate::time::Duration;
 
@@ -58,10 +59,27 @@ pub struct TcpInfo {
     pub timeouts: u32,
     /// Times that fast recovery began.
     pub fast_recoveries: u32,
+    /// Bytes considered lost, rightly or not.
+    pub bytes_lost: u64,
+    /// Tail loss probes sent.
+    pub loss_probes: u32,
+    /// Segments that the peer reported to have received twice (RFC 2883): retransmissions that were
+    /// not needed, or copies that the network made.
+    pub duplicates_reported: u32,
+    /// Recoveries that turned out to be spurious and were undone.
+    pub undos: u32,
+    /// Retransmission timeouts among them.
+    pub spurious_timeouts: u32,
+    /// Segments have been seen to overtake each other on the way.
+    pub reordering_seen: bool,
+    /// How late a segment may be before it counts as lost (RFC 8985 §6.2).
+    pub reordering_window: Duration,
     /// Selective acknowledgements are in use.
     pub sack: bool,
     /// Timestamps are in use.
     pub timestamps: bool,
+    /// The user timeout that the peer told last (RFC 5482).
+    pub peer_user_timeout: Option<Duration>,
     /// Our and the peer's window shift.
     pub window_scale: (u8, u8),
 }
@@ -74,10 +92,10 @@ impl Connection {
             rtt_variance: self.rtt.variance(),
             rtt_min: self.rtt.min(),
             rto: self.rtt.rto(),
-            cwnd: self.congestion.window(),
+            cwnd: self.cwnd(),
             slow_start_threshold: self.congestion.slow_start_threshold(),
             congestion: self.congestion.algorithm(),
-            in_recovery: self.recovery != Recovery::Open,
+            in_recovery: self.recovery.phase != Phase::Open,
             send_mss: self.mss,
             receive_mss: self.receiver.peer_mss,
             in_flight: self.in_flight(),
@@ -93,8 +111,16 @@ impl Connection {
             bytes_retransmitted: self.counters.bytes_retransmitted,
             timeouts: self.counters.timeouts,
             fast_recoveries: self.counters.fast_recoveries,
+            bytes_lost: self.counters.bytes_lost,
+            loss_probes: self.counters.loss_probes,
+            duplicates_reported: self.counters.duplicates_reported,
+            undos: self.counters.undos,
+            spurious_timeouts: self.counters.spurious_timeouts,
+            reordering_seen: self.recovery.rack.reordering_seen,
+            reordering_window: self.reordering_window(),
             sack: self.sack,
             timestamps: self.ts_recent.is_some(),
+            peer_user_timeout: self.user_timeouts.remote,
             window_scale: (self.receiver.scale, self.scale),
         }
     }

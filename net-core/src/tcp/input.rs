@@ -2,11 +2,14 @@
 //!
 //! The RFC's numbered checks are called in its order, one function each.
 
+use super::State;
+use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
+use super::delayed_ack::Timing;
 use super::ecn::Ecn;
 use super::receiver::Arrival;
+use super::recovery::Delivery;
 use super::segment::Segment;
-use super::{SeqNum, State};
 use crate::SocketError;
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
@@ -27,10 +30,6 @@ pub(crate) enum Disposition {
 
 /// A timestamp is valid for 24 days (RFC 7323 §5.5).
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
-
-/// One challenge ACK comes up in this time, and this many may be saved up.
-const CHALLENGE_INTERVAL: Duration = Duration::from_millis(50);
-const CHALLENGE_BURST: u32 = 10;
 
 /// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
 pub(crate) const fn default_mss(v6: bool) -> u16 {
@@ -94,8 +93,8 @@ impl Connection {
             self.wnd = u32::from(segment.window);
             self.max_wnd = self.wnd;
             self.wl2 = segment.ack;
-            self.acknowledge_syn(segment.ack, cx);
-            self.establish(cx.settings, cx.now);
+            self.acknowledge_syn(segment, cx);
+            self.establish(cx.config, cx.settings, cx.now);
             cx.stats.tcp_active_opens += 1;
         } else {
             // Simultaneous open: answer with SYN, ACK.
@@ -172,7 +171,7 @@ impl Connection {
             let older = value.wrapping_sub(recent).cast_signed() < 0;
             let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
             if older && known && !reset {
-                self.receiver.ack_now |= segment.seq_len() > 0 || self.may_challenge(cx.now);
+                self.receiver.ack_now |= segment.seq_len() > 0 || self.may_challenge(cx);
                 return Err(self.refuse(DropReason::Paws, cx));
             }
         }
@@ -194,7 +193,11 @@ impl Connection {
                 // RFC 5961 §4.2: whatever its sequence number.
                 return Err(self.challenge(cx));
             }
-            if segment.seq_len() > 0 || self.may_challenge(cx.now) {
+            if !segment.payload.is_empty() && end.at_or_before(nxt) {
+                cx.stats.tcp_duplicates_received += 1;
+                let behind = segment.seq + segment.payload.len();
+                self.receiver.report_duplicate((segment.seq, behind));
+            } else if segment.seq_len() > 0 || self.may_challenge(cx) {
                 self.receiver.ack_now = true;
             } else {
                 cx.stats.count_drop(DropReason::RateLimited);
@@ -256,8 +259,8 @@ impl Connection {
                 return Err(Disposition::Reset);
             }
             self.syn_due = false;
-            self.acknowledge_syn(self.iss + 1, cx);
-            self.establish(cx.settings, cx.now);
+            self.acknowledge_syn(segment, cx);
+            self.establish(cx.config, cx.settings, cx.now);
             self.wl1 = segment.seq - 1;
         }
         // RFC 5961 §5.2: neither of what was never sent nor older than any window.
@@ -269,6 +272,7 @@ impl Connection {
         self.heard_at = cx.now;
         self.probes = 0;
         self.update_ts_recent(segment, cx);
+        self.hear_user_timeout(segment, cx);
         self.handle_ack(segment, cx);
         if self.wnd == 0 && !self.orphan {
             // RFC 9293 MUST-37: a peer that has shut its window over data in flight, but answers,
@@ -344,12 +348,11 @@ impl Connection {
                 if self.read_closed {
                     self.receiver.drop_unread();
                 }
-                self.receiver
-                    .schedule_ack(cx.settings.quick_ack, cx.config.delayed_ack, cx.now);
+                self.schedule_ack(cx);
                 self.notify = true;
             }
             Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,
-            Arrival::Duplicate => {}
+            Arrival::Duplicate => cx.stats.tcp_duplicates_received += 1,
             Arrival::NoRoom => cx.stats.count_drop(DropReason::OutOfOrderFull),
         }
         if arrival != Arrival::InOrder && !self.sack {
@@ -358,6 +361,21 @@ impl Connection {
             self.receiver.duplicate_acks = self.receiver.duplicate_acks.saturating_add(count);
         }
         segment.seq = end;
+    }
+
+    /// In-order data has arrived: its acknowledgement leaves now or waits for company.
+    fn schedule_ack(&mut self, cx: &Context<'_>) {
+        let timing = Timing {
+            min: cx.config.delayed_ack,
+            max: cx.config.delayed_ack_max,
+            srtt: self.rtt.smoothed().unwrap_or_default(),
+            rto: self.rtt.rto(),
+        };
+        let receiver = &mut self.receiver;
+        receiver.ack_now |=
+            receiver
+                .delayed_ack
+                .decide(receiver.peer_mss, cx.settings.quick_ack, &timing, cx.now);
     }
 
     /// Eighth, check the FIN bit.
@@ -391,15 +409,21 @@ impl Connection {
         Disposition::TimeWait
     }
 
-    /// Our SYN is acknowledged.
-    fn acknowledge_syn(&mut self, ack: SeqNum, cx: &mut Context<'_>) {
-        let mut delivery = super::scoreboard::Delivery::default();
-        self.board.acknowledge(ack, &mut delivery, cx.now);
-        if let Some(rtt) = delivery.rtt.filter(|_| self.retries == 0) {
-            self.rtt.measure(rtt);
+    /// Our SYN is acknowledged by `segment`.
+    fn acknowledge_syn(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        let mut delivery = Delivery::new(self.retransmission_test(segment), cx.now);
+        self.board.acknowledge(self.iss + 1, &mut delivery);
+        self.una = self.iss + 1;
+        self.measure_round_trip(self.echo(segment), &delivery, cx.now);
+        self.recovery.rack.on_delivery(&delivery);
+        if self.retries > 0 {
+            // RFC 6298 §5.7.
+            self.rtt.fall_back();
         }
-        self.una = ack;
-        self.rtt.reset_backoff();
+        if self.retries > 1 {
+            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
+            self.congestion.limit_window(self.mss);
+        }
         self.retransmit_at = Instant::MAX;
     }
 
@@ -414,12 +438,13 @@ impl Connection {
         }
     }
 
-    /// Whether this connection may send another challenge ACK: ten at once, twenty a second. The
-    /// limit is the connection's own, so that what one peer provokes tells and takes nothing from
-    /// another (against RFC 5961 §7's side channel).
-    fn may_challenge(&mut self, now: Instant) -> bool {
-        let full_at = self.challenges_full_at.max(now) + CHALLENGE_INTERVAL;
-        let granted = full_at.saturating_since(now) <= CHALLENGE_INTERVAL * CHALLENGE_BURST;
+    /// Whether this connection may send another challenge ACK (RFC 5961 §7). The limit is the
+    /// connection's own, so that what one peer provokes tells and takes nothing from another
+    /// (against that section's side channel).
+    fn may_challenge(&mut self, cx: &Context<'_>) -> bool {
+        let (interval, burst) = (cx.config.challenge_interval, cx.config.challenge_acks);
+        let full_at = self.challenges_full_at.max(cx.now) + interval;
+        let granted = full_at.saturating_since(cx.now) <= interval.saturating_mul(burst);
         if granted {
             self.challenges_full_at = full_at;
         }
@@ -439,7 +464,7 @@ impl Connection {
     }
 
     fn challenge_uncounted(&mut self, cx: &mut Context<'_>) -> Disposition {
-        if self.may_challenge(cx.now) {
+        if self.may_challenge(cx) {
             cx.stats.tcp_challenge_acks += 1;
             self.receiver.ack_now = true;
         } else {

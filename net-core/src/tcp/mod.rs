@@ -1,28 +1,29 @@
 //! TCP (RFC 9293).
 //!
 //! A newcomer's map: a segment enters `input`, its acknowledgement goes to `ack`, its data to
-//! `receiver`; what leaves is decided in `output` from the `send_queue` and the
-//! `scoreboard`; `timers` says what time does. `handle` is what an application calls.
+//! `receiver`; what leaves is decided in `output` from the `send_queue` and what `recovery` knows
+//! to be lost; `timers` says what time does. `handle` is what an application calls.
 
 mod ack;
 pub mod congestion;
 pub(crate) mod connection;
 mod context;
+mod delayed_ack;
 pub(crate) mod ecn;
 mod handle;
 mod info;
 pub(crate) mod input;
+mod islands;
 pub(crate) mod isn;
+pub(crate) mod open;
 pub(crate) mod output;
 mod receiver;
 #[cfg(test)]
 mod receiver_tests;
+mod recovery;
 mod rtt;
 #[cfg(test)]
 mod rtt_tests;
-mod scoreboard;
-#[cfg(test)]
-mod scoreboard_tests;
 pub(crate) mod segment;
 mod send_queue;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod user_timeout;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;

@@ -1,10 +1,11 @@
 //! What a connection sends next, and the segment for it.
 
-use super::connection::{Connection, Context, initial_window};
+use super::connection::{Connection, Context};
+use super::open::initial_window;
 use super::{SeqNum, State};
-use crate::buf::{Gso, GsoKind, TxPacket};
+use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
 use crate::time::{Duration, Instant};
-use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
 
 /// Largest IP packet; a super-segment stays below it with all its headers.
 const MAX_PACKET: u32 = 65_535;
@@ -50,8 +51,10 @@ impl Connection {
         let fin_due = self.fin_queued && !self.fin_sent;
         !over
             && (due
-                || self.receiver.duplicate_acks > 0
+                || self.owes_bare_acks()
+                || self.sack && self.receiver.islands.has_news()
                 || self.board.lost() > 0
+                || self.recovery.probe.due
                 || fin_due
                 || self.unsent_len() > 0)
     }
@@ -90,29 +93,29 @@ impl Connection {
             }
             _ => {}
         }
-        if self.receiver.duplicate_acks > 0 {
+        if self.owes_bare_acks() {
             return Some(Next::Ack);
+        }
+        if self.recovery.probe.due
+            && let Some(probe) = self.next_loss_probe()
+        {
+            return Some(probe);
         }
         self.next_retransmit()
             .or_else(|| self.next_data(cx))
             .or_else(|| self.probe_due.then_some(Next::Probe))
-            .or_else(|| self.receiver.ack_now.then_some(Next::Ack))
+            .or_else(|| self.owes_ack().then_some(Next::Ack))
     }
 
-    fn next_retransmit(&self) -> Option<Next> {
-        if self.board.lost() == 0 {
-            return None;
-        }
-        let in_flight = self.in_flight();
-        let room = self.cwnd().saturating_sub(in_flight);
-        if room < self.segment_size() && in_flight > 0 && !self.resend_due {
-            return None;
-        }
-        let max = self
-            .whole_segments(room.max(self.segment_size()))
-            .min(self.max_super());
-        let (start, end) = self.board.next_lost(max)?;
-        Some(Next::Retransmit { start, end })
+    /// Whether there are acknowledgements to send whose options leave no room for data.
+    const fn owes_bare_acks(&self) -> bool {
+        self.receiver.owes_bare_acks() || self.user_timeouts.due.is_some()
+    }
+
+    /// Whether an acknowledgement is due: for what has arrived, or because not all of it has been
+    /// told of.
+    fn owes_ack(&self) -> bool {
+        self.receiver.ack_now || self.sack && self.receiver.islands.has_news()
     }
 
     pub(super) fn next_data(&self, cx: &Context<'_>) -> Option<Next> {
@@ -120,12 +123,12 @@ impl Connection {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        if unsent > 0 && self.board.is_full() && unsent < self.segment_size() {
+        if unsent > 0 && self.board.is_crowded() && unsent < self.segment_size() {
             // So many small segments are under way that this one waits for others to join it.
             return None;
         }
         let usable = (self.una + self.wnd).distance_from(self.nxt);
-        let congestion_room = self.cwnd().saturating_sub(self.in_flight());
+        let congestion_room = self.room_for_new_data(cx);
         let size = self.segment_size();
         let mut len = unsent.min(usable).min(congestion_room);
         if len > size {
@@ -170,7 +173,7 @@ impl Connection {
     /// Payload of a full segment sent now: the MSS, less the SACK blocks that the segment carries
     /// while data is missing on the other direction (RFC 6691 §3 on options and the MSS).
     pub(crate) fn segment_size(&self) -> u32 {
-        let blocks = self.receiver.hole_count().min(self.sack_room());
+        let blocks = self.receiver.islands.count().min(self.sack_room());
         let options = if self.sack && blocks > 0 {
             4 + 8 * blocks
         } else {
@@ -190,13 +193,13 @@ impl Connection {
         }
     }
 
-    fn whole_segments(&self, len: u32) -> u32 {
+    pub(super) fn whole_segments(&self, len: u32) -> u32 {
         let size = self.segment_size();
         if len < size { 0 } else { len - len % size }
     }
 
     /// Payload of the largest super-segment.
-    fn max_super(&self) -> u32 {
+    pub(super) fn max_super(&self) -> u32 {
         self.whole_segments(MAX_PACKET - MAX_HEADERS)
             .max(self.segment_size())
     }
@@ -221,13 +224,13 @@ impl Connection {
         };
         if self.nxt == self.iss {
             self.nxt = self.iss + 1;
-            self.board.on_sent(self.iss, self.nxt, true, cx.now);
+            self.board.on_sent(self.iss, self.nxt, 0, cx.now);
             self.waiting_since = cx.now;
         } else {
             self.board.mark_all_lost();
-            self.board.on_retransmit(self.iss, self.nxt, cx.now);
+            self.board.on_resent(self.iss, self.nxt, 0, cx.now);
         }
-        self.retransmit_at = cx.now + self.rtt.rto();
+        self.restart_retransmit_timer(cx);
         let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
         let header = TcpHeader {
             seq: self.iss,
@@ -264,8 +267,7 @@ impl Connection {
         out: &mut TxPacket,
     ) {
         let offset = self.sent_len();
-        let got = self.queue.slice(offset, len as usize, &mut out.body);
-        let mut got = u32::try_from(got).unwrap_or(u32::MAX);
+        let mut got = self.fill(offset, len, out);
         if got < len && got > self.segment_size() {
             // Eight pieces did not reach: leave the rest to the next segment, in whole ones.
             let keep = self.whole_segments(got);
@@ -276,22 +278,22 @@ impl Connection {
         let start = self.nxt;
         let end = start + got + u32::from(fin);
         let drained = offset + got as usize == self.queue.len();
-        let app_limited = drained && end.distance_from(self.una) < self.cwnd();
+        let in_flight = self.in_flight();
         if self.una == self.nxt {
             self.waiting_since = cx.now;
         }
-        self.board.on_sent(start, end, app_limited, cx.now);
+        self.board.on_sent(start, end, in_flight, cx.now);
         self.nxt = end;
         self.fin_sent |= fin;
         let size = self.segment_size();
-        if got < size || got % size != 0 {
+        if got < size || !got.is_multiple_of(size) {
             self.small_end = end;
         }
         if drained {
             self.cork_at = Instant::MAX;
         }
         self.force_partial = false;
-        self.receiver.enter_ping_pong();
+        self.receiver.delayed_ack.on_data_sent(cx.now);
         let half = cx.settings.notsent_lowat / 2;
         let unsent = self.unsent_len();
         if unsent <= half && unsent + got as usize > half {
@@ -300,6 +302,7 @@ impl Connection {
         }
         let reduced = self.ecn.on_new_data();
         self.finish_data(out, start, got, fin, drained, reduced, ports, cx);
+        self.on_new_data_sent(end.distance_from(start), cx);
     }
 
     fn emit_again(
@@ -313,18 +316,31 @@ impl Connection {
         let fin_seq = self.fin_seq();
         let holds_fin = self.fin_sent && end.after(fin_seq);
         let data_end = if holds_fin { fin_seq } else { end };
-        let len = data_end.distance_from(start) as usize;
+        let len = data_end.distance_from(start);
         let offset = start.distance_from(self.una) as usize;
-        let got = u32::try_from(self.queue.slice(offset, len, &mut out.body)).unwrap_or(u32::MAX);
-        let fin = holds_fin && got as usize == len;
+        let got = self.fill(offset, len, out);
+        let fin = holds_fin && got == len;
         let end = start + got + u32::from(fin);
-        self.board.on_retransmit(start, end, cx.now);
-        self.resend_due = false;
+        let in_flight = self.in_flight();
+        self.board.on_resent(start, end, in_flight, cx.now);
+        self.on_data_resent(start, end, cx);
         self.counters.retransmits += 1;
         self.counters.bytes_retransmitted += u64::from(got);
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
         self.finish_data(out, start, got, fin, push, false, ports, cx);
+    }
+
+    /// Puts up to `len` bytes of the queue, from `offset` on, into a packet; how many there was room
+    /// for.
+    fn fill(&mut self, offset: usize, len: u32, out: &mut TxPacket) -> u32 {
+        if len as usize <= SMALL_PAYLOAD && self.queue.copy(offset, out.head.prepend(len as usize))
+        {
+            return len;
+        }
+        out.head.clear();
+        let got = self.queue.slice(offset, len as usize, &mut out.body);
+        u32::try_from(got).unwrap_or(u32::MAX)
     }
 
     #[expect(
@@ -381,7 +397,17 @@ impl Connection {
     fn emit_ack(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         cx.stats.tcp_out_segments += 1;
         let repeat = self.receiver.duplicate_acks.saturating_sub(1);
-        let header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
+        let mut header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
+        header.options.user_timeout = self.user_timeouts.due.take();
+        if let Some((left, right)) = self.receiver.duplicates.pop() {
+            // RFC 2883 §4: it comes first.
+            let mut sack = SackBlocks::default();
+            sack.push(left, right);
+            for (left, right) in self.receiver.islands.tell(self.sack_room() - 1).iter() {
+                sack.push(left, right);
+            }
+            header.options.sack = sack;
+        }
         self.on_ack_sent();
         self.receiver.duplicate_acks = repeat;
         header.emit(&mut out.head);
@@ -408,8 +434,8 @@ impl Connection {
             timestamps,
             ..TcpOptions::default()
         };
-        if self.sack && self.receiver.has_holes() {
-            options.sack = self.receiver.sack_blocks(room);
+        if self.sack && self.receiver.duplicates.is_empty() && !self.receiver.islands.is_empty() {
+            options.sack = self.receiver.islands.tell(room);
         }
         let flags = if self.ecn.echo {
             flags | TcpFlags::ECE

@@ -1,28 +1,10 @@
 //! The receiving side: reassembly, the window, and when to acknowledge.
 
 use super::SeqNum;
+use super::delayed_ack::DelayedAck;
+use super::islands::{Duplicates, Islands, NoRoom, Range};
 use super::segment::Payload;
 use crate::buf::RecvQueue;
-use crate::time::{Duration, Instant};
-use crate::wire::SackBlocks;
-use alloc::vec::Vec;
-
-/// Islands of out-of-order data one connection keeps.
-const MAX_ISLANDS: usize = 256;
-
-/// Segments acknowledged at once at the start of a connection, so that the peer's slow start is
-/// not held up by the delay timer.
-const QUICK_ACKS: u8 = 16;
-
-/// Data that arrived beyond a hole.
-#[derive(Debug)]
-struct Island {
-    start: SeqNum,
-    end: SeqNum,
-    queue: RecvQueue,
-    /// Larger is more recent (RFC 2018 §4 wants the most recent block first).
-    touched: u32,
-}
 
 /// What became of a segment's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +40,20 @@ pub(crate) struct Receiver {
     pub(crate) buffer: usize,
     /// Largest segment that the peer has sent: RMSS.
     pub(crate) peer_mss: u32,
-    islands: Vec<Island>,
-    touches: u32,
+    /// What arrived beyond a hole.
+    pub(crate) islands: Islands,
+    /// What arrived twice.
+    pub(crate) duplicates: Duplicates,
+    /// The peer takes reports of that (RFC 2883).
+    pub(crate) reports_duplicates: bool,
     /// FIN's sequence number, where it came before the data in front of it.
     pending_fin: Option<SeqNum>,
-    /// Wire segments and bytes received in order since the last acknowledgement.
-    unacked_segments: u32,
-    unacked_bytes: u32,
     /// An acknowledgement is due now.
     pub(crate) ack_now: bool,
     /// Duplicate acknowledgements to send, each on its own.
     pub(crate) duplicate_acks: u8,
-    /// When a withheld acknowledgement must leave; `Instant::MAX`: none is withheld.
-    pub(crate) delayed_ack_at: Instant,
-    quick_acks: u8,
+    /// When to acknowledge what arrives in order.
+    pub(crate) delayed_ack: DelayedAck,
 }
 
 impl Receiver {
@@ -86,15 +68,13 @@ impl Receiver {
             consumed: 0,
             buffer,
             peer_mss,
-            islands: Vec::new(),
-            touches: 0,
+            islands: Islands::default(),
+            duplicates: Duplicates::default(),
+            reports_duplicates: false,
             pending_fin: None,
-            unacked_segments: 0,
-            unacked_bytes: 0,
             ack_now: false,
             duplicate_acks: 0,
-            delayed_ack_at: Instant::MAX,
-            quick_acks: QUICK_ACKS,
+            delayed_ack: DelayedAck::default(),
         }
     }
 
@@ -105,12 +85,7 @@ impl Receiver {
 
     /// Bytes of memory held alive by what is not read.
     pub(crate) fn pins(&self) -> usize {
-        let islands = self
-            .islands
-            .iter()
-            .map(|island| island.queue.pins())
-            .sum::<usize>();
-        self.queue.pins() + self.held + islands
+        self.queue.pins() + self.held + self.islands.pins()
     }
 
     /// RCV.WND as the peer knows it.
@@ -198,11 +173,16 @@ impl Receiver {
     ) -> Arrival {
         let end = seq + payload.len();
         if end.at_or_before(self.nxt) {
-            self.ack_now = true;
+            self.report_duplicate((seq, end));
             return Arrival::Duplicate;
         }
         if seq.after(self.nxt) {
             return self.receive_island(seq, end, payload);
+        }
+        if seq.before(self.nxt) {
+            self.report_duplicate((seq, self.nxt));
+        } else if let Some(part) = self.islands.overlap((seq, end)) {
+            self.report_duplicate(part);
         }
         let len = payload.len();
         self.peer_mss = self.peer_mss.max(wire_size.min(len));
@@ -210,14 +190,12 @@ impl Receiver {
         let fresh = payload.len();
         payload.move_to(&mut self.queue);
         self.nxt = end;
-        self.unacked_segments = self
-            .unacked_segments
-            .saturating_add(fresh.div_ceil(wire_size.max(1)));
-        self.unacked_bytes = self.unacked_bytes.saturating_add(fresh);
+        self.delayed_ack
+            .count(fresh.div_ceil(wire_size.max(1)), fresh);
         if !self.islands.is_empty() {
             // RFC 5681 §4.2: a segment that fills a gap is acknowledged at once.
             self.ack_now = true;
-            self.absorb_islands();
+            self.nxt = self.islands.absorb(self.nxt, &mut self.queue);
         }
         Arrival::InOrder
     }
@@ -249,131 +227,38 @@ impl Receiver {
         self.finished = true;
         self.ack_now = true;
         self.pending_fin = None;
-        self.islands = Vec::new();
-    }
-
-    /// Decides about the acknowledgement after in-order data (RFC 9293 MUST-58, MUST-59): at once
-    /// for two full segments or at the start of a connection, else after `delay`.
-    pub(crate) fn schedule_ack(&mut self, quick: bool, delay: Duration, now: Instant) {
-        let two_segments =
-            self.unacked_segments >= 2 || self.unacked_bytes >= 2 * self.peer_mss.max(1);
-        if two_segments || quick || self.quick_acks > 0 {
-            self.quick_acks = self.quick_acks.saturating_sub(1);
-            self.ack_now = true;
-        } else if self.unacked_bytes > 0 && self.delayed_ack_at == Instant::MAX {
-            self.delayed_ack_at = now + delay;
-        }
-    }
-
-    /// The application answers what it reads: acknowledgements ride on its data from now on.
-    pub(crate) fn enter_ping_pong(&mut self) {
-        if self.unacked_segments > 0 || self.ack_now {
-            self.quick_acks = 0;
-        }
+        self.islands.clear();
     }
 
     /// An acknowledgement leaves: nothing is owed any more.
     pub(crate) fn on_ack_sent(&mut self) {
-        self.unacked_segments = 0;
-        self.unacked_bytes = 0;
         self.ack_now = false;
-        self.delayed_ack_at = Instant::MAX;
+        self.delayed_ack.on_ack_sent();
     }
 
-    /// Up to `max` SACK blocks, the most recently touched first (RFC 2018 §4).
-    pub(crate) fn sack_blocks(&self, max: usize) -> SackBlocks {
-        let mut blocks = SackBlocks::default();
-        let mut below = u32::MAX;
-        while blocks.len() < max {
-            let newest = self.islands.iter().filter(|island| island.touched < below);
-            let Some(island) = newest.max_by_key(|island| island.touched) else {
-                break;
-            };
-            blocks.push(island.start, island.end);
-            below = island.touched;
+    /// `range` has arrived before: it is acknowledged at once, and reported (RFC 2883 §4).
+    pub(crate) fn report_duplicate(&mut self, range: Range) {
+        self.ack_now = true;
+        if self.reports_duplicates {
+            self.duplicates.push(range);
         }
-        blocks
     }
 
-    /// How many islands of out-of-order data wait.
-    pub(crate) fn hole_count(&self) -> usize {
-        self.islands.len()
-    }
-
-    /// Whether out-of-order data waits.
-    pub(crate) fn has_holes(&self) -> bool {
-        !self.islands.is_empty()
+    /// Whether acknowledgements are to be sent that data cannot carry.
+    pub(crate) const fn owes_bare_acks(&self) -> bool {
+        self.duplicate_acks > 0 || !self.duplicates.is_empty()
     }
 
     fn receive_island(&mut self, seq: SeqNum, end: SeqNum, payload: &mut Payload<'_>) -> Arrival {
         self.ack_now = true;
-        self.touches = self.touches.wrapping_add(1);
-        // Everything that ends before `seq` stays; `at` is the first that touches or follows.
-        let at = self
-            .islands
-            .partition_point(|island| island.end.before(seq));
-        let mut queue = RecvQueue::default();
-        let mut start = seq;
-        let mut last = end;
-        if let Some(island) = self.islands.get_mut(at)
-            && island.start.at_or_before(seq)
-        {
-            if end.at_or_before(island.end) {
-                island.touched = self.touches;
-                return Arrival::Duplicate;
-            }
-            // It continues this island: the usual case, and no new room is needed.
-            payload.trim_front(island.end.distance_from(seq));
-            start = island.start;
-            queue = core::mem::take(&mut island.queue);
-            self.islands.remove(at);
-        } else if self.islands.len() >= MAX_ISLANDS {
-            return Arrival::NoRoom;
+        self.delayed_ack.be_quick();
+        if let Some(part) = self.islands.overlap((seq, end)) {
+            self.report_duplicate(part);
         }
-        // What the following islands have already is not kept twice.
-        while let Some(next) = self.islands.get_mut(at) {
-            if next.start.after(last) {
-                break;
-            }
-            let mut next = self.islands.remove(at);
-            if next.end.at_or_before(last) {
-                // Covered whole by the new data.
-                continue;
-            }
-            let overlap = last.distance_from(next.start);
-            next.queue.discard(overlap as usize);
-            payload.move_to(&mut queue);
-            queue.append(&mut next.queue);
-            last = next.end;
-            break;
-        }
-        payload.move_to(&mut queue);
-        self.islands.insert(
-            at,
-            Island {
-                start,
-                end: last,
-                queue,
-                touched: self.touches,
-            },
-        );
-        Arrival::OutOfOrder
-    }
-
-    /// Moves islands that have become contiguous into the queue.
-    fn absorb_islands(&mut self) {
-        while let Some(first) = self.islands.first() {
-            if first.start.after(self.nxt) {
-                return;
-            }
-            let mut island = self.islands.remove(0);
-            if island.end.after(self.nxt) {
-                island
-                    .queue
-                    .discard(self.nxt.distance_from(island.start) as usize);
-                self.queue.append(&mut island.queue);
-                self.nxt = island.end;
-            }
+        match self.islands.insert(seq, end, payload) {
+            Ok(true) => Arrival::OutOfOrder,
+            Ok(false) => Arrival::Duplicate,
+            Err(NoRoom) => Arrival::NoRoom,
         }
     }
 }

@@ -84,7 +84,7 @@ proptest! {
             stream.extend(everything(&mut receiver));
             prop_assert_eq!(stream.len(), got as usize);
             // The blocks tell of bytes that are there, newest first, and none touches another.
-            let blocks: Vec<_> = receiver.sack_blocks(4).iter().collect();
+            let blocks: Vec<_> = receiver.islands.tell(4).iter().collect();
             for &(left, right) in &blocks {
                 let (left, right) = (left.distance_from(IRS + 1), right.distance_from(IRS + 1));
                 prop_assert!((left..right).all(|position| model.contains(&position)));

@@ -1,73 +1,154 @@
 //! Round-trip time and retransmission timeout (RFC 6298), in integer nanoseconds.
 
+use super::SeqNum;
 use crate::config::TcpConfig;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
+
+/// Over how long the smallest round trip is remembered (RFC 8985 §6.2 step 1 wants it to forget);
+/// between this and twice this.
+const MIN_WINDOW: Duration = Duration::from_secs(150);
+
+/// The RTO after a handshake whose SYN had to be sent again, and that measured nothing (§5.7).
+const FALLBACK: Duration = Duration::from_secs(3);
+
+/// G, the granularity of the clock that a timeout is found by, in ns: the driver's.
+const GRANULARITY: u64 = 1_000_000;
 
 /// The estimator of one connection.
+///
+/// Every acknowledgement is measured. So that many measurements in one round trip do not shorten
+/// the memory of RFC 6298's weights (RFC 7323 §4.2), RTTVAR follows the largest mean deviation of
+/// each round trip: at once when it grows, by a quarter in each round trip when it falls, as in
+/// Linux. With one measurement a round trip that is RFC 6298 to the letter as long as it grows.
 #[derive(Debug, Clone)]
 pub(crate) struct RttEstimator {
     /// SRTT in ns; 0 before the first measurement.
     srtt: u64,
+    /// The mean deviation, smoothed over measurements, and its largest value in this round trip.
+    deviation: u64,
+    deviation_max: u64,
     /// RTTVAR in ns.
     rttvar: u64,
-    /// Smallest measurement in ns.
-    min: u64,
+    /// The round trip ends when this is acknowledged.
+    round_end: SeqNum,
+    /// Smallest measurement in ns of this window and of the one before, and when this one began.
+    min: [u64; 2],
+    min_since: Instant,
     /// RTO without backoff, in ns.
     rto: u64,
     /// Consecutive expiries: the RTO is doubled this often (§5.5).
     backoff: u8,
     rto_min: u64,
     rto_max: u64,
+    /// SRTT and RTTVAR before a timeout (RFC 4015 §3.1 step 0).
+    before_timeout: (u64, u64),
 }
 
 impl RttEstimator {
     pub(crate) fn new(config: &TcpConfig) -> Self {
         Self {
             srtt: 0,
+            deviation: 0,
+            deviation_max: 0,
             rttvar: 0,
-            min: u64::MAX,
+            round_end: SeqNum::default(),
+            min: [u64::MAX; 2],
+            min_since: Instant::ZERO,
             rto: nanos(config.rto_initial),
             backoff: 0,
             rto_min: nanos(config.rto_min),
             rto_max: nanos(config.rto_max),
+            before_timeout: (0, 0),
         }
     }
 
-    /// Takes in a measurement of a segment that was sent once (§2.2, §2.3, Karn's rule in §3).
-    pub(crate) fn measure(&mut self, rtt: Duration) {
+    /// Takes in a measurement (§2.2, §2.3); `una` and `nxt` are SND.UNA and SND.NXT behind it.
+    /// Karn's rule (§3) is the caller's.
+    pub(crate) fn measure(&mut self, rtt: Duration, una: SeqNum, nxt: SeqNum, now: Instant) {
         let rtt = nanos(rtt).max(1);
-        self.min = self.min.min(rtt);
+        self.track_min(rtt, now);
         if self.srtt == 0 {
-            self.srtt = rtt;
-            self.rttvar = rtt / 2;
+            self.begin(rtt, rtt / 2);
+            self.round_end = nxt;
         } else {
-            self.rttvar = (3 * self.rttvar + self.srtt.abs_diff(rtt)) / 4;
+            let distance = self.srtt.abs_diff(rtt);
+            // A round trip that gets much shorter is no reason to wait longer.
+            let weight = if rtt + self.deviation < self.srtt {
+                32
+            } else {
+                4
+            };
+            self.deviation = (self.deviation * (weight - 1) + distance) / weight;
             self.srtt = (7 * self.srtt + rtt) / 8;
+            self.deviation_max = self.deviation_max.max(self.deviation);
+            self.rttvar = self.rttvar.max(self.deviation_max);
+            if una.after(self.round_end) {
+                self.rttvar -= (self.rttvar - self.deviation_max) / 4;
+                self.deviation_max = 0;
+                self.round_end = nxt;
+            }
         }
+        self.settle();
+    }
+
+    fn begin(&mut self, srtt: u64, rttvar: u64) {
+        self.srtt = srtt;
+        self.rttvar = rttvar;
+        self.deviation = rttvar;
+        self.deviation_max = 0;
+    }
+
+    /// §2.3, §2.4, §2.5: computes the RTO, which ends the backoff.
+    fn settle(&mut self) {
         // Linux's floor is on the variance term, so that a steady path keeps some distance.
         self.rto = (self.srtt + (4 * self.rttvar).max(self.rto_min)).min(self.rto_max);
         self.backoff = 0;
     }
 
+    fn track_min(&mut self, rtt: u64, now: Instant) {
+        if now.saturating_since(self.min_since) >= MIN_WINDOW {
+            self.min = [u64::MAX, self.min[0]];
+            self.min_since = now;
+        }
+        self.min[0] = self.min[0].min(rtt);
+    }
+
+    /// §5.7: the handshake is complete, and its SYN had to be sent again.
+    pub(crate) fn fall_back(&mut self) {
+        if self.srtt == 0 {
+            self.rto = nanos(FALLBACK).min(self.rto_max);
+            self.backoff = 0;
+        }
+    }
+
+    /// RFC 4015 §3.1 step (0): a timeout-based recovery begins.
+    pub(crate) fn remember(&mut self) {
+        self.before_timeout = (self.srtt + 2 * GRANULARITY, self.rttvar);
+    }
+
+    /// RFC 4015 §3.1 step (11): the timeout was spurious, and this is the first measurement of data
+    /// sent since.
+    pub(crate) fn adapt(&mut self, rtt: Duration) {
+        let rtt = nanos(rtt).max(1);
+        let (srtt, rttvar) = self.before_timeout;
+        self.begin(srtt.max(rtt), rttvar.max(rtt / 2));
+        self.settle();
+    }
+
     /// The timeout for what is sent now.
     pub(crate) fn rto(&self) -> Duration {
-        let shift = u32::from(self.backoff).min(16);
+        self.backed_off(self.backoff)
+    }
+
+    /// The timeout, doubled `times` times: what a closed window is probed after.
+    pub(crate) fn backed_off(&self, times: u8) -> Duration {
+        let shift = u32::from(times).min(16);
         Duration::from_nanos(self.rto.saturating_mul(1 << shift).min(self.rto_max))
     }
 
     /// The timer expired (§5.5).
     pub(crate) fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1);
-    }
-
-    /// Expiries in a row.
-    pub(crate) const fn backoff(&self) -> u8 {
-        self.backoff
-    }
-
-    /// New data was acknowledged: the path works (§5.7, note).
-    pub(crate) fn reset_backoff(&mut self) {
-        self.backoff = 0;
     }
 
     /// The smoothed round-trip time, once there is one.
@@ -79,8 +160,10 @@ impl RttEstimator {
         Duration::from_nanos(self.rttvar)
     }
 
+    /// The smallest round-trip time of the last minutes.
     pub(crate) fn min(&self) -> Option<Duration> {
-        (self.min < u64::MAX).then(|| Duration::from_nanos(self.min))
+        let min = self.min[0].min(self.min[1]);
+        (min < u64::MAX).then(|| Duration::from_nanos(min))
     }
 }
 

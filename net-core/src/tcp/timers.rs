@@ -1,8 +1,7 @@
 //! What time does to a connection. One deadline is registered for all its timers: the earliest.
 
 use super::State;
-use super::congestion::CongestionControl;
-use super::connection::{Connection, Context, Recovery};
+use super::connection::{Connection, Context};
 use super::output::cork_deadline;
 use crate::SocketError;
 use crate::socket::TcpSettings;
@@ -15,7 +14,9 @@ impl Connection {
     /// The earliest of its timers; `Instant::MAX` if none runs.
     pub(crate) fn deadline(&self) -> Instant {
         self.retransmit_at
-            .min(self.receiver.delayed_ack_at)
+            .min(self.recovery.probe.at)
+            .min(self.recovery.rack.reorder_at)
+            .min(self.receiver.delayed_ack.at)
             .min(self.persist_at)
             .min(self.keepalive_at)
             .min(self.cork_at)
@@ -41,16 +42,24 @@ impl Connection {
             }
         } else if self.persist_at == Instant::MAX {
             self.stalled_since = self.stalled_since.min(cx.now);
-            self.persist_at = cx.now + self.rtt.rto();
+            self.persist_at = cx.now + self.rtt.backed_off(self.persist_backoff);
         }
     }
 
     /// Runs every timer that is due. Afterwards the connection may want to send, or be closed.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
-        if self.receiver.delayed_ack_at <= now {
-            self.receiver.delayed_ack_at = Instant::MAX;
+        if self.receiver.delayed_ack.at <= now {
+            let (min, rto) = (cx.config.delayed_ack, self.rtt.rto());
+            self.receiver.delayed_ack.on_timeout(min, rto);
             self.receiver.ack_now = true;
+        }
+        if self.recovery.rack.reorder_at <= now {
+            self.on_reordering_timeout(cx);
+        }
+        if self.recovery.probe.at <= now {
+            // It puts the retransmission timer off.
+            self.on_probe_timeout(cx);
         }
         if self.retransmit_at <= now {
             self.on_retransmit_timeout(cx);
@@ -85,35 +94,28 @@ impl Connection {
         cx.stats.tcp_timeouts += 1;
         self.counters.timeouts += 1;
         self.rtt.back_off();
-        self.retransmit_at = cx.now + self.rtt.rto();
-        if let Some(limit) = cx.settings.user_timeout {
-            // It must be looked at when it ends, not at the next retransmission behind it.
-            self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
-        }
+        self.restart_retransmit_timer(cx);
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.syn_due = true;
             cx.stats.tcp_retransmits += 1;
             return;
         }
-        if !matches!(self.recovery, Recovery::Loss { .. }) {
-            self.congestion.on_rto(self.flight_size(), cx.now);
+        self.begin_loss_recovery(cx);
+    }
+
+    /// The retransmission timer runs for an RTO from now.
+    pub(crate) fn restart_retransmit_timer(&mut self, cx: &Context<'_>) {
+        self.retransmit_at = cx.now + self.rtt.rto();
+        if let Some(limit) = self.user_timeout(cx).filter(|_| self.retries > 0) {
+            // It must be looked at when it ends, not at the next retransmission behind it.
+            self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);
         }
-        self.recovery = Recovery::Loss { recover: self.nxt };
-        self.dup_acks = 0;
-        self.resend_due = false;
-        if self.retries > 1 {
-            // Twice in a row: the peer may have dropped what it acknowledged selectively.
-            self.board.forget_sacks();
-        }
-        self.board.mark_all_lost();
     }
 
     /// Whether the retransmissions have reached their limit (R2 of RFC 9293 §3.8.3) or the user
     /// timeout (RFC 5482).
     fn gives_up(&self, cx: &Context<'_>) -> bool {
-        if let Some(limit) = cx.settings.user_timeout
-            && cx.now.saturating_since(self.waiting_since) >= limit
-        {
+        if self.has_waited_too_long(self.waiting_since, cx) {
             return true;
         }
         let limit = match self.state {
@@ -128,23 +130,19 @@ impl Connection {
     /// The window is closed, or too small for a segment (RFC 9293 §3.8.6.1).
     fn on_persist(&mut self, cx: &mut Context<'_>) {
         self.probes = self.probes.saturating_add(1);
-        let stalled = cx.now.saturating_since(self.stalled_since);
-        let too_long = cx
-            .settings
-            .user_timeout
-            .is_some_and(|limit| stalled >= limit);
+        let too_long = self.has_waited_too_long(self.stalled_since, cx);
         // A peer that answers, however long its window is closed, keeps the count of probes at zero.
         // For an orphan that is not enough: its data must get somewhere, or peers could make us keep
         // any amount of it for ever.
         if too_long
-            || (self.orphan && self.rtt.backoff() >= ORPHAN_RETRIES)
+            || (self.orphan && self.persist_backoff >= ORPHAN_RETRIES)
             || self.probes > cx.config.retries
         {
             self.terminate(Some(SocketError::TimedOut));
             return;
         }
-        self.rtt.back_off();
-        self.persist_at = cx.now + self.rtt.rto();
+        self.persist_backoff = self.persist_backoff.saturating_add(1);
+        self.persist_at = cx.now + self.rtt.backed_off(self.persist_backoff);
         if self.wnd > 0 {
             self.force_partial = true;
         } else {
@@ -169,11 +167,16 @@ impl Connection {
             self.keepalive_at = cx.now + settings.keepalive_interval;
             return;
         }
-        if self.probes >= settings.keepalive_probes {
+        let dead = match self.user_timeout(cx) {
+            // RFC 5482 §4.2: not before the user timeout.
+            Some(_) => self.probes > 0 && self.has_waited_too_long(self.heard_at, cx),
+            None => self.probes >= settings.keepalive_probes,
+        };
+        if dead {
             self.terminate(Some(SocketError::TimedOut));
             return;
         }
-        self.probes += 1;
+        self.probes = self.probes.saturating_add(1);
         self.probe_due = true;
         self.keepalive_at = cx.now + settings.keepalive_interval;
     }
@@ -190,7 +193,9 @@ impl Connection {
     /// Stops every timer.
     pub(crate) fn disarm(&mut self) {
         self.retransmit_at = Instant::MAX;
-        self.receiver.delayed_ack_at = Instant::MAX;
+        self.recovery.probe.at = Instant::MAX;
+        self.recovery.rack.reorder_at = Instant::MAX;
+        self.receiver.delayed_ack.at = Instant::MAX;
         self.persist_at = Instant::MAX;
         self.keepalive_at = Instant::MAX;
         self.cork_at = Instant::MAX;

@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::{Datagram, SendMeta};
+use super::{Datagram, Outgoing, SendMeta, UdpSocket};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -46,6 +46,15 @@ impl<'a> Udp<'a> {
         self.send_with(payload, &to.into())
     }
 
+    /// As [`send_with`](Self::send_with) with a payload that is copied: cheaper where it is small.
+    ///
+    /// # Errors
+    /// As for [`send_with`](Self::send_with).
+    pub fn send_copied(&mut self, payload: &[u8], meta: &SendMeta) -> Result<(), SocketError> {
+        self.stack
+            .udp_send(self.id, Outgoing::Copied(payload), meta)
+    }
+
     /// As [`send`](Self::send), in the way that `meta` says: with other header fields than the
     /// socket's, or as several datagrams.
     ///
@@ -53,7 +62,8 @@ impl<'a> Udp<'a> {
     /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them;
     /// `AddressNotAvailable` for a source that is not ours.
     pub fn send_with(&mut self, payload: Bytes, meta: &SendMeta) -> Result<(), SocketError> {
-        self.stack.udp_send(self.id, payload, meta)
+        self.stack
+            .udp_send(self.id, Outgoing::Shared(payload), meta)
     }
 
     /// Whether a payload of `len` bytes can go where `meta` says at all.
@@ -70,6 +80,15 @@ impl<'a> Udp<'a> {
         let (datagram, cost) = self.stack.sockets.udp_mut(self.id)?.pop()?;
         self.stack.memory.release(cost);
         Some(datagram)
+    }
+
+    /// How many datagrams wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.stack
+            .sockets
+            .udp(self.id)
+            .map_or(0, UdpSocket::waiting)
     }
 
     /// Moves every waiting datagram behind those of `into`.

@@ -38,6 +38,17 @@ impl Sum {
         self.add_words(sum_words(bytes), bytes.len());
     }
 
+    /// Adds a header of a fixed length, which is a multiple of four; call it at even positions only.
+    #[inline]
+    pub fn add_header<const N: usize>(&mut self, header: &[u8; N]) {
+        const { assert!(N.is_multiple_of(4), "headers are counted in 32-bit words") };
+        for word in header.as_chunks::<4>().0 {
+            self.words = self
+                .words
+                .wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+        }
+    }
+
     /// Adds a 16-bit number; call it at even positions only.
     #[inline]
     pub const fn add_u16(&mut self, number: u16) {

@@ -1,6 +1,6 @@
 //! The IPv4 header (RFC 791 §3.1).
 
-use super::checksum::checksum;
+use super::checksum::{Sum, checksum};
 use super::ip::{Fragment, IpHeader};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
@@ -80,7 +80,11 @@ impl Fixed {
 pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReason> {
     let (fixed, header_len) = Fixed::read(frame)?;
     let header = frame.get(..header_len).ok_or(DropReason::Truncated)?;
-    if checksum(header) != 0 {
+    let sum = match header.try_into() {
+        Ok(plain) => header_checksum(plain),
+        Err(_) => checksum(header),
+    };
+    if sum != 0 {
         return Err(DropReason::IpChecksum);
     }
     let length = match usize::from(fixed.total_len.get()) {
@@ -92,6 +96,14 @@ pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReas
     }
     let payload_len = length.checked_sub(header_len).ok_or(DropReason::IpHeader)?;
     Ok(fixed.to_header(header_len, payload_len))
+}
+
+/// The checksum of a header without options.
+#[inline]
+pub(crate) fn header_checksum(header: &[u8; MIN_HEADER_LEN]) -> u16 {
+    let mut sum = Sum::new();
+    sum.add_header(header);
+    sum.fold()
 }
 
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
@@ -129,7 +141,8 @@ pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &m
         source: source.octets(),
         dest: dest.octets(),
     };
-    fixed.checksum = U16::new(checksum(fixed.as_bytes()));
+    let sum = fixed.as_bytes().try_into().map_or(0, header_checksum);
+    fixed.checksum = U16::new(sum);
     head.prepend(MIN_HEADER_LEN)
         .copy_from_slice(fixed.as_bytes());
 }

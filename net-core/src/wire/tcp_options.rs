@@ -1,7 +1,9 @@
-//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018).
+//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 5482).
 
 use crate::buf::HeadBuf;
 use crate::tcp::SeqNum;
+use crate::time::Duration;
+use core::num::NonZeroU16;
 
 /// The largest window scale (RFC 7323 §2.3); more is taken for it.
 pub const MAX_WINDOW_SCALE: u8 = 14;
@@ -16,6 +18,7 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+const USER_TIMEOUT: u8 = 28;
 
 /// The options that the stack knows. Others are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +31,8 @@ pub struct TcpOptions {
     pub sack_permitted: bool,
     /// Timestamps: value and echo reply.
     pub timestamps: Option<(u32, u32)>,
+    /// User timeout.
+    pub user_timeout: Option<UserTimeout>,
     /// Selective acknowledgements.
     pub sack: SackBlocks,
 }
@@ -37,6 +42,39 @@ pub struct TcpOptions {
 pub struct SackBlocks {
     blocks: [(SeqNum, SeqNum); Self::MAX],
     len: u8,
+}
+
+/// A user timeout as the option carries it (RFC 5482 §3.3): so many seconds, or with the highest bit
+/// minutes. What has no time in it is reserved (§3.4) and does not exist here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserTimeout(NonZeroU16);
+
+impl UserTimeout {
+    const MINUTES: u16 = 0x8000;
+
+    /// The option for a timeout, rounded up to what it can say: seconds up to nine hours, minutes
+    /// up to 22 days; `None` for no time at all.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Option<Self> {
+        let seconds = timeout.as_millis().div_ceil(1000);
+        let field = match u16::try_from(seconds) {
+            Ok(seconds) if seconds < Self::MINUTES => seconds,
+            _ => {
+                let minutes = u16::try_from(seconds.div_ceil(60)).unwrap_or(u16::MAX);
+                Self::MINUTES | minutes.min(Self::MINUTES - 1)
+            }
+        };
+        NonZeroU16::new(field).map(Self)
+    }
+
+    /// The timeout; `None` where the field is the reserved zero minutes.
+    #[must_use]
+    pub fn duration(self) -> Option<Duration> {
+        let field = self.0.get();
+        let time = u64::from(field & !Self::MINUTES);
+        let unit = if field & Self::MINUTES == 0 { 1 } else { 60 };
+        (time > 0).then(|| Duration::from_secs(time * unit))
+    }
 }
 
 impl TcpOptions {
@@ -89,6 +127,9 @@ impl TcpOptions {
                 let echo = u32::from_be_bytes([e0, e1, e2, e3]);
                 self.timestamps = Some((value, echo));
             }
+            (USER_TIMEOUT, &[a, b]) => {
+                self.user_timeout = NonZeroU16::new(u16::from_be_bytes([a, b])).map(UserTimeout);
+            }
             (SACK, data) => {
                 let (blocks, rest) = data.as_chunks::<8>();
                 if rest.is_empty() && !blocks.is_empty() {
@@ -134,6 +175,10 @@ impl TcpOptions {
             let option = u8::try_from(sack_len - 2).unwrap_or(0);
             prepend(head, [NOP, NOP, SACK, option]);
         }
+        if let Some(UserTimeout(field)) = self.user_timeout {
+            let [high, low] = field.get().to_be_bytes();
+            prepend(head, [USER_TIMEOUT, 4, high, low]);
+        }
         if let Some(shift) = self.window_scale {
             prepend(head, [NOP, WINDOW_SCALE, 3, shift.min(MAX_WINDOW_SCALE)]);
         }
@@ -165,7 +210,8 @@ impl TcpOptions {
             (false, true) => 4,
             (false, false) => 0,
         };
-        mss + scale + times
+        let user_timeout = if self.user_timeout.is_some() { 4 } else { 0 };
+        mss + scale + times + user_timeout
     }
 
     /// How many SACK blocks fit behind `len` bytes of other options.
@@ -198,6 +244,17 @@ impl SackBlocks {
     /// The blocks in the order of the option.
     pub fn iter(&self) -> impl Iterator<Item = (SeqNum, SeqNum)> + '_ {
         self.as_slice().iter().copied()
+    }
+
+    /// The first block, if it reports data that has arrived twice (RFC 2883 §4): it lies in front of
+    /// `ack`, which is the same segment's acknowledgement, or within the second.
+    #[must_use]
+    pub fn duplicate(&self, ack: SeqNum) -> Option<(SeqNum, SeqNum)> {
+        let &(left, right) = self.as_slice().first()?;
+        let within =
+            |&(start, end): &(SeqNum, SeqNum)| left.at_or_after(start) && right.at_or_before(end);
+        let twice = left.before(ack) || self.as_slice().get(1).is_some_and(within);
+        twice.then_some((left, right))
     }
 
     /// How many there are.

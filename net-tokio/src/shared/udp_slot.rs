@@ -45,6 +45,8 @@ struct TxQueue {
     limit: usize,
     /// The task in `poll_send` or `poll_send_ready`.
     writer: Option<Waker>,
+    /// How the stack said last that datagrams can leave.
+    vetted: Option<SendMeta>,
     closed: bool,
 }
 
@@ -80,6 +82,7 @@ impl<D> UdpSlot<D> {
                 bytes: 0,
                 limit: send_buffer,
                 writer: None,
+                vetted: None,
                 closed: false,
             }),
             unread: AtomicUsize::new(0),
@@ -356,6 +359,22 @@ impl<D> UdpSlot<D> {
         !self.tx.lock().datagrams.is_empty()
     }
 
+    /// Whether the stack has said that datagrams can leave as `meta` says, and nothing about this socket
+    /// has changed since.
+    pub(crate) fn is_vetted(&self, meta: SendMeta) -> bool {
+        self.tx.lock().vetted == Some(meta)
+    }
+
+    /// The stack says that datagrams can leave as `meta` says.
+    pub(crate) fn vet(&self, meta: SendMeta) {
+        self.tx.lock().vetted = Some(meta);
+    }
+
+    /// The stack has to say again where datagrams can go.
+    pub(crate) fn unvet(&self) {
+        self.tx.lock().vetted = None;
+    }
+
     /// The most bytes that may wait for the driver (`SO_SNDBUF`).
     pub(crate) fn set_send_buffer(&self, bytes: usize) {
         self.tx.lock().limit = bytes;
@@ -363,6 +382,7 @@ impl<D> UdpSlot<D> {
 
     /// Sets the pending error; everybody to whom it is an answer is woken.
     pub(crate) fn fail(&self, fault: Fault, wakes: &mut Vec<Waker>) {
+        self.unvet();
         let mut place = self.fault.lock();
         if *place != Some(Fault::Gone) {
             *place = Some(fault);

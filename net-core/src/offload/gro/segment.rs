@@ -1,7 +1,7 @@
 //! Which packets may be merged, found out with as few looks at them as possible.
 
 use crate::buf::{Checksum, RxPacket};
-use crate::wire::checksum::{Sum, checksum};
+use crate::wire::checksum::Sum;
 use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp};
 
 const V4: usize = ipv4::MIN_HEADER_LEN;
@@ -79,9 +79,10 @@ fn read_v4(frame: &[u8], total_len: usize) -> Option<(usize, Option<u16>, Sum)> 
         && ip[ipv4::PROTOCOL_OFFSET] == ip::TCP
         && fragment & !ipv4::DONT_FRAGMENT == 0
         && usize::from(u16_at(ip, ipv4::LENGTH_OFFSET)) == total_len
-        && checksum(ip) == 0;
+        && ipv4::header_checksum(ip) == 0;
     let id = (fragment == 0).then(|| u16_at(ip, ipv4::ID_OFFSET));
-    plain.then(|| (V4, id, pseudo(&ip[V4 - 8..], total_len - V4)))
+    let addresses = ip.last_chunk::<8>()?;
+    plain.then(|| (V4, id, pseudo(addresses, total_len - V4)))
 }
 
 #[inline]
@@ -89,14 +90,15 @@ fn read_v6(frame: &[u8], total_len: usize) -> Option<(usize, Option<u16>, Sum)> 
     let ip = frame.first_chunk::<V6>()?;
     let plain = ip[ipv6::NEXT_HEADER_OFFSET] == ip::TCP
         && usize::from(u16_at(ip, ipv6::LENGTH_OFFSET)) + V6 == total_len;
-    plain.then(|| (V6, None, pseudo(&ip[V6 - 32..], total_len - V6)))
+    let addresses = ip.last_chunk::<32>()?;
+    plain.then(|| (V6, None, pseudo(addresses, total_len - V6)))
 }
 
 /// The sum of the pseudo-header with these addresses, one behind the other.
 #[inline]
-fn pseudo(addresses: &[u8], len: usize) -> Sum {
+fn pseudo<const N: usize>(addresses: &[u8; N], len: usize) -> Sum {
     let mut sum = Sum::new();
-    sum.add_bytes(addresses);
+    sum.add_header(addresses);
     sum.add_u16(u16::from(ip::TCP));
     sum.add_u32(u32::try_from(len).unwrap_or(u32::MAX));
     sum
@@ -127,7 +129,11 @@ fn is_intact(packet: &RxPacket, segment: &Segment, mut sum: Sum) -> bool {
         return true;
     }
     let transport = packet.frame.get(segment.ip_header_len..);
-    sum.add_bytes(transport.unwrap_or_default());
+    let Some((tcp, rest)) = transport.and_then(|bytes| bytes.split_first_chunk::<TCP>()) else {
+        return false;
+    };
+    sum.add_header(tcp);
+    sum.add_bytes(rest);
     for piece in &packet.frags {
         sum.add_bytes(&piece.bytes);
     }

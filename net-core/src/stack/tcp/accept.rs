@@ -8,9 +8,10 @@ use crate::socket::{FlowKey, SocketId, SocketKind, TcpSettings, present};
 use crate::stack::{Stack, TcpTables, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
-use crate::tcp::connection::{Connection, Negotiated, initial_window, timestamp, window_scale};
+use crate::tcp::connection::{Connection, Negotiated, timestamp};
 use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
+use crate::tcp::open::{initial_window, window_scale};
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
 use crate::time::{Duration, Instant};
@@ -216,7 +217,7 @@ impl Stack {
             return;
         };
         let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
-        let sent_at = embryo.sent_at;
+        let (sent_at, retries) = (embryo.sent_at, embryo.retries);
         let Some(socket) = self
             .sockets
             .tcp_mut(id)
@@ -244,7 +245,8 @@ impl Stack {
             self.stats.count_drop(DropReason::NoRoute);
             return;
         };
-        let connection = Connection::accepted(&facts, sent_at, &self.config.tcp, &settings, now);
+        let config = &self.config.tcp;
+        let connection = Connection::accepted(&facts, sent_at, retries, config, &settings, now);
         let mut child = TcpSocket::new(family, &self.config);
         child.settings = settings;
         child.local = Some(local);

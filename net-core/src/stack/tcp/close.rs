@@ -33,10 +33,13 @@ impl Stack {
                     self.tcp_forget(id);
                     return;
                 }
-                if unread || linger.is_some_and(|time| time.is_zero()) {
+                let crowded = self.tcp.orphans >= self.config.tcp.max_orphans;
+                if unread || crowded || linger.is_some_and(|time| time.is_zero()) {
+                    self.stats.tcp_orphans_reset += u64::from(crowded);
                     self.tcp_abort(id, now);
                     return;
                 }
+                self.tcp.orphans += 1;
                 connection.orphan = true;
                 connection.finish();
                 if connection.state == State::FinWait2 {

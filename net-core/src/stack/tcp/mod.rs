@@ -29,6 +29,8 @@ pub(crate) struct TcpTables {
     pub(crate) embryos: Slab<Embryo>,
     pub(crate) time_waits: Slab<TimeWait>,
     pub(crate) secrets: Secrets,
+    /// Connections whose sockets are closed, and that deliver what is left.
+    pub(crate) orphans: usize,
 }
 
 impl TcpTables {
@@ -43,6 +45,7 @@ impl TcpTables {
             embryos: Slab::new(),
             time_waits: Slab::new(),
             secrets: Secrets::new(seed),
+            orphans: 0,
         }
     }
 }
@@ -190,6 +193,10 @@ impl Stack {
             self.wheel.cancel(timer);
         }
         self.memory.release(socket.charged);
+        let orphan = socket
+            .connection()
+            .is_some_and(|connection| connection.orphan);
+        self.tcp.orphans -= usize::from(orphan);
         if socket.bound
             && let Some(local) = socket.local
         {

@@ -202,7 +202,9 @@ impl Stack {
             .settings
             .set(option, active, socket.local.is_some())?;
         let settings = socket.settings.clone();
-        self.with_connection(id, now, |connection, _| connection.apply(&settings, now));
+        self.with_connection(id, now, |connection, cx| {
+            connection.apply(cx.config, &settings, now);
+        });
         self.tcp_settle(id, now);
         Ok(())
     }

@@ -128,7 +128,7 @@ impl Stack {
         header.emit(&mut packet.head);
         self.stats.tcp_out_segments += 1;
         let meta = IpMeta::new(settings, &path, remote.ip(), ip::TCP, self.config.ttl);
-        self.ip_send(&path, meta, packet, now);
+        self.ip_output(&path, meta, packet, None, now);
     }
 
     /// An ICMP error quoted one of our segments (RFC 9293 §3.9.2.2, RFC 5927 §4).

@@ -77,7 +77,10 @@ impl Stack {
             self.stats.count_drop(DropReason::OutOfWindow);
             return;
         }
-        if segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::ACK) && begins_anew(wait, segment) {
+        if segment.has(TcpFlags::SYN)
+            && !segment.has(TcpFlags::ACK)
+            && begins_anew(wait, segment, self.config.tcp.timestamps)
+        {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.
             let last = wait.snd_nxt;
             self.end_time_wait(index);
@@ -147,14 +150,18 @@ impl Stack {
     }
 }
 
-/// Whether a SYN is newer than everything the old connection sent: by its timestamp where both
-/// have one, else by its sequence number (RFC 6191 §2).
-fn begins_anew(wait: &TimeWait, segment: &Segment<'_>) -> bool {
-    match (wait.ts_recent, segment.options.timestamps) {
+/// Whether a SYN is newer than everything the old connection sent, as RFC 6191 §2 decides it: by
+/// its timestamp where both have one; a SYN with a timestamp after a connection without always is;
+/// else by its sequence number.
+fn begins_anew(wait: &TimeWait, segment: &Segment<'_>, timestamps: bool) -> bool {
+    let beyond = segment.seq.at_or_after(wait.rcv_nxt);
+    let stamp = segment.options.timestamps.filter(|_| timestamps);
+    match (wait.ts_recent, stamp) {
         (Some(recent), Some((value, _))) => {
             let ahead = value.wrapping_sub(recent).cast_signed();
-            ahead > 0 || (ahead == 0 && segment.seq.after(wait.rcv_nxt))
+            ahead > 0 || (ahead == 0 && beyond)
         }
-        _ => segment.seq.after(wait.rcv_nxt),
+        (None, Some(_)) => true,
+        (_, None) => beyond,
     }
 }

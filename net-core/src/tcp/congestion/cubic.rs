@@ -12,6 +12,16 @@ const ALPHA: u64 = 529;
 #[derive(Debug, Clone)]
 pub struct Cubic {
     mss: u32,
+    curve: Curve,
+    /// The curve before the last recovery (§4.9).
+    before: Option<Curve>,
+    /// The last round-trip measurement.
+    rtt: Duration,
+}
+
+/// What a reduction changes.
+#[derive(Debug, Clone, Copy)]
+struct Curve {
     cwnd: u32,
     ssthresh: u32,
     /// W_max: the window before the last reduction (§4.1.2).
@@ -26,8 +36,6 @@ pub struct Cubic {
     w_est: u64,
     /// Growth earned but below one byte, in bytes × cwnd.
     remainder: u64,
-    /// The last round-trip measurement.
-    rtt: Duration,
 }
 
 impl Cubic {
@@ -36,65 +44,69 @@ impl Cubic {
     pub fn new(mss: u32, initial_window: u32) -> Self {
         Self {
             mss,
-            cwnd: initial_window,
-            ssthresh: u32::MAX,
-            w_max: 0,
-            cwnd_prior: 0,
-            epoch_start: None,
-            k: 0,
-            w_est: 0,
-            remainder: 0,
+            curve: Curve {
+                cwnd: initial_window,
+                ssthresh: u32::MAX,
+                w_max: 0,
+                cwnd_prior: 0,
+                epoch_start: None,
+                k: 0,
+                w_est: 0,
+                remainder: 0,
+            },
+            before: None,
             rtt: Duration::ZERO,
         }
     }
 
     /// §4.2, §4.8: a congestion avoidance stage begins at the current window.
     fn begin_epoch(&mut self, now: Instant) -> Instant {
-        let below = u128::from(self.w_max.saturating_sub(self.cwnd));
+        let below = u128::from(self.curve.w_max.saturating_sub(self.curve.cwnd));
         // K = cbrt((W_max - cwnd_epoch) / C) seconds with C = 0.4 segments/s³; here in ms³.
-        self.k = cube_root(below * 2_500_000_000 / u128::from(self.mss.max(1)));
-        if self.w_max < self.cwnd {
-            self.w_max = self.cwnd;
+        self.curve.k = cube_root(below * 2_500_000_000 / u128::from(self.mss.max(1)));
+        if self.curve.w_max < self.curve.cwnd {
+            self.curve.w_max = self.curve.cwnd;
         }
-        self.w_est = u64::from(self.cwnd) * 1000;
-        self.remainder = 0;
-        self.epoch_start = Some(now);
+        self.curve.w_est = u64::from(self.curve.cwnd) * 1000;
+        self.curve.remainder = 0;
+        self.curve.epoch_start = Some(now);
         now
     }
 
     /// W_cubic(t) of §4.2, in bytes.
     fn w_cubic(&self, t: u64) -> u32 {
-        let distance = u128::from(t.abs_diff(self.k));
+        let distance = u128::from(t.abs_diff(self.curve.k));
         let delta = distance.pow(3) * u128::from(self.mss) * 4 / 10_000_000_000;
         let delta = u32::try_from(delta).unwrap_or(u32::MAX);
-        if t >= self.k {
-            self.w_max.saturating_add(delta)
+        if t >= self.curve.k {
+            self.curve.w_max.saturating_add(delta)
         } else {
-            self.w_max.saturating_sub(delta)
+            self.curve.w_max.saturating_sub(delta)
         }
     }
 
     /// §4.3: the window that Reno would have by now.
     fn grow_w_est(&mut self, acked: u32) {
-        let alpha = if self.w_est / 1000 >= u64::from(self.cwnd_prior) {
+        let alpha = if self.curve.w_est / 1000 >= u64::from(self.curve.cwnd_prior) {
             1000
         } else {
             ALPHA
         };
-        let grown = alpha * u64::from(acked) * u64::from(self.mss) / u64::from(self.cwnd.max(1));
-        self.w_est = self.w_est.saturating_add(grown);
+        let grown =
+            alpha * u64::from(acked) * u64::from(self.mss) / u64::from(self.curve.cwnd.max(1));
+        self.curve.w_est = self.curve.w_est.saturating_add(grown);
     }
 
     /// §4.6, §4.7: the multiplicative decrease with fast convergence.
     fn reduce(&mut self) {
-        self.cwnd_prior = self.cwnd;
-        self.w_max = if self.cwnd < self.w_max {
-            scale(self.cwnd, (1000 + BETA) / 2)
+        self.curve.cwnd_prior = self.curve.cwnd;
+        self.curve.w_max = if self.curve.cwnd < self.curve.w_max {
+            scale(self.curve.cwnd, (1000 + BETA) / 2)
         } else {
-            self.cwnd
+            self.curve.cwnd
         };
-        self.ssthresh = scale(self.cwnd, BETA).max(2 * self.mss);
-        self.epoch_start = None;
+        self.curve.ssthresh = scale(self.curve.cwnd, BETA).max(2 * self.mss);
+        self.curve.epoch_start = None;
     }
 }
 
@@ -103,58 +115,83 @@ impl CongestionControl for Cubic {
         if let Some(rtt) = sample.rtt {
             self.rtt = rtt;
         }
-        if sample.app_limited {
+        if !sample.window_used || sample.in_recovery {
             return;
         }
-        if self.cwnd < self.ssthresh {
-            self.cwnd += sample.acked.min(self.ssthresh - self.cwnd);
+        if self.curve.cwnd < self.curve.ssthresh {
+            let room = self.curve.ssthresh - self.curve.cwnd;
+            self.curve.cwnd += sample.slow_start.min(room);
             return;
         }
-        let start = self.epoch_start.unwrap_or_else(|| self.begin_epoch(now));
+        let start = self
+            .curve
+            .epoch_start
+            .unwrap_or_else(|| self.begin_epoch(now));
         let elapsed = now.saturating_since(start);
         self.grow_w_est(sample.acked);
-        let w_est = u32::try_from(self.w_est / 1000).unwrap_or(u32::MAX);
+        let w_est = u32::try_from(self.curve.w_est / 1000).unwrap_or(u32::MAX);
         if self.w_cubic(millis(elapsed)) < w_est {
-            self.cwnd = self.cwnd.max(w_est);
+            self.curve.cwnd = self.curve.cwnd.max(w_est);
             return;
         }
-        let ceiling = self.cwnd.saturating_add(self.cwnd / 2);
+        let ceiling = self.curve.cwnd.saturating_add(self.curve.cwnd / 2);
         let target = self
             .w_cubic(millis(elapsed + self.rtt))
-            .clamp(self.cwnd, ceiling);
-        let earned = u64::from(target - self.cwnd) * u64::from(sample.acked) + self.remainder;
-        let growth = earned / u64::from(self.cwnd.max(1));
-        self.remainder = earned % u64::from(self.cwnd.max(1));
-        self.cwnd = self
+            .clamp(self.curve.cwnd, ceiling);
+        let earned =
+            u64::from(target - self.curve.cwnd) * u64::from(sample.acked) + self.curve.remainder;
+        let growth = earned / u64::from(self.curve.cwnd.max(1));
+        self.curve.remainder = earned % u64::from(self.curve.cwnd.max(1));
+        self.curve.cwnd = self
+            .curve
             .cwnd
             .saturating_add(u32::try_from(growth).unwrap_or(u32::MAX));
     }
 
     fn on_loss(&mut self, _in_flight: u32, _now: Instant) {
         self.reduce();
-        self.cwnd = self.ssthresh;
+        self.curve.cwnd = self.curve.ssthresh;
     }
 
     fn on_rto(&mut self, _in_flight: u32, _now: Instant) {
         self.reduce();
-        self.cwnd = self.mss;
+        self.curve.cwnd = self.mss;
     }
 
     fn on_recovered(&mut self, _now: Instant) {
-        self.cwnd = self.ssthresh.max(2 * self.mss);
+        self.curve.cwnd = self.curve.ssthresh.max(2 * self.mss);
+    }
+
+    fn remember(&mut self, flight_size: u32) {
+        let ssthresh = flight_size.max(self.curve.ssthresh);
+        self.before = Some(Curve {
+            ssthresh,
+            ..self.curve
+        });
+    }
+
+    fn on_spurious(&mut self, at_most: u32) {
+        if let Some(before) = self.before.take() {
+            let cwnd = before.cwnd.max(self.curve.cwnd).min(at_most);
+            self.curve = Curve { cwnd, ..before };
+        }
+    }
+
+    fn limit_window(&mut self, at_most: u32) {
+        self.curve.cwnd = self.curve.cwnd.min(at_most);
     }
 
     fn window(&self) -> u32 {
-        self.cwnd
+        self.curve.cwnd
     }
 
     fn slow_start_threshold(&self) -> u32 {
-        self.ssthresh
+        self.curve.ssthresh
     }
 
     fn set_segment_size(&mut self, bytes: u32) {
         self.mss = bytes;
-        self.cwnd = self.cwnd.max(bytes);
+        self.curve.cwnd = self.curve.cwnd.max(bytes);
     }
 }
 

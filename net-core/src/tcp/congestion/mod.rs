@@ -5,6 +5,7 @@ mod reno;
 #[cfg(test)]
 mod tests;
 
+pub use super::recovery::RateSample;
 use crate::config::CongestionAlgorithm;
 use crate::time::{Duration, Instant};
 pub use cubic::Cubic;
@@ -15,25 +16,29 @@ pub use reno::Reno;
 pub struct AckSample {
     /// Bytes newly acknowledged, cumulatively or selectively.
     pub acked: u32,
+    /// Bytes of those that slow start may count (RFC 3465 §2.2).
+    pub slow_start: u32,
     /// Bytes newly considered lost.
     pub lost: u32,
     /// Bytes delivered over the connection's life.
     pub delivered: u64,
-    /// Time over which the newest acknowledged record was delivered.
-    pub interval: Duration,
-    /// A round-trip measurement, where there is an unambiguous one.
+    /// The rate at which the network delivers.
+    pub rate: RateSample,
+    /// The round-trip time of the newest transmission acknowledged, where it is unambiguous.
     pub rtt: Option<Duration>,
     /// Bytes in flight before this acknowledgement.
     pub in_flight: u32,
-    /// The sender had nothing to send, or no window: the path was not probed.
-    pub app_limited: bool,
+    /// The window was put to use, so that this acknowledgement may widen it.
+    pub window_used: bool,
     /// The acknowledgement echoed a congestion mark.
     pub congestion_experienced: bool,
+    /// A loss is being repaired (fast recovery): the window is not this sample's to widen.
+    pub in_recovery: bool,
 }
 
 /// An algorithm that governs how much may be in flight.
 pub trait CongestionControl {
-    /// New data was acknowledged outside recovery.
+    /// Data was acknowledged for the first time.
     fn on_ack(&mut self, sample: &AckSample, now: Instant);
     /// Recovery begins: some data was lost (RFC 5681 §3.2, RFC 6675 §5).
     fn on_loss(&mut self, in_flight: u32, now: Instant);
@@ -45,6 +50,19 @@ pub trait CongestionControl {
     }
     /// Recovery is over.
     fn on_recovered(&mut self, now: Instant);
+    /// A recovery is about to begin, with `flight_size` bytes outstanding: what
+    /// [`on_loss`](Self::on_loss) or [`on_rto`](Self::on_rto) are going to do may have to be undone.
+    fn remember(&mut self, flight_size: u32);
+    /// There was no loss (RFC 4015 §3.1 step 9): undoes what was done since
+    /// [`remember`](Self::remember), with a window of at most `at_most` bytes lest there be a burst.
+    fn on_spurious(&mut self, at_most: u32);
+    /// The window becomes at most `at_most` bytes, the threshold stays (RFC 5682 §2.1).
+    fn limit_window(&mut self, at_most: u32);
+    /// Whether [`window`](Self::window) also governs fast recovery, so that proportional rate
+    /// reduction (RFC 9937) has no part in it.
+    fn governs_recovery(&self) -> bool {
+        false
+    }
     /// The congestion window in bytes.
     fn window(&self) -> u32;
     /// The slow start threshold in bytes.
@@ -117,6 +135,22 @@ impl CongestionControl for Congestion {
 
     fn on_recovered(&mut self, now: Instant) {
         self.control_mut().on_recovered(now);
+    }
+
+    fn remember(&mut self, flight_size: u32) {
+        self.control_mut().remember(flight_size);
+    }
+
+    fn on_spurious(&mut self, at_most: u32) {
+        self.control_mut().on_spurious(at_most);
+    }
+
+    fn limit_window(&mut self, at_most: u32) {
+        self.control_mut().limit_window(at_most);
+    }
+
+    fn governs_recovery(&self) -> bool {
+        self.control().governs_recovery()
     }
 
     fn window(&self) -> u32 {

@@ -11,6 +11,8 @@ pub struct Reno {
     ssthresh: u32,
     /// Bytes acknowledged towards the next growth by one segment.
     acked: u32,
+    /// cwnd, and RFC 4015's pipe_prev, before the last recovery.
+    before: Option<(u32, u32)>,
 }
 
 impl Reno {
@@ -22,6 +24,7 @@ impl Reno {
             cwnd: initial_window,
             ssthresh: u32::MAX,
             acked: 0,
+            before: None,
         }
     }
 
@@ -34,15 +37,15 @@ impl Reno {
 
 impl CongestionControl for Reno {
     fn on_ack(&mut self, sample: &AckSample, _now: Instant) {
-        if sample.app_limited {
+        if !sample.window_used || sample.in_recovery {
             return;
         }
         let mut acked = sample.acked;
         if self.cwnd < self.ssthresh {
             let room = self.ssthresh - self.cwnd;
-            let growth = acked.min(room);
+            let growth = sample.slow_start.min(room);
             self.cwnd += growth;
-            acked -= growth;
+            acked = acked.saturating_sub(growth);
         }
         if self.cwnd >= self.ssthresh && acked > 0 {
             self.acked = self.acked.saturating_add(acked);
@@ -65,6 +68,22 @@ impl CongestionControl for Reno {
 
     fn on_recovered(&mut self, _now: Instant) {
         self.cwnd = self.ssthresh.max(2 * self.mss);
+    }
+
+    fn remember(&mut self, flight_size: u32) {
+        self.before = Some((self.cwnd, flight_size.max(self.ssthresh)));
+    }
+
+    fn on_spurious(&mut self, at_most: u32) {
+        if let Some((cwnd, ssthresh)) = self.before.take() {
+            self.cwnd = cwnd.max(self.cwnd).min(at_most);
+            self.ssthresh = ssthresh;
+            self.acked = 0;
+        }
+    }
+
+    fn limit_window(&mut self, at_most: u32) {
+        self.cwnd = self.cwnd.min(at_most);
     }
 
     fn window(&self) -> u32 {

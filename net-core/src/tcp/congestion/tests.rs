@@ -8,7 +8,9 @@ const MSS: u32 = 1000;
 fn ack(bytes: u32) -> AckSample {
     AckSample {
         acked: bytes,
+        slow_start: bytes,
         rtt: Some(Duration::from_millis(100)),
+        window_used: true,
         ..AckSample::default()
     }
 }
@@ -52,7 +54,7 @@ fn an_application_that_sends_little_does_not_grow_the_window() {
     let mut cubic = Cubic::new(MSS, 10 * MSS);
     cubic.on_ack(
         &AckSample {
-            app_limited: true,
+            window_used: false,
             ..ack(MSS)
         },
         Instant::ZERO,

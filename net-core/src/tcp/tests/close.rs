@@ -145,8 +145,7 @@ fn a_lost_tail_and_fin_are_sent_again_together() {
     peer.skips();
     peer.expects_after(ms(200), tcp().seq(1).data(1460));
     peer.sends(tcp().ack(1461));
-    peer.expects(tcp().seq(1461).data(540));
-    peer.expects(tcp().flags(FIN_ACK).seq(2001).bare());
+    peer.expects(tcp().flags(FIN_ACK).seq(1461).data(540));
     peer.sends(tcp().ack(2002));
     assert_eq!(peer.state(), State::FinWait2);
 }
@@ -218,6 +217,27 @@ fn an_orphan_leaves_fin_wait_2_after_a_minute() {
     assert_eq!(peer.stack.sockets(), 1);
     peer.sends(tcp().flags(FIN_ACK));
     peer.expects(tcp().flags(RST));
+}
+
+/// `max_orphans`: one more than that is reset, and places become free again.
+#[test]
+fn orphans_are_bounded() {
+    let mut peer = Peer::with(|config| config.tcp.max_orphans = 2);
+    let mut reset = 0;
+    for port in 1..=4 {
+        peer.remote.set_port(port);
+        (peer.nxt, peer.rcv, peer.written) = (0, 0, 0);
+        peer.handshake(syn());
+        peer.closes();
+        while let Some(seen) = peer.sent.pop_front() {
+            reset += u32::from(seen.header.flags.contains(RST));
+        }
+    }
+    assert_eq!(reset, 2);
+    assert_eq!(peer.stack.stats().tcp_orphans_reset, 2);
+    assert_eq!(peer.stack.sockets(), 3);
+    peer.waits(secs(600));
+    assert_eq!((peer.stack.sockets(), peer.stack.tcp.orphans), (1, 0));
 }
 
 #[test]

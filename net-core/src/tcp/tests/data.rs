@@ -115,9 +115,9 @@ fn the_newest_sack_block_comes_first() {
             .ack(1)
             .sacks(&[(4001, 5101), (2001, 2151), (3001, 3101), (1001, 1101)]),
     );
-    // What covers others swallows them.
+    // What covers others swallows them; RFC 2883 §4.2.3: the first of them has arrived twice.
     peer.sends(tcp().seq(500).data(4000));
-    peer.expects(tcp().ack(1).sacks(&[(500, 5101)]));
+    peer.expects(tcp().ack(1).sacks(&[(1001, 1101), (500, 5101)]));
     peer.sends(tcp().seq(1).data(499));
     peer.expects(tcp().ack(5101).sacks(&[]));
     peer.reads(5100);

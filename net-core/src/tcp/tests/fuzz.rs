@@ -156,6 +156,7 @@ fn begin(rng: &mut Rng, peer: &mut Peer) {
 fn story(seed: u64) {
     let mut rng = Seed::from_u64(seed).rng("story");
     let reno = chance(&mut rng, 2);
+    let switches: [bool; 7] = core::array::from_fn(|_| !chance(&mut rng, 4));
     let mut peer = Peer::build(
         chance(&mut rng, 2),
         |config| {
@@ -165,6 +166,16 @@ fn story(seed: u64) {
             if reno {
                 config.tcp.congestion = CongestionAlgorithm::Reno;
             }
+            let recovery = &mut config.tcp.recovery;
+            [
+                recovery.rack,
+                recovery.tail_loss_probe,
+                recovery.prr,
+                recovery.frto,
+                recovery.eifel,
+                recovery.dsack,
+                recovery.limited_transmit,
+            ] = switches;
         },
         crate::DeviceCaps {
             tso: chance(&mut rng, 2),
@@ -234,7 +245,7 @@ fn story(seed: u64) {
         ),
         (0, 0)
     );
-    assert_eq!(peer.stack.tcp.flows.len(), 0);
+    assert_eq!((peer.stack.tcp.flows.len(), peer.stack.tcp.orphans), (0, 0));
 }
 
 #[test]

@@ -134,13 +134,33 @@ impl Peer {
         peer
     }
 
+    /// A connection over a path with a round trip of 50 ms. The peer has sent `syn`, and the stack
+    /// ten segments that are on their way.
+    pub(super) fn with_ten_in_flight(syn: Seg, change: impl FnOnce(&mut Config)) -> Self {
+        let mut peer = Self::with(change);
+        peer.handshake_in(Duration::from_millis(50), syn);
+        let size = peer.info().send_mss;
+        peer.writes(10 * size);
+        for index in 0..10 {
+            peer.expects(tcp().seq(1 + size * index).data(size));
+        }
+        peer.expects_nothing();
+        peer
+    }
+
     /// The peer connects with `syn`, the application listens and accepts.
     pub(super) fn handshake(&mut self, syn: Seg) {
+        self.handshake_in(Duration::ZERO, syn);
+    }
+
+    /// The same, and the peer's ACK takes so long.
+    pub(super) fn handshake_in(&mut self, rtt: Duration, syn: Seg) {
         if self.listener.is_none() {
             self.listen(16);
         }
         self.sends(syn);
         self.expects(tcp().flags(SYN_ACK).seq(0).ack(1).bare());
+        self.waits(rtt);
         self.sends(tcp().seq(1).ack(1));
         self.expects_nothing();
         self.accept();
@@ -367,6 +387,14 @@ impl Peer {
         self.stack.handle_timeout(self.now);
         self.flush();
         true
+    }
+
+    /// What was sent since: where each segment begins and how long it is.
+    pub(super) fn takes(&mut self) -> Vec<(u32, usize)> {
+        self.sent
+            .drain(..)
+            .map(|seen| (seen.seq, seen.payload.len()))
+            .collect()
     }
 
     /// Forgets what was sent and not looked at; how many segments.

@@ -1,7 +1,7 @@
 //! A segment as a test writes it down: what is said counts, the rest is usual or does not matter.
 
 use crate::tcp::SeqNum;
-use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
+use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
 use core::time::Duration;
 use std::string::String;
 use std::vec::Vec;
@@ -31,6 +31,7 @@ pub(super) struct Seg {
     pub(super) timestamps: Option<(u32, u32)>,
     pub(super) sacks: [Option<(u32, u32)>; 4],
     pub(super) no_sacks: bool,
+    pub(super) user_timeout: Option<UserTimeout>,
 }
 
 /// A segment with the ACK flag.
@@ -49,6 +50,7 @@ pub(super) fn tcp() -> Seg {
         timestamps: None,
         sacks: [None; 4],
         no_sacks: false,
+        user_timeout: None,
     }
 }
 
@@ -94,6 +96,15 @@ impl Seg {
     pub(super) fn window(self, window: u16) -> Self {
         let window = Some(window);
         Self { window, ..self }
+    }
+
+    /// The user timeout option.
+    pub(super) fn user_timeout(self, time: Duration) -> Self {
+        let user_timeout = UserTimeout::new(time);
+        Self {
+            user_timeout,
+            ..self
+        }
     }
 
     /// A super-segment of segments with so many bytes each.
@@ -153,6 +164,7 @@ impl Seg {
             window_scale: self.scale,
             sack_permitted: self.sack_permitted,
             timestamps: self.timestamps,
+            user_timeout: self.user_timeout,
             sack,
         }
     }
@@ -218,6 +230,11 @@ impl Seen {
                     .is_some_and(|(v, e)| (value == 0 || v == value) && e == echo)
             });
         check(named, std::format!("{options:?}"));
+        let told = options.user_timeout;
+        check(
+            wanted.user_timeout.is_none_or(|time| told == Some(time)),
+            std::format!("{told:?}"),
+        );
         let blocks = wanted.blocks();
         let sacked = (blocks.is_empty() && !wanted.no_sacks) || blocks == self.sacks;
         check(sacked, std::format!("sacks {:?}", self.sacks));

@@ -77,8 +77,36 @@ fn an_older_syn_is_acknowledged() {
     let mut peer = time_wait(syn());
     peer.sends(syn().seq(0u32.wrapping_sub(5000)));
     peer.expects(tcp().seq(2).ack(2));
-    peer.sends(syn().seq(2));
+    // The FIN had number 1.
+    peer.sends(syn().seq(1));
     peer.expects(tcp().seq(2).ack(2));
+    peer.sends(syn().seq(2));
+    peer.expects(tcp().flags(SYN_ACK).ack(3));
+}
+
+/// RFC 6191 §2: timestamps that the old connection did not have show a new one, whatever its
+/// sequence number.
+#[test]
+fn a_syn_with_timestamps_after_a_connection_without_opens_anew() {
+    let mut peer = time_wait(syn());
+    peer.sends(syn().seq(0u32.wrapping_sub(5000)).timestamps(1, 0));
+    peer.expects(tcp().flags(SYN_ACK).ack(0u32.wrapping_sub(4999)));
+}
+
+/// RFC 6191 §2: with equal timestamps the sequence number decides.
+#[test]
+fn a_syn_with_the_same_timestamp_is_judged_by_its_number() {
+    let mut peer = Peer::new();
+    peer.clock = Some(1000);
+    peer.handshake(syn().timestamps(1000, 0));
+    peer.closes();
+    peer.skips();
+    peer.sends(tcp().flags(FIN_ACK).ack(2));
+    peer.skips();
+    peer.sends(syn().seq(1).timestamps(1000, 0));
+    peer.expects(tcp().seq(2).ack(2));
+    peer.sends(syn().seq(2).timestamps(1000, 0));
+    peer.expects(tcp().flags(SYN_ACK).ack(3));
 }
 
 /// RFC 6191 §2: a newer timestamp is as good as a higher sequence number.

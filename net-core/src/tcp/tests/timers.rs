@@ -1,4 +1,4 @@
-//! Timers: retransmission limit, keepalive (RFC 9293 §3.8.4), user timeout (RFC 5482).
+//! Timers: retransmission limit, keepalive (RFC 9293 §3.8.4).
 
 use super::*;
 use crate::SocketError;
@@ -52,32 +52,6 @@ fn unanswered_probes_time_out() {
     }
     peer.waits(secs(11));
     assert_eq!(peer.state(), State::Closed);
-    assert_eq!(peer.error(), Some(SocketError::TimedOut));
-}
-
-/// RFC 5482: data that nobody acknowledges for so long ends the connection, then and not later.
-#[test]
-fn the_user_timeout_ends_a_silent_connection() {
-    let mut peer = Peer::established();
-    peer.sets(TcpOption::UserTimeout(Some(secs(10))));
-    peer.writes(100);
-    peer.waits(ms(9_990));
-    assert_eq!(peer.state(), State::Established);
-    peer.waits(ms(20));
-    assert_eq!(peer.error(), Some(SocketError::TimedOut));
-}
-
-/// It counts from the last progress.
-#[test]
-fn progress_restarts_the_user_timeout() {
-    let mut peer = Peer::established();
-    peer.sets(TcpOption::UserTimeout(Some(secs(10))));
-    peer.writes(2000);
-    peer.waits(secs(8));
-    peer.sends(tcp().ack(1461));
-    peer.waits(secs(8));
-    assert_eq!(peer.state(), State::Established);
-    peer.waits(secs(3));
     assert_eq!(peer.error(), Some(SocketError::TimedOut));
 }
 

@@ -2,7 +2,8 @@ use super::{bytes, cases};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
-use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
+use crate::time::Duration;
+use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
 use etherparse::TcpOptionElement;
 use proptest::prelude::*;
 use smoltcp::phy::ChecksumCapabilities;
@@ -23,21 +24,26 @@ fn options() -> impl Strategy<Value = TcpOptions> {
         prop::option::of(0_u8..=14),
         any::<bool>(),
         prop::option::of(any::<(u32, u32)>()),
+        prop::option::of(1_u64..2_000_000),
         prop::collection::vec(any::<(u32, u32)>(), 0..=4),
     )
-        .prop_map(|(mss, window_scale, sack_permitted, timestamps, blocks)| {
-            let mut sack = SackBlocks::default();
-            for (start, end) in blocks {
-                sack.push(SeqNum::new(start), SeqNum::new(end));
-            }
-            TcpOptions {
-                mss,
-                window_scale,
-                sack_permitted,
-                timestamps,
-                sack,
-            }
-        })
+        .prop_map(
+            |(mss, window_scale, sack_permitted, timestamps, timeout, blocks)| {
+                let mut sack = SackBlocks::default();
+                for (start, end) in blocks {
+                    sack.push(SeqNum::new(start), SeqNum::new(end));
+                }
+                TcpOptions {
+                    mss,
+                    window_scale,
+                    sack_permitted,
+                    timestamps,
+                    user_timeout: timeout
+                        .and_then(|time| UserTimeout::new(Duration::from_secs(time))),
+                    sack,
+                }
+            },
+        )
 }
 
 fn headers() -> impl Strategy<Value = TcpHeader> {
@@ -233,7 +239,12 @@ proptest! {
         let emitted = as_emitted(&header);
         let segment = [&emit(&header)[..], &payload].concat();
         prop_assert_eq!(TcpHeader::parse(&segment), Ok(emitted));
-        prop_assert_eq!(from_etherparse(&segment), Some(emitted));
+        // etherparse knows no user timeout, and reads no further than to that.
+        let mut known = header;
+        known.options.user_timeout = None;
+        known.header_len = 20 + known.options.emitted_len();
+        let segment = [&emit(&known)[..], &payload].concat();
+        prop_assert_eq!(from_etherparse(&segment), Some(as_emitted(&known)));
     }
 
     #[test]

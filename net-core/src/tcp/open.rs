@@ -1,0 +1,225 @@
+//! How a connection comes to be: from our SYN or from the peer's acceptance, and what the handshake
+//! settles.
+
+use super::congestion::{Congestion, CongestionControl};
+use super::connection::Connection;
+use super::context::{Counters, Negotiated};
+use super::ecn::Ecn;
+use super::receiver::Receiver;
+use super::recovery::{LossRecovery, Scoreboard};
+use super::rtt::RttEstimator;
+use super::send_queue::SendQueue;
+use super::user_timeout::UserTimeouts;
+use super::{SeqNum, State};
+use crate::config::TcpConfig;
+use crate::socket::TcpSettings;
+use crate::time::Instant;
+
+impl Connection {
+    /// An active open: the SYN is due (RFC 9293 §3.10.1).
+    pub(crate) fn connect(
+        iss: SeqNum,
+        our_mss: u16,
+        ts_offset: u32,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+        now: Instant,
+    ) -> Self {
+        let negotiated = Negotiated {
+            iss,
+            irs: SeqNum::default(),
+            peer_mss: our_mss,
+            our_mss,
+            our_scale: window_scale(settings.recv_buffer),
+            peer_scale: None,
+            sack: false,
+            ecn: false,
+            ts_recent: None,
+            ts_offset,
+        };
+        let mut connection = Self::new(&negotiated, config, settings, now);
+        connection.state = State::SynSent;
+        connection.syn_due = true;
+        // It runs from now on, lest a device that never takes the SYN leave connect() hanging.
+        connection.retransmit_at = now + connection.rtt.rto();
+        connection
+    }
+
+    /// A passive open whose handshake is complete but for processing the final ACK. `sent_at` is
+    /// when the SYN-ACK left, if it left once; `retries`, how often it left again for want of one.
+    pub(crate) fn accepted(
+        negotiated: &Negotiated,
+        sent_at: Option<Instant>,
+        retries: u8,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+        now: Instant,
+    ) -> Self {
+        let mut connection = Self::new(negotiated, config, settings, now);
+        connection.retries = retries;
+        connection.state = State::SynReceived;
+        connection.nxt = negotiated.iss + 1;
+        let (syn, end) = (negotiated.iss, negotiated.iss + 1);
+        connection
+            .board
+            .on_sent(syn, end, 0, sent_at.unwrap_or(now));
+        if sent_at.is_none() {
+            // Karn: its round trip is ambiguous.
+            connection.board.on_resent(syn, end, 0, now);
+        }
+        connection.wl1 = negotiated.irs;
+        connection.receiver.edge = connection.receiver.nxt + initial_window(settings);
+        connection
+    }
+
+    fn new(facts: &Negotiated, config: &TcpConfig, settings: &TcpSettings, now: Instant) -> Self {
+        let (receive_scale, scale) = match facts.peer_scale {
+            Some(peer) => (facts.our_scale, peer),
+            None => (0, 0),
+        };
+        let mut connection = Self {
+            state: State::Closed,
+            iss: facts.iss,
+            una: facts.iss,
+            nxt: facts.iss,
+            wnd: 0,
+            max_wnd: 0,
+            wl1: facts.irs,
+            wl2: facts.iss,
+            scale,
+            mss: 0,
+            peer_mss: facts.peer_mss,
+            our_mss: facts.our_mss,
+            our_scale: facts.our_scale,
+            queue: SendQueue::default(),
+            board: Scoreboard::default(),
+            acked_offset: 0,
+            pushed: 0,
+            granted: 0,
+            fin_queued: false,
+            fin_sent: false,
+            more: false,
+            small_end: facts.iss,
+            congestion: Congestion::new(settings.congestion, 536, config.initial_window),
+            rtt: RttEstimator::new(config),
+            recovery: LossRecovery::new(facts.iss),
+            challenges_full_at: now,
+            stalled_since: Instant::MAX,
+            receiver: Receiver::new(
+                facts.irs,
+                settings.recv_buffer,
+                receive_scale,
+                u32::from(facts.our_mss),
+            ),
+            read_closed: false,
+            sack: facts.sack,
+            ecn: Ecn::new(facts.ecn, facts.iss),
+            ts_recent: facts.ts_recent,
+            ts_recent_at: now,
+            ts_offset: facts.ts_offset,
+            last_ack_sent: facts.irs + 1,
+            syn_due: false,
+            retries: 0,
+            probes: 0,
+            probe_due: false,
+            force_partial: false,
+            retransmit_at: Instant::MAX,
+            persist_at: Instant::MAX,
+            persist_backoff: 0,
+            keepalive_at: Instant::MAX,
+            cork_at: Instant::MAX,
+            give_up_at: Instant::MAX,
+            user_timeouts: UserTimeouts::default(),
+            heard_at: now,
+            waiting_since: now,
+            error: None,
+            orphan: false,
+            notify: false,
+            counters: Counters::default(),
+        };
+        connection.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
+        connection.settle_mss(facts.our_mss, config, settings);
+        connection
+    }
+
+    /// Computes the effective send MSS (RFC 9293 §3.7.1) of a path whose packets carry `path_mss`
+    /// bytes behind IP and a bare TCP header, and sizes the initial window by it.
+    pub(crate) fn settle_mss(&mut self, path_mss: u16, config: &TcpConfig, settings: &TcpSettings) {
+        self.set_path_mss(path_mss, config, settings);
+        if self.board.delivered() == 0 {
+            self.congestion = Congestion::new(settings.congestion, self.mss, config.initial_window);
+        }
+    }
+
+    /// The path's MTU changed.
+    pub(crate) fn set_path_mss(
+        &mut self,
+        path_mss: u16,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+    ) {
+        let options = if self.ts_recent.is_some() { 12 } else { 0 };
+        let limit = settings.max_segment.unwrap_or(u16::MAX);
+        let mss = self
+            .peer_mss
+            .min(path_mss)
+            .min(limit)
+            .saturating_sub(options);
+        self.mss = u32::from(mss.max(config.min_segment));
+        self.congestion.set_segment_size(self.mss);
+    }
+
+    /// Takes in what the peer's SYN settled.
+    pub(crate) fn negotiate(
+        &mut self,
+        facts: &Negotiated,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+        now: Instant,
+    ) {
+        self.peer_mss = facts.peer_mss;
+        self.sack = facts.sack;
+        self.ecn.on = facts.ecn;
+        self.ts_recent = facts.ts_recent;
+        self.ts_recent_at = now;
+        let receive_scale;
+        (receive_scale, self.scale) = match facts.peer_scale {
+            Some(peer) => (facts.our_scale, peer),
+            None => (0, 0),
+        };
+        let our_mss = u32::from(self.our_mss);
+        self.receiver = Receiver::new(facts.irs, settings.recv_buffer, receive_scale, our_mss);
+        self.receiver.edge = self.receiver.nxt + initial_window(settings);
+        self.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
+        self.last_ack_sent = self.receiver.nxt;
+        self.wl1 = facts.irs;
+        self.settle_mss(self.our_mss, config, settings);
+    }
+
+    /// The handshake is complete.
+    pub(crate) fn establish(&mut self, config: &TcpConfig, settings: &TcpSettings, now: Instant) {
+        self.state = if self.fin_queued {
+            State::FinWait1
+        } else {
+            State::Established
+        };
+        self.retries = 0;
+        self.notify = true;
+        self.user_timeouts.announce(config, settings);
+        self.arm_keepalive(settings, now);
+    }
+}
+
+/// The shift with which the window field can express `buffer` bytes (RFC 7323 §2.3: at most 14).
+pub(crate) fn window_scale(buffer: usize) -> u8 {
+    (0..14)
+        .find(|&shift| buffer >> shift <= 0xffff)
+        .unwrap_or(14)
+}
+
+/// The window in our SYN or SYN-ACK, which is never scaled.
+pub(crate) fn initial_window(settings: &TcpSettings) -> u32 {
+    u32::try_from(settings.recv_buffer)
+        .unwrap_or(u32::MAX)
+        .min(0xffff)
+}

@@ -1,0 +1,294 @@
+//! A recovery from its beginning to its end, or to its undoing.
+
+use super::frto::{AckAfterTimeout, Frto, Verdict};
+use super::prr::Progress;
+use super::sack::Found;
+use super::tlp::ProbeEvidence;
+use super::undo::{AcceptableAck, Spurious};
+use super::{Ack, Delivery, Phase};
+use crate::tcp::congestion::CongestionControl;
+use crate::tcp::connection::{Connection, Context};
+use crate::time::Instant;
+
+impl Connection {
+    /// What an acknowledgement means for loss recovery, step by step; how many bytes it shows to be
+    /// lost.
+    pub(crate) fn recover(&mut self, ack: &Ack, delivery: &Delivery, cx: &mut Context<'_>) -> u32 {
+        self.recovery.rack.on_delivery(delivery);
+        if ack.advances() {
+            self.recovery.last_advance = ack.advanced;
+        }
+        if self.is_untroubled(ack) {
+            return 0;
+        }
+        if ack.advances() {
+            self.recovery.rack.on_advance(self.una);
+            self.recovery.undo.on_advance(self.una);
+        }
+        self.account_for_probe(ack, cx);
+        self.look_for_spurious(ack, delivery, cx);
+        self.end_recovery_if_complete(ack, cx.now);
+        let found = self.detect_loss(ack, delivery, cx);
+        self.respond_to_loss(&found, delivery, cx);
+        self.reduce_proportionally(ack, &found);
+        found.lost
+    }
+
+    /// Whether everything arrives in order and has for a while: nothing to do.
+    fn is_untroubled(&self, ack: &Ack) -> bool {
+        let recovery = &self.recovery;
+        recovery.phase == Phase::Open
+            && ack.advances()
+            && ack.dsack.is_none()
+            && self.board.is_whole()
+            && recovery.probe.end.is_none()
+            && !recovery.undo.is_watching()
+    }
+
+    /// RFC 8985 §7.4.2.
+    fn account_for_probe(&mut self, ack: &Ack, cx: &mut Context<'_>) {
+        let evidence = ProbeEvidence {
+            ack: ack.number,
+            bare_duplicate: ack.bare,
+            duplicate_end: ack.dsack.map(|(_, right)| right),
+            fin: self.fin_sent,
+        };
+        if self.recovery.probe.on_ack(&evidence) && self.recovery.phase == Phase::Open {
+            self.on_loss_repaired_by_probe(cx);
+        }
+    }
+
+    /// Looks for evidence that nothing was lost; undoes what was done about it.
+    fn look_for_spurious(&mut self, ack: &Ack, delivery: &Delivery, cx: &mut Context<'_>) {
+        let config = &cx.config.recovery;
+        let (eifel, dsack) = (config.eifel, config.dsack);
+        if let Some((left, right)) = ack.dsack {
+            cx.stats.tcp_duplicates_reported += 1;
+            self.counters.duplicates_reported += 1;
+            self.recovery.rack.on_duplicate(self.nxt);
+            let spurious = self.recovery.undo.on_duplicate(left, right);
+            if let Some(spurious) = spurious.filter(|_| dsack) {
+                self.undo_recovery(spurious, ack, cx);
+            }
+        }
+        if self.recovery.phase != Phase::Open && ack.advances() && eifel {
+            let acceptable = AcceptableAck {
+                echo: ack.echo,
+                reports_duplicate: ack.dsack.is_some(),
+                complete: self.una == self.nxt,
+            };
+            if let Some(spurious) = self.recovery.undo.on_acceptable_ack(&acceptable) {
+                self.undo_recovery(spurious, ack, cx);
+            }
+        }
+        if self.recovery.frto != Frto::Off {
+            self.judge_timeout(ack, delivery, cx);
+        }
+    }
+
+    /// RFC 5682.
+    fn judge_timeout(&mut self, ack: &Ack, delivery: &Delivery, cx: &mut Context<'_>) {
+        let usable = (self.una + self.wnd).distance_from(self.nxt);
+        let first = self.recovery.frto == Frto::Repaired;
+        let verdict = self.recovery.frto.on_ack(&AckAfterTimeout {
+            una: self.una,
+            advances: ack.advances(),
+            covers_resent: self.una.at_or_after(self.recovery.undo.end()),
+            duplicate: ack.duplicate || ack.bare,
+            delivers: delivery.bytes > 0,
+            beyond_recover: self.board.highest_arrived().after(self.recovery.recover),
+            sack: self.sack,
+            nxt: self.nxt,
+            can_send_new: self.unsent_len() > 0 && usable > 0,
+            mss: self.mss,
+        });
+        if first && ack.advances() {
+            self.recovery.recover = self.nxt;
+        }
+        match verdict {
+            Verdict::Wait | Verdict::Probe => {}
+            Verdict::Genuine(segments) => {
+                let most = self.mss.saturating_mul(segments);
+                self.congestion.limit_window(most.max(self.mss));
+            }
+            Verdict::Spurious => {
+                let spurious = self.recovery.undo.conclude();
+                self.undo_recovery(spurious, ack, cx);
+            }
+        }
+    }
+
+    /// The Eifel response (RFC 4015 §3.1), also where a fast retransmit was spurious.
+    fn undo_recovery(&mut self, spurious: Spurious, ack: &Ack, cx: &mut Context<'_>) {
+        let recovery = &mut self.recovery;
+        recovery.frto = Frto::Off;
+        recovery.prr.active = false;
+        recovery.resend_due = false;
+        recovery.phase = Phase::Open;
+        // RFC 5682 §3.1: fast recovery may begin anew.
+        recovery.recover = self.una - 1;
+        recovery.dup_acks = 0;
+        recovery.undo.on_undone(self.nxt);
+        // Step (8): go on with what was never sent. What is lost all the same will show once more.
+        self.board.mark_none_lost();
+        self.counters.undos += 1;
+        cx.stats.tcp_undos += 1;
+        let mut at_most = u32::MAX;
+        match spurious {
+            Spurious::FastRetransmit => {
+                // It looked lost because it was late: that is how reordering shows where what was
+                // late had been sent again (RFC 8985 §6.2 step 4).
+                self.recovery.rack.reordering_seen = true;
+            }
+            Spurious::Timeout => {
+                cx.stats.tcp_spurious_timeouts += 1;
+                self.counters.spurious_timeouts += 1;
+                // Step (9), without a burst.
+                let initial = cx.config.initial_window.saturating_mul(self.mss);
+                at_most = self.in_flight() + ack.advanced.min(initial);
+                self.recovery.adapt_behind = Some(self.nxt);
+            }
+        }
+        if !ack.marked {
+            self.congestion.on_spurious(at_most.max(self.mss));
+        }
+    }
+
+    /// Recovery ends when everything that was out at its beginning is acknowledged.
+    fn end_recovery_if_complete(&mut self, ack: &Ack, now: Instant) {
+        let recovery = &mut self.recovery;
+        let complete = ack.advances() && self.una.at_or_after(recovery.recover);
+        if recovery.phase == Phase::Open || !complete {
+            return;
+        }
+        if recovery.phase == Phase::Fast {
+            // RFC 9937 §6.4.
+            self.congestion.on_recovered(now);
+        }
+        recovery.phase = Phase::Open;
+        recovery.prr.active = false;
+        recovery.frto = Frto::Off;
+        recovery.rack.on_recovered();
+        recovery.undo.on_recovered(self.nxt);
+    }
+
+    /// Some data was found lost: fast recovery begins, or the window is reduced once more because
+    /// what it had sent again is lost too (RFC 5681 §4.3: two indications of congestion).
+    pub(super) fn respond_to_loss(
+        &mut self,
+        found: &Found,
+        delivery: &Delivery,
+        cx: &mut Context<'_>,
+    ) {
+        if found.lost == 0 {
+            return;
+        }
+        self.counters.bytes_lost += u64::from(found.lost);
+        match self.recovery.phase {
+            Phase::Open => self.begin_fast_recovery(delivery.bytes, cx),
+            Phase::Fast if found.resent_at >= Some(self.recovery.reduced_at) => {
+                cx.stats.tcp_lost_retransmits += 1;
+                self.reduce(delivery.bytes, cx);
+            }
+            Phase::Fast | Phase::Loss => {}
+        }
+    }
+
+    fn begin_fast_recovery(&mut self, delivered: u32, cx: &mut Context<'_>) {
+        self.recovery.phase = Phase::Fast;
+        self.recovery.recover = self.nxt;
+        self.recovery.undo.begin(self.una);
+        self.recovery.probe.reset();
+        self.congestion.remember(self.flight_before_loss());
+        self.reduce(delivered, cx);
+        self.counters.fast_recoveries += 1;
+        cx.stats.tcp_fast_retransmits += 1;
+    }
+
+    /// Reduces the window and starts its proportional reduction (RFC 9937 §6.1), counting what the
+    /// acknowledgement that shows the loss has `delivered`.
+    fn reduce(&mut self, delivered: u32, cx: &mut Context<'_>) {
+        self.congestion.on_loss(self.flight_before_loss(), cx.now);
+        self.recovery.reduced_at = cx.now;
+        self.recovery.resend_due = true;
+        if cx.config.recovery.prr && !self.congestion.governs_recovery() {
+            let arrived = self.arrived();
+            let outstanding = (self.flight_size() + delivered).saturating_sub(arrived);
+            self.recovery.prr.begin(outstanding, self.mss);
+        }
+    }
+
+    /// FlightSize when a loss shows, without what limited transmit has sent beyond the window (RFC
+    /// 5681 §3.2 step 2).
+    pub(super) fn flight_before_loss(&self) -> u32 {
+        self.flight_size().min(self.congestion.window())
+    }
+
+    /// RFC 9937 §6.2.
+    fn reduce_proportionally(&mut self, ack: &Ack, found: &Found) {
+        if self.recovery.phase == Phase::Fast && self.recovery.prr.active {
+            let progress = Progress {
+                delivered: ack.delivered,
+                in_flight: self.in_flight(),
+                safe: ack.advances() && found.lost == 0,
+            };
+            let ssthresh = self.congestion.slow_start_threshold();
+            self.recovery.prr.on_ack(progress, ssthresh, self.mss);
+        }
+    }
+
+    /// The reordering timer expired (RFC 8985 §6.2 step 5).
+    pub(crate) fn on_reordering_timeout(&mut self, cx: &mut Context<'_>) {
+        self.recovery.rack.reorder_at = Instant::MAX;
+        let found = self.detect_by_time(cx);
+        let nothing = Delivery::new(super::RetransmissionTest::default(), cx.now);
+        self.respond_to_loss(&found, &nothing, cx);
+    }
+
+    /// What the retransmission timer's expiry means for recovery (RFC 5681 §3.1, RFC 6298 §5.4, RFC
+    /// 8985 §6.3).
+    pub(crate) fn begin_loss_recovery(&mut self, cx: &mut Context<'_>) {
+        let config = &cx.config.recovery;
+        let judge = match self.recovery.phase {
+            Phase::Open => {
+                self.recovery.undo.begin(self.una);
+                self.congestion.remember(self.flight_before_loss());
+                self.rtt.remember();
+                true
+            }
+            Phase::Fast => false,
+            // Once more for the same segment.
+            Phase::Loss => self.recovery.frto == Frto::Repaired,
+        };
+        if self.recovery.phase != Phase::Loss {
+            self.congestion.on_rto(self.flight_before_loss(), cx.now);
+        }
+        let recovery = &mut self.recovery;
+        recovery.undo.on_timeout();
+        recovery.phase = Phase::Loss;
+        recovery.recover = self.nxt;
+        recovery.dup_acks = 0;
+        recovery.arrived = 0;
+        recovery.resend_due = true;
+        recovery.prr.active = false;
+        recovery.frto = if judge && config.frto && recovery.undo.is_armed() {
+            Frto::Repaired
+        } else {
+            Frto::Off
+        };
+        recovery.probe.reset();
+        recovery.rack.reorder_at = Instant::MAX;
+        if self.board.is_reneged() || self.retries > 1 {
+            // The peer may have dropped what it acknowledged selectively (RFC 2018 §8).
+            cx.stats.tcp_reneges += u64::from(self.board.is_reneged());
+            self.board.forget_sacks();
+        }
+        if self.sack && config.rack {
+            self.board.mark_first_lost(self.mss, true);
+            let patience = self.recovery.rack.rtt() + self.reordering_window();
+            self.board.mark_lost_by_age(patience, cx.now);
+        } else {
+            self.board.mark_all_lost();
+        }
+    }
+}

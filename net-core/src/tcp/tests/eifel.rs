@@ -1,0 +1,226 @@
+//! Spurious recoveries: the Eifel detection (RFC 3522) and response (RFC 4015), and undoing by
+//! reports of duplicates (RFC 2883 §5, RFC 3708).
+
+use super::*;
+use crate::Config;
+use crate::config::CongestionAlgorithm;
+
+fn config(config: &mut Config) {
+    config.tcp.congestion = CongestionAlgorithm::Reno;
+    config.tcp.recovery.tail_loss_probe = false;
+    config.tcp.recovery.frto = false;
+}
+
+/// Ten segments of 1448 bytes are in flight to a peer whose clock stands at 1000.
+fn ten_in_flight(change: impl FnOnce(&mut Config)) -> Peer {
+    let mut peer = Peer::with(|c| {
+        config(c);
+        change(c);
+    });
+    peer.clock = Some(1000);
+    peer.handshake_in(ms(50), syn().sack_permitted().timestamps(1000, 0));
+    peer.writes(10 * 1448);
+    assert_eq!(peer.skips(), 10);
+    peer
+}
+
+/// The timestamp of what leaves now.
+fn stamp(peer: &mut Peer) -> u32 {
+    let id = peer.id();
+    let socket = peer.stack.sockets.tcp_mut(id).unwrap();
+    let now = peer.now;
+    socket.connection_mut().unwrap().timestamp(now)
+}
+
+/// Where segment `index`, counted from 0, begins.
+const fn at(index: u32) -> u32 {
+    1 + 1448 * index
+}
+
+/// RFC 3522 §3.2: the first acceptable ACK echoes a timestamp from before the retransmission.
+#[test]
+fn an_older_echo_shows_a_spurious_timeout() {
+    let mut peer = ten_in_flight(|_| {});
+    let sent_at = stamp(&mut peer);
+    peer.writes(20 * 1448);
+    peer.expects_after(ms(250), tcp().seq(1).data(1448));
+    peer.waits(ms(10));
+    peer.sends(tcp().ack(at(1)).timestamps(1001, sent_at));
+    let info = peer.info();
+    assert_eq!((info.undos, info.spurious_timeouts), (1, 1));
+    assert!(!info.in_recovery);
+    assert_eq!(info.slow_start_threshold, u32::MAX);
+    assert_eq!((info.retransmits, info.in_flight), (1, info.cwnd));
+}
+
+/// Step (4): an echo of the retransmission, or of later, shows nothing.
+#[test]
+fn the_echo_of_the_retransmission_shows_a_genuine_timeout() {
+    let mut peer = ten_in_flight(|_| {});
+    peer.expects_after(ms(250), tcp().seq(1).data(1448));
+    let resent_at = stamp(&mut peer);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(at(1)).timestamps(1001, resent_at));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (0, true));
+}
+
+/// Step (3): only the first acceptable ACK is looked at.
+#[test]
+fn a_later_old_echo_shows_nothing() {
+    let mut peer = ten_in_flight(|_| {});
+    let sent_at = stamp(&mut peer);
+    peer.waits(ms(250));
+    let resent_at = stamp(&mut peer);
+    peer.sends(tcp().ack(at(1)).timestamps(1001, resent_at));
+    peer.sends(tcp().ack(at(2)).timestamps(1001, sent_at));
+    assert_eq!(peer.info().undos, 0);
+}
+
+/// Step (5) and §3.3: all ACKs were lost. What acknowledges everything at once proves nothing, and
+/// what reports a duplicate shows that the retransmission has arrived.
+#[test]
+fn a_loss_of_all_acknowledgements_is_not_undone() {
+    for reported in [false, true] {
+        let mut peer = ten_in_flight(|c| c.tcp.recovery.dsack = false);
+        let sent_at = stamp(&mut peer);
+        peer.waits(ms(250));
+        let blocks = [(1, at(1))];
+        let blocks = if reported { &blocks[..] } else { &[] };
+        peer.sends(
+            tcp()
+                .ack(at(if reported { 9 } else { 10 }))
+                .sacks(blocks)
+                .timestamps(1001, sent_at),
+        );
+        assert_eq!(peer.info().undos, 0);
+    }
+}
+
+/// RFC 3522 for a fast retransmit: the segment had only been overtaken. Its window comes back, and
+/// reordering is known.
+#[test]
+fn a_spurious_fast_retransmit_is_undone() {
+    let mut peer = ten_in_flight(|_| {});
+    let sent_at = stamp(&mut peer);
+    peer.waits(ms(50));
+    peer.sends(
+        tcp()
+            .ack(1)
+            .sacks(&[(at(1), at(5))])
+            .timestamps(1001, sent_at),
+    );
+    peer.expects(tcp().seq(1).data(1448));
+    let reduced = peer.info();
+    assert!(reduced.in_recovery && reduced.slow_start_threshold < 10 * 1448);
+    peer.waits(ms(5));
+    peer.sends(tcp().ack(at(5)).timestamps(1001, sent_at));
+    let info = peer.info();
+    assert!(!info.in_recovery && info.reordering_seen);
+    assert_eq!((info.undos, info.spurious_timeouts), (1, 0));
+    assert_eq!(
+        (info.cwnd, info.slow_start_threshold),
+        (10 * 1448, u32::MAX)
+    );
+}
+
+/// RFC 2883 §5, RFC 3708: everything that was sent again is reported to have arrived twice.
+#[test]
+fn reports_of_all_retransmissions_undo_the_recovery() {
+    let mut peer = ten_in_flight(|c| c.tcp.recovery.eifel = false);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(2), at(5))]));
+    peer.expects(tcp().seq(1).data(1448));
+    peer.sends(tcp().ack(1).sacks(&[(at(2), at(8))]));
+    peer.expects(tcp().seq(at(1)).data(1448));
+    peer.waits(ms(10));
+    peer.sends(tcp().ack(at(8)));
+    peer.waits(ms(40));
+    peer.sends(tcp().ack(at(8)).sacks(&[(1, at(1))]));
+    assert_eq!(peer.info().undos, 0);
+    peer.sends(tcp().ack(at(8)).sacks(&[(at(1), at(2))]));
+    let info = peer.info();
+    assert_eq!((info.undos, info.in_recovery), (1, false));
+    assert_eq!(
+        (info.cwnd, info.slow_start_threshold),
+        (10 * 1448, u32::MAX)
+    );
+    assert_eq!(info.duplicates_reported, 2);
+}
+
+/// The same after recovery has ended: the reports take a round trip.
+#[test]
+fn reports_that_come_after_recovery_still_undo_it() {
+    let mut peer = ten_in_flight(|c| c.tcp.recovery.eifel = false);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(5))]));
+    peer.expects(tcp().seq(1).data(1448));
+    peer.waits(ms(10));
+    peer.sends(tcp().ack(at(10)));
+    assert!(!peer.info().in_recovery);
+    let reduced = peer.info().slow_start_threshold;
+    peer.waits(ms(40));
+    peer.sends(tcp().ack(at(10)).sacks(&[(1, at(1))]));
+    assert_eq!(peer.info().undos, 1);
+    assert!(peer.info().slow_start_threshold > reduced);
+}
+
+/// Undoing costs work for all that is outstanding: a peer that claims duplicate after duplicate, and
+/// acknowledges nothing, brings it about once.
+#[test]
+fn a_recovery_is_undone_once_in_a_round_trip() {
+    let mut peer = ten_in_flight(|c| c.tcp.recovery.eifel = false);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(4))]));
+    assert_eq!(peer.takes(), [(1, 1448)]);
+    let first = (1, at(1));
+    peer.sends(tcp().ack(1).sacks(&[first, (1, at(4))]));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (1, false));
+    // The next hole.
+    peer.sends(tcp().ack(1).sacks(&[(at(5), at(10)), (1, at(4))]));
+    peer.waits(ms(60));
+    assert_eq!(peer.takes()[0], (at(4), 1448));
+    let second = (at(4), at(5));
+    peer.sends(tcp().ack(1).sacks(&[second, (1, at(10))]));
+    assert_eq!((peer.info().undos, peer.info().duplicates_reported), (1, 2));
+    // When all of that is acknowledged another one may be undone.
+    let end = peer.rcv;
+    peer.sends(tcp().ack(end));
+    peer.writes(5 * 1448);
+    peer.skips();
+    peer.waits(ms(50));
+    let behind = (end + 1448, end + 5 * 1448);
+    peer.sends(tcp().ack(end).sacks(&[behind]));
+    peer.waits(ms(60));
+    peer.skips();
+    let third = (end, end + 1448);
+    peer.sends(tcp().ack(end).sacks(&[third, (end, end + 5 * 1448)]));
+    assert_eq!(peer.info().undos, 2);
+}
+
+/// A duplicate that the network made is none of ours.
+#[test]
+fn a_report_of_what_was_not_sent_again_undoes_nothing() {
+    let mut peer = ten_in_flight(|c| c.tcp.recovery.eifel = false);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(5))]));
+    peer.skips();
+    peer.sends(tcp().ack(1).sacks(&[(at(2), at(3)), (at(1), at(5))]));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (0, true));
+    assert_eq!(peer.info().duplicates_reported, 1);
+}
+
+/// Off, and the window stays reduced.
+#[test]
+fn without_them_nothing_is_undone() {
+    let mut peer = ten_in_flight(|c| {
+        c.tcp.recovery.eifel = false;
+        c.tcp.recovery.dsack = false;
+    });
+    let sent_at = stamp(&mut peer);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(5))]));
+    peer.skips();
+    peer.sends(tcp().ack(at(5)).timestamps(1001, sent_at));
+    peer.sends(tcp().ack(at(5)).sacks(&[(1, at(1))]));
+    assert_eq!(peer.info().undos, 0);
+}
