@@ -132,8 +132,8 @@ impl UdpSocket {
         self.slot.can_send(waker)?;
         let engine = self.net.engine();
         // What is large is copied before the stack is locked, and what is to be cut lies in one piece.
-        let large = (buf.len() > SMALL || meta.segment.is_some())
-            .then(|| engine.pool().copy_slice(buf));
+        let large =
+            (buf.len() > SMALL || meta.segment.is_some()).then(|| engine.pool().copy_slice(buf));
         let direct = engine.try_control(|core| {
             // Not past those that wait.
             if self.slot.has_waiting() {
