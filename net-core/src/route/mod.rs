@@ -1,16 +1,24 @@
 //! Routes: which interface leads to an address.
 //!
 //! A [`RouteTable`] finds the longest prefix of an address by a level-compressed trie; ways that many
-//! prefixes share are kept once.
+//! prefixes share are kept once. A stack has several tables, and rules that choose among them by more
+//! than the destination.
 
 mod arena;
 mod hops;
 mod key;
 mod node;
+mod policy;
+mod rules;
 mod table;
+mod text;
 mod trie;
 
+pub(crate) use policy::Policy;
+pub(crate) use rules::Query;
+pub use rules::{Rule, RuleAction, Selector, TableId};
 pub use table::{Decision, RouteTable};
+pub(crate) use text::{Change, Line, Verb, parse_rule};
 
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};

@@ -295,7 +295,7 @@ const fn cidr(address: IpAddr, prefix_len: u8) -> IpCidr {
 
 /// The prefix of an address with so many bits.
 #[inline]
-fn masked(address: IpAddr, len: u8) -> IpCidr {
+pub(super) fn masked(address: IpAddr, len: u8) -> IpCidr {
     let address = match address {
         IpAddr::V4(v4) => IpAddr::V4(v4.to_bits().masked(len).into()),
         IpAddr::V6(v6) => IpAddr::V6(v6.to_bits().masked(len).into()),

@@ -9,6 +9,7 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod route_text;
 mod routing;
 mod sockets;
 mod tcp;
@@ -30,7 +31,7 @@ use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::LocalAddresses;
 use crate::qdisc::Dropped;
-use crate::route::RouteTable;
+use crate::route::Policy;
 use crate::seed::{Key, Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
@@ -58,7 +59,7 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     pub(crate) wheel: Wheel<TimerKey>,
-    pub(crate) routes: RouteTable,
+    pub(crate) routes: Policy,
     /// Chooses among ways that share what goes to a prefix.
     pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
@@ -93,7 +94,7 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             wheel: Wheel::new(now),
-            routes: RouteTable::new(),
+            routes: Policy::default(),
             flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),

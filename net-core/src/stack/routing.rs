@@ -4,7 +4,7 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
 use crate::ip::{Path, same_scope_source};
-use crate::route::{Decision, Route};
+use crate::route::{Decision, Query, Route};
 use crate::socket::IpSettings;
 use core::hash::BuildHasher;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -40,9 +40,10 @@ impl Stack {
             return self.route_to_self(dest, source);
         }
         let route = match settings.iface() {
-            None => self.decide(dest, source)?,
+            None => self.decide(settings, dest, source)?,
             Some(iface) => self
                 .routes
+                .main()
                 .lookup_over(dest, iface)
                 .or_else(|| on_link(dest, iface)),
         };
@@ -71,9 +72,21 @@ impl Stack {
     }
 
     /// What the routes say about a destination; the pair of addresses chooses among ways that share.
-    fn decide(&self, dest: IpAddr, source: Option<IpAddr>) -> Result<Option<Route>, SocketError> {
+    fn decide(
+        &self,
+        settings: &IpSettings,
+        dest: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Result<Option<Route>, SocketError> {
+        let query = Query {
+            dest,
+            source,
+            mark: settings.mark,
+            tos: settings.class_to(dest),
+            over: None,
+        };
         let flow = || self.flow_key.hash_one((source, dest));
-        match self.routes.decide(dest, flow) {
+        match self.routes.decide(&query, flow) {
             Some(Decision::Route(route)) => Ok(Some(route)),
             Some(Decision::Reject(reject)) => Err(reject.into()),
             None => Ok(None),

@@ -5,6 +5,7 @@ mod iface_bound;
 mod ingress;
 mod qdisc;
 mod queue;
+mod route_text;
 mod routing;
 mod udp;
 mod udp_limits;

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::error::SocketError;
-use crate::route::Reject;
+use crate::route::{Reject, Rule, RuleAction, Selector, TableId};
+use crate::socket::IpOption;
 
 fn source(host: &Host, dest: &str) -> Result<(usize, IpAddr), SocketError> {
     let path = host.stack.route(ip(dest), None)?;
@@ -254,4 +255,44 @@ fn a_route_beside_another_takes_its_share() {
     assert!(first.clone().eq(again), "a destination keeps its way");
     let shared = first.filter(|&index| index == second.index()).count();
     assert!((60..140).contains(&shared), "{shared}");
+}
+
+#[test]
+fn a_rule_sends_marked_sockets_another_way_at_once() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let route = Route {
+        prefix: cidr("0.0.0.0/0"),
+        via: None,
+        iface: second,
+        source: None,
+        metric: 0,
+    };
+    host.stack.add_route_to(TableId(100), route).unwrap();
+    let id = host.udp("0.0.0.0:5");
+    host.stack
+        .connect(id, addr("192.0.2.1:7"), host.now)
+        .unwrap();
+    let mut send = |host: &mut Host| {
+        let mut udp = host.stack.udp(id).unwrap();
+        udp.send(Bytes::from_static(b"x"), None).unwrap();
+        (host.sent().len(), host.sent_over(second).len())
+    };
+    assert_eq!(send(&mut host), (1, 0));
+    host.stack.set_ip_option(id, IpOption::Mark(7)).unwrap();
+    let rule = Rule {
+        priority: 100,
+        selector: Selector {
+            mark: Some((7, u32::MAX)),
+            ..Selector::default()
+        },
+        action: RuleAction::Table(TableId(100)),
+    };
+    host.stack.add_rule(rule);
+    assert_eq!(host.stack.rules(), [rule]);
+    assert_eq!(host.stack.route_table(TableId(100)).unwrap().len(), 1);
+    assert_eq!(send(&mut host), (0, 1));
+    assert!(host.stack.remove_rule(&rule));
+    assert_eq!(send(&mut host), (1, 0));
 }
