@@ -91,6 +91,12 @@ drop_reasons! {
     Impaired => "impaired",
     /// No route for what the stack itself wanted to send.
     NoRoute => "no_route",
+    /// It would have to go back where the routes do not lead to its source (RFC 3704).
+    ReversePath => "reverse_path",
+    /// It has made as many hops as it may.
+    HopLimit => "hop_limit",
+    /// A route lets it vanish.
+    Blackhole => "blackhole",
     /// Larger than the path allows.
     TooBig => "too_big",
     /// A super-segment whose offload fields contradict its headers.
@@ -110,6 +116,8 @@ pub struct Stats {
     pub tx_packets: u64,
     /// Bytes handed to devices, headers included.
     pub tx_bytes: u64,
+    /// Packets sent on for others; a super-segment is one.
+    pub forwarded: u64,
     /// TCP segments received, a super-segment counted by what it stands for (`InSegs`).
     pub tcp_in_segments: u64,
     /// TCP segments sent, a super-segment counted by what it stands for (`OutSegs`).

@@ -136,6 +136,18 @@ pub struct DeviceCaps {
     pub software_gro: bool,
 }
 
+/// Which sources may come in over an interface, by whether the routes lead back to them (RFC 3704).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReversePath {
+    /// All that are no martians.
+    #[default]
+    Off,
+    /// Those that some route leads to (RFC 3704 §2.4).
+    Loose,
+    /// Those that the best route leads to over this interface (RFC 3704 §2.2).
+    Strict,
+}
+
 impl DeviceCaps {
     /// Whether it cuts super-segments of this kind, and sums what it cuts.
     #[must_use]

@@ -1,6 +1,6 @@
 //! What the stack keeps for each interface.
 
-use super::{DeviceCaps, DeviceQueue, IfaceConfig};
+use super::{DeviceCaps, DeviceQueue, IfaceConfig, ReversePath};
 use crate::seed::Rng;
 use crate::socket::SocketQueue;
 use crate::stack::TimerId;
@@ -20,6 +20,10 @@ pub(crate) struct Iface {
     pub(crate) ready: SocketQueue,
     /// UDP sockets that found the queue full and wait for room.
     pub(crate) blocked: SocketQueue,
+    /// What comes in for others goes on to them.
+    pub(crate) forwarding: bool,
+    /// Which sources may come in.
+    pub(crate) reverse_path: ReversePath,
     /// The next IPv4 identification.
     pub(crate) next_id: u16,
 }
@@ -35,6 +39,8 @@ impl Iface {
             departure: None,
             ready: SocketQueue::default(),
             blocked: SocketQueue::default(),
+            forwarding: false,
+            reverse_path: ReversePath::Off,
             next_id: u16::from_le_bytes([low, high]),
         }
     }

@@ -47,7 +47,7 @@ impl Stack {
         };
         match delivery {
             Delivery::Local | Delivery::Broadcast => self.local_deliver(arrival, now),
-            Delivery::Foreign => Err(DropReason::NotForUs),
+            Delivery::Foreign => self.ip_forward(arrival, now),
         }
     }
 
@@ -83,6 +83,7 @@ impl Stack {
         {
             return Err(DropReason::Martian);
         }
+        self.check_reverse_path(iface, header.source)?;
         Ok(self.addresses.delivery(header.dest))
     }
 

@@ -3,6 +3,7 @@
 mod device_queue;
 mod egress;
 mod events;
+mod forward;
 mod icmp;
 mod ifaces;
 mod ingress;

@@ -148,6 +148,15 @@ pub(crate) fn mark_congestion(packet: &mut [u8]) -> bool {
     }
 }
 
+/// Takes one hop off the packet that begins here; it must have one (RFC 1812 §5.3.1, RFC 8200 §3).
+pub(crate) fn decrement_hops(packet: &mut [u8]) {
+    match version(packet) {
+        Some(4) => ipv4::decrement_hops(packet),
+        Some(6) => ipv6::decrement_hops(packet),
+        _ => {}
+    }
+}
+
 fn to_v6(address: IpAddr) -> core::net::Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),

@@ -132,6 +132,17 @@ pub(super) fn mark_congestion(packet: &mut [u8]) -> bool {
     capable
 }
 
+/// See [`ip::decrement_hops`](super::ip::decrement_hops). The checksum follows (RFC 1141).
+pub(super) fn decrement_hops(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        let word = |ttl| u16::from_be_bytes([ttl, fixed.protocol]);
+        let ttl = fixed.ttl.saturating_sub(1);
+        let checksum = checksum_after(fixed.checksum.get(), word(fixed.ttl), word(ttl));
+        fixed.checksum = U16::new(checksum);
+        fixed.ttl = ttl;
+    }
+}
+
 #[inline]
 pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &mut HeadBuf) {
     let mut fragment = if header.dont_fragment {

@@ -88,6 +88,13 @@ pub(super) fn mark_congestion(packet: &mut [u8]) -> bool {
     capable
 }
 
+/// See [`ip::decrement_hops`](super::ip::decrement_hops).
+pub(super) fn decrement_hops(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        fixed.hop_limit = fixed.hop_limit.saturating_sub(1);
+    }
+}
+
 #[inline]
 pub(super) fn emit(header: &IpHeader, source: Ipv6Addr, dest: Ipv6Addr, head: &mut HeadBuf) {
     let fixed = Fixed {
