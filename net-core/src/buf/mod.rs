@@ -8,6 +8,7 @@ mod batch;
 mod head;
 mod packet;
 mod recv_queue;
+mod rest;
 
 #[cfg(test)]
 mod tests;
@@ -17,3 +18,4 @@ pub use head::HeadBuf;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
 pub use recv_queue::RecvQueue;
 pub(crate) use recv_queue::is_wasteful;
+pub(crate) use rest::Rest;

@@ -3,11 +3,11 @@
 use super::Stack;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
-use crate::ip::{IpMeta, Path};
-use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::ip::{Fragments, IpMeta, Path};
+use crate::socket::{Claim, Family, FlowKey, PathMtuMode, SocketId, SocketKind, accept_addr};
 use crate::udp::{Bound, Peer, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
-use crate::wire::{UdpHeader, ip};
+use crate::wire::{UdpHeader, ip, ipv4, ipv6};
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
@@ -152,11 +152,11 @@ impl Stack {
         if let Some(error) = socket.take_error() {
             return Err(error);
         }
-        let (remote, path, header_len) = self.udp_check(id, payload.len(), to)?;
+        let (remote, path) = self.udp_check(id, payload.len(), to)?;
         let bound = self.udp_autobind(id)?;
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let cost = payload.len() + header_len;
-        let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
+        let len = payload.len() + headers_to(remote.ip());
+        let fits = socket.unsent == 0 || socket.unsent + len <= socket.settings.send_buffer;
         if !fits {
             socket.blocked = true;
             return Err(SocketError::WouldBlock);
@@ -168,12 +168,11 @@ impl Stack {
         else {
             return Err(SocketError::NetworkUnreachable);
         };
-        if !iface.has_room() {
+        if !iface.has_room(Fragments::at_most(len, path.mtu)) {
             socket.blocked = true;
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);
         }
-        socket.unsent += cost;
         let settings = socket.settings.ip;
         let meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         let mut packet = self.new_packet();
@@ -183,14 +182,13 @@ impl Stack {
         Ok(())
     }
 
-    /// Where a datagram of `len` bytes goes, how, and the length of the headers in front of it, if
-    /// it can go there at all.
+    /// Where a datagram of `len` bytes goes, and how, if it can go there at all.
     pub(crate) fn udp_check(
         &mut self,
         id: SocketId,
         len: usize,
         to: Option<SocketAddr>,
-    ) -> Result<(SocketAddr, Path, usize), SocketError> {
+    ) -> Result<(SocketAddr, Path), SocketError> {
         let (remote, path) = match (to, self.udp_socket(id)?.peer) {
             (Some(to), _) if to.port() == 0 => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
@@ -199,8 +197,9 @@ impl Stack {
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
-        let header_len = check_len(len, remote.ip(), path.mtu)?;
-        Ok((remote, path, header_len))
+        let mode = self.udp_socket(id)?.settings.ip.path_mtu_to(remote.ip());
+        check_len(len, remote.ip(), path.mtu, mode)?;
+        Ok((remote, path))
     }
 
     /// The way to a connected peer, looked up again only if routes have changed.
@@ -220,7 +219,14 @@ impl Stack {
         Ok(path)
     }
 
-    /// A datagram of `len` bytes, headers included, has left; its sender may go on.
+    /// A packet of `len` bytes that a socket sent waits for the device.
+    pub(super) fn udp_queued(&mut self, id: SocketId, len: usize) {
+        if let Some(socket) = self.sockets.udp_mut(id) {
+            socket.unsent += len;
+        }
+    }
+
+    /// Such a packet has left, or is dropped; its sender may go on.
     pub(super) fn udp_sent(&mut self, id: SocketId, len: usize) {
         let Some(socket) = self.sockets.udp_mut(id) else {
             return;
@@ -252,16 +258,25 @@ fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, Socke
     }
 }
 
-/// Checks a payload's length against protocol and MTU; the length of the headers in front.
-fn check_len(len: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
-    let (max, header_len) = match dest {
-        IpAddr::V4(_) => (MAX_PAYLOAD_V4, 20 + HEADER_LEN),
-        IpAddr::V6(_) => (MAX_PAYLOAD_V6, 40 + HEADER_LEN),
+/// Checks a payload's length against the protocol, and against the MTU if there may be no fragments.
+fn check_len(len: usize, dest: IpAddr, mtu: u16, mode: PathMtuMode) -> Result<(), SocketError> {
+    let max = match dest {
+        IpAddr::V4(_) => MAX_PAYLOAD_V4,
+        IpAddr::V6(_) => MAX_PAYLOAD_V6,
     };
-    if len > max || len + header_len > usize::from(mtu) {
+    let fits = mode.may_fragment() || len + headers_to(dest) <= usize::from(mtu);
+    if len > max || !fits {
         return Err(SocketError::MessageTooLong);
     }
-    Ok(header_len)
+    Ok(())
+}
+
+/// Bytes of the headers in front of a payload.
+const fn headers_to(dest: IpAddr) -> usize {
+    match dest {
+        IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + HEADER_LEN,
+        IpAddr::V6(_) => ipv6::HEADER_LEN + HEADER_LEN,
+    }
 }
 
 /// Makes `packet` a datagram without its IP header.

@@ -11,6 +11,7 @@ pub mod icmpv6;
 pub mod ip;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ipv6_ext;
 pub mod tcp;
 pub mod tcp_options;
 pub mod transport;

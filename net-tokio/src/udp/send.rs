@@ -9,8 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
-/// That a datagram is too long is said at once; only for one that is longer than some interface takes
-/// does this mean to wait for a round of the driver. What else is wrong with a destination is said at
+/// That a datagram is too long is said at once; only for one that is longer than some interface takes,
+/// which the socket may forbid to send in fragments, does this mean to wait for a round of the driver. What else is wrong with a destination is said at
 /// once if nobody works on the stack at that moment; otherwise the datagram is queued, and the error
 /// comes out of the next operation, as errors of the network do.
 impl UdpSocket {
