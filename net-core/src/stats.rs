@@ -25,6 +25,14 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// Shorter than its headers say or need.
     Truncated => "truncated",
+    /// A VLAN tag with the reserved number.
+    VlanTag => "vlan_tag",
+    /// An ARP packet that breaks its rules, or of other networks than Ethernet and IPv4.
+    Arp => "arp",
+    /// A message of neighbour discovery that breaks its rules (RFC 4861 §6.1, §7.1, §8.1).
+    Ndp => "ndp",
+    /// A message about multicast memberships that breaks its rules.
+    Membership => "membership",
     /// An IP version other than 4 and 6.
     IpVersion => "ip_version",
     /// An IP header that breaks its rules.
@@ -133,6 +141,8 @@ pub struct Stats {
     pub tcp_timeouts: u64,
     /// Fast retransmits (`TCPFastRetrans`).
     pub tcp_fast_retransmits: u64,
+    /// Tail loss probes sent (`TCPLossProbes`).
+    pub tcp_loss_probes: u64,
     /// Losses that only a tail loss probe showed (`TCPLossProbeRecovery`).
     pub tcp_loss_probe_recoveries: u64,
     /// Retransmissions that were lost themselves, by round trip (`TCPLostRetransmit`).

@@ -133,7 +133,6 @@ impl<'a> Fragments<'a> {
         }
         packet.meta = self.meta;
         packet.meta.checksum = Checksum::Verified;
-        packet.meta.header_len = u16::try_from(packet.head.len()).unwrap_or(u16::MAX);
         self.offset += len;
         true
     }

@@ -4,25 +4,37 @@
 //! [`DropReason`](crate::stats::DropReason) where they refuse. Emitters prepend to a
 //! [`HeadBuf`](crate::buf::HeadBuf), the innermost header first.
 
+pub mod arp;
 pub mod checksum;
+pub mod ethernet;
 pub mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
+pub mod igmp;
 pub mod ip;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ipv6_ext;
+pub mod membership;
+pub mod mld;
+pub mod ndp;
 pub mod tcp;
 pub mod tcp_options;
 pub mod transport;
 pub mod udp;
+pub mod vlan;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use arp::{ArpOperation, ArpPacket};
 pub use checksum::Sum;
+pub use ethernet::{EtherType, EthernetHeader, MacAddr};
 pub use icmp::IcmpMessage;
 pub use ip::{Fragment, IpHeader};
+pub use membership::Membership;
+pub use ndp::{NdpMessage, NdpOption};
 pub use tcp::{TcpFlags, TcpHeader};
 pub use tcp_options::{SackBlocks, TcpOptions, UserTimeout};
 pub use udp::UdpHeader;
+pub use vlan::{VlanId, VlanTag};

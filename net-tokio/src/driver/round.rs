@@ -41,6 +41,19 @@ struct Port {
     /// What the device had no room for, in order.
     tx: TxBatch,
     failed: bool,
+    supply: Supply,
+}
+
+/// How much is to be expected of a device. To find one dry costs a system call, which is better made
+/// when the answer to a lone packet has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Supply {
+    /// It is read until it is dry.
+    Several,
+    /// The last time there was one packet.
+    One,
+    /// That one packet has been read, and whether it is the only one is not known.
+    Open,
 }
 
 /// What a round leaves behind.
@@ -62,6 +75,7 @@ impl Core {
             bound,
             tx: TxBatch::with_capacity(BUDGET),
             failed: false,
+            supply: Supply::Several,
         };
         Self {
             stack,
@@ -120,7 +134,11 @@ impl Core {
     ) -> Outcome {
         let mut now = self.tick(clock());
         self.collect(mail, now, wakes);
-        let mut more = self.receive(now, &clock);
+        let mut more = false;
+        if self.devices.iter().any(|port| port.supply == Supply::Open) {
+            more |= self.transmit(now);
+        }
+        more |= self.receive(now, &clock);
         if self.stack.poll_timeout().is_some_and(|due| due <= now) {
             now = self.tick(clock());
             self.stack.handle_timeout(now);
@@ -184,6 +202,9 @@ impl Core {
         let mut more = false;
         for port in self.devices.iter_mut().filter(|port| !port.failed) {
             let mut left = BUDGET;
+            if port.supply == Supply::One {
+                left = 1;
+            }
             while left > 0 {
                 match port
                     .bound
@@ -202,6 +223,7 @@ impl Core {
                     break;
                 }
             }
+            port.learn(self.rx.len());
             if !self.rx.is_empty() {
                 self.stack.handle_batch(port.bound.iface, &mut self.rx, now);
                 self.rx.clear();
@@ -257,6 +279,19 @@ impl Core {
 }
 
 impl Port {
+    /// Concludes from the packets that a round has brought how many the next one will.
+    fn learn(&mut self, count: usize) {
+        // Memory is found to be dry for nothing.
+        if self.bound.device.inline() {
+            return;
+        }
+        self.supply = match (self.supply, count) {
+            (Supply::One, 1) => Supply::Open,
+            (Supply::One | Supply::Open, 0) | (Supply::Open | Supply::Several, 1) => Supply::One,
+            _ => Supply::Several,
+        };
+    }
+
     fn fail(&mut self, error: &std::io::Error) {
         tracing::error!(device = %self.bound.name, %error, "device failed; its interface is dead");
         self.failed = true;

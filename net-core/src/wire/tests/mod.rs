@@ -1,9 +1,13 @@
 //! Tests of the wire formats: round trips, bytes from nowhere, and two other implementations as
 //! oracles, `etherparse` and `smoltcp::wire`.
 
+mod arp;
 mod checksum;
+mod ethernet;
 mod icmp;
 mod ip;
+mod membership;
+mod ndp;
 mod tcp;
 mod transport;
 mod udp;
