@@ -8,6 +8,7 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod reassembly;
 mod routing;
 mod sockets;
 mod tcp;
@@ -26,7 +27,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 use crate::buf::TxPacket;
 use crate::config::Config;
 use crate::iface::Iface;
-use crate::ip::LocalAddresses;
+use crate::ip::{Identifications, LocalAddresses, Reassembler};
 use crate::route::RouteTable;
 use crate::seed::{Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
@@ -59,6 +60,10 @@ pub struct Stack {
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
+    reassembler: Reassembler,
+    /// Set while fragments wait.
+    reassembly_timer: Option<TimerId>,
+    identifications: Identifications,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -85,6 +90,9 @@ impl Stack {
             routes: RouteTable::new(),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
+            reassembler: Reassembler::new(&config, seed),
+            reassembly_timer: None,
+            identifications: Identifications::new(seed.key("ip identifications")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),
@@ -115,7 +123,7 @@ impl Stack {
         self.sockets.len()
     }
 
-    /// Bytes of memory that received and unsent payload holds alive, of [`Config::memory`].
+    /// Bytes of memory that received and unsent payload and fragments hold alive, of [`Config::memory`].
     #[must_use]
     pub const fn memory_used(&self) -> usize {
         self.memory.used()

@@ -13,6 +13,8 @@ pub(crate) enum TimerKey {
     Embryo(u32),
     /// A connection in TIME_WAIT, by its slab index.
     TimeWait(u32),
+    /// The oldest packet of which fragments are there.
+    Reassembly,
 }
 
 impl Stack {
@@ -31,9 +33,10 @@ impl Stack {
                 return;
             };
             match key {
-                TimerKey::Tcp(_) | TimerKey::Embryo(_) | TimerKey::TimeWait(_) => {
-                    self.tcp_timeout(key, now);
-                }
+                TimerKey::Tcp(id) => self.tcp_timeout(id, now),
+                TimerKey::Embryo(index) => self.embryo_timeout(index, now),
+                TimerKey::TimeWait(index) => self.end_time_wait(index),
+                TimerKey::Reassembly => self.reassembly_timeout(now),
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The stack driven by raw packets.
 
+mod extensions;
+mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
 mod queue;
+mod reassembly;
 mod routing;
 mod udp;
 mod udp_limits;
