@@ -55,10 +55,20 @@ const V6_LENGTHS: [(u8, u32); 12] = [
 const V4_COUNT: usize = 1_000_000;
 const V6_COUNT: usize = 200_000;
 /// Next hops that the prefixes share.
-const NEIGHBOURS: u64 = 64;
+const NEIGHBOURS: usize = 64;
 const BATCH: usize = 64;
 /// Addresses that are looked up before they begin anew.
 const PROBES: usize = 1 << 16;
+
+/// A number below `bound`.
+fn below(rng: &mut Rng, bound: usize) -> usize {
+    usize::try_from(rng.below(bound as u64)).expect("below a usize")
+}
+
+/// An address where unicast addresses are.
+fn unicast(rng: &mut Rng) -> u32 {
+    (1 << 24) + u32::try_from(rng.below(223 << 24)).expect("below 2^32")
+}
 
 fn length(lengths: &[(u8, u32)], rng: &mut Rng) -> u8 {
     let mut left = rng.below(lengths.iter().map(|&(_, share)| u64::from(share)).sum());
@@ -78,7 +88,7 @@ fn prefixes_v4() -> Vec<(u32, u8)> {
     let mut list = Vec::new();
     while list.len() < V4_COUNT {
         let len = length(&V4_LENGTHS, &mut rng);
-        let address = (1 << 24) + rng.below(223 << 24) as u32;
+        let address = unicast(&mut rng);
         let prefix = (address & u32::MAX << (32 - len), len);
         if all.insert(prefix) {
             list.push(prefix);
@@ -94,7 +104,7 @@ fn prefixes_v6() -> Vec<(u128, u8)> {
     while list.len() < V6_COUNT {
         let len = length(&V6_LENGTHS, &mut rng);
         // Registries give out 2001::/16 and 2400::/12 to 2c00::/12; providers cut /32 into /48.
-        let block = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00][rng.below(6) as usize];
+        let block = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00][below(&mut rng, 6)];
         let high = u128::from(block + rng.below(16)) << 112;
         let address = high | u128::from(rng.below(4096)) << 96 | u128::from(rng.next_u32()) << 64;
         let prefix = (address & u128::MAX << (128 - len), len);
@@ -121,13 +131,18 @@ fn iface() -> IfaceId {
         .expect("a good address")
 }
 
-fn route(address: IpAddr, prefix_len: u8, neighbour: u64, iface: IfaceId) -> Route {
+/// One of the next hops that the prefixes share.
+fn neighbour(rng: &mut Rng) -> u8 {
+    u8::try_from(below(rng, NEIGHBOURS)).expect("64 of them")
+}
+
+fn route(address: IpAddr, prefix_len: u8, neighbour: u8, iface: IfaceId) -> Route {
     Route {
         prefix: IpCidr {
             address,
             prefix_len,
         },
-        via: Some(Ipv4Addr::from_bits(0xc000_0200 + neighbour as u32).into()),
+        via: Some(Ipv4Addr::new(192, 0, 2, neighbour).into()),
         iface,
         source: None,
         metric: 0,
@@ -140,17 +155,17 @@ fn dependent_load() -> f64 {
     let mut order: Vec<usize> = (0..count).collect();
     let mut rng = Seed::from_u64(1).rng("load");
     for last in (1..count).rev() {
-        order.swap(last, rng.below(last as u64) as usize);
+        order.swap(last, below(&mut rng, last));
     }
-    let mut memory = vec![[0_u64; 8]; count];
+    let mut memory = vec![[0_usize; 8]; count];
     for pair in order.windows(2) {
-        memory[pair[0]][0] = pair[1] as u64;
+        memory[pair[0]][0] = pair[1];
     }
-    memory[order[count - 1]][0] = order[0] as u64;
+    memory[order[count - 1]][0] = order[0];
     let (mut at, begun) = (0, std::time::Instant::now());
     let loads = 2_000_000;
     for _ in 0..loads {
-        at = memory[at as usize][0];
+        at = memory[at][0];
     }
     black_box(at);
     begun.elapsed().as_nanos() as f64 / f64::from(loads)
@@ -180,16 +195,14 @@ fn lookups(c: &mut Criterion) {
     let mut table = RouteTable::new();
     for &(address, len) in &v4 {
         let address = Ipv4Addr::from(address).into();
-        table.insert(route(address, len, rng.below(NEIGHBOURS), iface));
+        table.insert(route(address, len, neighbour(&mut rng), iface));
     }
     let each = table.memory() as f64 / V4_COUNT as f64;
     println!("{each:.1} bytes an IPv4 prefix, all in all");
-    let random: Vec<u32> = (0..PROBES)
-        .map(|_| (1 << 24) + rng.below(223 << 24) as u32)
-        .collect();
+    let random: Vec<u32> = (0..PROBES).map(|_| unicast(&mut rng)).collect();
     let inside: Vec<u32> = (0..PROBES)
         .map(|_| {
-            let (address, len) = v4[rng.below(v4.len() as u64) as usize];
+            let (address, len) = v4[below(&mut rng, v4.len())];
             address | rng.next_u32() & !(u32::MAX << (32 - len))
         })
         .collect();
@@ -205,7 +218,7 @@ fn lookups(c: &mut Criterion) {
     let mut table = RouteTable::new();
     for &(address, len) in &v6 {
         let address = Ipv6Addr::from(address).into();
-        table.insert(route(address, len, rng.below(NEIGHBOURS), iface));
+        table.insert(route(address, len, neighbour(&mut rng), iface));
     }
     println!(
         "{:.1} bytes an IPv6 prefix",
@@ -213,7 +226,7 @@ fn lookups(c: &mut Criterion) {
     );
     let probes: Vec<IpAddr> = (0..PROBES)
         .map(|_| {
-            let (address, len) = v6[rng.below(v6.len() as u64) as usize];
+            let (address, len) = v6[below(&mut rng, v6.len())];
             let host = u128::from(rng.next_u64()) & !(u128::MAX << (128 - len));
             IpAddr::V6((address | host).into())
         })

@@ -81,9 +81,11 @@ impl DeviceQueue {
         self.returned.is_empty() && self.qdisc.is_empty()
     }
 
-    /// Whether another datagram may wait, or its sender has to.
-    pub(crate) fn has_room(&self) -> bool {
-        self.qdisc.limit().is_none_or(|limit| self.len() < limit)
+    /// Whether `count` more packets of a datagram may wait, or its sender has to.
+    pub(crate) fn has_room(&self, count: usize) -> bool {
+        self.qdisc
+            .limit()
+            .is_none_or(|limit| self.len() + count <= limit)
     }
 
     /// Whether senders that found it full may try again.

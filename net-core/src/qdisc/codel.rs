@@ -145,7 +145,7 @@ fn mark(queued: &mut Queued) -> bool {
         .packet
         .head
         .get_mut(usize::from(meta.link_len)..)
-        .is_some_and(ip::mark_congestion)
+        .is_some_and(ip::mark_if_capable)
 }
 
 /// Its square in nanoseconds fits 64 bits.

@@ -129,6 +129,16 @@ pub(crate) struct Owner {
     pub(crate) bytes: u32,
 }
 
+impl Owner {
+    /// The sender of a packet, which takes up room of its size.
+    pub(crate) fn new(socket: SocketId, packet: &TxPacket) -> Self {
+        Self {
+            socket,
+            bytes: u32::try_from(packet.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 impl Queued {
     /// A packet that comes in now and counts against nobody.
     #[must_use]

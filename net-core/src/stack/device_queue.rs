@@ -98,6 +98,7 @@ impl Stack {
         let Some(target) = self.iface_mut(iface) else {
             self.stats.count_drop(DropReason::TxQueueFull);
             self.recycle(packet);
+            owner.into_iter().for_each(|owner| self.release(owner));
             return false;
         };
         if packet.meta.gso.is_some() && target.queue.splits() {
@@ -126,6 +127,9 @@ impl Stack {
             self.stats.count_drop(reason);
         }
         self.recycle(packet);
+        if cut.is_empty() {
+            owner.into_iter().for_each(|owner| self.release(owner));
+        }
         let last = cut.len().saturating_sub(1);
         let mut took = false;
         for (index, segment) in cut.packets_mut().iter_mut().enumerate() {
@@ -261,6 +265,21 @@ impl Stack {
                 self.release(owner);
             }
             self.recycle(packet);
+        }
+    }
+
+    /// Whether `count` more packets may wait for the device of an interface.
+    pub(super) fn has_room(&self, iface: IfaceId, count: usize) -> bool {
+        let iface = self.iface(iface);
+        iface.is_some_and(|iface| iface.queue.has_room(count))
+    }
+
+    /// A packet is about to wait; until it has left it takes up its sender's room.
+    pub(super) fn hold(&mut self, owner: Owner) {
+        if let Some(socket) = self.sockets.tcp_mut(owner.socket) {
+            socket.queued = socket.queued.saturating_add(owner.bytes);
+        } else {
+            self.udp_queued(owner.socket, owner.bytes as usize);
         }
     }
 

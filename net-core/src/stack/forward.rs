@@ -6,7 +6,7 @@ use super::ip_input::Arrival;
 use crate::buf::{Checksum, RxPacket, TxPacket};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, ReversePath};
-use crate::ip::{Delivery, may_be_forwarded};
+use crate::ip::{Fragments, may_be_forwarded};
 use crate::qdisc::priority_of_tos;
 use crate::route::{Decision, Query, Reject, Route};
 use crate::stats::DropReason;
@@ -45,14 +45,14 @@ impl Stack {
     /// Whether the routes lead back to where a packet came from.
     pub(super) fn check_reverse_path(
         &self,
+        check: ReversePath,
         over: IfaceId,
         source: IpAddr,
     ) -> Result<(), DropReason> {
-        let check = self.iface(over).map(|iface| iface.reverse_path);
         let leads_back = match check {
-            None | Some(ReversePath::Off) => true,
-            Some(ReversePath::Loose) => self.routes.main().lookup(source).is_some(),
-            Some(ReversePath::Strict) => {
+            ReversePath::Off => true,
+            ReversePath::Loose => self.routes.main().lookup(source).is_some(),
+            ReversePath::Strict => {
                 let back = self.routes.main().lookup(source);
                 back.is_some_and(|route| {
                     let over_it = self.routes.main().lookup_over(source, over);
@@ -94,8 +94,10 @@ impl Stack {
             return self.unreachable(arrival, None, now);
         };
         let mtu = out.config.mtu;
-        if is_too_big(&arrival, mtu) {
-            self.too_big(arrival, mtu, now);
+        let is_too_big = is_too_big(&arrival, mtu);
+        if is_too_big && !may_be_cut(&arrival) {
+            let mtu = mtu.into();
+            self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
             return Err(DropReason::TooBig);
         }
         let mut packet = self.new_packet();
@@ -110,8 +112,14 @@ impl Stack {
             transport::complete_checksum(&mut packet);
         }
         self.stats.forwarded += 1;
-        self.link_output(route.iface, packet, None);
-        Ok(())
+        if !is_too_big {
+            self.link_output(route.iface, packet, None);
+            return Ok(());
+        }
+        let cut = Fragments::new(&mut packet, mtu, arrival.ip.id.into())
+            .map(|fragments| self.send_fragments(route.iface, fragments, None));
+        self.recycle(packet);
+        cut
     }
 
     /// The way on; `Err` with what a route says, if one does.
@@ -159,13 +167,15 @@ impl Stack {
         self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
         Err(DropReason::NoRoute)
     }
+}
 
-    /// Tells the sender what the next link carries (RFC 1191 §4, RFC 4443 §3.2).
-    fn too_big(&mut self, arrival: Arrival<'_>, mtu: u16, now: Instant) {
-        // A router could cut what may be cut; a host that allows it learns the MTU as well.
-        let mtu = mtu.into();
-        self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
-    }
+/// Whether a router may cut a packet (RFC 1812 §5.2.6); what is a fragment already is not cut again.
+fn may_be_cut(arrival: &Arrival<'_>) -> bool {
+    let ip = &arrival.ip;
+    ip.dest.is_ipv4()
+        && !ip.dont_fragment
+        && ip.fragment.is_none()
+        && arrival.packet.meta.gso.is_none()
 }
 
 fn out_sums(stack: &Stack, iface: IfaceId) -> bool {

@@ -10,6 +10,7 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod reassembly;
 mod route_text;
 mod routing;
 mod sockets;
@@ -30,7 +31,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::iface::Iface;
-use crate::ip::LocalAddresses;
+use crate::ip::{Identifications, LocalAddresses, Reassembler};
 use crate::qdisc::Dropped;
 use crate::route::Policy;
 use crate::seed::{Key, Rng, Seed};
@@ -66,6 +67,10 @@ pub struct Stack {
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
+    reassembler: Reassembler,
+    /// Set while fragments wait.
+    reassembly_timer: Option<TimerId>,
+    identifications: Identifications,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -99,6 +104,9 @@ impl Stack {
             flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
+            reassembler: Reassembler::new(&config, seed),
+            reassembly_timer: None,
+            identifications: Identifications::new(seed.key("ip identifications")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),
@@ -132,7 +140,7 @@ impl Stack {
         self.sockets.len()
     }
 
-    /// Bytes of memory that received and unsent payload holds alive, of [`Config::memory`].
+    /// Bytes of memory that received and unsent payload and fragments hold alive, of [`Config::memory`].
     #[must_use]
     pub const fn memory_used(&self) -> usize {
         self.memory.used()

@@ -16,6 +16,8 @@ pub(crate) enum TimerKey {
     TimeWait(u32),
     /// The next packet that waits at an interface may leave.
     Departure(IfaceId),
+    /// The oldest packet of which fragments are there.
+    Reassembly,
 }
 
 impl Stack {
@@ -43,6 +45,7 @@ impl Stack {
                         iface.departure = None;
                     }
                 }
+                TimerKey::Reassembly => self.reassembly_timeout(now),
             }
         }
     }

@@ -143,7 +143,7 @@ impl Stack {
         }
     }
 
-    /// A connection's timer fired.
+    /// The timer of a connection fired.
     pub(crate) fn tcp_timeout(&mut self, id: SocketId, now: Instant) {
         let Some(socket) = self.sockets.tcp_mut(id) else {
             return;

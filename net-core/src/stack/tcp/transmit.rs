@@ -4,14 +4,14 @@ use crate::buf::TxBatch;
 use crate::ip::IpMeta;
 use crate::offload::gso;
 use crate::qdisc::Owner;
-use crate::socket::{PathMtuMode, SocketId};
+use crate::socket::SocketId;
 use crate::stack::{MAX_TX_BATCH, Stack};
 use crate::tcp::connection::Connection;
 use crate::tcp::output::Ports;
-use crate::tcp::segment::{ECN_CAPABLE, ECN_MASK};
+use crate::tcp::segment::ECN_CAPABLE;
 use crate::tcp::socket::TcpSocket;
 use crate::time::Instant;
-use crate::wire::ip;
+use crate::wire::ip::{self, ECN_MASK};
 
 /// Super-segments that one socket sends before it is the next one's turn.
 const TURN: usize = 4;
@@ -56,7 +56,6 @@ impl Stack {
                 Some(IpMeta {
                     source: local.ip(),
                     tos: meta.tos & !ECN_MASK | ecn,
-                    dont_fragment: cx.settings.path_mtu != PathMtuMode::Dont,
                     ..meta
                 })
             });
@@ -111,11 +110,8 @@ impl Stack {
         for sent in batch.packets_mut() {
             let mut packet = self.new_packet();
             core::mem::swap(&mut packet, sent);
-            let bytes = u32::try_from(packet.len()).unwrap_or(u32::MAX);
-            if let Some(socket) = self.sockets.tcp_mut(id) {
-                socket.queued = socket.queued.saturating_add(bytes);
-            }
-            self.link_output(iface, packet, Some(Owner { socket: id, bytes }));
+            let owner = Owner::new(id, &packet);
+            self.link_output(iface, packet, Some(owner));
         }
         batch.clear();
     }

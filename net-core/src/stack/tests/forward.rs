@@ -147,6 +147,27 @@ fn what_the_next_link_does_not_carry_is_answered_with_its_mtu() {
 }
 
 #[test]
+fn what_may_be_cut_goes_on_in_fragments() {
+    let mut router = Router::new();
+    let mut packet = datagram(NEAR_HOST, FAR_HOST, &[7; 1450]);
+    packet.head.strip(20);
+    let header = IpHeader {
+        dont_fragment: false,
+        id: 77,
+        ..IpHeader::new(ip("10.7.0.9"), ip("10.9.0.9"), ip::UDP, packet.len())
+    };
+    header.emit(&mut packet.head);
+    let sent = router.forward(packet);
+    let lens: Vec<usize> = sent.iter().map(TxPacket::len).collect();
+    assert_eq!(lens, [20 + 1376, 20 + 8 + 1450 - 1376]);
+    for packet in &sent {
+        let bytes = bytes_of(packet);
+        let header = IpHeader::parse(&bytes, bytes.len()).unwrap();
+        assert_eq!((header.ttl, header.fragment.unwrap().id), (63, 77));
+    }
+}
+
+#[test]
 fn no_way_on_is_told_as_the_routes_say() {
     let mut router = Router::new();
     router.host.stack.remove_route(cidr("0.0.0.0/0"));

@@ -1,11 +1,14 @@
 //! The stack driven by raw packets.
 
+mod extensions;
 mod forward;
+mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
 mod qdisc;
 mod queue;
+mod reassembly;
 mod route_text;
 mod routing;
 mod udp;

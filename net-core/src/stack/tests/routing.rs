@@ -274,7 +274,7 @@ fn a_rule_sends_marked_sockets_another_way_at_once() {
     host.stack
         .connect(id, addr("192.0.2.1:7"), host.now)
         .unwrap();
-    let mut send = |host: &mut Host| {
+    let send = |host: &mut Host| {
         let mut udp = host.stack.udp(id).unwrap();
         udp.send(Bytes::from_static(b"x"), None).unwrap();
         (host.sent().len(), host.sent_over(second).len())
