@@ -3,6 +3,7 @@
 mod extensions;
 mod forward;
 mod fragments;
+mod hooks;
 mod icmp;
 mod iface_bound;
 mod ingress;
