@@ -1,12 +1,15 @@
 //! The stack driven by raw packets.
 
 mod extensions;
+mod forward;
 mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod qdisc;
 mod queue;
 mod reassembly;
+mod route_text;
 mod routing;
 mod udp;
 mod udp_limits;
