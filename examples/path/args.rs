@@ -3,7 +3,9 @@
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use examples::units::{parse_loss, parse_rate, parse_size, parse_time};
+use net_core::Seed;
 use net_core::config::CongestionAlgorithm;
+use net_core::qdisc::{AnyQdisc, Fq, FqCodel, FqCodelConfig, FqConfig, PfifoFast};
 use net_core::sim::{GilbertElliott, LinkConfig, Outage};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +25,7 @@ pub(crate) struct Args {
     /// Up to this much longer, at random for each packet there.
     #[arg(long, default_value = "0", value_parser = parse_time)]
     pub(crate) jitter: Duration,
-    /// Queue in front of the link: bytes (k, M), packets (20p), or a multiple of the product of rate
+    /// Drop-tail queue in front of the link: bytes (k, M), packets (20p), or a multiple of the product of rate
     /// and round-trip time (1bdp).
     #[arg(long, default_value = "1bdp")]
     pub(crate) buffer: String,
@@ -113,11 +115,20 @@ pub(crate) struct Args {
 pub(crate) enum Qdisc {
     /// First in, first out, up to the size of the buffer.
     DropTail,
+    /// Three bands by the class of packets, as the kernel's default; its limits too.
+    PfifoFast,
+    /// Flows by turns, each paced, with the kernel's limits.
+    Fq,
+    /// Flows by turns, each held to a short delay, with the kernel's limits.
+    FqCodel,
 }
 
 impl Args {
     /// What becomes of packets on the way there.
     pub(crate) fn there(&self) -> anyhow::Result<LinkConfig> {
+        if self.mark.is_some() && self.qdisc != Qdisc::DropTail {
+            bail!("--mark is for the drop-tail queue");
+        }
         let (queue_bytes, queue_packets) = self.queue(&self.buffer)?;
         Ok(LinkConfig {
             rate_bps: Some(self.rate),
@@ -137,6 +148,17 @@ impl Args {
             corrupt_ppm: self.corrupt,
             black_hole: self.black_hole,
             ..self.clean()
+        })
+    }
+
+    /// The discipline in front of the link there; `None`: the link's own queue.
+    pub(crate) fn discipline(&self) -> Option<AnyQdisc> {
+        let seed = Seed::from_u64(self.seed);
+        Some(match self.qdisc {
+            Qdisc::DropTail => return None,
+            Qdisc::PfifoFast => PfifoFast::default().into(),
+            Qdisc::Fq => Fq::new(FqConfig::default(), seed).into(),
+            Qdisc::FqCodel => FqCodel::new(FqCodelConfig::default(), seed).into(),
         })
     }
 

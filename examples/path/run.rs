@@ -1,9 +1,9 @@
 //! The simulation.
 
-use super::args::Args;
+use super::args::{Args, Qdisc};
 use anyhow::Context as _;
 use net_core::config::{Config, CongestionAlgorithm};
-use net_core::sim::{Dumbbell, Flow, FlowId, LinkCounters, Series, queue_to_csv};
+use net_core::sim::{Discipline, Dumbbell, Flow, FlowId, LinkCounters, Series, queue_to_csv};
 use net_core::socket::TcpOption;
 use net_core::stats::Stats;
 use net_core::time::Instant;
@@ -21,7 +21,7 @@ impl Run {
     /// Sets everything up.
     pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
         let mut config = Config::default();
-        config.tcp.ecn = args.mark.is_some();
+        config.tcp.ecn = args.mark.is_some() || args.qdisc == Qdisc::FqCodel;
         if let Some(bytes) = args.socket_buffer {
             config.tcp.send_buffer = usize::try_from(bytes)?;
             config.tcp.recv_buffer = usize::try_from(bytes)?;
@@ -41,6 +41,9 @@ impl Run {
             for (at, changed) in args.changes(config)? {
                 fabric.change_at(port, Instant::ZERO + at, changed);
             }
+        }
+        if let Some(qdisc) = args.discipline() {
+            fabric.set_queue(bottleneck, Box::new(Discipline::new(qdisc)));
         }
         let flows = (0..args.flows())
             .map(|number| {

@@ -30,7 +30,9 @@ pub use application::Application;
 pub use dumbbell::{Dumbbell, FlowId};
 pub use fabric::{Fabric, ForwardCounters, NodeId, PortId};
 pub use guard::{Guard, Livelock, Step};
-pub use link::{GilbertElliott, Link, LinkConfig, LinkCounters, Outage, Passing, Queue};
+pub use link::{
+    Discipline, GilbertElliott, Link, LinkConfig, LinkCounters, Outage, Passing, Queue,
+};
 pub use network::Network;
 pub use trace::{
     Chart, Line, QueueSample, Sample, Series, Tracer, Unit, queue_chart, queue_to_csv,

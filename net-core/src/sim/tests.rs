@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::config::CongestionAlgorithm;
+use crate::qdisc::{FqCodel, FqCodelConfig};
 use crate::socket::TcpOption;
 use crate::tcp::Limit;
 use crate::time::{Duration, Instant};
 use crate::{Config, Seed};
 use core::net::SocketAddr;
+use std::boxed::Box;
 use std::string::ToString;
 use std::vec::Vec;
 
@@ -251,6 +253,35 @@ fn a_trace_tells_the_course_of_a_connection() {
     assert!(queue.iter().any(|sample| sample.bytes > 50_000));
     assert_eq!(queue_to_csv(queue).lines().count(), 1 + queue.len());
     assert!(queue_chart("queue", queue).to_svg().contains("queue"));
+}
+
+/// Disciplines of the stack stand in front of links: fq_codel keeps the queue short that drop-tail
+/// fills.
+#[test]
+fn a_discipline_of_the_stack_may_stand_in_front_of_a_link() {
+    let longest_queue = |codel: bool| {
+        let (mut network, [client, server], address) =
+            pair(12, link(10_000_000, ms(10)), link(10_000_000, ms(10)));
+        let [port, ..] = *network.fabric().ports(client) else {
+            panic!("a link")
+        };
+        if codel {
+            let qdisc = FqCodel::new(FqCodelConfig::default(), Seed::from_u64(12));
+            let queue = Box::new(Discipline::new(qdisc));
+            network.fabric_mut().set_queue(port, queue);
+        }
+        start(&mut network, client, Flow::endless(address));
+        network.run_for(secs(10)).unwrap();
+        network.trace(ms(10), &[port]);
+        network.run_for(secs(10)).unwrap();
+        assert!(network.app(server).received()[0].bytes > 20_000_000);
+        assert!(network.fabric().link(port).counters().queue_full > 0);
+        let (_, queue) = network.traced().unwrap().queues().next().unwrap();
+        queue.iter().map(|sample| sample.bytes).max().unwrap()
+    };
+    let (codel, drop_tail) = (longest_queue(true), longest_queue(false));
+    assert!(codel > 0 && codel < 60_000, "{codel}");
+    assert!(drop_tail > 200_000, "{drop_tail}");
 }
 
 #[test]

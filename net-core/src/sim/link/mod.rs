@@ -3,6 +3,7 @@
 mod chance;
 mod config;
 mod counters;
+mod discipline;
 mod flight;
 mod line;
 mod motion;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use config::{GilbertElliott, LinkConfig, Outage};
 pub use counters::LinkCounters;
+pub use discipline::Discipline;
 pub use passing::Passing;
 pub(super) use passing::replace;
 pub use queue::Queue;
