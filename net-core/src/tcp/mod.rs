@@ -5,6 +5,7 @@
 //! to be lost; `timers` says what time does. `handle` is what an application calls.
 
 mod ack;
+mod autotune;
 pub mod congestion;
 pub(crate) mod connection;
 mod context;
@@ -16,6 +17,7 @@ pub(crate) mod input;
 mod islands;
 pub(crate) mod isn;
 mod limits;
+mod mtu_probe;
 pub(crate) mod open;
 pub(crate) mod output;
 mod pacing;
@@ -37,6 +39,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod urgent;
 mod user_timeout;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};

@@ -3,6 +3,7 @@
 
 mod accept;
 mod close;
+mod cookies;
 mod open;
 mod segments;
 mod time_wait;
