@@ -105,7 +105,8 @@ impl Connection {
             if self.mtu.phase == SearchPhase::Off {
                 self.mtu.full = self.mss;
             }
-            self.mtu.high = self.mss;
+            // What did not pass in an outage may pass again: only all of it is known not to.
+            self.mtu.high = self.mtu.full;
             self.mtu.low = smaller;
             self.mtu.phase = SearchPhase::Base;
             self.use_segments_of(smaller);

@@ -107,6 +107,24 @@ fn the_loss_of_a_probe_reduces_nothing() {
     assert!(again.contains(&(start, size as usize)), "{again:?}");
 }
 
+/// An outage looks the same; afterwards segments become as large as they were.
+#[test]
+fn after_an_outage_segments_grow_again() {
+    let mut path = Narrow::new(0, |_| {});
+    path.peer.writes(20 * 1460);
+    for _ in 0..100 {
+        path.trip();
+    }
+    assert!(path.peer.info().send_mss < 1460);
+    path.most = 1460;
+    path.carries(450_000);
+    assert!(path.peer.info().send_mss > 1440);
+    // RFC 8899 §5.1.1: after ten minutes all of it is tried.
+    path.peer.waits(secs(601));
+    path.carries(200_000);
+    assert_eq!(path.peer.info().send_mss, 1460);
+}
+
 #[test]
 fn probing_can_be_turned_off() {
     let mut path = Narrow::new(1300, |config| config.tcp.mtu_probing = false);
