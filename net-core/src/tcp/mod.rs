@@ -11,6 +11,7 @@ pub(crate) mod connection;
 mod context;
 mod delayed_ack;
 pub(crate) mod ecn;
+pub(crate) mod frozen;
 mod handle;
 mod info;
 pub(crate) mod input;

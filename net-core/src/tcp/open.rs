@@ -80,7 +80,12 @@ impl Connection {
         connection
     }
 
-    fn new(facts: &Negotiated, config: &TcpConfig, settings: &TcpSettings, now: Instant) -> Self {
+    pub(super) fn new(
+        facts: &Negotiated,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+        now: Instant,
+    ) -> Self {
         let (receive_scale, scale) = match facts.peer_scale {
             Some(peer) => (facts.our_scale, peer),
             None => (0, 0),

@@ -5,6 +5,7 @@ mod accept;
 mod close;
 mod cookies;
 mod open;
+mod repair;
 mod segments;
 mod time_wait;
 mod transmit;

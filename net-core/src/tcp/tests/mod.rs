@@ -28,6 +28,7 @@ mod pacing;
 mod peer;
 mod prr;
 mod rack;
+mod repair;
 mod reset;
 mod rto;
 mod sack;
