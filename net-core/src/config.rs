@@ -53,12 +53,23 @@ pub struct TcpConfig {
     /// slow start and 1.2 times that later. Off: only connections whose congestion control sets a
     /// rate, and sockets with a [`MaxPacingRate`](crate::socket::TcpOption::MaxPacingRate). Off.
     pub pacing: bool,
+    /// End the first slow start of CUBIC when the round trip grows (HyStart++, RFC 9406). On.
+    pub hystart: bool,
+    /// After an idle time of a retransmission timeout the window decays to the initial window, by half
+    /// for each (RFC 5681 §4.1, as in Linux). Off: it stays. BBR's stays always. On.
+    pub slow_start_after_idle: bool,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
-    /// Receive buffer of new sockets in bytes; what is advertised, not what is allocated. 4 MiB.
+    /// Receive buffer that new sockets begin with, in bytes; what is advertised, not what is
+    /// allocated. 4 MiB.
     pub recv_buffer: usize,
-    /// Send buffer of new sockets in bytes; a limit, not an allocation. 4 MiB.
+    /// What it may grow to, at most 1 GiB: to twice what the application reads in a round trip. It
+    /// decides which window scale is offered. 32 MiB.
+    pub recv_buffer_max: usize,
+    /// Send buffer that new sockets begin with, in bytes; a limit, not an allocation. 4 MiB.
     pub send_buffer: usize,
+    /// What it may grow to: to twice the congestion window. 32 MiB.
+    pub send_buffer_max: usize,
     /// Unsent bytes at which a new socket stops being writable (`TCP_NOTSENT_LOWAT`): what waits
     /// here only grows cold in the caches. What is sent and unacknowledged counts against
     /// `send_buffer` alone. 512 KiB.
@@ -67,6 +78,9 @@ pub struct TcpConfig {
     pub max_backlog: u32,
     /// Half-open connections of all listeners together. 65536.
     pub max_half_open: usize,
+    /// When SYNs are answered with cookies, without remembering them. While there is no room for half-open
+    /// connections.
+    pub syn_cookies: SynCookies,
     /// Connections in TIME_WAIT; one more is forgotten at once, as by the kernel. 65536.
     pub max_time_wait: usize,
     /// Retransmission timeout before the first measurement (RFC 6298 §2.1). 1 s.
@@ -113,6 +127,9 @@ pub struct TcpConfig {
     pub user_timeout_min: Duration,
     /// The longest (U_LIMIT). 1 h.
     pub user_timeout_max: Duration,
+    /// Suspect packets to be too large for the path after four timeouts in a row, fall back to small
+    /// ones and find out what it carries (RFC 4821, RFC 8899). On.
+    pub mtu_probing: bool,
     /// Smallest segment size that a peer can make us use (against tiny-MSS attacks). 48.
     pub min_segment: u16,
     /// How losses are detected and repaired.
@@ -167,6 +184,19 @@ pub struct UdpConfig {
     pub send_buffer: usize,
 }
 
+/// When a listener answers SYNs with cookies (RFC 4987 §3.6): connections made that way know window
+/// scaling, SACK and ECN only where the peer sends timestamps, and a lost SYN-ACK is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SynCookies {
+    /// A full SYN queue drops SYNs.
+    Never,
+    /// While the listener's SYN queue, or that of all listeners together, is full.
+    #[default]
+    WhenFull,
+    /// Every SYN.
+    Always,
+}
+
 /// Which algorithm governs the congestion window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -176,11 +206,15 @@ pub enum CongestionAlgorithm {
     /// CUBIC (RFC 9438).
     #[default]
     Cubic,
+    /// DCTCP (RFC 8257), for networks of one operator: sockets that use it negotiate ECN.
+    Dctcp,
+    /// BBR (draft-ietf-ccwg-bbr).
+    Bbr,
 }
 
 impl CongestionAlgorithm {
     /// Every algorithm.
-    pub const ALL: &'static [Self] = &[Self::Reno, Self::Cubic];
+    pub const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp, Self::Bbr];
 
     /// Its name, as Linux has it (`TCP_CONGESTION`).
     #[must_use]
@@ -188,6 +222,8 @@ impl CongestionAlgorithm {
         match self {
             Self::Reno => "reno",
             Self::Cubic => "cubic",
+            Self::Dctcp => "dctcp",
+            Self::Bbr => "bbr",
         }
     }
 }
@@ -243,12 +279,17 @@ impl Default for TcpConfig {
             initial_window: 10,
             abc_limit: 0,
             pacing: false,
+            hystart: true,
+            slow_start_after_idle: true,
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,
+            recv_buffer_max: 32 << 20,
             send_buffer: 4 << 20,
+            send_buffer_max: 32 << 20,
             notsent_lowat: 512 << 10,
             max_backlog: 4096,
             max_half_open: 65536,
+            syn_cookies: SynCookies::default(),
             max_time_wait: 65536,
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
@@ -269,6 +310,7 @@ impl Default for TcpConfig {
             user_timeout_option: false,
             user_timeout_min: Duration::from_secs(100),
             user_timeout_max: Duration::from_secs(3600),
+            mtu_probing: true,
             min_segment: 48,
             recovery: RecoveryConfig::default(),
         }

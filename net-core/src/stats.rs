@@ -176,6 +176,12 @@ pub struct Stats {
     pub tcp_reneges: u64,
     /// Connections opened from here (`ActiveOpens`).
     pub tcp_active_opens: u64,
+    /// SYN-ACKs with a cookie in place of a half-open connection (RFC 4987).
+    pub tcp_cookies_sent: u64,
+    /// Connections made by cookies that came back.
+    pub tcp_cookies_received: u64,
+    /// ACKs while cookies were out that brought none.
+    pub tcp_cookies_failed: u64,
     /// Connections accepted from peers (`PassiveOpens`).
     pub tcp_passive_opens: u64,
     /// Connections that ended by a received RST (`EstabResets`).

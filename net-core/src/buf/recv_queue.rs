@@ -186,6 +186,43 @@ impl RecvQueue {
         }
     }
 
+    /// Takes the byte at `at` out of what is there.
+    pub(crate) fn remove(&mut self, at: usize) -> Option<u8> {
+        let mut byte = [0];
+        if self.peek(at, &mut byte) == 0 {
+            return None;
+        }
+        self.len -= 1;
+        let mut skip = at;
+        for index in 0..self.pieces.len() {
+            let piece = self.pieces.get_mut(index)?;
+            if skip >= piece.bytes.len() {
+                skip -= piece.bytes.len();
+                continue;
+            }
+            let mut rest = piece.bytes.split_off(skip);
+            rest.advance(1);
+            let pins = piece.pins;
+            self.pieces_pin += pins as usize;
+            self.pieces.insert(index + 1, Chunk { bytes: rest, pins });
+            self.drop_empty(index + 1);
+            self.drop_empty(index);
+            return Some(byte[0]);
+        }
+        self.tail.remove(self.tail_start + skip);
+        Some(byte[0])
+    }
+
+    fn drop_empty(&mut self, index: usize) {
+        let empty = self
+            .pieces
+            .get(index)
+            .is_some_and(|piece| piece.bytes.is_empty());
+        if empty && let Some(piece) = self.pieces.remove(index) {
+            self.pieces_pin -= piece.pins as usize;
+        }
+    }
+
     /// Removes everything; keeps one small buffer for the next bytes.
     pub fn clear(&mut self) {
         self.discard(self.len);

@@ -100,6 +100,8 @@ bitflags! {
         const ERROR = 32;
         /// An active open has completed.
         const CONNECTED = 64;
+        /// The peer has urgent data (`POLLPRI`).
+        const URGENT = 128;
     }
 }
 

@@ -27,10 +27,15 @@ pub enum TcpOption {
     UserTimeout(Option<Duration>),
     /// What close does with unsent data (`SO_LINGER`); `Some(0)` resets.
     Linger(Option<Duration>),
-    /// Send buffer in bytes (`SO_SNDBUF`, not doubled).
+    /// Send buffer in bytes (`SO_SNDBUF`, not doubled); it no longer grows.
     SendBuffer(usize),
-    /// Receive buffer in bytes (`SO_RCVBUF`, not doubled).
+    /// What the send buffer may grow to, at least its present size and at most 1 GiB.
+    SendBufferMax(usize),
+    /// Receive buffer in bytes (`SO_RCVBUF`, not doubled); it no longer grows.
     RecvBuffer(usize),
+    /// What the receive buffer may grow to, at least its present size and at most 1 GiB. The window
+    /// scale that a handshake has settled bounds the window of a connection that exists.
+    RecvBufferMax(usize),
     /// Largest segment to use and to offer (`TCP_MAXSEG`), 88–32767.
     MaxSegment(u16),
     /// Unsent bytes at which the socket stops being writable (`TCP_NOTSENT_LOWAT`), at least 1.
@@ -39,6 +44,8 @@ pub enum TcpOption {
     SynRetries(u8),
     /// Congestion control (`TCP_CONGESTION`); before the connection is made.
     Congestion(CongestionAlgorithm),
+    /// Urgent data stays in the stream (`SO_OOBINLINE`).
+    OobInline(bool),
     /// Pace, and at no more than so many bytes of payload a second (`SO_MAX_PACING_RATE`), at least
     /// 1; `None`: as the configuration and the congestion control say.
     MaxPacingRate(Option<u64>),
@@ -84,8 +91,12 @@ pub struct TcpSettings {
     pub linger: Option<Duration>,
     /// See [`TcpOption::SendBuffer`].
     pub send_buffer: usize,
+    /// See [`TcpOption::SendBufferMax`].
+    pub send_buffer_max: usize,
     /// See [`TcpOption::RecvBuffer`].
     pub recv_buffer: usize,
+    /// See [`TcpOption::RecvBufferMax`].
+    pub recv_buffer_max: usize,
     /// See [`TcpOption::MaxSegment`].
     pub max_segment: Option<u16>,
     /// See [`TcpOption::NotSentLowat`].
@@ -94,6 +105,8 @@ pub struct TcpSettings {
     pub syn_retries: u8,
     /// See [`TcpOption::Congestion`].
     pub congestion: CongestionAlgorithm,
+    /// See [`TcpOption::OobInline`].
+    pub oob_inline: bool,
     /// See [`TcpOption::MaxPacingRate`].
     pub max_pacing_rate: Option<u64>,
     /// See [`TcpOption::DeferAccept`].
@@ -120,11 +133,20 @@ impl TcpSettings {
             user_timeout: None,
             linger: None,
             send_buffer: config.send_buffer,
+            send_buffer_max: config
+                .send_buffer_max
+                .min(MAX_BUFFER)
+                .max(config.send_buffer),
             recv_buffer: config.recv_buffer,
+            recv_buffer_max: config
+                .recv_buffer_max
+                .min(MAX_BUFFER)
+                .max(config.recv_buffer),
             max_segment: None,
             notsent_lowat: config.notsent_lowat,
             syn_retries: config.syn_retries,
             congestion: config.congestion,
+            oob_inline: false,
             max_pacing_rate: None,
             defer_accept: None,
             ip: IpSettings::default(),
@@ -133,6 +155,12 @@ impl TcpSettings {
 }
 
 impl TcpSettings {
+    /// Whether connections ask for explicit congestion notification and grant it: by configuration, or
+    /// because their congestion control is nothing without.
+    pub(crate) fn wants_ecn(&self, config: &TcpConfig) -> bool {
+        config.ecn || self.congestion == CongestionAlgorithm::Dctcp
+    }
+
     /// Takes in one option. `active`: the socket listens or has a connection; `bound`: it has a
     /// local address.
     ///
@@ -172,8 +200,20 @@ impl TcpSettings {
             }
             TcpOption::UserTimeout(time) => self.user_timeout = time,
             TcpOption::Linger(time) => self.linger = time,
-            TcpOption::SendBuffer(size) => self.send_buffer = size.clamp(MIN_SEND_BUFFER, 1 << 30),
-            TcpOption::RecvBuffer(size) => self.recv_buffer = size.clamp(MIN_RECV_BUFFER, 1 << 30),
+            TcpOption::SendBuffer(size) => {
+                self.send_buffer = size.clamp(MIN_SEND_BUFFER, MAX_BUFFER);
+                self.send_buffer_max = self.send_buffer;
+            }
+            TcpOption::SendBufferMax(size) => {
+                self.send_buffer_max = size.min(MAX_BUFFER).max(self.send_buffer);
+            }
+            TcpOption::RecvBuffer(size) => {
+                self.recv_buffer = size.clamp(MIN_RECV_BUFFER, MAX_BUFFER);
+                self.recv_buffer_max = self.recv_buffer;
+            }
+            TcpOption::RecvBufferMax(size) => {
+                self.recv_buffer_max = size.min(MAX_BUFFER).max(self.recv_buffer);
+            }
             TcpOption::MaxSegment(size) => {
                 check(
                     (88..=32767).contains(&size),
@@ -193,6 +233,7 @@ impl TcpSettings {
                 )?;
                 self.congestion = algorithm;
             }
+            TcpOption::OobInline(on) => self.oob_inline = on,
             TcpOption::MaxPacingRate(rate) => self.max_pacing_rate = rate.map(|rate| rate.max(1)),
             TcpOption::DeferAccept(time) => self.defer_accept = time,
             TcpOption::ReuseAddress(on) => self.reuse_address = on,
@@ -246,3 +287,6 @@ impl UdpSettings {
 /// The smallest send and receive buffers, in bytes; half of what Linux shows, which doubles.
 const MIN_SEND_BUFFER: usize = 2304;
 const MIN_RECV_BUFFER: usize = 1152;
+
+/// The largest buffers: the largest window (RFC 7323 §2.3).
+const MAX_BUFFER: usize = 1 << 30;

@@ -58,6 +58,7 @@ impl Connection {
             delivered: 0,
             echo: self.echo(segment),
             marked: self.ecn.on_ack(segment, self.nxt),
+            echoes_mark: self.ecn.is_echoed(segment),
         };
         let window_moved = self.update_window(segment);
         let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
@@ -131,6 +132,8 @@ impl Connection {
         if self.small_end.before(self.una) {
             self.small_end = self.una;
         }
+        self.confirm_mtu(cx.now);
+        self.urgent.on_advance(self.una);
     }
 
     /// Takes the selective acknowledgements in; the range that the first of them reports to have
@@ -211,6 +214,9 @@ impl Connection {
         cx: &mut Context<'_>,
     ) {
         let rtt_min = self.rtt.min().unwrap_or_default();
+        if delivery.original {
+            self.ecn.on_delivered();
+        }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering.
         let widens = ack.advances() || self.recovery.rack.reordering_seen;
@@ -222,11 +228,17 @@ impl Connection {
             rate: self.board.rate.sample(delivery, rtt_min),
             rtt: delivery.latest_round_trip(),
             in_flight: prior_in_flight,
+            in_flight_now: self.in_flight(),
+            cwnd_limited: self.limits.window_was_full(self.una),
             window_used: widens && self.fills_window(prior_in_flight),
             congestion_experienced: ack.marked,
+            echoes_mark: ack.echoes_mark,
             in_recovery,
         };
         self.congestion.on_ack(&sample, cx.now);
+        if self.congestion.holds_back() {
+            self.board.rate.mark_app_limited(sample.in_flight_now);
+        }
         self.update_pacing(cx);
     }
 
@@ -291,7 +303,7 @@ impl Connection {
 
 /// The time since our clock of timestamps showed `stamp`; a tick if it still does. `None`: it never
 /// did.
-fn stamp_age(stamp: u32, now: Instant) -> Option<Duration> {
+pub(super) fn stamp_age(stamp: u32, now: Instant) -> Option<Duration> {
     #[expect(clippy::cast_possible_truncation, reason = "RFC 7323's clock wraps")]
     let age = (now.as_millis() as u32).wrapping_sub(stamp);
     (age.cast_signed() >= 0).then(|| Duration::from_millis(u64::from(age.max(1))))

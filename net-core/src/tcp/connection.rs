@@ -9,12 +9,14 @@ use super::congestion::{Congestion, CongestionControl};
 pub(crate) use super::context::{Context, Counters, Negotiated};
 use super::ecn::Ecn;
 use super::limits::Limits;
+use super::mtu_probe::MtuSearch;
 use super::pacing::Pacer;
 use super::paws::Paws;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::{RttEstimator, nanos};
 use super::send_queue::SendQueue;
+use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
 use crate::SocketError;
@@ -67,6 +69,7 @@ pub(crate) struct Connection {
     pub(crate) rtt: RttEstimator,
     pub(crate) recovery: LossRecovery,
     pub(crate) pacer: Pacer,
+    pub(crate) mtu: MtuSearch,
     /// When the permits for challenge ACKs would all be there again.
     pub(crate) challenges_full_at: Instant,
     /// Since when unsent data waits for the peer's window; `Instant::MAX`: it does not.
@@ -101,10 +104,13 @@ pub(crate) struct Connection {
     /// When a closed socket is given up: FIN_WAIT_2 timeout or linger.
     pub(crate) give_up_at: Instant,
     pub(crate) user_timeouts: UserTimeouts,
+    pub(crate) urgent: Urgent,
     /// When the peer was last heard.
     pub(crate) heard_at: Instant,
     /// When the oldest unacknowledged byte was first waiting for its acknowledgement.
     pub(crate) waiting_since: Instant,
+    /// When data last left.
+    pub(crate) sent_at: Instant,
     /// The pending error.
     pub(crate) error: Option<SocketError>,
     /// The application has closed the socket.
@@ -167,7 +173,7 @@ impl Connection {
     /// Stream offset up to which the application may write, while the stack's budget has `left`
     /// bytes; never less than it was told before.
     pub(crate) fn send_limit(&mut self, settings: &TcpSettings, left: usize) -> u64 {
-        let mut limit = self.acked_offset + settings.send_buffer as u64;
+        let mut limit = self.acked_offset + self.send_buffer(settings) as u64;
         limit = limit.min(self.pushed + self.queue.allowance(left) as u64);
         limit = limit.min(self.acked_offset + (self.sent_len() + settings.notsent_lowat) as u64);
         self.granted = self.granted.max(limit);
@@ -220,7 +226,9 @@ impl Connection {
     /// Options have changed.
     pub(crate) fn apply(&mut self, cx: &Context<'_>) {
         let (config, settings, now) = (cx.config, cx.settings, cx.now);
-        self.receiver.buffer = settings.recv_buffer;
+        // What has grown stays, unless the application chose less.
+        let grown = self.receiver.buffer.min(settings.recv_buffer_max);
+        self.receiver.buffer = grown.max(settings.recv_buffer);
         self.arm_keepalive(settings, now);
         if self.state.is_synchronised() {
             self.user_timeouts.announce(config, settings);

@@ -17,6 +17,10 @@ pub(crate) struct Ecn {
     reduced_until: SeqNum,
     /// The packet just built carries new data, so it may be marked on its way.
     capable: bool,
+    /// Something that left as ECN-capable has arrived.
+    passes: bool,
+    /// Nothing that left as ECN-capable has arrived, but a timeout has: the path may eat it.
+    eaten: bool,
 }
 
 impl Ecn {
@@ -38,12 +42,33 @@ impl Ecn {
         segment.has(TcpFlags::ACK | TcpFlags::ECE) && !segment.has(TcpFlags::CWR)
     }
 
-    /// Data arrived (§6.1.3).
-    pub(crate) fn on_data(&mut self, segment: &Segment<'_>) {
-        if self.on {
-            self.echo &= !segment.has(TcpFlags::CWR);
-            self.echo |= segment.congestion_experienced;
+    /// Data arrived (§6.1.3); whether it is to be acknowledged at once. `per_packet`: what is echoed is
+    /// the mark of the latest packet (RFC 8257 §3.2).
+    pub(crate) fn on_data(&mut self, segment: &Segment<'_>, per_packet: bool) -> bool {
+        if !self.on {
+            return false;
         }
+        let before = self.echo;
+        self.echo &= !(per_packet || segment.has(TcpFlags::CWR));
+        self.echo |= segment.congestion_experienced;
+        per_packet && self.echo != before
+    }
+
+    /// Whether an ACK echoes a mark.
+    pub(crate) fn is_echoed(&self, segment: &Segment<'_>) -> bool {
+        self.on && segment.has(TcpFlags::ECE)
+    }
+
+    /// Data that was sent once has arrived.
+    pub(crate) fn on_delivered(&mut self) {
+        self.passes = true;
+    }
+
+    /// A retransmission timeout: if nothing that could be marked has ever arrived, what follows leaves
+    /// as ordinary packets, like all that is sent again. (RFC 3168 §6.1.1.1 knows of paths that eat
+    /// SYNs; others eat packets.)
+    pub(crate) fn on_timeout(&mut self) {
+        self.eaten = self.on && !self.passes;
     }
 
     /// An ACK arrived, with `nxt` as SND.NXT; whether the window is to be reduced (§6.1.2).
@@ -58,7 +83,7 @@ impl Ecn {
 
     /// New data leaves; whether it says CWR. Retransmissions are never marked (§6.1.5).
     pub(crate) fn on_new_data(&mut self) -> bool {
-        self.capable = self.on;
+        self.capable = self.on && !self.eaten;
         core::mem::take(&mut self.tell_reduced)
     }
 

@@ -17,7 +17,7 @@ bitflags! {
     pub struct SendFlags: u8 {
         /// More follows at once: hold a partial segment back, at most 200 ms (`MSG_MORE`).
         const MORE = 1;
-        /// Urgent data (`MSG_OOB`): not supported yet.
+        /// The last byte is urgent (`MSG_OOB`).
         const URGENT = 2;
     }
 }
@@ -28,6 +28,8 @@ bitflags! {
     pub struct RecvFlags: u8 {
         /// Leave the bytes in the queue (`MSG_PEEK`).
         const PEEK = 1;
+        /// The urgent byte (`MSG_OOB`).
+        const URGENT = 2;
     }
 }
 
@@ -144,11 +146,8 @@ impl<'a> Tcp<'a> {
     ///
     /// # Errors
     /// `WouldBlock` with no room or while connecting, the pending error once, then `BrokenPipe`;
-    /// `NotConnected`; `Unsupported` for urgent data.
+    /// `NotConnected`.
     pub fn send(&mut self, data: &[u8], flags: SendFlags) -> Result<usize, SocketError> {
-        if flags.contains(SendFlags::URGENT) {
-            return Err(SocketError::Unsupported("urgent data"));
-        }
         if let Some(error) = self.take_error() {
             return Err(error);
         }
@@ -165,6 +164,9 @@ impl<'a> Tcp<'a> {
         }
         connection.more = flags.contains(SendFlags::MORE);
         connection.push(Bytes::copy_from_slice(&data[..len]))?;
+        if flags.contains(SendFlags::URGENT) && len > 0 && len == data.len() {
+            connection.mark_urgent();
+        }
         Ok(len)
     }
 
@@ -189,6 +191,14 @@ impl<'a> Tcp<'a> {
             Role::Connection(connection) => connection.send_limit(&socket.settings, left),
             _ => 0,
         }
+    }
+
+    /// Bytes that the send buffer has room for at present, used or not; it grows with the congestion
+    /// window.
+    #[must_use]
+    pub fn send_buffer(&self) -> usize {
+        self.connection()
+            .map_or(0, |connection| connection.send_buffer(self.settings()))
     }
 
     /// Stream offset behind the last byte pushed.
@@ -222,10 +232,29 @@ impl<'a> Tcp<'a> {
     /// Copies received bytes out; 0 is the end of the stream.
     ///
     /// # Errors
-    /// `WouldBlock` with nothing there; after the data the pending error, once; `NotConnected`.
+    /// `WouldBlock` with nothing there; after the data the pending error, once; `NotConnected`;
+    /// `InvalidInput` for urgent data where there is none apart from the stream.
+    ///
+    /// A read ends at the mark of urgent data, and the next one goes on behind it.
     pub fn recv(&mut self, buf: &mut [u8], flags: RecvFlags) -> Result<usize, SocketError> {
         let connection = self.touch()?;
-        if flags.contains(RecvFlags::PEEK) {
+        let peek = flags.contains(RecvFlags::PEEK);
+        if flags.contains(RecvFlags::URGENT) {
+            let byte = connection.urgent.take(peek)?;
+            return Ok(buf.first_mut().map_or(0, |first| {
+                *first = byte;
+                1
+            }));
+        }
+        let offset = connection.receiver.consumed + connection.receiver.held as u64;
+        let most = if connection.receiver.queue.is_empty() {
+            usize::MAX
+        } else {
+            connection.urgent.until_mark(offset, peek)
+        };
+        let most = most.min(buf.len());
+        let buf = &mut buf[..most];
+        if peek {
             let peeked = connection.receiver.queue.peek(0, buf);
             if peeked > 0 {
                 return Ok(peeked);
@@ -250,6 +279,22 @@ impl<'a> Tcp<'a> {
         }
     }
 
+    /// Whether the next byte to be read stands behind the mark of urgent data (`sockatmark`).
+    #[must_use]
+    pub fn is_at_mark(&self) -> bool {
+        self.connection().is_some_and(|connection| {
+            let receiver = &connection.receiver;
+            connection.urgent.mark() == Some(receiver.consumed + receiver.held as u64)
+        })
+    }
+
+    /// Offset in the received stream of the mark of urgent data, while it was not passed; for those
+    /// who [`take`](Self::take).
+    #[must_use]
+    pub fn urgent_mark(&self) -> Option<u64> {
+        self.connection()?.urgent.mark()
+    }
+
     /// Moves all received bytes into `into`; they count against the window until
     /// [`consume`](Self::consume) says that they were read.
     pub fn take(&mut self, into: &mut RecvQueue) -> usize {
@@ -264,12 +309,17 @@ impl<'a> Tcp<'a> {
 
     /// The application has read `count` of the bytes taken.
     pub fn consume(&mut self, count: usize) {
-        if let Ok(connection) = self.touch_as(Touch::Taken)
-            && connection.receiver.consume(count)
-            && connection.state.may_receive()
+        let (now, tight) = (self.now, self.stack.memory.is_tight());
+        self.touch = self.touch.max(Touch::Taken);
+        if let Some(socket) = self.stack.sockets.tcp_mut(self.id)
+            && let Role::Connection(connection) = &mut socket.role
         {
-            connection.receiver.ack_now = true;
-            self.touch = Touch::All;
+            let update = connection.receiver.consume(count);
+            connection.tune_by_reading(socket.settings.recv_buffer_max, tight, now);
+            if update && connection.state.may_receive() {
+                connection.receiver.ack_now = true;
+                self.touch = Touch::All;
+            }
         }
     }
 

@@ -54,6 +54,8 @@ pub struct TcpInfo {
     pub send_window: u32,
     /// Our window in bytes, as the peer knows it.
     pub receive_window: u32,
+    /// Size of the receive buffer, which grows with the path.
+    pub receive_buffer: usize,
     /// Bytes received in order and not read.
     pub unread: usize,
     /// Bytes acknowledged by the peer over the connection's life, controls included.
@@ -119,6 +121,7 @@ impl Connection {
             unsent: self.unsent_len(),
             send_window: self.wnd,
             receive_window: self.receiver.window(),
+            receive_buffer: self.receiver.buffer,
             unread: self.receiver.unread(),
             delivered: self.board.delivered(),
             segments_out: self.counters.segments_out,

@@ -11,6 +11,7 @@ use super::receiver::Arrival;
 use super::recovery::Delivery;
 use super::segment::Segment;
 use crate::SocketError;
+use crate::config::CongestionAlgorithm;
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
@@ -124,7 +125,7 @@ impl Connection {
             our_mss: self.our_mss,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
-            ecn: config.ecn && Ecn::is_granted(segment),
+            ecn: cx.settings.wants_ecn(config) && Ecn::is_granted(segment),
             our_scale: self.our_scale,
             ts_recent: options
                 .timestamps
@@ -141,6 +142,7 @@ impl Connection {
         self.second_rst(segment, cx)?;
         self.fourth_syn(segment, cx)?;
         self.fifth_ack(segment, cx)?;
+        self.sixth_urg(segment);
         self.seventh_text(segment, cx)?;
         self.eighth_fin(segment)
     }
@@ -342,7 +344,8 @@ impl Connection {
         if segment.payload.is_empty() {
             return;
         }
-        self.ecn.on_data(segment);
+        let per_packet = cx.settings.congestion == CongestionAlgorithm::Dctcp;
+        self.receiver.ack_now |= self.ecn.on_data(segment, per_packet);
         let end = segment.seq + segment.payload.len();
         let count = segment.payload.len().div_ceil(segment.wire_size);
         let arrival = self
@@ -351,9 +354,11 @@ impl Connection {
         segment.payload.truncate(0);
         match arrival {
             Arrival::InOrder => {
+                self.find_urgent_byte(cx);
                 if self.read_closed {
                     self.receiver.drop_unread();
                 }
+                self.tune_by_data(segment, cx);
                 self.schedule_ack(cx);
                 self.notify = true;
             }

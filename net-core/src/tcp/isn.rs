@@ -10,6 +10,7 @@ use crate::time::Instant;
 pub(crate) struct Secrets {
     isn: Key,
     timestamps: Key,
+    cookies: Key,
 }
 
 impl Secrets {
@@ -17,6 +18,7 @@ impl Secrets {
         Self {
             isn: seed.key("tcp isn"),
             timestamps: seed.key("tcp timestamps"),
+            cookies: seed.key("tcp syn cookies"),
         }
     }
 
@@ -26,6 +28,25 @@ impl Secrets {
         let number =
             (self.isn.prf(key.as_bytes()) as u32).wrapping_add((now.as_micros() / 4) as u32);
         SeqNum::new(number)
+    }
+
+    /// A SYN cookie (RFC 4987 appendix A): 5 bits of `tick`, 3 bits of `index`, and 24 bits of a hash
+    /// over all that it stands for.
+    pub(crate) fn cookie(&self, key: &FlowKey, irs: SeqNum, index: u32, tick: u64) -> SeqNum {
+        let mut bytes = [0; 52];
+        let parts = [
+            key.as_bytes(),
+            &irs.get().to_be_bytes(),
+            &index.to_be_bytes(),
+            &tick.to_be_bytes(),
+        ];
+        let mut place = bytes.iter_mut();
+        for (byte, to) in parts.into_iter().flatten().zip(&mut place) {
+            *to = *byte;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+        let (hash, time) = (self.cookies.prf(&bytes) as u32, tick as u32);
+        SeqNum::new(time << 27 | (index & 7) << 24 | hash & 0xff_ffff)
     }
 
     /// The offset of our timestamps towards one peer: the same for all ports, so that a reused

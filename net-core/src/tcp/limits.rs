@@ -1,5 +1,6 @@
 //! What keeps a connection from sending more, and for how long each did.
 
+use super::SeqNum;
 use super::connection::{Connection, Context};
 use super::recovery::Phase;
 use crate::time::{Duration, Instant};
@@ -72,6 +73,8 @@ pub(crate) struct Limits {
     now: Limit,
     since: Instant,
     times: LimitedTime,
+    /// The congestion window kept something from leaving when SND.NXT was this.
+    window_full: Option<SeqNum>,
 }
 
 impl Limits {
@@ -80,6 +83,7 @@ impl Limits {
             now: Limit::default(),
             since: now,
             times: LimitedTime::default(),
+            window_full: None,
         }
     }
 
@@ -90,6 +94,13 @@ impl Limits {
             self.now = limit;
             self.since = now;
         }
+    }
+
+    /// Whether the congestion window kept something from leaving in the round trip that ends with the
+    /// acknowledgement of what is in front of `una`.
+    pub(crate) fn window_was_full(&mut self, una: SeqNum) -> bool {
+        self.window_full = self.window_full.filter(|&nxt| una.at_or_before(nxt));
+        self.window_full.is_some()
     }
 
     pub(crate) const fn current(&self) -> Limit {
@@ -107,25 +118,25 @@ impl Limits {
 impl Connection {
     /// Everything that may leave now has left: notes why there is no more. Sending costs nothing for it.
     pub(crate) fn note_limit(&mut self, cx: &Context<'_>) {
-        let limit = self.limit(cx);
+        let mut limit = self.limit(cx);
+        if limit == Limit::CongestionWindow {
+            self.limits.window_full = Some(self.nxt);
+        }
+        if self.recovery.phase != Phase::Open {
+            limit = Limit::Recovery;
+        }
         self.limits.update(limit, cx.now);
     }
 
     fn limit(&self, cx: &Context<'_>) -> Limit {
-        if self.recovery.phase != Phase::Open {
-            return Limit::Recovery;
-        }
         let unsent = self.unsent_len();
         if unsent == 0 {
-            let full = self.queue.len() >= cx.settings.send_buffer;
+            let full = self.queue.len() >= self.send_buffer(cx.settings);
             return if full && !self.send_closed() {
                 Limit::SendBuffer
             } else {
                 Limit::Application
             };
-        }
-        if self.pacer.holds(cx.now) {
-            return Limit::Pacing;
         }
         let next = self
             .segment_size()
@@ -133,7 +144,10 @@ impl Connection {
         if self.flight_size().saturating_add(next) > self.wnd {
             Limit::ReceiveWindow
         } else if self.congestion_room() < next {
+            // Whether or not it would also have to wait for its turn.
             Limit::CongestionWindow
+        } else if self.pacer.holds(cx.now) {
+            Limit::Pacing
         } else {
             Limit::Device
         }

@@ -5,17 +5,20 @@
 //! to be lost; `timers` says what time does. `handle` is what an application calls.
 
 mod ack;
+mod autotune;
 pub mod congestion;
 pub(crate) mod connection;
 mod context;
 mod delayed_ack;
 pub(crate) mod ecn;
+pub(crate) mod frozen;
 mod handle;
 mod info;
 pub(crate) mod input;
 mod islands;
 pub(crate) mod isn;
 mod limits;
+mod mtu_probe;
 pub(crate) mod open;
 pub(crate) mod output;
 mod pacing;
@@ -37,6 +40,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod urgent;
 mod user_timeout;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};

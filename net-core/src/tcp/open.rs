@@ -1,22 +1,27 @@
 //! How a connection comes to be: from our SYN or from the peer's acceptance, and what the handshake
 //! settles.
 
-use super::congestion::{Congestion, CongestionControl};
+use super::congestion::{Congestion, CongestionControl, Established};
 use super::connection::{Connection, Context};
 use super::context::{Counters, Negotiated};
 use super::ecn::Ecn;
 use super::limits::Limits;
+use super::mtu_probe::MtuSearch;
+use super::output::Ports;
 use super::pacing::Pacer;
 use super::paws::Paws;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
 use super::send_queue::SendQueue;
+use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
+use crate::buf::TxPacket;
 use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::time::Instant;
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 
 impl Connection {
     /// An active open: the SYN is due (RFC 9293 §3.10.1).
@@ -33,7 +38,7 @@ impl Connection {
             irs: SeqNum::default(),
             peer_mss: our_mss,
             our_mss,
-            our_scale: window_scale(settings.recv_buffer),
+            our_scale: window_scale(settings.recv_buffer_max),
             peer_scale: None,
             sack: false,
             ecn: false,
@@ -75,7 +80,12 @@ impl Connection {
         connection
     }
 
-    fn new(facts: &Negotiated, config: &TcpConfig, settings: &TcpSettings, now: Instant) -> Self {
+    pub(super) fn new(
+        facts: &Negotiated,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+        now: Instant,
+    ) -> Self {
         let (receive_scale, scale) = match facts.peer_scale {
             Some(peer) => (facts.our_scale, peer),
             None => (0, 0),
@@ -103,10 +113,11 @@ impl Connection {
             fin_sent: false,
             more: false,
             small_end: facts.iss,
-            congestion: Congestion::new(settings.congestion, 536, config.initial_window),
+            congestion: Congestion::new(settings.congestion, 536, config, 0),
             rtt: RttEstimator::new(config),
             recovery: LossRecovery::new(facts.iss),
             pacer: Pacer::default(),
+            mtu: MtuSearch::default(),
             challenges_full_at: now,
             stalled_since: Instant::MAX,
             receiver: Receiver::new(
@@ -135,8 +146,10 @@ impl Connection {
             cork_at: Instant::MAX,
             give_up_at: Instant::MAX,
             user_timeouts: UserTimeouts::default(),
+            urgent: Urgent::default(),
             heard_at: now,
             waiting_since: now,
+            sent_at: now,
             error: None,
             orphan: false,
             notify: false,
@@ -154,7 +167,8 @@ impl Connection {
     pub(crate) fn settle_mss(&mut self, path_mss: u16, config: &TcpConfig, settings: &TcpSettings) {
         self.set_path_mss(path_mss, config, settings);
         if self.board.delivered() == 0 {
-            self.congestion = Congestion::new(settings.congestion, self.mss, config.initial_window);
+            let (algorithm, chance) = (settings.congestion, self.iss.get());
+            self.congestion = Congestion::new(algorithm, self.mss, config, chance);
         }
     }
 
@@ -173,6 +187,7 @@ impl Connection {
             .min(limit)
             .saturating_sub(options);
         self.mss = u32::from(mss.max(config.min_segment));
+        self.mtu = MtuSearch::default();
         self.congestion.set_segment_size(self.mss);
     }
 
@@ -204,6 +219,61 @@ impl Connection {
         self.settle_mss(self.our_mss, config, settings);
     }
 
+    /// Builds our SYN, or the SYN-ACK of a simultaneous open.
+    pub(super) fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
+        self.syn_due = false;
+        let acks = self.state == State::SynReceived;
+        let config = cx.config;
+        let options = TcpOptions {
+            mss: Some(self.our_mss),
+            window_scale: (config.window_scaling
+                && (!acks || self.scale > 0 || self.receiver.scale > 0))
+                .then_some(self.our_scale),
+            sack_permitted: if acks { self.sack } else { config.sack },
+            timestamps: (if acks {
+                self.ts_recent.is_some()
+            } else {
+                config.timestamps
+            })
+            .then(|| (self.timestamp(cx.now), self.ts_recent.unwrap_or(0))),
+            ..TcpOptions::default()
+        };
+        if self.nxt == self.iss {
+            self.nxt = self.iss + 1;
+            self.board.on_sent(self.iss, self.nxt, 0, cx.now);
+            self.waiting_since = cx.now;
+        } else {
+            self.board.mark_all_lost();
+            self.board.on_resent(self.iss, self.nxt, 0, cx.now);
+        }
+        self.restart_retransmit_timer(cx);
+        let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
+        let header = TcpHeader {
+            seq: self.iss,
+            ack: if acks {
+                self.receiver.nxt
+            } else {
+                SeqNum::default()
+            },
+            flags: if acks {
+                TcpFlags::SYN | TcpFlags::ACK
+            } else if cx.settings.wants_ecn(config) && self.retries == 0 {
+                // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
+                TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
+            } else {
+                TcpFlags::SYN
+            },
+            window,
+            options,
+            ..self.header(ports)
+        };
+        if acks {
+            self.on_ack_sent();
+        }
+        cx.stats.tcp_out_segments += 1;
+        header.emit(&mut out.head);
+    }
+
     /// The handshake is complete.
     pub(crate) fn establish(&mut self, cx: &Context<'_>) {
         self.state = if self.fin_queued {
@@ -215,6 +285,11 @@ impl Connection {
         self.notify = true;
         self.user_timeouts.announce(cx.config, cx.settings);
         self.arm_keepalive(cx.settings, cx.now);
+        let facts = Established {
+            srtt: self.rtt.smoothed(),
+            sack: self.sack,
+        };
+        self.congestion.on_established(&facts, cx.now);
         self.settle_pacing(cx);
     }
 }

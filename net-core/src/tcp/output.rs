@@ -1,7 +1,7 @@
 //! What a connection sends next, and the segment for it.
 
 use super::connection::{Connection, Context};
-use super::open::initial_window;
+use super::mtu_probe::MtuProbe;
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
 use crate::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(super) enum Next {
     Retransmit { start: SeqNum, end: SeqNum },
     /// New bytes of the queue, and FIN behind them if so.
     Data { len: u32, fin: bool },
+    /// New bytes in one segment that is larger than usual, to see whether the path carries it.
+    MtuProbe { len: u32 },
     /// A probe of the window or of the peer's life.
     Probe,
     /// An acknowledgement alone.
@@ -67,6 +69,9 @@ impl Connection {
         cx: &mut Context<'_>,
         out: &mut TxPacket,
     ) -> bool {
+        if self.una == self.nxt && self.unsent_len() > 0 {
+            self.begin_flight(cx);
+        }
         let Some(next) = self.may_transmit().then(|| self.next(cx)).flatten() else {
             self.note_limit(cx);
             return false;
@@ -75,6 +80,7 @@ impl Connection {
             Next::Syn => self.emit_syn(ports, cx, out),
             Next::Retransmit { start, end } => self.emit_again(start, end, ports, cx, out),
             Next::Data { len, fin } => self.emit_data(len, fin, ports, cx, out),
+            Next::MtuProbe { len } => self.emit_mtu_probe(len, ports, cx, out),
             Next::Probe => self.emit_probe(ports, cx, out),
             Next::Ack => self.emit_ack(ports, cx, out),
         }
@@ -105,7 +111,12 @@ impl Connection {
         let data = if self.pacer.holds(cx.now) {
             None
         } else {
-            self.next_retransmit().or_else(|| self.next_data(cx))
+            self.next_retransmit()
+                .or_else(|| match self.next_mtu_probe(cx) {
+                    MtuProbe::No => self.next_data(cx),
+                    MtuProbe::Wait => None,
+                    MtuProbe::Send(len) => Some(Next::MtuProbe { len }),
+                })
         };
         data.or_else(|| self.probe_due.then_some(Next::Probe))
             .or_else(|| self.owes_ack().then_some(Next::Ack))
@@ -204,66 +215,16 @@ impl Connection {
 
     /// Payload of the largest super-segment.
     pub(super) fn max_super(&self) -> u32 {
+        if self.urgent.is_sending() {
+            // Each segment has its own urgent pointer.
+            return self.segment_size();
+        }
         let most = (MAX_PACKET - MAX_HEADERS).min(self.pacer.quantum);
         self.whole_segments(most.min(self.max_burst))
             .max(self.segment_size())
     }
 
-    fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
-        self.syn_due = false;
-        let acks = self.state == State::SynReceived;
-        let config = cx.config;
-        let options = TcpOptions {
-            mss: Some(self.our_mss),
-            window_scale: (config.window_scaling
-                && (!acks || self.scale > 0 || self.receiver.scale > 0))
-                .then_some(self.our_scale),
-            sack_permitted: if acks { self.sack } else { config.sack },
-            timestamps: (if acks {
-                self.ts_recent.is_some()
-            } else {
-                config.timestamps
-            })
-            .then(|| (self.timestamp(cx.now), self.ts_recent.unwrap_or(0))),
-            ..TcpOptions::default()
-        };
-        if self.nxt == self.iss {
-            self.nxt = self.iss + 1;
-            self.board.on_sent(self.iss, self.nxt, 0, cx.now);
-            self.waiting_since = cx.now;
-        } else {
-            self.board.mark_all_lost();
-            self.board.on_resent(self.iss, self.nxt, 0, cx.now);
-        }
-        self.restart_retransmit_timer(cx);
-        let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
-        let header = TcpHeader {
-            seq: self.iss,
-            ack: if acks {
-                self.receiver.nxt
-            } else {
-                SeqNum::default()
-            },
-            flags: if acks {
-                TcpFlags::SYN | TcpFlags::ACK
-            } else if config.ecn && self.retries == 0 {
-                // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
-                TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
-            } else {
-                TcpFlags::SYN
-            },
-            window,
-            options,
-            ..self.header(ports)
-        };
-        if acks {
-            self.on_ack_sent();
-        }
-        cx.stats.tcp_out_segments += 1;
-        header.emit(&mut out.head);
-    }
-
-    fn emit_data(
+    pub(super) fn emit_data(
         &mut self,
         len: u32,
         fin: bool,
@@ -388,6 +349,7 @@ impl Connection {
         }
         self.persist_at = Instant::MAX;
         self.pace(len, cx.now);
+        self.sent_at = cx.now;
         self.on_ack_sent();
     }
 
@@ -420,7 +382,7 @@ impl Connection {
         header.emit(&mut out.head);
     }
 
-    fn on_ack_sent(&mut self) {
+    pub(super) fn on_ack_sent(&mut self) {
         self.receiver.on_ack_sent();
         self.last_ack_sent = self.receiver.nxt;
     }
@@ -450,17 +412,20 @@ impl Connection {
             flags
         };
         let window = self.receiver.advertise();
+        let urgent = self.urgent.pointer(seq);
+        let urg = urgent.map_or(TcpFlags::empty(), |_| TcpFlags::URG);
         TcpHeader {
             seq,
             ack: self.receiver.nxt,
-            flags,
+            flags: flags | urg,
             window,
+            urgent: urgent.unwrap_or(0),
             options,
             ..self.header(ports)
         }
     }
 
-    fn header(&self, ports: Ports) -> TcpHeader {
+    pub(super) fn header(&self, ports: Ports) -> TcpHeader {
         TcpHeader {
             source_port: ports.local,
             dest_port: ports.remote,

@@ -115,6 +115,23 @@ impl Connection {
         Some(u64::try_from(rate).unwrap_or(u64::MAX))
     }
 
+    /// Something is about to leave, and nothing is in flight.
+    pub(crate) fn begin_flight(&mut self, cx: &Context<'_>) {
+        let idle = cx.now.saturating_since(self.sent_at);
+        if cx.config.slow_start_after_idle && idle > self.rtt.rto() {
+            let periods = idle.as_nanos() / self.rtt.rto().as_nanos().max(1);
+            let initial = self.mss.saturating_mul(cx.config.initial_window);
+            let periods = u32::try_from(periods).unwrap_or(u32::MAX);
+            self.congestion.on_idle(periods, initial);
+            self.sent_at = cx.now;
+        }
+        if self.pacer.on {
+            let app_limited = self.board.rate.is_app_limited();
+            self.congestion.on_restart(app_limited, cx.now);
+            self.update_pacing(cx);
+        }
+    }
+
     /// `bytes` of payload leave, new or again.
     pub(crate) fn pace(&mut self, bytes: u32, now: Instant) {
         // Of what was delivered one unit is the SYN: until there is more, this is the first flight.

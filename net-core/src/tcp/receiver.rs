@@ -1,6 +1,7 @@
 //! The receiving side: reassembly, the window, and when to acknowledge.
 
 use super::SeqNum;
+use super::autotune::ReceiveTuning;
 use super::delayed_ack::DelayedAck;
 use super::islands::{Duplicates, Islands, NoRoom, Range};
 use super::segment::Payload;
@@ -41,8 +42,9 @@ pub(crate) struct Receiver {
     pub(crate) held: usize,
     /// Bytes the application has read over the connection's life.
     pub(crate) consumed: u64,
-    /// Most unread bytes (SO_RCVBUF).
+    /// Most unread bytes (SO_RCVBUF); it grows with the path.
     pub(crate) buffer: usize,
+    pub(crate) tuning: ReceiveTuning,
     /// Largest segment that the peer has sent: RMSS.
     pub(crate) peer_mss: u32,
     /// What arrived beyond a hole.
@@ -72,6 +74,7 @@ impl Receiver {
             held: 0,
             consumed: 0,
             buffer,
+            tuning: ReceiveTuning::new(),
             peer_mss,
             islands: Islands::default(),
             duplicates: Duplicates::default(),

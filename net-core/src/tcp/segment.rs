@@ -95,6 +95,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) flags: TcpFlags,
     /// SEG.WND as it stands in the header, unscaled.
     pub(crate) window: u16,
+    /// SEG.UP, meaningful with the URG flag.
+    pub(crate) urgent: u16,
     /// Options.
     pub(crate) options: TcpOptions,
     /// The data.
@@ -122,6 +124,7 @@ impl<'a> Segment<'a> {
             ack: header.ack,
             flags: header.flags,
             window: header.window,
+            urgent: header.urgent,
             options: header.options,
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,

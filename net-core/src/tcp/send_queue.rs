@@ -1,6 +1,7 @@
 //! The bytes that the application gave us and the peer has not acknowledged.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -152,6 +153,16 @@ impl SendQueue {
             (index, start) if index > popped => (index - popped, start.saturating_sub(count)),
             _ => (0, 0),
         };
+    }
+
+    /// A copy of everything.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.len);
+        for piece in &self.pieces {
+            out.extend_from_slice(piece);
+        }
+        out.extend_from_slice(&self.open);
+        out
     }
 
     /// Drops everything.

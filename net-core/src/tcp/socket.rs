@@ -56,6 +56,8 @@ pub(crate) struct Listener {
     pub(crate) ready: VecDeque<SocketId>,
     /// Connections taken out whose places the application has not released.
     pub(crate) held: u32,
+    /// SYN cookies that may still come back were sent by then.
+    pub(crate) cookies_until: Instant,
 }
 
 impl Listener {
@@ -181,8 +183,8 @@ impl Connection {
             Readiness::READABLE,
             !self.receiver.queue.is_empty() || peer_closed,
         );
-        let room =
-            self.queue.len() < settings.send_buffer && self.unsent_len() < settings.notsent_lowat;
+        let room = self.queue.len() < self.send_buffer(settings)
+            && self.unsent_len() < settings.notsent_lowat;
         let closed = self.send_closed() || over;
         ready.set(
             Readiness::WRITABLE,
@@ -191,6 +193,7 @@ impl Connection {
         );
         ready.set(Readiness::HANG_UP, over || (peer_closed && self.fin_queued));
         ready.set(Readiness::ERROR, self.error.is_some());
+        ready.set(Readiness::URGENT, self.urgent.is_pending());
         ready
     }
 }

@@ -332,7 +332,7 @@ fn grant(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
         1
     } else {
         let settings = tcp.settings();
-        (settings.send_buffer / 3).min(settings.notsent_lowat / 2) as u64
+        (tcp.send_buffer() / 3).min(settings.notsent_lowat / 2) as u64
     };
     entry.grant(tcp.send_limit(), wake_free, wakes);
 }

@@ -82,6 +82,21 @@ pub(super) fn cubic_beside_reno(seeds: u64, time: Duration) -> Figure {
     }
 }
 
+/// BBR beside CUBIC: CUBIC keeps at least a quarter of the link.
+pub(super) fn bbr_beside_cubic(seeds: u64, time: Duration) -> Figure {
+    let both = [CongestionAlgorithm::Bbr, CongestionAlgorithm::Cubic];
+    let share = median(parallel::seeds(seeds, |seed| {
+        shares(&usual_path(), &both, time, seed)[1]
+    }));
+    Figure {
+        scenario: "BBR beside CUBIC: what CUBIC gets".into(),
+        algorithm: "both".into(),
+        measured: percent(share),
+        target: "≥ 25 %".into(),
+        met: Some(share >= 0.25),
+    }
+}
+
 /// What part of the payload rate each flow gets.
 fn shares(path: &Path, algorithms: &[CongestionAlgorithm], time: Duration, seed: u64) -> Vec<f64> {
     let flows = path.contest(algorithms, time, seed);

@@ -33,11 +33,12 @@ pub(super) fn measure() -> Vec<Table> {
         figures.push(outage::long(algorithm, SEEDS));
     }
     figures.push(fairness::cubic_beside_reno(SEEDS, MINUTE));
+    figures.push(fairness::bbr_beside_cubic(SEEDS, MINUTE));
     vec![table(
         "Figures to reach",
         "Medians over seeds 1 to 20 (the long fat path: 1 to 3); 100 Mbit/s, 40 ms round trip and a \
 buffer of one bandwidth-delay product where nothing else is said. Shares are of the payload rate, \
-1448/1500 of the link's. BBR is not there yet.",
+1448/1500 of the link's.",
         figures,
     )]
 }
@@ -68,20 +69,24 @@ pub(super) fn usual_path() -> Path {
     Path::new(100_000_000, Duration::from_millis(40))
 }
 
-/// No loss: at least 97 % of the payload rate.
+/// No loss: at least 97 % of the payload rate; with BBR, whose ProbeRTT costs the rest, 94 %.
 pub(super) fn clean_path(algorithm: CongestionAlgorithm, seeds: u64, time: Duration) -> Figure {
     let path = usual_path();
     let share = median(goodputs(&path, algorithm, seeds, time)) / path.payload_rate();
+    let target = match algorithm {
+        CongestionAlgorithm::Bbr => 0.94,
+        _ => 0.97,
+    };
     Figure {
         scenario: "no loss".into(),
         algorithm: name(algorithm),
         measured: percent(share),
-        target: "≥ 97 %".into(),
-        met: Some(share >= 0.97),
+        target: format!("≥ {} %", target * 100.0),
+        met: Some(share >= target),
     }
 }
 
-/// 1 % random loss: CUBIC reaches 0.9 times what RFC 9438 lets it reach.
+/// 1 % random loss: CUBIC reaches 0.9 times what RFC 9438 lets it reach, BBR 80 % of the payload rate.
 pub(super) fn one_percent_lost(
     algorithm: CongestionAlgorithm,
     seeds: u64,
@@ -90,6 +95,16 @@ pub(super) fn one_percent_lost(
     let mut path = usual_path();
     path.there.loss_ppm = 10_000;
     let goodput = median(goodputs(&path, algorithm, seeds, time));
+    if algorithm == CongestionAlgorithm::Bbr {
+        let share = goodput / path.payload_rate();
+        return Figure {
+            scenario: "1 % lost".into(),
+            algorithm: name(algorithm),
+            measured: percent(share),
+            target: "≥ 80 %".into(),
+            met: Some(share >= 0.8),
+        };
+    }
     let window = response(algorithm, 0.01, path.rtt);
     let model = window * 1448.0 * 8.0 / path.rtt.as_secs_f64();
     Figure {
@@ -122,13 +137,13 @@ pub(super) fn three_percent_lost(
     }
 }
 
-/// 10 Gbit/s, 100 ms, buffers of up to 512 MiB: at least 90 % of the rate within 30 s.
+/// 10 Gbit/s, 100 ms, buffers that grow up to 512 MiB: at least 90 % of the rate within 30 s.
 fn long_fat_path(algorithm: CongestionAlgorithm) -> Figure {
     let mut path = Path::new(10_000_000_000, Duration::from_millis(100));
     let tcp = &mut path.config.tcp;
-    let default = tcp.recv_buffer >> 20;
-    tcp.recv_buffer = 512 << 20;
-    tcp.send_buffer = 512 << 20;
+    let default = tcp.recv_buffer_max >> 20;
+    tcp.recv_buffer_max = 512 << 20;
+    tcp.send_buffer_max = 512 << 20;
     path.config.memory = 4 << 30;
     let shares = parallel::seeds(3, |seed| {
         let mut dumbbell = path.dumbbell(1, seed);
@@ -152,7 +167,7 @@ fn long_fat_path(algorithm: CongestionAlgorithm) -> Figure {
     let share = median(shares);
     Figure {
         scenario: format!(
-            "10 Gbit/s, 100 ms, buffers of 512 MiB (default {default} MiB): best second of the first 30"
+            "10 Gbit/s, 100 ms, buffers grow to 512 MiB (default {default} MiB): best second of the first 30"
         ),
         algorithm: name(algorithm),
         measured: percent(share),

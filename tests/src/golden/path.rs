@@ -194,10 +194,14 @@ pub(super) fn name(algorithm: CongestionAlgorithm) -> String {
     match algorithm {
         CongestionAlgorithm::Reno => "Reno".into(),
         CongestionAlgorithm::Cubic => "CUBIC".into(),
+        CongestionAlgorithm::Bbr => "BBR".into(),
         other => format!("{other:?}"),
     }
 }
 
-/// The algorithms that there are.
-pub(super) const ALGORITHMS: [CongestionAlgorithm; 2] =
-    [CongestionAlgorithm::Reno, CongestionAlgorithm::Cubic];
+/// The algorithms for the paths of the Internet.
+pub(super) const ALGORITHMS: [CongestionAlgorithm; 3] = [
+    CongestionAlgorithm::Reno,
+    CongestionAlgorithm::Cubic,
+    CongestionAlgorithm::Bbr,
+];

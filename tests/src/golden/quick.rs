@@ -19,6 +19,7 @@ pub(super) fn measure() -> Vec<Table> {
         figures.push(outage::short(algorithm, 1));
     }
     figures.push(fairness::cubic_beside_reno(1, time));
+    figures.push(fairness::bbr_beside_cubic(1, time));
     let about = "The figures to reach over 5 s and few seeds: what changes here has changed everywhere. \
 The targets are those of the whole table and need not be reached in so little time.";
     let mut tables = vec![figures::table("Quick figures", about, figures)];

@@ -23,6 +23,18 @@ use core::net::SocketAddr;
 /// than the ISS clock ticks (RFC 6191 §2): more than an unscaled window.
 const ISS_GAP: u32 = 0x1_0000;
 
+/// A connection to be made of a completed handshake.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) listener: SocketId,
+    pub(super) key: FlowKey,
+    pub(super) facts: Negotiated,
+    /// When the SYN-ACK left, if it left once.
+    pub(super) sent_at: Option<Instant>,
+    /// How often it left again for want of an answer.
+    pub(super) retries: u8,
+}
+
 const SYN_ACK: TcpFlags = TcpFlags::SYN.union(TcpFlags::ACK);
 
 impl Stack {
@@ -46,7 +58,9 @@ impl Stack {
         if segment.has(TcpFlags::RST) {
             self.stats.count_drop(DropReason::BadFlags);
         } else if segment.has(TcpFlags::ACK) {
-            self.refuse_segment(Origin::of(segment), local, remote, now);
+            if !self.take_cookie(listener, segment, key, now) {
+                self.refuse_segment(Origin::of(segment), local, remote, now);
+            }
         } else if segment.has(TcpFlags::SYN) {
             self.take_syn(listener, segment, key, beyond, now);
         } else {
@@ -69,19 +83,15 @@ impl Stack {
         beyond: Option<SeqNum>,
         now: Instant,
     ) {
-        let (local, remote) = (key.local(), key.remote());
-        let Some(socket) = self.sockets.tcp_mut(id) else {
+        let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) else {
             return;
         };
-        let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
-        let our_scale = window_scale(socket.settings.recv_buffer);
-        let settings = socket.settings.ip;
-        let Some(listener) = socket.listener_mut() else {
-            return;
-        };
-        let refused = if listener.is_full() {
+        let (full, flooded) = (listener.is_full(), listener.is_flooded());
+        let flooded = flooded || self.tcp.embryos.len() >= self.config.tcp.max_half_open;
+        let cookie = Self::may_send_cookie(&self.config.tcp, flooded);
+        let refused = if full {
             Some(DropReason::AcceptQueueFull)
-        } else if listener.is_flooded() || self.tcp.embryos.len() >= self.config.tcp.max_half_open {
+        } else if flooded && !cookie {
             Some(DropReason::SynQueueFull)
         } else if self.memory.is_spent() {
             Some(DropReason::NoMemory)
@@ -92,35 +102,23 @@ impl Stack {
             self.stats.count_drop(reason);
             return;
         }
-        listener.half_open += 1;
-        let mtu = self
-            .route_for(&settings, remote.ip(), Some(local.ip()))
-            .map_or(576, |path| path.mtu);
-        let (config, options) = (&self.config.tcp, &segment.options);
         let iss = self.tcp.secrets.isn(&key, now);
-        let facts = Negotiated {
-            iss: beyond.map_or(iss, |last| iss.max(last + ISS_GAP)),
-            irs: segment.seq,
-            peer_mss: options
-                .mss
-                .unwrap_or(default_mss(remote.is_ipv6()))
-                .max(config.min_segment),
-            our_mss: path_mss(mtu, remote.ip()).min(limit),
-            our_scale,
-            peer_scale: options.window_scale.filter(|_| config.window_scaling),
-            sack: options.sack_permitted && config.sack,
-            ecn: config.ecn && Ecn::is_asked(segment),
-            ts_recent: options
-                .timestamps
-                .filter(|_| config.timestamps)
-                .map(|(value, _)| value),
-            ts_offset: self.tcp.secrets.timestamp_offset(&key),
+        let iss = beyond.map_or(iss, |last| iss.max(last + ISS_GAP));
+        let Some(facts) = self.facts_of_syn(id, &key, iss, segment.seq, segment) else {
+            return;
         };
+        if cookie {
+            self.send_cookie(id, &key, facts, now);
+            return;
+        }
+        if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
+            listener.half_open += 1;
+        }
         let entry = self.tcp.embryos.vacant_entry();
         let index = u32::try_from(entry.key()).unwrap_or(u32::MAX);
         let timer = self
             .wheel
-            .insert(TimerKey::Embryo(index), now + config.rto_initial);
+            .insert(TimerKey::Embryo(index), now + self.config.tcp.rto_initial);
         entry.insert(Embryo {
             key,
             listener: id,
@@ -131,7 +129,43 @@ impl Stack {
             sent_at: Some(now),
         });
         self.tcp.flows.insert(key, Flow::Embryo(index));
-        self.send_syn_ack(index, local, remote, now);
+        self.answer_embryo(index, now);
+    }
+
+    /// What a connection to a listener will be like, by the options of a `segment` of the peer's.
+    pub(super) fn facts_of_syn(
+        &self,
+        id: SocketId,
+        key: &FlowKey,
+        iss: SeqNum,
+        irs: SeqNum,
+        segment: &Segment<'_>,
+    ) -> Option<Negotiated> {
+        let settings = &self.sockets.tcp(id)?.settings;
+        let (local, remote) = (key.local(), key.remote());
+        let limit = settings.max_segment.unwrap_or(u16::MAX);
+        let mtu = self
+            .route_for(&settings.ip, remote.ip(), Some(local.ip()))
+            .map_or(576, |path| path.mtu);
+        let (config, options) = (&self.config.tcp, &segment.options);
+        Some(Negotiated {
+            iss,
+            irs,
+            peer_mss: options
+                .mss
+                .unwrap_or(default_mss(remote.is_ipv6()))
+                .max(config.min_segment),
+            our_mss: path_mss(mtu, remote.ip()).min(limit),
+            our_scale: window_scale(settings.recv_buffer_max),
+            peer_scale: options.window_scale.filter(|_| config.window_scaling),
+            sack: options.sack_permitted && config.sack,
+            ecn: settings.wants_ecn(config) && Ecn::is_asked(segment),
+            ts_recent: options
+                .timestamps
+                .filter(|_| config.timestamps)
+                .map(|(value, _)| value),
+            ts_offset: self.tcp.secrets.timestamp_offset(key),
+        })
     }
 
     /// A segment for a half-open connection (RFC 9293 §3.10.7.4, SYN-RECEIVED).
@@ -171,7 +205,7 @@ impl Stack {
             if segment.seq == facts.irs {
                 // Our SYN-ACK was lost, or is late.
                 embryo.sent_at = None;
-                self.send_syn_ack(index, local, remote, now);
+                self.answer_embryo(index, now);
             } else {
                 self.stats.count_drop(DropReason::ChallengeAck);
             }
@@ -227,8 +261,8 @@ impl Stack {
             self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
         };
-        let (family, settings) = (socket.family, socket.settings.clone());
-        if embryo.retries < deferrals(&settings, &self.config.tcp) && segment.seq_len() == 0 {
+        if embryo.retries < deferrals(&socket.settings, &self.config.tcp) && segment.seq_len() == 0
+        {
             embryo.deferred = true;
             self.stats.count_drop(DropReason::Deferred);
             return;
@@ -241,12 +275,39 @@ impl Stack {
             self.stats.count_drop(DropReason::AcceptQueueFull);
             return;
         }
+        let child = Child {
+            listener: id,
+            key,
+            facts,
+            sent_at,
+            retries,
+        };
+        if self.create_child(&child, segment, now) {
+            self.drop_embryo(index);
+        }
+    }
+
+    /// The connection comes into being, and takes in the segment that completed its handshake;
+    /// whether there was memory and a route for it.
+    pub(super) fn create_child(
+        &mut self,
+        made: &Child,
+        segment: &mut Segment<'_>,
+        now: Instant,
+    ) -> bool {
+        let (id, local, remote) = (made.listener, made.key.local(), made.key.remote());
+        let Some(socket) = self.sockets.tcp(id) else {
+            return false;
+        };
+        let (family, settings) = (socket.family, socket.settings.clone());
         let Ok(path) = self.route_for(&settings.ip, remote.ip(), Some(local.ip())) else {
             self.stats.count_drop(DropReason::NoRoute);
-            return;
+            return false;
         };
         let config = &self.config.tcp;
-        let connection = Connection::accepted(&facts, sent_at, retries, config, &settings, now);
+        let (sent_at, retries) = (made.sent_at, made.retries);
+        let connection =
+            Connection::accepted(&made.facts, sent_at, retries, config, &settings, now);
         let mut child = TcpSocket::new(family, &self.config);
         child.settings = settings;
         child.local = Some(local);
@@ -257,17 +318,17 @@ impl Stack {
         let reuse = child.settings.reuse_address;
         let Ok(child) = self.sockets.insert(SocketKind::Tcp(Box::new(child))) else {
             self.stats.count_drop(DropReason::NoMemory);
-            return;
+            return false;
         };
-        self.drop_embryo(index);
         self.tcp.ports.hold(local, reuse);
-        self.tcp.flows.insert(key, Flow::Socket(child));
+        self.tcp.flows.insert(made.key, Flow::Socket(child));
         self.stats.tcp_passive_opens += 1;
         if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
             listener.ready.push_back(child);
         }
         self.segment_for_socket(child, segment, local, remote, now);
         self.changed(id);
+        true
     }
 
     /// Takes the oldest connection out of the accept queue. With `held` its place stays taken
@@ -296,12 +357,24 @@ impl Stack {
         }
     }
 
-    fn send_syn_ack(&mut self, index: u32, local: SocketAddr, remote: SocketAddr, now: Instant) {
-        let Some(embryo) = self.tcp.embryos.get(index as usize) else {
-            return;
-        };
-        let facts = embryo.facts;
-        let Some(socket) = self.sockets.tcp(embryo.listener) else {
+    fn answer_embryo(&mut self, index: u32, now: Instant) {
+        if let Some(embryo) = self.tcp.embryos.get(index as usize) {
+            let (listener, key, facts) = (embryo.listener, embryo.key, embryo.facts);
+            let clock = facts.ts_recent.map(|_| timestamp(now, facts.ts_offset));
+            self.send_syn_ack(listener, &key, &facts, clock, now);
+        }
+    }
+
+    /// Sends a SYN-ACK that tells `facts`, and `clock` as its timestamp.
+    pub(super) fn send_syn_ack(
+        &mut self,
+        listener: SocketId,
+        key: &FlowKey,
+        facts: &Negotiated,
+        clock: Option<u32>,
+        now: Instant,
+    ) {
+        let Some(socket) = self.sockets.tcp(listener) else {
             return;
         };
         let settings = &socket.settings;
@@ -309,9 +382,7 @@ impl Stack {
             mss: Some(facts.our_mss),
             window_scale: facts.peer_scale.map(|_| facts.our_scale),
             sack_permitted: facts.sack,
-            timestamps: facts
-                .ts_recent
-                .map(|recent| (timestamp(now, facts.ts_offset), recent)),
+            timestamps: clock.zip(facts.ts_recent),
             ..TcpOptions::default()
         };
         let header = TcpHeader {
@@ -327,7 +398,7 @@ impl Stack {
             ..TcpHeader::default()
         };
         let settings = settings.ip;
-        self.send_bare(header, local, remote, &settings, now);
+        self.send_bare(header, key.local(), key.remote(), &settings, now);
     }
 
     /// The SYN-ACK was not answered.
@@ -341,7 +412,7 @@ impl Stack {
             return;
         };
         embryo.retries += 1;
-        let (count, key, deferred) = (embryo.retries, embryo.key, embryo.deferred);
+        let (count, deferred) = (embryo.retries, embryo.deferred);
         let listener = self.sockets.tcp(embryo.listener);
         let Some(listener) = listener.filter(|s| matches!(s.role, Role::Listener(_))) else {
             self.drop_embryo(index);
@@ -359,7 +430,7 @@ impl Stack {
         if !deferred || count >= deferrals {
             embryo.sent_at = None;
             self.stats.tcp_retransmits += 1;
-            self.send_syn_ack(index, key.local(), key.remote(), now);
+            self.answer_embryo(index, now);
         }
     }
 
@@ -368,7 +439,9 @@ impl Stack {
             return;
         };
         self.wheel.cancel(embryo.timer);
-        self.tcp.flows.remove(&embryo.key);
+        if self.tcp.flows.get(&embryo.key) == Some(&Flow::Embryo(index)) {
+            self.tcp.flows.remove(&embryo.key);
+        }
         if let Some(listener) = self
             .sockets
             .tcp_mut(embryo.listener)

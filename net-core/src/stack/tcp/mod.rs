@@ -3,7 +3,9 @@
 
 mod accept;
 mod close;
+mod cookies;
 mod open;
+mod repair;
 mod segments;
 mod time_wait;
 mod transmit;

@@ -1,6 +1,7 @@
-//! CUBIC (RFC 9438), in integers: bytes, milliseconds, and thousandths for its constants.
+//! CUBIC (RFC 9438) with HyStart++ (RFC 9406), in integers: bytes, milliseconds, and thousandths for its constants.
 
-use super::{AckSample, CongestionControl};
+use super::hystart::{Growth, HyStart};
+use super::{AckSample, CongestionControl, decayed, remembered};
 use crate::time::{Duration, Instant};
 
 /// β_cubic = 0.7 (RFC 9438 §4.6), in thousandths.
@@ -17,6 +18,8 @@ pub struct Cubic {
     before: Option<Curve>,
     /// The last round-trip measurement.
     rtt: Duration,
+    /// For the first slow start (RFC 9406 §4.2).
+    hystart: Option<HyStart>,
 }
 
 /// What a reduction changes.
@@ -39,9 +42,9 @@ struct Curve {
 }
 
 impl Cubic {
-    /// A new connection's state.
+    /// A new connection's state; `hystart`: with HyStart++.
     #[must_use]
-    pub fn new(mss: u32, initial_window: u32) -> Self {
+    pub fn new(mss: u32, initial_window: u32, hystart: bool) -> Self {
         Self {
             mss,
             curve: Curve {
@@ -56,6 +59,7 @@ impl Cubic {
             },
             before: None,
             rtt: Duration::ZERO,
+            hystart: hystart.then(HyStart::new),
         }
     }
 
@@ -71,6 +75,24 @@ impl Cubic {
         self.curve.remainder = 0;
         self.curve.epoch_start = Some(now);
         now
+    }
+
+    fn slow_start(&mut self, sample: &AckSample, widens: bool) {
+        let room = self.curve.ssthresh - self.curve.cwnd;
+        let growth = if widens {
+            sample.slow_start.min(room)
+        } else {
+            0
+        };
+        // Later slow starts know where to end.
+        let first = self.curve.ssthresh == u32::MAX;
+        match self.hystart.as_mut().filter(|_| first) {
+            None => self.curve.cwnd += growth,
+            Some(hystart) => match hystart.on_ack(sample, growth) {
+                Growth::Grow(bytes) => self.curve.cwnd += bytes,
+                Growth::Exit => self.curve.ssthresh = self.curve.cwnd,
+            },
+        }
     }
 
     /// W_cubic(t) of §4.2, in bytes.
@@ -115,12 +137,12 @@ impl CongestionControl for Cubic {
         if let Some(rtt) = sample.rtt {
             self.rtt = rtt;
         }
-        if !sample.window_used || sample.in_recovery {
+        let widens = sample.window_used && !sample.in_recovery;
+        if self.curve.cwnd < self.curve.ssthresh {
+            self.slow_start(sample, widens);
             return;
         }
-        if self.curve.cwnd < self.curve.ssthresh {
-            let room = self.curve.ssthresh - self.curve.cwnd;
-            self.curve.cwnd += sample.slow_start.min(room);
+        if !widens {
             return;
         }
         let start = self
@@ -146,6 +168,12 @@ impl CongestionControl for Cubic {
             .curve
             .cwnd
             .saturating_add(u32::try_from(growth).unwrap_or(u32::MAX));
+    }
+
+    fn on_idle(&mut self, periods: u32, initial: u32) {
+        self.curve.ssthresh = remembered(self.curve.ssthresh, self.curve.cwnd);
+        self.curve.cwnd = decayed(self.curve.cwnd, periods, initial);
+        self.curve.epoch_start = None;
     }
 
     fn on_loss(&mut self, _in_flight: u32, _now: Instant) {

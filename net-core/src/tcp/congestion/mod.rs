@@ -1,14 +1,20 @@
 //! Congestion control behind one trait.
 
+mod bbr;
 mod cubic;
+mod dctcp;
+mod hystart;
 mod reno;
 #[cfg(test)]
 mod tests;
 
 pub use super::recovery::RateSample;
-use crate::config::CongestionAlgorithm;
+use crate::config::{CongestionAlgorithm, TcpConfig};
 use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
+pub use bbr::Bbr;
 pub use cubic::Cubic;
+pub use dctcp::Dctcp;
 pub use reno::Reno;
 
 /// What one acknowledgement told.
@@ -28,16 +34,60 @@ pub struct AckSample {
     pub rtt: Option<Duration>,
     /// Bytes in flight before this acknowledgement.
     pub in_flight: u32,
+    /// Bytes in flight now.
+    pub in_flight_now: u32,
+    /// The congestion window kept something from leaving in the last round trip.
+    pub cwnd_limited: bool,
     /// The window was put to use, so that this acknowledgement may widen it.
     pub window_used: bool,
-    /// The acknowledgement echoed a congestion mark.
+    /// The acknowledgement echoed a congestion mark, for the first time in a window of data.
     pub congestion_experienced: bool,
+    /// The acknowledgement echoed a congestion mark.
+    pub echoes_mark: bool,
     /// A loss is being repaired (fast recovery): the window is not this sample's to widen.
     pub in_recovery: bool,
 }
 
+/// What the handshake has told.
+#[derive(Debug, Clone, Copy)]
+pub struct Established {
+    /// The smoothed round-trip time, where the handshake measured one.
+    pub srtt: Option<Duration>,
+    /// The peer acknowledges selectively, so that more than one loss shows in a round trip.
+    pub sack: bool,
+}
+
+/// Data that was found lost, all at once.
+#[derive(Debug, Clone, Copy)]
+pub struct LossSample {
+    /// How much.
+    pub bytes: u32,
+    /// Bytes delivered over the connection's life.
+    pub delivered: u64,
+    /// How the last of it left, where that is known.
+    pub sent: Option<LostTransmission>,
+}
+
+/// How data left that was lost.
+#[derive(Debug, Clone, Copy)]
+pub struct LostTransmission {
+    /// Bytes in flight when it left, itself included.
+    pub tx_in_flight: u32,
+    /// Bytes declared lost since then, itself included.
+    pub lost: u64,
+    /// The application, not the network, limited the sender.
+    pub app_limited: bool,
+}
+
 /// An algorithm that governs how much may be in flight.
 pub trait CongestionControl {
+    /// The handshake is complete.
+    fn on_established(&mut self, _facts: &Established, _now: Instant) {}
+    /// Some data was found lost; before [`on_loss`](Self::on_loss), and also where recovery runs.
+    fn on_lost(&mut self, _lost: &LossSample, _now: Instant) {}
+    /// Something is about to leave while nothing is in flight; only those that set a rate are told.
+    /// `app_limited`: there was nothing to send.
+    fn on_restart(&mut self, _app_limited: bool, _now: Instant) {}
     /// Data was acknowledged for the first time.
     fn on_ack(&mut self, sample: &AckSample, now: Instant);
     /// Recovery begins: some data was lost (RFC 5681 §3.2, RFC 6675 §5).
@@ -50,6 +100,11 @@ pub trait CongestionControl {
     }
     /// Recovery is over.
     fn on_recovered(&mut self, now: Instant);
+    /// Nothing was sent for `periods` retransmission timeouts: what was known of the path is no longer
+    /// sure (RFC 5681 §4.1), and the window decays towards `initial` bytes.
+    fn on_idle(&mut self, _periods: u32, _initial: u32) {}
+    /// Everything that was out at a timeout is acknowledged.
+    fn on_timeout_recovered(&mut self, _now: Instant) {}
     /// A recovery is about to begin, with `flight_size` bytes outstanding: what
     /// [`on_loss`](Self::on_loss) or [`on_rto`](Self::on_rto) are going to do may have to be undone.
     fn remember(&mut self, flight_size: u32);
@@ -61,6 +116,10 @@ pub trait CongestionControl {
     /// Whether [`window`](Self::window) also governs fast recovery, so that proportional rate
     /// reduction (RFC 9937) has no part in it.
     fn governs_recovery(&self) -> bool {
+        false
+    }
+    /// Whether it keeps the rate low on purpose, so that samples of it say nothing of the network.
+    fn holds_back(&self) -> bool {
         false
     }
     /// The congestion window in bytes.
@@ -80,14 +139,25 @@ pub trait CongestionControl {
 pub(crate) enum Congestion {
     Reno(Reno),
     Cubic(Cubic),
+    Dctcp(Dctcp),
+    /// Boxed: it remembers much more than the others.
+    Bbr(Box<Bbr>),
 }
 
 impl Congestion {
-    pub(crate) fn new(algorithm: CongestionAlgorithm, mss: u32, initial_segments: u32) -> Self {
-        let window = mss.saturating_mul(initial_segments);
+    /// The state of `algorithm` for a new connection; `chance` differs from one to the next.
+    pub(crate) fn new(
+        algorithm: CongestionAlgorithm,
+        mss: u32,
+        config: &TcpConfig,
+        chance: u32,
+    ) -> Self {
+        let window = mss.saturating_mul(config.initial_window);
         match algorithm {
             CongestionAlgorithm::Reno => Self::Reno(Reno::new(mss, window)),
-            CongestionAlgorithm::Cubic => Self::Cubic(Cubic::new(mss, window)),
+            CongestionAlgorithm::Cubic => Self::Cubic(Cubic::new(mss, window, config.hystart)),
+            CongestionAlgorithm::Dctcp => Self::Dctcp(Dctcp::new(mss, window)),
+            CongestionAlgorithm::Bbr => Self::Bbr(Box::new(Bbr::new(mss, window, chance))),
         }
     }
 
@@ -95,6 +165,8 @@ impl Congestion {
         match self {
             Self::Reno(_) => CongestionAlgorithm::Reno,
             Self::Cubic(_) => CongestionAlgorithm::Cubic,
+            Self::Dctcp(_) => CongestionAlgorithm::Dctcp,
+            Self::Bbr(_) => CongestionAlgorithm::Bbr,
         }
     }
 
@@ -102,6 +174,8 @@ impl Congestion {
         match self {
             Self::Reno(reno) => reno,
             Self::Cubic(cubic) => cubic,
+            Self::Dctcp(dctcp) => dctcp,
+            Self::Bbr(bbr) => &**bbr,
         }
     }
 
@@ -109,15 +183,43 @@ impl Congestion {
         match self {
             Self::Reno(reno) => reno,
             Self::Cubic(cubic) => cubic,
+            Self::Dctcp(dctcp) => dctcp,
+            Self::Bbr(bbr) => &mut **bbr,
         }
     }
 }
 
 impl CongestionControl for Congestion {
+    fn on_established(&mut self, facts: &Established, now: Instant) {
+        self.control_mut().on_established(facts, now);
+    }
+
+    fn on_lost(&mut self, lost: &LossSample, now: Instant) {
+        self.control_mut().on_lost(lost, now);
+    }
+
+    fn on_restart(&mut self, app_limited: bool, now: Instant) {
+        self.control_mut().on_restart(app_limited, now);
+    }
+
+    fn on_idle(&mut self, periods: u32, initial: u32) {
+        self.control_mut().on_idle(periods, initial);
+    }
+
+    fn on_timeout_recovered(&mut self, now: Instant) {
+        self.control_mut().on_timeout_recovered(now);
+    }
+
+    fn holds_back(&self) -> bool {
+        self.control().holds_back()
+    }
+
     fn on_ack(&mut self, sample: &AckSample, now: Instant) {
         match self {
             Self::Reno(reno) => reno.on_ack(sample, now),
             Self::Cubic(cubic) => cubic.on_ack(sample, now),
+            Self::Dctcp(dctcp) => dctcp.on_ack(sample, now),
+            Self::Bbr(bbr) => bbr.on_ack(sample, now),
         }
     }
 
@@ -157,6 +259,8 @@ impl CongestionControl for Congestion {
         match self {
             Self::Reno(reno) => reno.window(),
             Self::Cubic(cubic) => cubic.window(),
+            Self::Dctcp(dctcp) => dctcp.window(),
+            Self::Bbr(bbr) => bbr.window(),
         }
     }
 
@@ -171,4 +275,15 @@ impl CongestionControl for Congestion {
     fn set_segment_size(&mut self, bytes: u32) {
         self.control_mut().set_segment_size(bytes);
     }
+}
+
+/// The window after so many idle periods: halved for each, down to `initial` bytes.
+fn decayed(window: u32, periods: u32, initial: u32) -> u32 {
+    let halved = window.checked_shr(periods).unwrap_or(0);
+    halved.max(initial.min(window))
+}
+
+/// The threshold that remembers a window about to decay (RFC 7661 §4.3, as in Linux).
+fn remembered(threshold: u32, window: u32) -> u32 {
+    threshold.max(window - window / 4)
 }

@@ -1,6 +1,6 @@
 //! NewReno (RFC 5681, RFC 6582) with appropriate byte counting (RFC 3465).
 
-use super::{AckSample, CongestionControl};
+use super::{AckSample, CongestionControl, decayed, remembered};
 use crate::time::Instant;
 
 /// State of NewReno; windows in bytes.
@@ -26,6 +26,13 @@ impl Reno {
             acked: 0,
             before: None,
         }
+    }
+
+    /// The window and the threshold become `window` bytes, at least two segments.
+    pub(super) fn reduce_to(&mut self, window: u32) {
+        self.ssthresh = window.max(2 * self.mss);
+        self.cwnd = self.ssthresh;
+        self.acked = 0;
     }
 
     /// RFC 5681 equation 4: ssthresh = max (FlightSize / 2, 2*SMSS).
@@ -54,6 +61,12 @@ impl CongestionControl for Reno {
                 self.cwnd = self.cwnd.saturating_add(self.mss);
             }
         }
+    }
+
+    fn on_idle(&mut self, periods: u32, initial: u32) {
+        self.ssthresh = remembered(self.ssthresh, self.cwnd);
+        self.cwnd = decayed(self.cwnd, periods, initial);
+        self.acked = 0;
     }
 
     fn on_loss(&mut self, in_flight: u32, _now: Instant) {

@@ -1,6 +1,6 @@
 //! Windows over time, against the formulas of the RFCs.
 
-use super::{AckSample, CongestionControl, Cubic, Reno};
+use super::{AckSample, CongestionControl, Cubic, Dctcp, RateSample, Reno};
 use crate::time::{Duration, Instant};
 
 const MSS: u32 = 1000;
@@ -19,7 +19,7 @@ fn ack(bytes: u32) -> AckSample {
 fn slow_start_doubles_the_window_each_round_trip() {
     for control in [
         &mut Reno::new(MSS, 10 * MSS) as &mut dyn CongestionControl,
-        &mut Cubic::new(MSS, 10 * MSS),
+        &mut Cubic::new(MSS, 10 * MSS, false),
     ] {
         for _ in 0..10 {
             control.on_ack(&ack(MSS), Instant::ZERO);
@@ -51,7 +51,7 @@ fn a_timeout_falls_back_to_one_segment() {
 
 #[test]
 fn an_application_that_sends_little_does_not_grow_the_window() {
-    let mut cubic = Cubic::new(MSS, 10 * MSS);
+    let mut cubic = Cubic::new(MSS, 10 * MSS, false);
     cubic.on_ack(
         &AckSample {
             window_used: false,
@@ -65,7 +65,7 @@ fn an_application_that_sends_little_does_not_grow_the_window() {
 #[test]
 fn cubic_returns_to_its_old_window_after_k_seconds() {
     // RFC 9438 §4.2: W_max = 400, cwnd_epoch = 280, K = cbrt(120 / 0.4) = 6.69 s.
-    let mut cubic = Cubic::new(MSS, 400 * MSS);
+    let mut cubic = Cubic::new(MSS, 400 * MSS, false);
     cubic.on_loss(400 * MSS, Instant::ZERO);
     assert_eq!(cubic.window(), 280 * MSS);
     let mut now = Instant::ZERO;
@@ -82,7 +82,7 @@ fn cubic_returns_to_its_old_window_after_k_seconds() {
 
 #[test]
 fn cubic_is_at_least_as_fast_as_reno_on_short_paths() {
-    let mut cubic = Cubic::new(MSS, 20 * MSS);
+    let mut cubic = Cubic::new(MSS, 20 * MSS, false);
     cubic.on_loss(20 * MSS, Instant::ZERO);
     let mut now = Instant::ZERO;
     for _ in 0..20 {
@@ -99,4 +99,121 @@ fn cubic_is_at_least_as_fast_as_reno_on_short_paths() {
     }
     // 20 ms is nothing for the cubic; the Reno-friendly window grew by α = 0.53 a round trip.
     assert!(cubic.window() >= 23 * MSS, "{}", cubic.window());
+}
+
+/// A round trip of acknowledgements, each of a segment that left after all of the last one's.
+fn round(control: &mut dyn CongestionControl, rtt: u64, marked: u32, delivered: &mut u64) {
+    let before = *delivered;
+    let segments = control.window() / MSS;
+    for index in 0..segments {
+        *delivered += u64::from(MSS);
+        let sample = AckSample {
+            delivered: *delivered,
+            rate: RateSample {
+                prior_delivered: before,
+                ..RateSample::default()
+            },
+            rtt: Some(Duration::from_millis(rtt)),
+            echoes_mark: index < marked,
+            ..ack(MSS)
+        };
+        control.on_ack(&sample, Instant::ZERO);
+    }
+}
+
+/// RFC 9406 §4.2: round trips that are longer by an eighth lead to five rounds of a quarter's growth,
+/// and those to congestion avoidance.
+#[test]
+fn slow_start_ends_when_the_round_trip_grows() {
+    let mut cubic = Cubic::new(MSS, 10 * MSS, true);
+    let mut delivered = 0;
+    for expected in [20, 40] {
+        round(&mut cubic, 80, 0, &mut delivered);
+        assert_eq!(cubic.window(), expected * MSS);
+    }
+    // Of this round's samples seven are not enough; from the eighth on it grows by quarters.
+    round(&mut cubic, 90, 0, &mut delivered);
+    assert_eq!(cubic.window(), (40 + 7) * MSS + 33 * MSS / 4);
+    for _ in 0..4 {
+        let before = cubic.window();
+        round(&mut cubic, 90, 0, &mut delivered);
+        assert_eq!(cubic.window(), before + before / MSS * (MSS / 4));
+        assert_eq!(cubic.slow_start_threshold(), u32::MAX);
+    }
+    let before = cubic.window();
+    round(&mut cubic, 90, 0, &mut delivered);
+    assert_eq!(cubic.slow_start_threshold(), before);
+}
+
+/// RFC 9406 §4.2: a shorter round trip shows that it was noise.
+#[test]
+fn slow_start_goes_on_when_the_growth_was_noise() {
+    let mut cubic = Cubic::new(MSS, 10 * MSS, true);
+    let mut delivered = 0;
+    round(&mut cubic, 80, 0, &mut delivered);
+    round(&mut cubic, 95, 0, &mut delivered);
+    round(&mut cubic, 81, 0, &mut delivered);
+    let before = cubic.window();
+    round(&mut cubic, 80, 0, &mut delivered);
+    assert_eq!(cubic.window(), 2 * before);
+}
+
+/// RFC 9406 §4.3: 4 ms at least, so that short paths do not end it by jitter.
+#[test]
+fn slow_start_is_not_ended_by_jitter() {
+    let mut cubic = Cubic::new(MSS, 10 * MSS, true);
+    let mut delivered = 0;
+    for rtt in [2, 5, 3, 5] {
+        let before = cubic.window();
+        round(&mut cubic, rtt, 0, &mut delivered);
+        assert_eq!(cubic.window(), 2 * before);
+    }
+}
+
+/// RFC 8257 §3.3: Alpha follows the share of marked bytes with a weight of 1/16, and a mark costs half
+/// of it.
+#[test]
+fn dctcp_reduces_the_window_by_the_share_of_marks() {
+    let mut dctcp = Dctcp::new(MSS, 100 * MSS);
+    dctcp.on_ecn(100 * MSS, Instant::ZERO);
+    assert_eq!(dctcp.window(), 50 * MSS, "Alpha begins at 1");
+    let mut delivered = 0;
+    for _ in 0..100 {
+        round(&mut dctcp, 1, 0, &mut delivered);
+    }
+    assert!(dctcp.alpha() < 2_000, "{}", dctcp.alpha());
+    // A tenth of each window is marked.
+    for _ in 0..100 {
+        let segments = dctcp.window() / MSS;
+        round(&mut dctcp, 1, segments / 10, &mut delivered);
+    }
+    let alpha = dctcp.alpha();
+    assert!((85_000..=105_000).contains(&alpha), "{alpha}");
+    let before = dctcp.window();
+    dctcp.on_ecn(before, Instant::ZERO);
+    let lost = u64::from(before - dctcp.window()) * 1_000_000 / u64::from(before);
+    assert!(lost.abs_diff(u64::from(alpha / 2)) < 100, "{lost}");
+    // §3.5: losses count as ever.
+    let before = dctcp.window();
+    dctcp.on_loss(before, Instant::ZERO);
+    assert_eq!(dctcp.window(), before / 2);
+}
+
+/// RFC 5681 §4.1, as Linux does it: half for each idle timeout, and the threshold remembers.
+#[test]
+fn an_idle_window_decays_to_the_initial_one() {
+    for control in [
+        &mut Reno::new(MSS, 80 * MSS) as &mut dyn CongestionControl,
+        &mut Cubic::new(MSS, 80 * MSS, false),
+    ] {
+        control.on_loss(160 * MSS, Instant::ZERO);
+        let window = control.window();
+        control.on_idle(1, 10 * MSS);
+        assert_eq!(control.window(), window / 2);
+        assert_eq!(control.slow_start_threshold(), window);
+        control.on_idle(40, 10 * MSS);
+        assert_eq!(control.window(), 10 * MSS);
+        control.on_idle(3, 20 * MSS);
+        assert_eq!(control.window(), 10 * MSS, "it does not grow");
+    }
 }

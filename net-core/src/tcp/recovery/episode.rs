@@ -6,7 +6,7 @@ use super::sack::Found;
 use super::tlp::ProbeEvidence;
 use super::undo::{AcceptableAck, Spurious};
 use super::{Ack, Delivery, Phase};
-use crate::tcp::congestion::CongestionControl;
+use crate::tcp::congestion::{CongestionControl, LossSample};
 use crate::tcp::connection::{Connection, Context};
 use crate::time::Instant;
 
@@ -164,6 +164,8 @@ impl Connection {
         if recovery.phase == Phase::Fast {
             // RFC 9937 §6.4.
             self.congestion.on_recovered(now);
+        } else {
+            self.congestion.on_timeout_recovered(now);
         }
         recovery.phase = Phase::Open;
         recovery.prr.active = false;
@@ -184,6 +186,17 @@ impl Connection {
             return;
         }
         self.counters.bytes_lost += u64::from(found.lost);
+        if self.is_lost_mtu_probe(found.lost, cx.now) {
+            return;
+        }
+        let lost = LossSample {
+            bytes: found.lost,
+            delivered: self.board.delivered(),
+            sent: found
+                .resent_at
+                .map_or_else(|| self.board.last_lost(), |_| None),
+        };
+        self.congestion.on_lost(&lost, cx.now);
         match self.recovery.phase {
             Phase::Open => self.begin_fast_recovery(delivery.bytes, cx),
             Phase::Fast if found.resent_at >= Some(self.recovery.reduced_at) => {

@@ -103,8 +103,10 @@ pub(crate) struct Ack {
     pub(crate) delivered: u32,
     /// The timestamp that it echoes, on our clock without its offset.
     pub(crate) echo: Option<u32>,
-    /// It echoes a congestion mark.
+    /// It echoes a congestion mark, for the first time in a window of data.
     pub(crate) marked: bool,
+    /// It echoes a congestion mark.
+    pub(crate) echoes_mark: bool,
 }
 
 impl Ack {

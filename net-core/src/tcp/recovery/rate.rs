@@ -55,7 +55,7 @@ impl DeliveryRate {
             delivered_at: self.delivered_at,
             lost: self.lost,
             in_flight: in_flight.saturating_add(len),
-            app_limited: self.app_limited_until > 0,
+            app_limited: self.is_app_limited(),
             joined: false,
         }
     }
@@ -64,6 +64,11 @@ impl DeliveryRate {
     pub(super) fn on_delivered(&mut self, bytes: u32, now: Instant) {
         self.delivered += u64::from(bytes);
         self.delivered_at = now;
+    }
+
+    /// Whether what leaves now counts as limited by the application.
+    pub(crate) const fn is_app_limited(&self) -> bool {
+        self.app_limited_until > 0
     }
 
     /// The application has nothing to send although the network would take more: samples of what

@@ -11,6 +11,7 @@ use super::rate::DeliveryRate;
 use super::resent::Resent;
 use super::sent::Sent;
 use crate::tcp::SeqNum;
+use crate::tcp::congestion::LostTransmission;
 use crate::time::{Duration, Instant};
 
 /// Spans of selectively acknowledged data that one connection remembers. Past it, what would add
@@ -296,6 +297,17 @@ impl Scoreboard {
         self.lost.clear();
         self.resent.requeue();
         self.judged = self.base;
+    }
+
+    /// How the last of what is lost left for the first time.
+    pub(crate) fn last_lost(&self) -> Option<LostTransmission> {
+        let (_, end) = self.lost.backwards().next()?;
+        let sent = self.sent.ending(end)?;
+        Some(LostTransmission {
+            tx_in_flight: sent.in_flight,
+            lost: self.rate.lost.saturating_sub(sent.lost),
+            app_limited: sent.app_limited,
+        })
     }
 
     /// The end of what has arrived furthest ahead.

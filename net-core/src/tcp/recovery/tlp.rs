@@ -2,7 +2,7 @@
 //! show that, one more segment asks.
 
 use crate::tcp::SeqNum;
-use crate::tcp::congestion::CongestionControl;
+use crate::tcp::congestion::{CongestionControl, LossSample};
 use crate::tcp::connection::{Connection, Context};
 use crate::tcp::recovery::Phase;
 use crate::time::{Duration, Instant};
@@ -126,6 +126,12 @@ impl Connection {
 
     /// §7.4.2: the probe has repaired a loss, to which the window must answer.
     pub(crate) fn on_loss_repaired_by_probe(&mut self, cx: &mut Context<'_>) {
+        let lost = LossSample {
+            bytes: self.mss,
+            delivered: self.board.delivered(),
+            sent: None,
+        };
+        self.congestion.on_lost(&lost, cx.now);
         self.congestion.on_loss(self.flight_before_loss(), cx.now);
         self.congestion.on_recovered(cx.now);
         cx.stats.tcp_loss_probe_recoveries += 1;

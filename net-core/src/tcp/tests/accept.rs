@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::SocketError;
+use crate::config::SynCookies;
 use crate::socket::{Readiness, TcpOption};
 use crate::stats::DropReason;
 use crate::time::Duration;
 
 impl Peer {
     /// Another client: the same host, another port.
-    fn changes_port(&mut self, port: u16) {
+    pub(super) fn changes_port(&mut self, port: u16) {
         self.remote.set_port(port);
         (self.nxt, self.rcv, self.iss) = (0, 0, None);
     }
@@ -134,7 +135,7 @@ fn a_full_accept_queue_drops_syns() {
 /// SPEC 25: both queues are bounded.
 #[test]
 fn a_full_syn_queue_drops_syns() {
-    let mut peer = Peer::new();
+    let mut peer = Peer::with(|config| config.tcp.syn_cookies = SynCookies::Never);
     peer.listen(9);
     for port in 1..100 {
         peer.changes_port(port);
@@ -153,7 +154,10 @@ fn a_full_syn_queue_drops_syns() {
 
 #[test]
 fn half_open_connections_are_bounded_over_all_listeners() {
-    let mut peer = Peer::with(|config| config.tcp.max_half_open = 3);
+    let mut peer = Peer::with(|config| {
+        config.tcp.max_half_open = 3;
+        config.tcp.syn_cookies = SynCookies::Never;
+    });
     peer.listen(100);
     for port in 1..10 {
         peer.changes_port(port);

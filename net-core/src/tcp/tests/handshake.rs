@@ -11,7 +11,7 @@ use crate::tcp::State;
 fn a_syn_carries_the_options_as_configured() {
     let mut peer = Peer::new();
     peer.connects();
-    let seen = peer.expects(tcp().flags(SYN).seq(0).mss(1460).scale(7).sack_permitted());
+    let seen = peer.expects(tcp().flags(SYN).seq(0).mss(1460).scale(10).sack_permitted());
     assert_eq!(seen.header.window, 65535);
     assert!(seen.header.options.timestamps.is_some());
 
@@ -50,7 +50,7 @@ fn a_syn_ack_comes_from_a_half_open_state() {
                 .flags(SYN_ACK)
                 .ack(1)
                 .mss(if peer.local.is_ipv6() { 1440 } else { 1460 });
-        peer.expects(answer.scale(7).sack_permitted().timestamps(0, 77));
+        peer.expects(answer.scale(10).sack_permitted().timestamps(0, 77));
         assert_eq!(peer.stack.sockets(), 1);
         assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
         peer.clock = Some(78);

@@ -6,10 +6,12 @@
 
 mod accept;
 mod app;
+mod autotune;
 mod close;
 mod data;
 mod delayed_ack;
 mod dsack;
+mod ecn;
 mod eifel;
 mod frto;
 mod fuzz;
@@ -19,23 +21,29 @@ mod limited;
 mod limits;
 mod memory;
 mod misbehaving;
+mod mtu_probe;
 mod nagle;
 mod newreno;
 mod pacing;
 mod peer;
 mod prr;
 mod rack;
+mod repair;
 mod reset;
 mod rto;
 mod sack;
 mod segment;
+mod syn_cookies;
 mod time_wait;
 mod timers;
 mod timestamps;
 mod tlp;
+mod urgent;
 mod user_timeout;
 mod window;
 
 use core::time::Duration;
 use peer::Peer;
-use segment::{ACK, FIN, FIN_ACK, RST, RST_ACK, SYN, SYN_ACK, Seg, ms, secs, syn, tcp};
+use segment::{
+    ACK, CWR, ECE, FIN, FIN_ACK, RST, RST_ACK, SYN, SYN_ACK, Seg, URG, ms, secs, syn, tcp,
+};

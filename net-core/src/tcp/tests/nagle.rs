@@ -3,7 +3,6 @@
 use super::*;
 use crate::buf::TxBatch;
 use crate::socket::TcpOption;
-use crate::tcp::SendFlags;
 
 /// RFC 9293 SHLD-7: one small segment at most is unacknowledged.
 #[test]
@@ -122,11 +121,4 @@ fn a_fired_cork_timer_is_no_deadline_any_more() {
     let mut out = TxBatch::default();
     peer.stack.poll_transmit(peer.iface, &mut out, at);
     assert_eq!(out.len(), 1);
-}
-
-#[test]
-fn urgent_data_is_not_supported_yet() {
-    let mut peer = Peer::established();
-    let outcome = peer.try_write(1, SendFlags::URGENT);
-    assert!(matches!(outcome, Err(crate::SocketError::Unsupported(_))));
 }

@@ -53,8 +53,12 @@ fn congestion_avoidance_leaves_at_a_fifth_more_than_the_windows_rate() {
     let id = peer.id();
     let socket = peer.stack.sockets.tcp_mut(id).unwrap();
     let connection = socket.connection_mut().unwrap();
-    connection.congestion =
-        crate::tcp::congestion::Congestion::new(crate::config::CongestionAlgorithm::Reno, 1460, 20);
+    connection.congestion = crate::tcp::congestion::Congestion::new(
+        crate::config::CongestionAlgorithm::Reno,
+        1460,
+        &crate::config::TcpConfig::default(),
+        0,
+    );
     let flight = 20 * 1460;
     crate::tcp::congestion::CongestionControl::on_loss(
         &mut connection.congestion,
@@ -143,6 +147,35 @@ fn a_socket_is_held_to_its_own_rate() {
     assert!(peer.takes().len() > 20);
 }
 
+/// BBR paces by itself: until it knows a bandwidth at 2.77 times the first flight in a round trip.
+#[test]
+fn bbr_sets_a_rate_of_its_own() {
+    let mut peer = second_flight(|config| {
+        config.tcp.congestion = crate::config::CongestionAlgorithm::Bbr;
+    });
+    let initial = 10 * 1460 * 277 / 100 * 20;
+    let rate = peer.info().pacing_rate.unwrap();
+    assert!(rate >= initial, "{rate}");
+    let times = departures(&mut peer, 4);
+    let step = 1_460_000_000 / u128::from(rate);
+    assert!(
+        times[3].0 - times[2].0 <= step + 1 && times[3].0 > step,
+        "{times:?}"
+    );
+    // It does not halve for a loss.
+    peer.skips();
+    peer.waits(ms(60));
+    peer.skips();
+    let before = peer.info().cwnd;
+    peer.sends(
+        tcp()
+            .ack(1 + 10 * 1460)
+            .sacks(&[(1 + 14 * 1460, 1 + 20 * 1460)]),
+    );
+    let info = peer.info();
+    assert!(info.in_recovery && info.cwnd >= before, "{info:?}");
+}
+
 /// A burst takes the rate a millisecond at most.
 #[test]
 fn super_segments_are_as_long_as_a_millisecond() {
@@ -188,8 +221,9 @@ fn time_is_split_by_what_limits_the_sender() {
 
 #[test]
 fn a_full_send_buffer_limits_a_sender_that_sends_all_it_has() {
-    let mut peer = Peer::with(|config| config.tcp.send_buffer = 5 * 1460);
+    let mut peer = Peer::new();
     peer.handshake_in(ms(50), syn());
+    peer.sets(TcpOption::SendBuffer(5 * 1460));
     peer.writes(5 * 1460);
     peer.waits(ms(50));
     let info = peer.info();

@@ -209,6 +209,7 @@ impl Peer {
             },
             flags: segment.flags,
             window: segment.window.unwrap_or(self.window),
+            urgent: segment.urgent.unwrap_or(0),
             options,
             ..TcpHeader::default()
         };
@@ -216,7 +217,7 @@ impl Peer {
         header.emit(&mut out.head);
         out.body
             .push(Bytes::from(bytes(seq.wrapping_add(syn), len)));
-        let mut packet = self.wrap(out, ip::TCP);
+        let mut packet = self.wrap(out, ip::TCP, segment.tos);
         if let Some(size) = segment.gso {
             let kind = if self.local.is_ipv6() {
                 GsoKind::Tcp6
@@ -233,10 +234,14 @@ impl Peer {
         packet
     }
 
-    fn wrap(&self, mut out: TxPacket, protocol: u8) -> RxPacket {
+    fn wrap(&self, mut out: TxPacket, protocol: u8, tos: u8) -> RxPacket {
         let (source, dest) = (self.remote.ip(), self.local.ip());
         transport::fill_checksum(&mut out, source, dest, protocol, false);
-        IpHeader::new(source, dest, protocol, out.len()).emit(&mut out.head);
+        let header = IpHeader {
+            tos,
+            ..IpHeader::new(source, dest, protocol, out.len())
+        };
+        header.emit(&mut out.head);
         let mut frame = BytesMut::new();
         out.copy_to(&mut frame);
         RxPacket::from_frame(frame)
@@ -263,7 +268,7 @@ impl Peer {
             ip::ICMP
         };
         let mut batch = RxBatch::default();
-        batch.push(self.wrap(out, protocol));
+        batch.push(self.wrap(out, protocol, 0));
         self.stack.handle_batch(self.iface, &mut batch, self.now);
         self.flush();
     }
@@ -333,6 +338,7 @@ impl Peer {
             payload,
             gso,
             sacks,
+            ecn: header.tos & 3,
         });
     }
 

@@ -10,6 +10,9 @@ pub(super) const SYN: TcpFlags = TcpFlags::SYN;
 pub(super) const ACK: TcpFlags = TcpFlags::ACK;
 pub(super) const FIN: TcpFlags = TcpFlags::FIN;
 pub(super) const RST: TcpFlags = TcpFlags::RST;
+pub(super) const ECE: TcpFlags = TcpFlags::ECE;
+pub(super) const CWR: TcpFlags = TcpFlags::CWR;
+pub(super) const URG: TcpFlags = TcpFlags::URG;
 pub(super) const SYN_ACK: TcpFlags = SYN.union(ACK);
 pub(super) const FIN_ACK: TcpFlags = FIN.union(ACK);
 pub(super) const RST_ACK: TcpFlags = RST.union(ACK);
@@ -31,6 +34,8 @@ pub(super) struct Seg {
     pub(super) timestamps: Option<(u32, u32)>,
     pub(super) sacks: [Option<(u32, u32)>; 4],
     pub(super) no_sacks: bool,
+    pub(super) tos: u8,
+    pub(super) urgent: Option<u16>,
     pub(super) user_timeout: Option<UserTimeout>,
 }
 
@@ -50,6 +55,8 @@ pub(super) fn tcp() -> Seg {
         timestamps: None,
         sacks: [None; 4],
         no_sacks: false,
+        tos: 0,
+        urgent: None,
         user_timeout: None,
     }
 }
@@ -96,6 +103,21 @@ impl Seg {
     pub(super) fn window(self, window: u16) -> Self {
         let window = Some(window);
         Self { window, ..self }
+    }
+
+    /// The urgent pointer, with its flag.
+    pub(super) fn urgent(self, pointer: u16) -> Self {
+        let (flags, urgent) = (self.flags | TcpFlags::URG, Some(pointer));
+        Self {
+            flags,
+            urgent,
+            ..self
+        }
+    }
+
+    /// The packet was marked on its way.
+    pub(super) fn marked(self) -> Self {
+        Self { tos: 3, ..self }
     }
 
     /// The user timeout option.
@@ -180,6 +202,8 @@ pub(super) struct Seen {
     pub(super) gso: Option<u16>,
     /// SACK blocks, relative to the peer's SYN.
     pub(super) sacks: Vec<(u32, u32)>,
+    /// The ECN bits of the packet.
+    pub(super) ecn: u8,
 }
 
 impl Seen {
@@ -208,6 +232,11 @@ impl Seen {
         check(
             wanted.window.is_none_or(|wanted| wanted == window),
             std::format!("window {window}"),
+        );
+        let pointer = header.urgent;
+        check(
+            wanted.urgent.is_none_or(|wanted| wanted == pointer),
+            std::format!("urgent {pointer}"),
         );
         let push = header.flags.contains(TcpFlags::PSH);
         check(

@@ -123,11 +123,11 @@ fn the_peers_window_is_scaled() {
     let mut peer = Peer::new();
     peer.listen(5);
     peer.sends(syn().scale(4).window(1460));
-    peer.expects(tcp().flags(SYN_ACK).scale(7));
+    peer.expects(tcp().flags(SYN_ACK).scale(10));
     peer.sends(tcp().window(1000));
     peer.accept();
     assert_eq!(peer.info().send_window, 16_000);
-    assert_eq!(peer.info().window_scale, (7, 4));
+    assert_eq!(peer.info().window_scale, (10, 4));
 }
 
 /// The window field of a SYN-ACK to our SYN is not scaled.

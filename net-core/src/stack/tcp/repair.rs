@@ -1,0 +1,76 @@
+//! Connections that move from one stack to another (`TCP_REPAIR`).
+
+use crate::SocketError;
+use crate::socket::{Family, FlowKey, SocketId, SocketKind};
+use crate::stack::Stack;
+use crate::tcp::connection::Connection;
+use crate::tcp::frozen::{Ends, Frozen};
+use crate::tcp::socket::{Flow, Role, TcpSocket};
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+impl Stack {
+    /// Takes a connection out of this stack, as bytes for [`thaw_tcp`](Self::thaw_tcp) of another one
+    /// with the same address: what is unacknowledged and unread, numbers, windows and what the
+    /// handshake settled. The socket is gone and the peer is told nothing; until the connection goes on
+    /// elsewhere, this stack answers its segments with resets, so they should not reach it.
+    ///
+    /// # Errors
+    /// `NotConnected`; `InvalidInput` once our side is finished, and where received bytes were
+    /// [taken](crate::tcp::Tcp::take) and not read: they would be lost.
+    pub fn freeze_tcp(&mut self, id: SocketId, now: Instant) -> Result<Vec<u8>, SocketError> {
+        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let (Some(local), Some(remote)) = (socket.local, socket.remote) else {
+            return Err(SocketError::NotConnected);
+        };
+        let connection = socket.connection_mut().ok_or(SocketError::NotConnected)?;
+        if connection.receiver.held > 0 {
+            return Err(SocketError::InvalidInput(
+                "read what was taken before freezing",
+            ));
+        }
+        let bytes = connection.freeze(Ends { local, remote }, now);
+        let bytes = bytes.ok_or(SocketError::InvalidInput(
+            "only a connection that may send can be frozen",
+        ))?;
+        self.tcp_forget(id);
+        Ok(bytes)
+    }
+
+    /// Goes on with a connection that another stack has frozen. Stream offsets begin at 0 with what is
+    /// unacknowledged and unread; options are those of a new socket.
+    ///
+    /// # Errors
+    /// `InvalidInput` for bytes that are no connection, `AddressInUse` if there is one between these
+    /// ends, what connecting to the peer would give, `TooManySockets`.
+    pub fn thaw_tcp(&mut self, bytes: &[u8], now: Instant) -> Result<SocketId, SocketError> {
+        let frozen =
+            Frozen::read(bytes).ok_or(SocketError::InvalidInput("this is no frozen connection"))?;
+        let Ends { local, remote } = frozen.ends;
+        let key = FlowKey::new(local, remote);
+        if self.tcp.flows.get(&key).is_some() {
+            return Err(SocketError::AddressInUse);
+        }
+        let family = if local.is_ipv4() {
+            Family::V4
+        } else {
+            Family::V6
+        };
+        let mut socket = TcpSocket::new(family, &self.config);
+        let path = self.route_for(&socket.settings.ip, remote.ip(), Some(local.ip()))?;
+        let connection = Connection::thaw(&frozen, &self.config.tcp, &socket.settings, now);
+        socket.local = Some(local);
+        socket.remote = Some(remote);
+        socket.linked = true;
+        socket.path = Some(path);
+        socket.role = Role::Connection(Box::new(connection));
+        let reuse = socket.settings.reuse_address;
+        let id = self.sockets.insert(SocketKind::Tcp(Box::new(socket)))?;
+        self.tcp.ports.hold(local, reuse);
+        self.tcp.flows.insert(key, Flow::Socket(id));
+        self.with_connection(id, now, |connection, cx| connection.resume(cx));
+        self.tcp_settle(id, now);
+        Ok(id)
+    }
+}

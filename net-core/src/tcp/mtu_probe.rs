@@ -1,0 +1,233 @@
+//! Path MTU discovery without ICMP (RFC 4821, RFC 8899): a path that silently eats large packets is
+//! found by timeouts, and what it carries by larger and larger segments of the stream itself.
+//!
+//! After several timeouts in a row segments fall back to BASE_PLPMTU, later to the smallest packet
+//! that every path carries. Once that gets through, one segment at a time, of a size between what is
+//! known to pass and what did not, asks for more. Its loss is no sign of congestion (RFC 4821 §7.5).
+//! A connection that never met such a path pays for one comparison.
+
+use super::congestion::CongestionControl;
+use super::connection::{Connection, Context};
+use super::output::Ports;
+use super::recovery::Phase;
+use super::{SeqNum, State};
+use crate::buf::TxPacket;
+use crate::time::{Duration, Instant};
+
+/// Timeouts in a row that make the size of packets suspect.
+const SUSPICIOUS_TIMEOUTS: u8 = 4;
+/// BASE_PLPMTU (RFC 8899 §5.1.2): packets of this size pass almost everywhere.
+const BASE: u32 = 1200;
+/// The smallest link MTU of IPv4 hosts (RFC 9293 §3.7.1) and of IPv6 (RFC 8200 §5).
+const SMALLEST_V4: u32 = 576;
+const SMALLEST_V6: u32 = 1280;
+/// The search ends when its bounds are so close.
+const CLOSE_ENOUGH: u32 = 8;
+/// PMTU_RAISE_TIMER (RFC 8899 §5.1.1): after so long the path may have become better.
+const RAISE: Duration = Duration::from_secs(600);
+/// Segments behind a probe that can show its loss.
+const FOLLOWERS: u32 = 3;
+
+/// The search of one connection, in bytes of payload.
+#[derive(Debug)]
+pub(crate) struct MtuSearch {
+    phase: SearchPhase,
+    /// What is known to pass, and what did not.
+    low: u32,
+    high: u32,
+    /// What would pass without the trouble.
+    full: u32,
+    /// The probe under way.
+    probe: Option<(SeqNum, SeqNum)>,
+    raise_at: Instant,
+}
+
+/// RFC 8899 §5.2, from the point of view of a stream that was confirmed by its handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SearchPhase {
+    /// No trouble so far.
+    Off,
+    /// Segments are small, and none of them has been acknowledged yet (Base).
+    Base,
+    Searching,
+    Complete,
+}
+
+/// What is to be done about a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MtuProbe {
+    /// None is due.
+    No,
+    /// One is due, and the congestion window will have room for it soon.
+    Wait,
+    /// One of so many bytes may leave.
+    Send(u32),
+}
+
+impl Default for MtuSearch {
+    fn default() -> Self {
+        Self {
+            phase: SearchPhase::Off,
+            low: 0,
+            high: 0,
+            full: 0,
+            probe: None,
+            raise_at: Instant::MAX,
+        }
+    }
+}
+
+impl Connection {
+    /// The retransmission timer has expired, not for the first time: perhaps segments are too large
+    /// for the path (RFC 4821 §7.7).
+    pub(crate) fn suspect_black_hole(&mut self, cx: &Context<'_>) {
+        self.mtu.probe = None;
+        let suspicious = cx.config.mtu_probing
+            && self.retries >= SUSPICIOUS_TIMEOUTS
+            && self.flight_size() >= self.mss
+            && self.state != State::SynReceived;
+        if !suspicious {
+            return;
+        }
+        let (headers, smallest) = if cx.v6 {
+            (60, SMALLEST_V6)
+        } else {
+            (40, SMALLEST_V4)
+        };
+        let headers = headers + if self.ts_recent.is_some() { 12 } else { 0 };
+        let base = BASE.max(smallest) - headers;
+        let smaller = if self.mss > base {
+            base
+        } else {
+            smallest - headers
+        };
+        if self.mss > smaller {
+            if self.mtu.phase == SearchPhase::Off {
+                self.mtu.full = self.mss;
+            }
+            // What did not pass in an outage may pass again: only all of it is known not to.
+            self.mtu.high = self.mtu.full;
+            self.mtu.low = smaller;
+            self.mtu.phase = SearchPhase::Base;
+            self.use_segments_of(smaller);
+        }
+    }
+
+    /// Segments of `size` bytes pass.
+    fn use_segments_of(&mut self, size: u32) {
+        self.mss = size;
+        self.congestion.set_segment_size(size);
+    }
+
+    /// Whether a probe is to leave now.
+    pub(crate) fn next_mtu_probe(&self, cx: &Context<'_>) -> MtuProbe {
+        let mtu = &self.mtu;
+        let due = match mtu.phase {
+            SearchPhase::Off | SearchPhase::Base => false,
+            SearchPhase::Searching => mtu.probe.is_none(),
+            SearchPhase::Complete => cx.now >= mtu.raise_at,
+        };
+        let calm = self.recovery.phase == Phase::Open && self.board.is_whole();
+        if !due || !calm || !self.receiver.islands.is_empty() {
+            return MtuProbe::No;
+        }
+        let size = self.mtu_probe_size();
+        // Enough must follow for its loss to show without a timeout.
+        let needed = size + FOLLOWERS * self.mss;
+        let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
+        let usable = (self.una + self.wnd).distance_from(self.nxt);
+        if unsent.min(usable).min(self.congestion.window()) < needed {
+            MtuProbe::No
+        } else if self.congestion_room() < size {
+            MtuProbe::Wait
+        } else {
+            MtuProbe::Send(size)
+        }
+    }
+
+    /// Half way between what passes and what did not; first, and after a long time, all of it.
+    fn mtu_probe_size(&self) -> u32 {
+        let mtu = &self.mtu;
+        if mtu.phase == SearchPhase::Complete {
+            return mtu.full;
+        }
+        mtu.low + (mtu.high - mtu.low).div_ceil(2)
+    }
+
+    /// Builds a probe of `len` bytes.
+    pub(super) fn emit_mtu_probe(
+        &mut self,
+        len: u32,
+        ports: Ports,
+        cx: &mut Context<'_>,
+        out: &mut TxPacket,
+    ) {
+        // For this segment the larger size is the usual one.
+        let usual = core::mem::replace(&mut self.mss, len);
+        let start = self.nxt;
+        self.emit_data(len, false, ports, cx, out);
+        self.mss = usual;
+        self.on_mtu_probe_sent(start, self.nxt);
+    }
+
+    /// A probe left.
+    fn on_mtu_probe_sent(&mut self, start: SeqNum, end: SeqNum) {
+        if end.distance_from(start) <= self.mss {
+            // It would have taken too many pieces.
+            return;
+        }
+        if self.mtu.phase == SearchPhase::Complete {
+            self.mtu.phase = SearchPhase::Searching;
+            self.mtu.high = self.mtu.full + 1;
+        }
+        self.mtu.probe = Some((start, end));
+    }
+
+    /// SND.UNA has advanced.
+    pub(crate) fn confirm_mtu(&mut self, now: Instant) {
+        match self.mtu.phase {
+            SearchPhase::Off | SearchPhase::Complete => {}
+            SearchPhase::Base => self.mtu.phase = SearchPhase::Searching,
+            SearchPhase::Searching => {
+                if let Some((start, end)) = self.mtu.probe
+                    && self.una.at_or_after(end)
+                {
+                    self.mtu.probe = None;
+                    self.mtu.low = end.distance_from(start);
+                    self.use_segments_of(self.mtu.low);
+                    self.narrow_search(now);
+                }
+            }
+        }
+    }
+
+    /// Something was found lost; whether it is a probe alone, which says nothing of congestion.
+    pub(crate) fn is_lost_mtu_probe(&mut self, lost: u32, now: Instant) -> bool {
+        let Some((start, end)) = self.mtu.probe else {
+            return false;
+        };
+        let size = end.distance_from(start);
+        let first = self.board.next_lost(size);
+        let alone = first.is_some_and(|(from, _)| from == start)
+            && lost <= size
+            && self.board.lost() <= size;
+        if first.is_some_and(|(from, to)| from.before(end) && to.after(start)) {
+            self.mtu.probe = None;
+            self.mtu.high = size;
+            self.narrow_search(now);
+        }
+        alone
+    }
+
+    fn narrow_search(&mut self, now: Instant) {
+        if self.mtu.high.saturating_sub(self.mtu.low) <= CLOSE_ENOUGH {
+            let whole = self.mtu.low >= self.mtu.full;
+            self.mtu.phase = if whole {
+                SearchPhase::Off
+            } else {
+                SearchPhase::Complete
+            };
+            self.mtu.raise_at = now + RAISE;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Explicit congestion notification: RFC 3168 on paths that eat what asks for it, and the receiver of
+//! RFC 8257. (Its ordinary course, between two stacks, is in the package of tests.)
+
+use super::*;
+use crate::Config;
+use crate::config::CongestionAlgorithm;
+use crate::socket::TcpOption;
+
+/// A connection that may send ECN-capable packets.
+fn capable(change: impl FnOnce(&mut Config)) -> Peer {
+    let mut peer = Peer::with(|config| {
+        config.tcp.ecn = true;
+        change(config);
+    });
+    peer.listen(16);
+    peer.sends(syn().flags(SYN | ECE | CWR));
+    let seen = peer.sent.pop_front().unwrap();
+    assert!(seen.header.flags.contains(SYN_ACK | ECE));
+    peer.waits(ms(50));
+    peer.sends(tcp().seq(1).ack(1));
+    peer.accept();
+    peer
+}
+
+fn marks_of(peer: &mut Peer) -> std::vec::Vec<u8> {
+    peer.sent.drain(..).map(|seen| seen.ecn).collect()
+}
+
+/// RFC 3168 §6.1.1.1: the second SYN asks for nothing.
+#[test]
+fn a_path_that_eats_ecn_syns_gets_an_ordinary_one() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.connects();
+    assert!(
+        peer.sent
+            .pop_front()
+            .unwrap()
+            .header
+            .flags
+            .contains(ECE | CWR)
+    );
+    peer.waits(secs(1));
+    let again = peer.sent.pop_front().unwrap().header.flags;
+    assert_eq!(again, SYN);
+}
+
+/// What is sent again is not marked (§6.1.5); where only that arrives, nothing more is.
+#[test]
+fn a_path_that_eats_capable_packets_gets_ordinary_ones() {
+    let mut peer = capable(|_| {});
+    peer.writes(30 * 1460);
+    assert_eq!(marks_of(&mut peer), [2; 10]);
+    peer.waits(ms(500));
+    assert!(
+        marks_of(&mut peer).iter().all(|&mark| mark == 0),
+        "sent again"
+    );
+    peer.sends(tcp().ack(1 + 1460));
+    peer.skips();
+    for round in 2..12 {
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 1460 * round));
+        assert!(marks_of(&mut peer).iter().all(|&mark| mark == 0));
+    }
+}
+
+#[test]
+fn a_timeout_on_a_path_that_lets_capable_packets_through_changes_nothing() {
+    let mut peer = capable(|_| {});
+    peer.writes(15 * 1460);
+    peer.skips();
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1 + 5 * 1460));
+    peer.skips();
+    peer.waits(secs(1));
+    peer.skips();
+    peer.sends(tcp().ack(1 + 15 * 1460));
+    peer.writes(1460);
+    assert_eq!(marks_of(&mut peer), [2]);
+}
+
+/// RFC 8257: a sender that is nothing without marks asks for them.
+#[test]
+fn dctcp_asks_for_ecn() {
+    let mut peer = Peer::new();
+    peer.connects_with(&[TcpOption::Congestion(CongestionAlgorithm::Dctcp)]);
+    assert!(
+        peer.sent
+            .pop_front()
+            .unwrap()
+            .header
+            .flags
+            .contains(ECE | CWR)
+    );
+}
+
+/// RFC 8257 §3.2: each change of the mark is told at once, and CWR ends nothing.
+#[test]
+fn dctcp_tells_each_change_of_the_mark_at_once() {
+    let mut peer = capable(|config| config.tcp.congestion = CongestionAlgorithm::Dctcp);
+    peer.past_quick_acks();
+    let told = |peer: &mut Peer| {
+        let flags: std::vec::Vec<_> = peer.sent.drain(..).map(|seen| seen.header.flags).collect();
+        flags
+            .iter()
+            .map(|flags| flags.contains(ECE))
+            .collect::<std::vec::Vec<_>>()
+    };
+    peer.sends(tcp().data(100));
+    assert!(told(&mut peer).is_empty(), "it waits for company");
+    peer.sends(tcp().data(100).marked());
+    assert_eq!(told(&mut peer), [true]);
+    peer.sends(tcp().data(100).marked().flags(ACK | CWR));
+    assert!(told(&mut peer).is_empty());
+    peer.sends(tcp().data(100).marked());
+    assert_eq!(told(&mut peer), [true]);
+    peer.sends(tcp().data(100));
+    assert_eq!(told(&mut peer), [false]);
+}
+
+/// RFC 3168 §6.1.3: the echo goes on until the sender says that it has heard.
+#[test]
+fn a_mark_is_echoed_until_the_sender_has_reduced_its_window() {
+    let mut peer = capable(|_| {});
+    peer.sends(tcp().data(100).marked());
+    assert!(peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+    peer.sends(tcp().data(100));
+    assert!(peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+    peer.sends(tcp().data(100).flags(ACK | CWR));
+    assert!(!peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+}
+
+/// RFC 5681 §4.1.
+#[test]
+fn after_idle_time_a_flight_is_as_small_as_the_first() {
+    for (decays, expected) in [(true, 10), (false, 20)] {
+        let mut peer = Peer::with(|config| config.tcp.slow_start_after_idle = decays);
+        peer.handshake_in(ms(50), syn().sack_permitted());
+        peer.writes(10 * 1460);
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 10 * 1460));
+        assert_eq!(peer.info().cwnd, 20 * 1460);
+        peer.waits(secs(30));
+        peer.writes(40 * 1460);
+        assert_eq!(peer.skips(), expected);
+    }
+}

@@ -1,0 +1,147 @@
+//! Paths that silently eat large packets: RFC 4821, RFC 8899, RFC 2923 §2.1.
+
+use super::*;
+use crate::tcp::TcpInfo;
+use std::vec::Vec;
+
+/// A receiver behind a link that carries `most` bytes of payload.
+struct Narrow {
+    peer: Peer,
+    most: usize,
+    /// What has arrived beyond a hole.
+    islands: Vec<(u32, u32)>,
+    edge: u32,
+    eaten: usize,
+}
+
+impl Narrow {
+    fn new(most: usize, change: impl FnOnce(&mut crate::Config)) -> Self {
+        let mut peer = Peer::with(change);
+        peer.handshake_in(ms(50), syn().sack_permitted());
+        Self {
+            peer,
+            most,
+            islands: Vec::new(),
+            edge: 1,
+            eaten: 0,
+        }
+    }
+
+    /// A round trip: what was sent arrives, unless it is too large, and is acknowledged.
+    fn trip(&mut self) {
+        let sent = self.peer.takes();
+        self.peer.waits(ms(50));
+        for (seq, len) in sent {
+            if len == 0 {
+                continue;
+            }
+            if len > self.most {
+                self.eaten += 1;
+                continue;
+            }
+            self.islands.push((seq, seq + u32::try_from(len).unwrap()));
+            self.islands.sort_unstable();
+            while let Some(&(start, end)) = self.islands.first()
+                && start <= self.edge
+            {
+                self.edge = self.edge.max(end);
+                self.islands.remove(0);
+            }
+            let blocks: Vec<_> = self.islands.iter().copied().rev().take(3).collect();
+            self.peer.sends(tcp().ack(self.edge).sacks(&blocks));
+        }
+    }
+
+    /// Time passes until what was written has arrived.
+    fn carries(&mut self, bytes: u32) -> TcpInfo {
+        self.peer.writes(bytes);
+        let end = 1 + self.peer.written;
+        for _ in 0..400 {
+            if self.edge == end {
+                return self.peer.info();
+            }
+            self.trip();
+        }
+        panic!("stuck at {} of {end}: {:?}", self.edge, self.peer.info());
+    }
+}
+
+#[test]
+fn a_flow_through_a_black_hole_recovers_and_finds_its_size() {
+    for most in [1300, 1200, 600] {
+        let mut path = Narrow::new(most, |_| {});
+        let info = path.carries(500_000);
+        let size = info.send_mss as usize;
+        assert!(size <= most && size + 8 >= most, "{size} of {most}");
+        // Now nothing is lost any more.
+        path.eaten = 0;
+        path.carries(200_000);
+        assert_eq!(path.eaten, 0);
+    }
+}
+
+/// RFC 4821 §7.5: the loss of a probe is no sign of congestion.
+#[test]
+fn the_loss_of_a_probe_reduces_nothing() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    // RFC 8899 §5.1.1: after ten minutes all of it is tried.
+    path.peer.waits(secs(601));
+    let before = path.peer.info();
+    path.peer.writes(50_000);
+    let (start, len) = path.peer.takes()[0];
+    assert_eq!(len, 1460);
+    path.peer.waits(ms(50));
+    let behind = start + 1460;
+    for count in 1..=3 {
+        let block = (behind, behind + count * size);
+        path.peer.sends(tcp().ack(start).sacks(&[block]));
+    }
+    let info = path.peer.info();
+    assert!(
+        !info.in_recovery && info.cwnd <= 10 * size && info.cwnd >= 9 * size,
+        "{info:?}"
+    );
+    assert_eq!(info.fast_recoveries, before.fast_recoveries);
+    let again = path.peer.takes();
+    assert!(again.contains(&(start, size as usize)), "{again:?}");
+}
+
+/// An outage looks the same; afterwards segments become as large as they were.
+#[test]
+fn after_an_outage_segments_grow_again() {
+    let mut path = Narrow::new(0, |_| {});
+    path.peer.writes(20 * 1460);
+    for _ in 0..100 {
+        path.trip();
+    }
+    assert!(path.peer.info().send_mss < 1460);
+    path.most = 1460;
+    path.carries(450_000);
+    assert!(path.peer.info().send_mss > 1440);
+    // RFC 8899 §5.1.1: after ten minutes all of it is tried.
+    path.peer.waits(secs(601));
+    path.carries(200_000);
+    assert_eq!(path.peer.info().send_mss, 1460);
+}
+
+#[test]
+fn probing_can_be_turned_off() {
+    let mut path = Narrow::new(1300, |config| config.tcp.mtu_probing = false);
+    path.peer.writes(20 * 1460);
+    for _ in 0..100 {
+        path.trip();
+    }
+    assert_eq!(path.peer.info().send_mss, 1460);
+}
+
+/// Timeouts of small segments say nothing of large ones.
+#[test]
+fn small_segments_that_are_lost_do_not_shrink_others() {
+    let mut path = Narrow::new(0, |_| {});
+    path.peer.writes(100);
+    for _ in 0..100 {
+        path.trip();
+    }
+    assert_eq!(path.peer.info().send_mss, 1460);
+}

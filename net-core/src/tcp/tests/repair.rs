@@ -1,0 +1,161 @@
+//! A connection is frozen in one stack and goes on in another.
+
+use super::*;
+use crate::SocketError;
+use crate::tcp::State;
+
+/// The stack is exchanged for a new one, whose clock shows something else.
+fn moves(peer: &mut Peer) {
+    let id = peer.id();
+    let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
+    let mut other = Peer::new();
+    peer.now = other.now + secs(100_000);
+    core::mem::swap(&mut peer.stack, &mut other.stack);
+    peer.iface = other.iface;
+    peer.socket = Some(peer.stack.thaw_tcp(&bytes, peer.now).unwrap());
+    // The old one says nothing of it.
+    let mut out = crate::buf::TxBatch::default();
+    other.stack.poll_transmit(other.iface, &mut out, other.now);
+    assert!(out.is_empty());
+    peer.flush();
+}
+
+#[test]
+fn a_stream_goes_on_in_another_stack_without_loss() {
+    let mut peer = Peer::new();
+    peer.clock = Some(5);
+    peer.handshake_in(ms(50), syn().sack_permitted().scale(4).timestamps(5, 0));
+    let before = peer.info();
+    peer.sends(tcp().data(1000));
+    peer.skips();
+    peer.reads(300);
+    peer.writes(10 * before.send_mss);
+    peer.skips();
+    peer.sends(tcp().ack(1 + 2 * before.send_mss));
+    peer.skips();
+    moves(&mut peer);
+    // What the old stack had sent and was not acknowledged leaves again, in the same sizes.
+    let sent = peer.takes();
+    assert_eq!(sent[0], (1 + 2 * before.send_mss, before.send_mss as usize));
+    let after = peer.info();
+    assert_eq!(
+        (after.sack, after.timestamps),
+        (before.sack, before.timestamps)
+    );
+    assert_eq!(after.window_scale, before.window_scale);
+    assert_eq!(after.unread, 700);
+    peer.reads(700);
+    peer.sends(tcp().ack(1 + 10 * before.send_mss));
+    peer.writes(100);
+    peer.expects(tcp().seq(1 + 10 * before.send_mss).data(100).ack(1001));
+    peer.sends(tcp().data(500));
+    peer.reads(500);
+}
+
+/// RFC 7323 §5: our clock must not go back, or the peer drops what we send.
+#[test]
+fn timestamps_go_on_where_they_were() {
+    let mut peer = Peer::new();
+    peer.clock = Some(5);
+    peer.handshake(syn().timestamps(5, 0));
+    peer.writes(1);
+    let before = peer
+        .sent
+        .pop_back()
+        .unwrap()
+        .header
+        .options
+        .timestamps
+        .unwrap()
+        .0;
+    peer.sends(tcp());
+    moves(&mut peer);
+    peer.skips();
+    peer.writes(1);
+    let after = peer
+        .sent
+        .pop_back()
+        .unwrap()
+        .header
+        .options
+        .timestamps
+        .unwrap()
+        .0;
+    assert!(after.wrapping_sub(before) < 1000, "{before} {after}");
+}
+
+#[test]
+fn a_half_closed_connection_moves_too() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(10).flags(FIN_ACK));
+    peer.skips();
+    moves(&mut peer);
+    assert_eq!(peer.state(), State::CloseWait);
+    peer.reads(10);
+    peer.reads_end();
+    peer.writes(10);
+    peer.skips();
+    peer.finishes();
+    peer.expects(tcp().flags(FIN_ACK).ack(12));
+}
+
+#[test]
+fn what_cannot_go_on_elsewhere_is_not_frozen() {
+    let mut peer = Peer::new();
+    peer.connects();
+    let id = peer.id();
+    assert!(matches!(
+        peer.stack.freeze_tcp(id, peer.now),
+        Err(SocketError::InvalidInput(_))
+    ));
+    let mut peer = Peer::established();
+    peer.finishes();
+    let id = peer.id();
+    assert!(matches!(
+        peer.stack.freeze_tcp(id, peer.now),
+        Err(SocketError::InvalidInput(_))
+    ));
+    assert_eq!(
+        peer.stack.freeze_tcp(peer.listener.unwrap(), peer.now),
+        Err(SocketError::NotConnected)
+    );
+}
+
+#[test]
+fn a_connection_is_thawed_once() {
+    let mut peer = Peer::established();
+    let id = peer.id();
+    let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
+    assert_eq!(peer.stack.sockets(), 1, "the listener");
+    peer.stack.thaw_tcp(&bytes, peer.now).unwrap();
+    assert_eq!(
+        peer.stack.thaw_tcp(&bytes, peer.now),
+        Err(SocketError::AddressInUse)
+    );
+}
+
+/// They may come from anywhere.
+#[test]
+fn bytes_that_are_no_connection_do_no_harm() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(20));
+    peer.writes(20);
+    let id = peer.id();
+    let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
+    for len in 0..bytes.len() {
+        let cut = peer.stack.thaw_tcp(&bytes[..len], peer.now);
+        assert!(matches!(cut, Err(SocketError::InvalidInput(_))), "{len}");
+    }
+    for at in 0..bytes.len() {
+        for value in [0, 1, 0x7f, 0xff] {
+            let mut peer = Peer::new();
+            let mut bytes = bytes.clone();
+            bytes[at] = value;
+            if let Ok(id) = peer.stack.thaw_tcp(&bytes, peer.now) {
+                peer.socket = Some(id);
+                peer.stack.handle_timeout(peer.now + secs(1));
+                peer.stack.close(id, peer.now);
+            }
+        }
+    }
+}

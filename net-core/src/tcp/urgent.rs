@@ -1,0 +1,143 @@
+//! Urgent data (RFC 9293 §3.8.5) as sockets have it: one byte, apart from the stream or in it, and a
+//! mark where it stood. The urgent pointer is what everybody sends and RFC 6093 §3.4 made right: the
+//! sequence number behind the last urgent byte. New applications should not use it (RFC 6093 §5).
+
+use super::SeqNum;
+use super::connection::{Connection, Context};
+use super::segment::Segment;
+use crate::SocketError;
+use crate::wire::TcpFlags;
+
+/// Urgent mode of one connection, in both directions.
+#[derive(Debug, Default)]
+pub(crate) struct Urgent {
+    /// SND.UP, until it is acknowledged.
+    up: Option<SeqNum>,
+    byte: Byte,
+    /// Where the mark is in the received stream.
+    mark: Option<u64>,
+}
+
+/// What became of the peer's urgent byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Byte {
+    /// There was none, or it was read.
+    #[default]
+    None,
+    /// It is on its way, with this sequence number.
+    Announced(SeqNum),
+    /// It is here, apart from the stream.
+    Here(u8),
+    /// It is in the stream.
+    Inline,
+}
+
+impl Urgent {
+    /// Whether there is urgent data to tell the peer of.
+    pub(crate) const fn is_sending(&self) -> bool {
+        self.up.is_some()
+    }
+
+    /// The urgent pointer of a segment at `seq` (MUST-62: as long as there is urgent data beyond it);
+    /// what is further away than 64 KiB is at least announced.
+    pub(crate) fn pointer(&self, seq: SeqNum) -> Option<u16> {
+        let up = self.up.filter(|up| up.after(seq))?;
+        Some(u16::try_from(up.distance_from(seq)).unwrap_or(u16::MAX))
+    }
+
+    /// SND.UNA has advanced.
+    pub(crate) fn on_advance(&mut self, una: SeqNum) {
+        self.up = self.up.filter(|up| up.after(una));
+    }
+
+    /// Whether the urgent byte can be read apart from the stream, or is announced (`POLLPRI`).
+    pub(crate) const fn is_pending(&self) -> bool {
+        !matches!(self.byte, Byte::None)
+    }
+
+    /// How much a reader at `offset` of the stream gets at once: up to the mark. One that stands on
+    /// it passes it, unless it only looks.
+    pub(crate) fn until_mark(&mut self, offset: u64, peek: bool) -> usize {
+        match self.mark {
+            Some(mark) if mark > offset => usize::try_from(mark - offset).unwrap_or(usize::MAX),
+            Some(_) if !peek => {
+                self.mark = None;
+                if self.byte == Byte::Inline {
+                    self.byte = Byte::None;
+                }
+                usize::MAX
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// Where the mark is in the received stream, while it was not passed.
+    pub(crate) const fn mark(&self) -> Option<u64> {
+        self.mark
+    }
+
+    /// Takes the urgent byte (`MSG_OOB`), or looks at it.
+    pub(crate) fn take(&mut self, peek: bool) -> Result<u8, SocketError> {
+        match self.byte {
+            Byte::Here(byte) => {
+                if !peek {
+                    self.byte = Byte::None;
+                }
+                Ok(byte)
+            }
+            Byte::Announced(_) => Err(SocketError::WouldBlock),
+            Byte::None => Err(SocketError::InvalidInput("there is no urgent data")),
+            Byte::Inline => Err(SocketError::InvalidInput("urgent data is in the stream")),
+        }
+    }
+}
+
+impl Connection {
+    /// What was pushed last is urgent.
+    pub(crate) fn mark_urgent(&mut self) {
+        self.urgent.up = Some(self.fin_seq());
+    }
+
+    /// Sixth, check the URG bit (RFC 9293 §3.10.7.4): RCV.UP advances.
+    pub(crate) fn sixth_urg(&mut self, segment: &Segment<'_>) {
+        if !segment.has(TcpFlags::URG) || segment.urgent == 0 || !self.state.may_receive() {
+            return;
+        }
+        let last = segment.seq + u32::from(segment.urgent) - 1;
+        let known = match self.urgent.byte {
+            Byte::Announced(seq) => last.at_or_before(seq),
+            _ => false,
+        };
+        // Behind RCV.NXT it is known, or has been missed.
+        if known || last.before(self.receiver.nxt) {
+            return;
+        }
+        self.urgent.byte = Byte::Announced(last);
+        self.urgent.mark = None;
+        self.notify = true;
+    }
+
+    /// Data has arrived in order, perhaps with the urgent byte in it.
+    pub(crate) fn find_urgent_byte(&mut self, cx: &Context<'_>) {
+        let Byte::Announced(seq) = self.urgent.byte else {
+            return;
+        };
+        if !self.receiver.nxt.after(seq) {
+            return;
+        }
+        let behind = self.receiver.nxt.distance_from(seq) as usize;
+        let Some(at) = self.receiver.queue.len().checked_sub(behind) else {
+            // Reading is shut down.
+            self.urgent.byte = Byte::None;
+            return;
+        };
+        let read = self.receiver.consumed + self.receiver.held as u64;
+        self.urgent.mark = Some(read + at as u64);
+        self.urgent.byte = if cx.settings.oob_inline {
+            Byte::Inline
+        } else {
+            let byte = self.receiver.queue.remove(at);
+            byte.map_or(Byte::None, Byte::Here)
+        };
+    }
+}
