@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod dispatch;
 mod icmp;
 mod iface_bound;
 mod ingress;
