@@ -58,6 +58,8 @@ mod net;
 mod options;
 mod shared;
 #[cfg(not(loom))]
+mod socket;
+#[cfg(not(loom))]
 pub mod stream;
 mod sync;
 #[cfg(not(loom))]
@@ -71,6 +73,7 @@ pub use udp::QuicSocket;
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
+    socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };

@@ -112,6 +112,11 @@ impl Core {
         self.slots.add_listener(id)
     }
 
+    /// Takes the slot out of a socket that lives on.
+    pub(crate) fn detach(&mut self, id: SocketId) {
+        self.slots.detach(id);
+    }
+
     /// The time of the call under way.
     pub(crate) fn now(&self) -> Instant {
         self.now

@@ -7,6 +7,7 @@ use crate::error::to_io;
 use crate::lookup::NamesConfig;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
+use net_core::socket::Policy;
 use net_core::{Config, IfaceConfig, Seed, Stack};
 use std::fmt;
 use std::io;
@@ -23,6 +24,7 @@ use tokio::runtime;
 pub struct NetBuilder {
     config: Config,
     seed: Option<Seed>,
+    policy: Option<Box<dyn Policy>>,
     interfaces: Vec<Interface>,
     loopback: bool,
     inline_rounds: bool,
@@ -38,6 +40,7 @@ impl NetBuilder {
         Self {
             config: Config::default(),
             seed: None,
+            policy: None,
             interfaces: Vec::new(),
             loopback: true,
             inline_rounds: true,
@@ -122,6 +125,14 @@ impl NetBuilder {
         self
     }
 
+    /// Asks `policy` about everything that sockets of the stack do, and tells it of connections. It runs
+    /// inside the stack: it must not use sockets of the same stack, nor wait for anybody who does. What
+    /// tasks do then takes the lock of the stack each time.
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Some(Box::new(policy));
+        self
+    }
+
     /// The source of all the stack's randomness, to make a test repeatable. By default it comes from
     /// the operating system's entropy.
     pub fn seed(mut self, seed: Seed) -> Self {
@@ -200,6 +211,9 @@ impl NetBuilder {
             None => entropy()?,
         };
         let mut stack = Stack::new(self.config, seed, time.now());
+        if let Some(policy) = self.policy {
+            stack.set_policy(policy);
+        }
         let mut devices = Vec::with_capacity(self.interfaces.len() + 1);
         if self.loopback {
             devices.push(add(&mut stack, Interface::loopback(), IfaceKind::Loopback)?);
