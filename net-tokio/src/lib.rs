@@ -57,6 +57,8 @@ mod net;
 #[cfg(not(loom))]
 mod options;
 mod shared;
+#[cfg(all(feature = "sim", not(loom)))]
+pub mod sim;
 #[cfg(not(loom))]
 mod socket;
 #[cfg(not(loom))]
