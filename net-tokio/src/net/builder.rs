@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime;
 
 /// What a [`Net`] is to consist of; from [`Net::builder`].
@@ -28,6 +29,7 @@ pub struct NetBuilder {
     interfaces: Vec<Interface>,
     loopback: bool,
     inline_rounds: bool,
+    busy_poll: Duration,
     driver: Driver,
     driver_name: String,
     process_wide: bool,
@@ -44,6 +46,7 @@ impl NetBuilder {
             interfaces: Vec::new(),
             loopback: true,
             inline_rounds: true,
+            busy_poll: Duration::ZERO,
             driver: Driver::Task,
             driver_name: "net-tokio driver".into(),
             process_wide: false,
@@ -155,6 +158,15 @@ impl NetBuilder {
         self
     }
 
+    /// For how long after the last packet the driver asks its devices again and again before it goes to
+    /// sleep (`SO_BUSY_POLL`). A packet that comes meanwhile need not wait for anybody to be woken, at
+    /// the price of a core that is busy. Zero by default. The time is the host's, also under a paused
+    /// clock.
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.busy_poll = time;
+        self
+    }
+
     /// Who runs the driver. By default a task of the runtime that [`build`](Self::build) is called
     /// in.
     pub fn driver(mut self, driver: Driver) -> Self {
@@ -226,6 +238,7 @@ impl NetBuilder {
             devices,
             time,
             inline_rounds: self.inline_rounds,
+            busy_poll: self.busy_poll,
             process_wide: self.process_wide,
         };
         let (engine, driver) = driver::start(parts);
