@@ -16,7 +16,7 @@ use core::net::SocketAddr;
 /// stack.bind(socket, "0.0.0.0:80".parse().unwrap())?;
 /// stack.listen(socket, 16)?;
 /// let line = stack.summary(socket)?.to_string();
-/// assert_eq!(line, "tcp LISTEN 0.0.0.0:80 *:* unread 0 unsent 0");
+/// assert_eq!(line, "tcp LISTEN 0.0.0.0:80 *:* unread 0 unsent 16");
 /// # Ok::<(), SocketError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

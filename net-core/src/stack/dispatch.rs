@@ -136,10 +136,7 @@ impl Stack {
             settings: &mut tcp.settings,
         };
         policy.established(&connection, &mut options);
-        let settings = tcp.settings.clone();
-        if let Some(connection) = tcp.connection_mut() {
-            connection.apply(&self.config.tcp, &settings, now);
-        }
+        self.with_connection(socket, now, |connection, cx| connection.apply(cx));
     }
 
     /// Ends one or both directions of a stream. Ending what has ended is no error.
