@@ -223,7 +223,7 @@ fn what_is_not_there_yet_says_so() {
     let (client, _) = pair.connect(false);
     let now = pair.now;
     let stack = &mut pair.hosts[0].stack;
-    let probe = TcpOption::PathMtu(PathMtuMode::Probe);
+    let probe = IpOption::PathMtu(PathMtuMode::Probe);
     let urgent = stack
         .tcp(client, now)
         .expect("open")
@@ -231,7 +231,7 @@ fn what_is_not_there_yet_says_so() {
         .map(drop);
     let datagrams = stack.udp_open(Family::V4).expect("a socket");
     for outcome in [
-        stack.set_tcp_option(client, probe, now),
+        stack.set_ip_option(client, probe),
         urgent,
         stack.listen(datagrams, 1),
     ] {

@@ -126,6 +126,19 @@ impl RxPacket {
         });
     }
 
+    /// Moves bytes from the pieces into the frame until it has `len` of them, or all that there are.
+    pub fn pull(&mut self, len: usize) {
+        while self.frame.len() < len
+            && let Some(piece) = self.frags.first_mut()
+        {
+            let part = piece.bytes.len().min(len - self.frame.len());
+            self.frame.extend_from_slice(&piece.bytes.split_to(part));
+            if piece.bytes.is_empty() {
+                self.frags.remove(0);
+            }
+        }
+    }
+
     /// Whether it has no byte at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -142,6 +155,8 @@ pub struct TxMeta {
     pub gso: Option<Gso>,
     /// Bytes of headers in front of the payload; of a super-segment only.
     pub header_len: u16,
+    /// How many of them are the link's, in front of the IP header.
+    pub link_len: u8,
     /// When it is to leave.
     pub departure: Instant,
     /// The priority that its socket asked for (`SO_PRIORITY`).

@@ -15,9 +15,9 @@ mod table;
 
 pub(crate) use demux::{Demux, FlowKey};
 pub use families::{Entry, Factory, Families, Handler};
-pub use ip_options::{IpOption, IpSettings};
+pub use ip_options::{IpOption, IpSettings, PathMtuMode};
 pub use operations::{Shutdown, SocketOps};
-pub use options::{PathMtuMode, TcpOption, TcpSettings, UdpSettings};
+pub use options::{TcpOption, TcpSettings, UdpSettings};
 pub(crate) use place::{accept_addr, present};
 pub use policy::{Established, Operation, Options, Policy};
 pub(crate) use ports::{Claim, PortTable, Sharing};

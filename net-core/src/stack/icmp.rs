@@ -4,10 +4,11 @@ use super::Stack;
 use super::ip_input::Arrival;
 use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
-use crate::ip::{Delivery, IpMeta};
+use crate::ip::{Delivery, IpMeta, Problem};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
+use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
 use bytes::{Buf, Bytes, BytesMut};
 use core::net::IpAddr;
@@ -112,16 +113,42 @@ impl Stack {
             },
             IpAddr::V6(_) => IcmpMessage::ParameterProblem {
                 code: icmpv6::UNKNOWN_NEXT_HEADER,
-                pointer: 6,
+                pointer: named_at(&arrival),
             },
         };
         self.send_error(arrival, &message, now);
     }
 
+    /// Tells the sender what about its IPv6 packet cannot be (RFC 4443 §3.4).
+    pub(super) fn parameter_problem(
+        &mut self,
+        arrival: &mut Arrival<'_>,
+        problem: Problem,
+        now: Instant,
+    ) {
+        let message = IcmpMessage::ParameterProblem {
+            code: problem.code,
+            pointer: u32::try_from(problem.pointer).unwrap_or(0),
+        };
+        let mut arrival = arrival.reborrow();
+        if problem.although_to_many {
+            arrival.delivery = Delivery::Local;
+        }
+        self.send_error(arrival, &message, now);
+    }
+
+    /// Tells the sender of a first fragment that others did not come in time (RFC 1122 §3.2.2.4, RFC
+    /// 8200 §4.5).
+    pub(super) fn reassembly_time_exceeded(&mut self, arrival: Arrival<'_>, now: Instant) {
+        let code = icmp::REASSEMBLY_TIME_EXCEEDED;
+        self.send_error(arrival, &IcmpMessage::TimeExceeded { code }, now);
+    }
+
     /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
-    fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
+    pub(super) fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
+        let is_error = is_icmp_error(&arrival);
         let Arrival {
             ip,
             delivery,
@@ -129,8 +156,7 @@ impl Stack {
             ..
         } = arrival;
         let is_later_fragment = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-        let is_icmp = matches!(ip.protocol, ip::ICMP | ip::ICMPV6);
-        if delivery == Delivery::Broadcast || is_later_fragment || is_icmp {
+        if delivery == Delivery::Broadcast || is_later_fragment || is_error {
             return;
         }
         if !self.limits.icmp.take(now) {
@@ -158,9 +184,12 @@ impl Stack {
         tos: u8,
         now: Instant,
     ) -> Result<bool, DropReason> {
+        // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
+        let source = Some(cause.dest).filter(|dest| self.addresses.contains(*dest));
         let path = self
-            .route(cause.source, Some(cause.dest))
+            .route(cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;
+        let source = path.source;
         let mut packet = self.new_packet();
         packet.body = body;
         let protocol = match cause.dest {
@@ -173,12 +202,8 @@ impl Stack {
                 ip::ICMPV6
             }
         };
-        let header = IpHeader::new(cause.dest, cause.source, protocol, packet.len());
-        if header.total_len() > usize::from(path.mtu) {
-            return Err(DropReason::TooBig);
-        }
         let meta = IpMeta {
-            source: cause.dest,
+            source,
             tos,
             dont_fragment: false,
             ..IpMeta::new(
@@ -191,6 +216,18 @@ impl Stack {
         };
         Ok(self.ip_output(&path, meta, packet, None, now))
     }
+}
+
+/// Which field of an IPv6 packet names its protocol.
+fn named_at(arrival: &Arrival<'_>) -> u32 {
+    let end = Chain::new(&arrival.packet.frame).skip_all();
+    end.map_or(0, |chain| u32::try_from(chain.named_at()).unwrap_or(0))
+}
+
+/// Whether a packet is an ICMP error, or may be one for all that can be seen of it.
+fn is_icmp_error(arrival: &Arrival<'_>) -> bool {
+    matches!(arrival.ip.protocol, ip::ICMP | ip::ICMPV6)
+        && read(arrival).map_or(true, |message| !message.is_query())
 }
 
 /// Reads the message that has arrived.
@@ -222,7 +259,7 @@ fn data_behind(
 }
 
 /// Copies the last pieces into one where there are more than a packet may have.
-fn join_excess(pieces: SmallVec<[Bytes; MAX_PIECES]>) -> SmallVec<[Bytes; MAX_PIECES]> {
+pub(super) fn join_excess(pieces: SmallVec<[Bytes; MAX_PIECES]>) -> SmallVec<[Bytes; MAX_PIECES]> {
     if pieces.len() <= MAX_PIECES {
         return pieces;
     }

@@ -2,12 +2,12 @@
 
 use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
-use crate::iface::{IfaceId, IfaceKind};
+use crate::iface::{IfaceId, IfaceKind, ReversePath};
 use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
-use crate::wire::{IpHeader, TcpHeader, ip, transport};
+use crate::wire::{IpHeader, TcpHeader, ip, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
 /// A packet whose IP header has been understood, on its way to its protocol.
@@ -21,6 +21,16 @@ pub(crate) struct Arrival<'a> {
     pub(crate) over: IfaceId,
     /// The packet from the IP header on, without padding, its transport checksum in order.
     pub(crate) packet: &'a mut RxPacket,
+}
+
+impl Arrival<'_> {
+    /// The same, to be used and given back.
+    pub(crate) fn reborrow(&mut self) -> Arrival<'_> {
+        Arrival {
+            packet: &mut *self.packet,
+            ..*self
+        }
+    }
 }
 
 impl Stack {
@@ -47,16 +57,22 @@ impl Stack {
         };
         match delivery {
             Delivery::Local | Delivery::Broadcast => self.local_deliver(arrival, now),
-            Delivery::Foreign => Err(DropReason::NotForUs),
+            Delivery::Foreign => self.ip_forward(arrival, now),
         }
     }
 
-    /// Hands a packet that is for this host to its protocol.
+    /// Hands a packet that is for this host to its protocol, once all of it is there.
     fn local_deliver(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let header = &arrival.ip;
-        if header.fragment.is_some() {
-            return Err(DropReason::Fragment);
-        }
+        let arrival = if header.fragment.is_some() || has_extensions(header) {
+            match self.unwrap(arrival, now)? {
+                Some(whole) => whole,
+                None => return Ok(()),
+            }
+        } else {
+            arrival
+        };
+        let header = &arrival.ip;
         match (header.protocol, header.dest) {
             (ip::TCP, _) => self.receive_tcp(arrival, now),
             (ip::UDP, _) => self.udp_input(arrival, now),
@@ -72,8 +88,8 @@ impl Stack {
 
     /// Checks where the packet claims to come from and finds out whom it is for.
     fn input_route(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
-        let kind = self.iface(iface).map(|iface| iface.config.kind);
-        let over_loopback = kind == Some(IfaceKind::Loopback);
+        let over = self.iface(iface).ok_or(DropReason::NotForUs)?;
+        let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
         // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
         if is_martian_source(header.source, over_loopback)
@@ -82,6 +98,9 @@ impl Stack {
             || self.addresses.is_broadcast(header.source)
         {
             return Err(DropReason::Martian);
+        }
+        if over.reverse_path != ReversePath::Off {
+            self.check_reverse_path(over.reverse_path, iface, header.source)?;
         }
         Ok(self.addresses.delivery(header.dest))
     }
@@ -113,6 +132,11 @@ impl Stack {
     }
 }
 
+/// Whether something is between an IPv6 header and the protocol.
+const fn has_extensions(header: &IpHeader) -> bool {
+    header.dest.is_ipv6() && ipv6_ext::is_extension(header.protocol)
+}
+
 /// Checks that a super-segment is of the protocol that its kind says.
 fn check_offload(packet: &RxPacket, header: &IpHeader) -> Result<(), DropReason> {
     let Some(gso) = packet.meta.gso else {
@@ -123,7 +147,7 @@ fn check_offload(packet: &RxPacket, header: &IpHeader) -> Result<(), DropReason>
         GsoKind::Tcp6 => header.protocol == ip::TCP && header.dest.is_ipv6(),
         GsoKind::Udp => header.protocol == ip::UDP,
     };
-    if fits && gso.size > 0 {
+    if fits && gso.size > 0 && header.fragment.is_none() {
         Ok(())
     } else {
         Err(DropReason::BadOffload)

@@ -1,14 +1,18 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod device_queue;
 mod dispatch;
 mod egress;
 mod events;
+mod forward;
 mod icmp;
 mod ifaces;
 mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod reassembly;
+mod route_text;
 mod routing;
 mod sockets;
 mod summaries;
@@ -19,6 +23,7 @@ mod udp_sockets;
 mod wheel;
 
 pub(crate) use dispatch::Dispatch;
+use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
 pub use sockets::Kind;
@@ -27,12 +32,13 @@ pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
 pub(crate) use wheel::{TimerId, Wheel};
 
-use crate::buf::TxPacket;
+use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::iface::Iface;
-use crate::ip::LocalAddresses;
-use crate::route::RouteTable;
-use crate::seed::{Rng, Seed};
+use crate::ip::{Identifications, LocalAddresses, Reassembler};
+use crate::qdisc::Dropped;
+use crate::route::Policy;
+use crate::seed::{Key, Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -60,10 +66,16 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     pub(crate) wheel: Wheel<TimerKey>,
-    pub(crate) routes: RouteTable,
+    pub(crate) routes: Policy,
+    /// Chooses among ways that share what goes to a prefix.
+    pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
+    reassembler: Reassembler,
+    /// Set while fragments wait.
+    reassembly_timer: Option<TimerId>,
+    identifications: Identifications,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -71,6 +83,12 @@ pub struct Stack {
     pub(crate) rng: Rng,
     /// Where a super-segment lies while it is cut.
     uncut: TxPacket,
+    /// Where its segments lie on their way into a queue.
+    cut: TxBatch,
+    /// What a socket has just sent, on its way into a queue.
+    turn: TxBatch,
+    /// What a discipline has just dropped.
+    dropped: Dropped,
     /// Packets that have left, to be used again.
     #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
     spare: Vec<Box<TxPacket>>,
@@ -88,15 +106,22 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             wheel: Wheel::new(now),
-            routes: RouteTable::new(),
+            routes: Policy::default(),
+            flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
+            reassembler: Reassembler::new(&config, seed),
+            reassembly_timer: None,
+            identifications: Identifications::new(seed.key("ip identifications")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
             uncut: TxPacket::default(),
+            cut: TxBatch::default(),
+            turn: TxBatch::default(),
+            dropped: Dropped::default(),
             spare: Vec::new(),
             clock: now,
             config,
@@ -121,7 +146,7 @@ impl Stack {
         self.sockets.len()
     }
 
-    /// Bytes of memory that received and unsent payload holds alive, of [`Config::memory`].
+    /// Bytes of memory that received and unsent payload and fragments hold alive, of [`Config::memory`].
     #[must_use]
     pub const fn memory_used(&self) -> usize {
         self.memory.used()

@@ -1,7 +1,7 @@
 //! The IPv4 header (RFC 791 §3.1).
 
-use super::checksum::{Sum, checksum};
-use super::ip::{Fragment, IpHeader};
+use super::checksum::{Sum, checksum, checksum_after};
+use super::ip::{ECN_CE, Fragment, IpHeader};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use core::net::{IpAddr, Ipv4Addr};
@@ -70,6 +70,7 @@ impl Fixed {
             fragment: (fragment & (MORE_FRAGMENTS | OFFSET_MASK) != 0).then_some(Fragment {
                 offset: (fragment & OFFSET_MASK) << 3,
                 more: fragment & MORE_FRAGMENTS != 0,
+                id: self.id.get().into(),
             }),
             id: self.id.get(),
         }
@@ -106,6 +107,33 @@ pub(crate) fn header_checksum(header: &[u8; MIN_HEADER_LEN]) -> u16 {
     sum.fold()
 }
 
+/// Makes a header that of a fragment with `total_len` bytes, or of a whole packet where `place` says
+/// so, and sums it anew. DF is cleared: what is cut may be cut again.
+pub(crate) fn set_fragment(header: &mut [u8], total_len: u16, place: Fragment) {
+    let id = u16::try_from(place.id & 0xffff).unwrap_or(0);
+    for (at, value) in [
+        (LENGTH_OFFSET, total_len),
+        (ID_OFFSET, id),
+        (FRAGMENT_OFFSET, place_bits(place)),
+        (CHECKSUM_OFFSET, 0),
+    ] {
+        put(header, at, value);
+    }
+    let sum = checksum(header);
+    put(header, CHECKSUM_OFFSET, sum);
+}
+
+const fn place_bits(place: Fragment) -> u16 {
+    let more = if place.more { MORE_FRAGMENTS } else { 0 };
+    place.offset >> 3 | more
+}
+
+fn put(header: &mut [u8], at: usize, value: u16) {
+    if let Some(field) = header.get_mut(at..at + 2) {
+        field.copy_from_slice(&value.to_be_bytes());
+    }
+}
+
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     let (fixed, header_len) = Fixed::read(quotation)?;
     if quotation.len() < header_len {
@@ -115,6 +143,32 @@ pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     Ok(fixed.to_header(header_len, payload_len))
 }
 
+/// See [`ip::mark_if_capable`](super::ip::mark_if_capable).
+pub(super) fn mark_if_capable(packet: &mut [u8]) -> bool {
+    let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) else {
+        return false;
+    };
+    let capable = fixed.tos & ECN_CE != 0;
+    if capable {
+        let marked = fixed.tos | ECN_CE;
+        let change = u16::from(marked - fixed.tos);
+        fixed.tos = marked;
+        fixed.checksum = U16::new(checksum_after(fixed.checksum.get(), 0, change));
+    }
+    capable
+}
+
+/// See [`ip::decrement_hops`](super::ip::decrement_hops). The checksum follows (RFC 1141).
+pub(super) fn decrement_hops(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        let word = |ttl| u16::from_be_bytes([ttl, fixed.protocol]);
+        let ttl = fixed.ttl.saturating_sub(1);
+        let checksum = checksum_after(fixed.checksum.get(), word(fixed.ttl), word(ttl));
+        fixed.checksum = U16::new(checksum);
+        fixed.ttl = ttl;
+    }
+}
+
 #[inline]
 pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &mut HeadBuf) {
     let mut fragment = if header.dont_fragment {
@@ -122,11 +176,8 @@ pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &m
     } else {
         0
     };
-    if let Some(Fragment { offset, more }) = header.fragment {
-        fragment |= offset >> 3;
-        if more {
-            fragment |= MORE_FRAGMENTS;
-        }
+    if let Some(place) = header.fragment {
+        fragment |= place_bits(place);
     }
     let length = header.payload_len.saturating_add(MIN_HEADER_LEN);
     let mut fixed = Fixed {

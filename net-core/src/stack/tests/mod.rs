@@ -1,10 +1,16 @@
 //! The stack driven by raw packets.
 
 mod dispatch;
+mod extensions;
+mod forward;
+mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod qdisc;
 mod queue;
+mod reassembly;
+mod route_text;
 mod routing;
 mod udp;
 mod udp_limits;
