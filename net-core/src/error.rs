@@ -86,7 +86,17 @@ pub enum SocketError {
     /// EBADF: the id names no socket (any more).
     #[error("no such socket: it was closed")]
     NoSuchSocket,
-    /// EAFNOSUPPORT: the address belongs to another family than the socket.
-    #[error("address family does not fit the socket")]
+    /// EAFNOSUPPORT: the address belongs to another family than the socket, or the stack has no such
+    /// family.
+    #[error("address family does not fit the socket, or is not registered")]
     AddressFamily,
+    /// ESOCKTNOSUPPORT: the family has no sockets of that type.
+    #[error("the address family has no sockets of that type")]
+    SocketTypeNotSupported,
+    /// EPROTONOSUPPORT: the type of sockets does not go with that protocol.
+    #[error("sockets of that type do not speak that protocol")]
+    ProtocolNotSupported,
+    /// EEXIST: it is there already.
+    #[error("it is there already: take the old one out first")]
+    AlreadyExists,
 }

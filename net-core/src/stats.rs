@@ -1,5 +1,7 @@
 //! Counters: what the stack did, and why it dropped what it dropped.
 
+mod names;
+
 use core::fmt;
 
 macro_rules! drop_reasons {

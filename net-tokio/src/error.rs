@@ -69,6 +69,9 @@ fn with_errno(error: SocketError) -> io::Error {
         SocketError::Unsupported(_) => Errno::OPNOTSUPP,
         SocketError::NoSuchSocket => Errno::BADF,
         SocketError::AddressFamily => Errno::AFNOSUPPORT,
+        SocketError::SocketTypeNotSupported => Errno::SOCKTNOSUPPORT,
+        SocketError::ProtocolNotSupported => Errno::PROTONOSUPPORT,
+        SocketError::AlreadyExists => Errno::EXIST,
         SocketError::NoSuchOption => Errno::NOPROTOOPT,
         SocketError::NoSuchInterface => Errno::NODEV,
         _ => return io::Error::other(error),
@@ -93,6 +96,7 @@ fn with_errno(error: SocketError) -> io::Error {
         SocketError::WouldBlock => io::ErrorKind::WouldBlock,
         SocketError::PermissionDenied(_) => io::ErrorKind::PermissionDenied,
         SocketError::InvalidInput(_) => io::ErrorKind::InvalidInput,
+        SocketError::AlreadyExists => io::ErrorKind::AlreadyExists,
         SocketError::Unsupported(_) => io::ErrorKind::Unsupported,
         _ => io::ErrorKind::Other,
     };

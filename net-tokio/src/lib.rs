@@ -60,6 +60,8 @@ mod shared;
 #[cfg(all(feature = "sim", not(loom)))]
 pub mod sim;
 #[cfg(not(loom))]
+mod socket;
+#[cfg(not(loom))]
 pub mod stream;
 mod sync;
 #[cfg(not(loom))]
@@ -73,6 +75,7 @@ pub use udp::QuicSocket;
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
+    socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };

@@ -1,19 +1,29 @@
 //! What all sockets share: names, readiness, options.
 
 mod demux;
+mod families;
 mod ip_options;
+mod operations;
 mod options;
 mod place;
+mod policy;
 mod ports;
 mod queue;
+mod request;
+mod summary;
 mod table;
 
 pub(crate) use demux::{Demux, FlowKey};
+pub use families::{Entry, Factory, Families, Handler};
 pub use ip_options::{IpOption, IpSettings, PathMtuMode};
+pub use operations::{Shutdown, SocketOps};
 pub use options::{TcpOption, TcpSettings, UdpSettings};
 pub(crate) use place::{accept_addr, present};
+pub use policy::{Established, Operation, Options, Policy};
 pub(crate) use ports::{Claim, PortTable, Sharing};
 pub(crate) use queue::SocketQueue;
+pub use request::{Domain, Protocol, Request, SocketType};
+pub use summary::Summary;
 pub(crate) use table::{SocketKind, SocketTable};
 
 use bitflags::bitflags;

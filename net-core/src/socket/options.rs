@@ -56,6 +56,9 @@ pub enum TcpOption {
     ReuseAddress(bool),
     /// Share the port with other sockets that ask for it too (`SO_REUSEPORT`).
     ReusePort(bool),
+    /// A bind to port 0 leaves the port to be chosen by connect, which can share it between
+    /// connections to different peers (`IP_BIND_ADDRESS_NO_PORT`).
+    BindAddressNoPort(bool),
     /// An IPv6 socket takes no IPv4 traffic (`IPV6_V6ONLY`).
     OnlyV6(bool),
 }
@@ -77,6 +80,8 @@ pub struct TcpSettings {
     pub reuse_address: bool,
     /// See [`TcpOption::ReusePort`].
     pub reuse_port: bool,
+    /// See [`TcpOption::BindAddressNoPort`].
+    pub bind_address_no_port: bool,
     /// See [`TcpOption::OnlyV6`].
     pub only_v6: bool,
     /// See [`TcpOption::KeepAliveTime`].
@@ -126,6 +131,7 @@ impl TcpSettings {
             keepalive: false,
             reuse_address: false,
             reuse_port: false,
+            bind_address_no_port: false,
             only_v6: false,
             keepalive_time: config.keepalive_time,
             keepalive_interval: config.keepalive_interval,
@@ -238,6 +244,7 @@ impl TcpSettings {
             TcpOption::DeferAccept(time) => self.defer_accept = time,
             TcpOption::ReuseAddress(on) => self.reuse_address = on,
             TcpOption::ReusePort(on) => self.reuse_port = on,
+            TcpOption::BindAddressNoPort(on) => self.bind_address_no_port = on,
             TcpOption::OnlyV6(on) => {
                 check(!bound, "only_v6 is chosen before bind")?;
                 self.only_v6 = on;

@@ -1,6 +1,6 @@
 //! Where sockets live: a slab with generations, so that a stale id never names a new socket.
 
-use super::SocketId;
+use super::{SocketId, SocketOps};
 use crate::error::SocketError;
 use crate::tcp::TcpSocket;
 use crate::udp::UdpSocket;
@@ -14,6 +14,8 @@ pub(crate) enum SocketKind {
     Tcp(Box<TcpSocket>),
     /// A UDP socket.
     Udp(Box<UdpSocket>),
+    /// One of a protocol that the embedder brought.
+    Plugged(Box<dyn SocketOps>),
 }
 
 /// The sockets of a stack by id.
@@ -59,6 +61,11 @@ impl SocketTable {
         self.live
     }
 
+    /// Whether there is no room for another.
+    pub(crate) fn is_full(&self) -> bool {
+        self.live >= self.max
+    }
+
     /// Adds a socket.
     pub(crate) fn insert(&mut self, kind: SocketKind) -> Result<SocketId, SocketError> {
         self.insert_with(|_| kind)
@@ -69,7 +76,7 @@ impl SocketTable {
         &mut self,
         make: impl FnOnce(SocketId) -> SocketKind,
     ) -> Result<SocketId, SocketError> {
-        if self.live >= self.max {
+        if self.is_full() {
             return Err(SocketError::TooManySockets);
         }
         let index = match self.free {
@@ -134,7 +141,7 @@ impl SocketTable {
     pub(crate) fn tcp(&self, id: SocketId) -> Option<&TcpSocket> {
         match self.get(id)? {
             SocketKind::Tcp(socket) => Some(socket),
-            SocketKind::Udp(_) => None,
+            _ => None,
         }
     }
 
@@ -142,7 +149,7 @@ impl SocketTable {
     pub(crate) fn tcp_mut(&mut self, id: SocketId) -> Option<&mut TcpSocket> {
         match self.get_mut(id)? {
             SocketKind::Tcp(socket) => Some(socket),
-            SocketKind::Udp(_) => None,
+            _ => None,
         }
     }
 
@@ -150,7 +157,7 @@ impl SocketTable {
     pub(crate) fn udp(&self, id: SocketId) -> Option<&UdpSocket> {
         match self.get(id)? {
             SocketKind::Udp(socket) => Some(socket),
-            SocketKind::Tcp(_) => None,
+            _ => None,
         }
     }
 
@@ -158,7 +165,7 @@ impl SocketTable {
     pub(crate) fn udp_mut(&mut self, id: SocketId) -> Option<&mut UdpSocket> {
         match self.get_mut(id)? {
             SocketKind::Udp(socket) => Some(socket),
-            SocketKind::Tcp(_) => None,
+            _ => None,
         }
     }
 
@@ -185,6 +192,12 @@ impl SocketTable {
     pub(crate) fn take_changed(&mut self, id: SocketId) -> bool {
         self.entry_mut(id)
             .is_some_and(|entry| core::mem::take(&mut entry.changed))
+    }
+
+    /// The ids of all sockets.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SocketId> + '_ {
+        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        (0..count).filter_map(|index| self.id_at(index))
     }
 
     /// The id of the socket that now lives at `index`.

@@ -288,7 +288,7 @@ impl Stack {
         match self.sockets.get(owner.socket) {
             Some(SocketKind::Udp(_)) => self.udp_sent(owner.socket, owner.bytes as usize),
             Some(SocketKind::Tcp(_)) => self.tcp_left_queue(owner),
-            None => {}
+            Some(SocketKind::Plugged(_)) | None => {}
         }
     }
 

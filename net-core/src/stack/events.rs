@@ -27,7 +27,8 @@ impl Stack {
         match self.sockets.get(id) {
             Some(SocketKind::Tcp(_)) => self.tcp_readiness(id),
             Some(SocketKind::Udp(socket)) => socket.readiness(),
-            None => Readiness::empty(),
+            // A plugged protocol wakes its tasks itself.
+            Some(SocketKind::Plugged(_)) | None => Readiness::empty(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
 mod device_queue;
+mod dispatch;
 mod egress;
 mod events;
 mod forward;
@@ -15,15 +16,18 @@ mod reassembly;
 mod route_text;
 mod routing;
 mod sockets;
+mod summaries;
 mod tcp;
 mod timers;
 mod udp;
 mod udp_sockets;
 mod wheel;
 
+pub(crate) use dispatch::Dispatch;
 use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
+pub use sockets::Kind;
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
@@ -60,6 +64,7 @@ use alloc::vec::Vec;
 pub struct Stack {
     pub(crate) config: Config,
     pub(crate) sockets: SocketTable,
+    pub(crate) dispatch: Dispatch,
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     pub(crate) wheel: Wheel<TimerKey>,
@@ -100,6 +105,7 @@ impl Stack {
     pub fn new(config: Config, seed: Seed, now: Instant) -> Self {
         Self {
             sockets: SocketTable::new(config.max_sockets),
+            dispatch: Dispatch::new(),
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             wheel: Wheel::new(now),

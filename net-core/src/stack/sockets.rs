@@ -4,7 +4,8 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::socket::{
-    Family, IpOption, IpSettings, SocketId, SocketKind, TcpOption, TcpSettings, UdpSettings,
+    Family, IpOption, IpSettings, Operation, Request, SocketId, SocketKind, SocketOps, TcpOption,
+    TcpSettings, UdpSettings,
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
@@ -13,10 +14,15 @@ use alloc::boxed::Box;
 use core::net::SocketAddr;
 
 /// Which protocol's half of the stack a call goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// TCP's.
     Tcp,
+    /// UDP's.
     Udp,
+    /// None: to a protocol that the embedder brought.
+    Plugged,
 }
 
 const NOT_A_STREAM: SocketError = SocketError::Unsupported("only TCP sockets listen and accept");
@@ -25,16 +31,20 @@ impl Stack {
     /// Opens a TCP socket.
     ///
     /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
+    /// [`TooManySockets`](SocketError::TooManySockets), or another of [`socket`](Self::socket)'s.
     pub fn tcp_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        self.tcp_open_socket(family)
+        self.socket(Request::tcp(family))
     }
 
     /// Opens a UDP socket.
     ///
     /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
+    /// [`TooManySockets`](SocketError::TooManySockets), or another of [`socket`](Self::socket)'s.
     pub fn udp_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.socket(Request::udp(family))
+    }
+
+    pub(super) fn udp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
         let socket = UdpSocket::new(family, &self.config.udp);
         self.sockets.insert(SocketKind::Udp(Box::new(socket)))
     }
@@ -45,9 +55,11 @@ impl Stack {
     /// `AddressInUse`, `AddressNotAvailable` (not ours), `AddressFamily`, and `InvalidInput` if the
     /// socket is bound already.
     pub fn bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), SocketError> {
+        self.permit(&Operation::Bind { socket: id, addr })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_bind(id, addr),
             Kind::Udp => self.udp_bind(id, addr),
+            Kind::Plugged => self.operations(id)?.bind(addr),
         }
     }
 
@@ -56,9 +68,14 @@ impl Stack {
     /// # Errors
     /// `AddressInUse`, or `InvalidInput` if the socket is connected.
     pub fn listen(&mut self, id: SocketId, backlog: u32) -> Result<(), SocketError> {
+        self.permit(&Operation::Listen {
+            socket: id,
+            backlog,
+        })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_listen(id, backlog),
             Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Plugged => self.operations(id)?.listen(backlog),
         }
     }
 
@@ -67,22 +84,31 @@ impl Stack {
     /// # Errors
     /// `WouldBlock` while there is none, `InvalidInput` if the socket does not listen.
     pub fn accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
+        self.permit(&Operation::Accept { socket: id })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_accept(id, false),
             Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Plugged => {
+                if self.sockets.is_full() {
+                    return Err(SocketError::TooManySockets);
+                }
+                let (socket, peer) = self.operations(id)?.accept()?;
+                let socket = self.sockets.insert(SocketKind::Plugged(socket))?;
+                Ok((socket, peer))
+            }
         }
     }
 
-    /// Like [`accept`](Self::accept), but the connection keeps its place in the backlog until
-    /// [`release_backlog`](Self::release_backlog), for who takes connections ahead of the
-    /// application.
+    /// Like [`accept`](Self::accept) of a TCP listener, but the connection keeps its place in the
+    /// backlog until [`release_backlog`](Self::release_backlog), for who takes connections ahead of the
+    /// application; the policy is not asked.
     ///
     /// # Errors
     /// As [`accept`](Self::accept).
     pub fn accept_held(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_accept(id, true),
-            Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Udp | Kind::Plugged => Err(NOT_A_STREAM),
         }
     }
 
@@ -106,22 +132,25 @@ impl Stack {
         now: Instant,
     ) -> Result<(), SocketError> {
         self.clock = now;
+        self.permit(&Operation::Connect { socket: id, addr })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_connect(id, addr, now),
             Kind::Udp => self.udp_connect(id, addr),
+            Kind::Plugged => self.operations(id)?.connect(addr, now),
         }
     }
 
-    /// Forgets the peer of a UDP socket.
+    /// Dissolves the socket's association (`connect` to `AF_UNSPEC`). A UDP socket takes datagrams from
+    /// everybody again. A TCP connection is reset, a listener stops; the socket can connect or listen
+    /// anew, and keeps the address that it was bound to.
     ///
     /// # Errors
-    /// `NotConnected`; `Unsupported` for TCP.
-    pub fn disconnect(&mut self, id: SocketId) -> Result<(), SocketError> {
+    /// `NotConnected` for UDP; `Unsupported` for a plugged protocol.
+    pub fn disconnect(&mut self, id: SocketId, now: Instant) -> Result<(), SocketError> {
         match self.kind(id)? {
-            Kind::Tcp => Err(SocketError::Unsupported(
-                "a TCP connection ends by close or abort",
-            )),
+            Kind::Tcp => self.tcp_disconnect(id, now),
             Kind::Udp => self.udp_disconnect(id),
+            Kind::Plugged => Err(SocketError::Unsupported("plugged sockets stay connected")),
         }
     }
 
@@ -132,6 +161,7 @@ impl Stack {
         match self.kind(id) {
             Ok(Kind::Tcp) => self.tcp_close(id, now),
             Ok(Kind::Udp) => self.udp_close(id),
+            Ok(Kind::Plugged) => drop(self.remove_socket(id)),
             Err(_) => {}
         }
     }
@@ -142,6 +172,7 @@ impl Stack {
         match self.kind(id) {
             Ok(Kind::Tcp) => self.tcp_abort(id, now),
             Ok(Kind::Udp) => self.udp_close(id),
+            Ok(Kind::Plugged) => drop(self.remove_socket(id)),
             Err(_) => {}
         }
     }
@@ -154,6 +185,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_local_addr(id),
             Kind::Udp => self.udp_socket(id).map(UdpSocket::local_addr),
+            Kind::Plugged => self.operations_of(id)?.local_addr(),
         }
     }
 
@@ -170,6 +202,7 @@ impl Stack {
                 // As the kernel, to which port 0 is none.
                 .filter(|peer| peer.port() != 0)
                 .ok_or(SocketError::NotConnected),
+            Kind::Plugged => self.operations_of(id)?.peer_addr(),
         }
     }
 
@@ -178,6 +211,7 @@ impl Stack {
         match self.kind(id).ok()? {
             Kind::Tcp => self.tcp_take_error(id),
             Kind::Udp => self.sockets.udp_mut(id)?.take_error(),
+            Kind::Plugged => self.operations(id).ok()?.take_error(),
         }
     }
 
@@ -188,7 +222,7 @@ impl Stack {
     pub fn tcp_settings(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_settings_of(id),
-            Kind::Udp => Err(SocketError::NoSuchSocket),
+            Kind::Udp | Kind::Plugged => Err(SocketError::NoSuchSocket),
         }
     }
 
@@ -204,7 +238,7 @@ impl Stack {
     ) -> Result<(), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_set_option(id, option, now),
-            Kind::Udp => Err(SocketError::NoSuchSocket),
+            Kind::Udp | Kind::Plugged => Err(SocketError::NoSuchSocket),
         }
     }
 
@@ -233,11 +267,12 @@ impl Stack {
     /// The family of a socket.
     ///
     /// # Errors
-    /// `NoSuchSocket`.
+    /// `NoSuchSocket`, also for a socket of a plugged protocol.
     pub fn family(&self, id: SocketId) -> Result<Family, SocketError> {
         let family = match self.kind(id)? {
             Kind::Tcp => self.sockets.tcp(id).map(|socket| socket.family),
             Kind::Udp => self.sockets.udp(id).map(|socket| socket.family),
+            Kind::Plugged => None,
         };
         family.ok_or(SocketError::NoSuchSocket)
     }
@@ -245,18 +280,20 @@ impl Stack {
     /// The options of a socket's IP layer.
     ///
     /// # Errors
-    /// `NoSuchSocket`.
+    /// `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
     pub fn ip_settings(&self, id: SocketId) -> Result<&IpSettings, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_settings_of(id).map(|settings| &settings.ip),
             Kind::Udp => self.udp_socket(id).map(|socket| &socket.settings.ip),
+            Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
     /// Sets an option of a socket's IP layer; it holds from the next packet on.
     ///
     /// # Errors
-    /// `InvalidInput` for a value out of range, `NoSuchSocket`.
+    /// `InvalidInput` for a value out of range, `NoSuchSocket`; `NoSuchOption` for a socket of a
+    /// plugged protocol.
     pub fn set_ip_option(&mut self, id: SocketId, option: IpOption) -> Result<(), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => {
@@ -268,6 +305,7 @@ impl Stack {
                 socket.recent = None;
                 socket.settings.ip.set(option, false)
             }
+            Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
@@ -276,7 +314,7 @@ impl Stack {
     /// interfaces. What the stack sends to itself comes over the loopback interface.
     ///
     /// # Errors
-    /// `NoSuchInterface`, `NoSuchSocket`.
+    /// `NoSuchInterface`, `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
     pub fn bind_iface(&mut self, id: SocketId, iface: Option<IfaceId>) -> Result<(), SocketError> {
         if iface.is_some_and(|iface| self.iface(iface).is_none()) {
             return Err(SocketError::NoSuchInterface);
@@ -305,6 +343,7 @@ impl Stack {
                     self.udp.ports.set_iface(addr, only_v6, id, iface);
                 }
             }
+            Kind::Plugged => return Err(SocketError::NoSuchOption),
         }
         Ok(())
     }
@@ -323,10 +362,25 @@ impl Stack {
     }
 
     /// The kind of a socket that the application holds.
-    fn kind(&self, id: SocketId) -> Result<Kind, SocketError> {
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn kind(&self, id: SocketId) -> Result<Kind, SocketError> {
         match self.sockets.get(id) {
             Some(SocketKind::Tcp(_)) if self.sockets.is_owned(id) => Ok(Kind::Tcp),
             Some(SocketKind::Udp(_)) => Ok(Kind::Udp),
+            Some(SocketKind::Plugged(_)) => Ok(Kind::Plugged),
+            _ => Err(SocketError::NoSuchSocket),
+        }
+    }
+
+    fn operations(&mut self, id: SocketId) -> Result<&mut (dyn SocketOps + 'static), SocketError> {
+        self.plugged(id).ok_or(SocketError::NoSuchSocket)
+    }
+
+    fn operations_of(&self, id: SocketId) -> Result<&dyn SocketOps, SocketError> {
+        match self.sockets.get(id) {
+            Some(SocketKind::Plugged(socket)) => Ok(&**socket),
             _ => Err(SocketError::NoSuchSocket),
         }
     }

@@ -28,6 +28,8 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) state: State,
+    /// The peer opened it.
+    pub(crate) passive: bool,
     /// ISS.
     pub(crate) iss: SeqNum,
     /// SND.UNA.

@@ -23,6 +23,8 @@ pub(crate) enum Disposition {
     Keep,
     /// Answer the segment with a RST and go on.
     Reset,
+    /// The handshake is complete.
+    Opened,
     /// The connection is over; its error, if any, is pending.
     Closed,
     /// Both FINs are acknowledged.
@@ -51,6 +53,7 @@ impl Connection {
         let outcome = match self.state {
             State::Closed | State::Listen | State::TimeWait => Err(Disposition::Reset),
             State::SynSent => self.arrives_in_syn_sent(segment, cx),
+            State::SynReceived => self.arrives_in_syn_received(segment, cx),
             _ => self.arrives_synchronised(segment, cx),
         };
         match outcome {
@@ -110,7 +113,21 @@ impl Connection {
         segment.flags.remove(TcpFlags::SYN);
         self.trim_to_window(segment);
         self.take_text(segment, cx);
-        self.eighth_fin(segment)
+        self.eighth_fin(segment)?;
+        Err(Disposition::Opened)
+    }
+
+    /// §3.10.7.4: SYN-RECEIVED, after a simultaneous open or when the accept queue took it in.
+    fn arrives_in_syn_received(
+        &mut self,
+        segment: &mut Segment<'_>,
+        cx: &mut Context<'_>,
+    ) -> Check {
+        self.arrives_synchronised(segment, cx)?;
+        if self.state.is_synchronised() {
+            return Err(Disposition::Opened);
+        }
+        Ok(())
     }
 
     fn facts_of_syn(&self, segment: &Segment<'_>, cx: &Context<'_>) -> Negotiated {
@@ -135,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// §3.10.7.4: all other states.
+    /// §3.10.7.4: all states but SYN-SENT.
     fn arrives_synchronised(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         self.repeated_syn(segment)?;
         self.first_sequence_number(segment, cx)?;

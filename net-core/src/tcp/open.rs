@@ -66,6 +66,7 @@ impl Connection {
         let mut connection = Self::new(negotiated, config, settings, now);
         connection.retries = retries;
         connection.state = State::SynReceived;
+        connection.passive = true;
         connection.nxt = negotiated.iss + 1;
         let (syn, end) = (negotiated.iss, negotiated.iss + 1);
         connection
@@ -92,6 +93,7 @@ impl Connection {
         };
         let mut connection = Self {
             state: State::Closed,
+            passive: false,
             iss: facts.iss,
             una: facts.iss,
             nxt: facts.iss,

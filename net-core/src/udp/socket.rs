@@ -160,6 +160,14 @@ impl UdpSocket {
         Some((datagram, cost))
     }
 
+    /// Bytes of payload that wait.
+    pub(crate) fn unread(&self) -> usize {
+        self.queue
+            .iter()
+            .map(|datagram| datagram.payload.len())
+            .sum()
+    }
+
     /// How many datagrams wait.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()

@@ -6,6 +6,7 @@ use super::{Parts, Time, time};
 use crate::error::{self, Ended};
 use crate::shared::{ChunkPool, Fault, Kick, RunRight, Stop, Touch, Turn};
 use crate::sync::MutexGuard;
+use net_core::socket::Operation;
 use net_core::{Instant, SocketError, SocketId};
 use std::cell::Cell;
 use std::fmt;
@@ -30,6 +31,8 @@ pub(crate) struct Engine {
     /// Tasks may run rounds.
     inline: bool,
     process_wide: bool,
+    /// A policy has a say in what sockets do.
+    policed: bool,
     /// The most bytes of payload that fit a datagram on every interface, over IPv6 too.
     fits_everywhere: usize,
     /// Nobody holds a handle or a socket any more.
@@ -43,6 +46,7 @@ impl Engine {
         let bell = Arc::new(Doorbell { kick: Kick::new() });
         let waker = Waker::from(Arc::clone(&bell));
         let inline = parts.inline_rounds && parts.devices.iter().all(|each| each.device.inline());
+        let policed = parts.stack.has_policy();
         let mtus = parts.stack.ifaces().map(|(_, iface)| iface.mtu);
         let fits_everywhere = usize::from(mtus.min().unwrap_or(0)).saturating_sub(UDP_HEADERS);
         let mut devices = parts.devices;
@@ -58,6 +62,7 @@ impl Engine {
             armed: AtomicU64::new(u64::MAX),
             inline,
             process_wide: parts.process_wide,
+            policed,
             fits_everywhere,
             abandoned: AtomicBool::new(false),
             ended: OnceLock::new(),
@@ -108,6 +113,15 @@ impl Engine {
             return None;
         }
         Some(f(&mut core))
+    }
+
+    /// Asks the policy, if there is one, which means to wait for the round that runs.
+    #[inline]
+    pub(crate) fn permit(&self, operation: &Operation) -> Result<(), SocketError> {
+        if !self.policed {
+            return Ok(());
+        }
+        self.core.control().stack_mut().permit(operation)
     }
 
     /// Looks at the stack, also after its end.

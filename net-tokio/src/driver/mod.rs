@@ -5,11 +5,13 @@
 //! right to run one is taken with one atomic word; its usual owner is the driver's task, and where
 //! every device is in memory also the task that has something to send.
 
+mod busy;
 mod engine;
 mod mail;
 mod round;
 mod slots;
 mod time;
+mod warnings;
 
 pub(crate) use engine::Engine;
 pub(crate) use mail::{Accepted, ListenerEntry, TcpEntry, UdpEntry};
@@ -18,10 +20,12 @@ pub(crate) use time::Time;
 
 use crate::clock::Alarm;
 use crate::error::Ended;
+use busy::BusyPoll;
 use net_core::{Instant, Stack};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// What a stack is assembled from.
 pub(crate) struct Parts {
@@ -30,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) time: Time,
     /// Callers may run rounds, if every device agrees.
     pub(crate) inline_rounds: bool,
+    /// How long the driver asks the devices after the last packet.
+    pub(crate) busy_poll: Duration,
     /// The loopback stack of last resort.
     pub(crate) process_wide: bool,
 }
@@ -37,10 +43,12 @@ pub(crate) struct Parts {
 /// The engine of a new stack, and the driver whose future has to be run.
 pub(crate) fn start(parts: Parts) -> (Arc<Engine>, Driver) {
     let precise = parts.devices.iter().any(|each| !each.device.inline());
+    let busy_poll = parts.busy_poll;
     let engine = Arc::new(Engine::new(parts));
     let driver = Driver {
         engine: Arc::clone(&engine),
         precise,
+        busy_poll,
     };
     (engine, driver)
 }
@@ -51,6 +59,7 @@ pub(crate) struct Driver {
     engine: Arc<Engine>,
     /// A device needs the runtime's I/O anyway, and packets may be paced by less than tokio's ticks.
     precise: bool,
+    busy_poll: Duration,
 }
 
 impl Driver {
@@ -59,6 +68,7 @@ impl Driver {
         let mut state = State {
             engine: &self.engine,
             alarm: Alarm::new(self.engine.time().clock(), self.precise),
+            busy: BusyPoll::new(self.busy_poll),
             wakes: Vec::new(),
             streak: 0,
         };
@@ -93,6 +103,7 @@ enum Next {
 struct State<'a> {
     engine: &'a Engine,
     alarm: Alarm,
+    busy: BusyPoll,
     wakes: Vec<Waker>,
     /// Polls in a row that asked for another.
     streak: u32,
@@ -116,6 +127,7 @@ impl State<'_> {
         // Tasks that were woken together usually write together: one round for all of them.
         let mut again = outcome.more || self.wakes.len() >= 2;
         again |= self.arm(outcome.next, outcome.now, cx);
+        again |= self.busy.goes_on(outcome.packets);
         let again = right.finish(again);
         // A wake may drop a task and its sockets, which ring: the run right is free by now.
         self.wakes.drain(..).for_each(Waker::wake);

@@ -2,6 +2,7 @@
 
 use super::mail::{ListenerEntry, Mail, TcpEntry, UdpEntry};
 use super::slots::Slots;
+use super::warnings::{Warning, Warnings};
 use crate::device::Device;
 use crate::error::Ended;
 use net_core::buf::{RxBatch, TxBatch};
@@ -24,6 +25,7 @@ pub(crate) struct Core {
     now: Instant,
     /// Set by a shutdown: when to stop waiting for deliveries.
     pub(super) last_call: Option<Instant>,
+    warnings: Warnings,
 }
 
 /// A device and the interface it serves.
@@ -65,6 +67,8 @@ pub(super) struct Outcome {
     pub(super) next: Option<Instant>,
     /// When this round ended, as far as timers are concerned.
     pub(super) now: Instant,
+    /// Packets that have come and gone until now.
+    pub(super) packets: u64,
     /// The stack has nothing left to do, ever.
     pub(super) ended: Option<Ended>,
 }
@@ -85,6 +89,7 @@ impl Core {
             waker,
             now,
             last_call: None,
+            warnings: Warnings::new(),
         }
     }
 
@@ -110,6 +115,11 @@ impl Core {
     /// Makes a slot for a listener.
     pub(crate) fn add_listener(&mut self, id: SocketId) -> Arc<ListenerEntry> {
         self.slots.add_listener(id)
+    }
+
+    /// Takes the slot out of a socket that lives on.
+    pub(crate) fn detach(&mut self, id: SocketId) {
+        self.slots.detach(id);
     }
 
     /// The time of the call under way.
@@ -145,10 +155,14 @@ impl Core {
         }
         more |= self.transmit(now);
         more |= self.slots.deliver(&mut self.stack, now, wakes);
+        let stats = self.stack.stats();
+        self.warnings.look(stats, now).for_each(Warning::say);
+        let packets = stats.rx_packets + stats.tx_packets;
         Outcome {
             more,
             next: self.next_wake(),
             now,
+            packets,
             ended: self.is_over(abandoned, now),
         }
     }

@@ -305,6 +305,11 @@ impl Slots {
         (entry.id() == id).then(|| entry.clone())
     }
 
+    /// Takes the slot out of a socket that lives on.
+    pub(super) fn detach(&mut self, id: SocketId) {
+        self.remove(id);
+    }
+
     fn remove(&mut self, id: SocketId) {
         if let Some(place) = self.entries.get_mut(id.index())
             && place.as_ref().is_some_and(|entry| entry.id() == id)

@@ -7,11 +7,13 @@ use crate::error::to_io;
 use crate::lookup::NamesConfig;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
+use net_core::socket::Policy;
 use net_core::{Config, IfaceConfig, Seed, Stack};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime;
 
 /// What a [`Net`] is to consist of; from [`Net::builder`].
@@ -23,9 +25,11 @@ use tokio::runtime;
 pub struct NetBuilder {
     config: Config,
     seed: Option<Seed>,
+    policy: Option<Box<dyn Policy>>,
     interfaces: Vec<Interface>,
     loopback: bool,
     inline_rounds: bool,
+    busy_poll: Duration,
     driver: Driver,
     driver_name: String,
     process_wide: bool,
@@ -38,9 +42,11 @@ impl NetBuilder {
         Self {
             config: Config::default(),
             seed: None,
+            policy: None,
             interfaces: Vec::new(),
             loopback: true,
             inline_rounds: true,
+            busy_poll: Duration::ZERO,
             driver: Driver::Task,
             driver_name: "net-tokio driver".into(),
             process_wide: false,
@@ -122,6 +128,14 @@ impl NetBuilder {
         self
     }
 
+    /// Asks `policy` about everything that sockets of the stack do, and tells it of connections. It runs
+    /// inside the stack: it must not use sockets of the same stack, nor wait for anybody who does. What
+    /// tasks do then takes the lock of the stack each time.
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Some(Box::new(policy));
+        self
+    }
+
     /// The source of all the stack's randomness, to make a test repeatable. By default it comes from
     /// the operating system's entropy.
     pub fn seed(mut self, seed: Seed) -> Self {
@@ -141,6 +155,15 @@ impl NetBuilder {
     /// tokio's paused clock loopback traffic then never waits for a timer.
     pub fn inline_rounds(mut self, on: bool) -> Self {
         self.inline_rounds = on;
+        self
+    }
+
+    /// For how long after the last packet the driver asks its devices again and again before it goes to
+    /// sleep (`SO_BUSY_POLL`). A packet that comes meanwhile need not wait for anybody to be woken, at
+    /// the price of a core that is busy. Zero by default. The time is the host's, also under a paused
+    /// clock.
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.busy_poll = time;
         self
     }
 
@@ -200,6 +223,9 @@ impl NetBuilder {
             None => entropy()?,
         };
         let mut stack = Stack::new(self.config, seed, time.now());
+        if let Some(policy) = self.policy {
+            stack.set_policy(policy);
+        }
         let mut devices = Vec::with_capacity(self.interfaces.len() + 1);
         if self.loopback {
             devices.push(add(&mut stack, Interface::loopback(), IfaceKind::Loopback)?);
@@ -212,6 +238,7 @@ impl NetBuilder {
             devices,
             time,
             inline_rounds: self.inline_rounds,
+            busy_poll: self.busy_poll,
             process_wide: self.process_wide,
         };
         let (engine, driver) = driver::start(parts);

@@ -10,6 +10,8 @@ pub use scoped::Scoped;
 
 use crate::driver::Engine;
 use crate::lookup::{Names, NamesConfig};
+use net_core::SocketError;
+use net_core::socket::{Domain, Families, Summary};
 use net_core::stats::Stats;
 use std::fmt;
 use std::io;
@@ -69,6 +71,41 @@ impl Net {
     #[must_use]
     pub fn sockets(&self) -> usize {
         self.engine().look(|core| core.stack().sockets())
+    }
+
+    /// A line about each socket, as from `ss`; those that only the protocol still needs are among them.
+    /// The stack stands still while they are collected.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<Summary> {
+        self.engine()
+            .look(|core| core.stack().summaries().collect())
+    }
+
+    /// Changes the address families of the stack, from which [`Socket::new`](crate::Socket::new) makes
+    /// sockets. What is plugged in runs inside the stack: it must not use sockets of the same stack.
+    ///
+    /// # Errors
+    /// What `change` returns, or when the stack has ended.
+    pub fn families<R>(
+        &self,
+        change: impl FnOnce(&mut Families) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
+        self.engine()
+            .control(|core, _| change(core.stack_mut().families_mut()))
+    }
+
+    /// Lets `load` register a family that is missing when a socket of it is asked for.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_family_loader(
+        &self,
+        load: impl FnMut(Domain, &mut Families) + Send + 'static,
+    ) -> io::Result<()> {
+        self.engine().control(|core, _| {
+            core.stack_mut().set_family_loader(load);
+            Ok(())
+        })
     }
 
     /// Ends the stack: no new sockets, listeners stop, every open connection is closed as if it were

@@ -76,6 +76,20 @@ impl<T> ListenerSlot<T> {
             .await
     }
 
+    /// Waits until there is a connection to accept; it may be another's by the next call.
+    pub(crate) async fn acceptable(&self) -> Result<(), Fault> {
+        self.waiters
+            .wait(Ready::READABLE, || {
+                let queue = self.queue.lock();
+                match queue.fault {
+                    _ if !queue.ready.is_empty() => Some(Ok(())),
+                    Some(fault) => Some(Err(fault)),
+                    None => None,
+                }
+            })
+            .await
+    }
+
     /// Application: done with the listener. The connections that nobody accepted are the caller's,
     /// to be dropped (which resets them).
     pub(crate) fn close(&self) -> (VecDeque<T>, Touch) {

@@ -1,25 +1,26 @@
 //! One connection as all handles on it see it.
 
 use super::family_of;
-use crate::driver::TcpEntry;
+use crate::driver::{Core, TcpEntry};
+use crate::error::to_io;
 use crate::net::Net;
 use crate::options::IpLayer;
 use crate::shared::{Fault, Ready as SlotReady, Stop, Touch};
 use bytes::{BufMut, Bytes};
-use net_core::socket::{TcpOption, TcpSettings};
+use net_core::socket::{Operation, Summary, TcpOption, TcpSettings};
 use net_core::tcp::TcpInfo;
-use net_core::{SocketError, SocketId};
+use net_core::{Instant, SocketError, SocketId};
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::task::coop;
 
 /// A connection that an application holds: its stack and its slot. Dropping it closes it.
-pub(super) struct Conn {
+pub(crate) struct Conn {
     net: Net,
     slot: Arc<TcpEntry>,
 }
@@ -32,32 +33,43 @@ impl Conn {
 
     /// Opens a connection to `addr`.
     pub(super) async fn connect(net: &Net, addr: SocketAddr) -> io::Result<Self> {
-        let id = net
-            .engine()
-            .control(|core, _| core.stack_mut().tcp_open(family_of(addr)))?;
-        Self::connect_from(net, id, addr).await
+        let opened = net.engine().act(|core, now| {
+            let id = core.stack_mut().tcp_open(family_of(addr))?;
+            let begun = begin(core, id, addr, now);
+            if begun.is_err() {
+                core.stack_mut().close(id, now);
+            }
+            begun
+        });
+        let conn = Self::new(net.clone(), opened?);
+        conn.established().await?;
+        Ok(conn)
     }
 
-    /// Opens a connection from the socket `id`, which is not used any more otherwise.
-    pub(super) async fn connect_from(
-        net: &Net,
-        id: SocketId,
-        addr: SocketAddr,
-    ) -> io::Result<Self> {
-        let opened = net
-            .engine()
-            .act(|core, now| match core.stack_mut().connect(id, addr, now) {
-                Ok(()) | Err(SocketError::InProgress) => Ok(core.add_tcp(id)),
-                Err(error) => {
-                    core.stack_mut().close(id, now);
-                    Err(error)
-                }
-            });
-        let conn = Self::new(net.clone(), opened?);
-        poll_fn(|cx| conn.slot.poll_connect(cx.waker()))
+    /// Begins to open a connection from the socket `id`, which it then has.
+    pub(super) fn begin(net: &Net, id: SocketId, addr: SocketAddr) -> io::Result<Self> {
+        let opened = net.engine().act(|core, now| begin(core, id, addr, now));
+        Ok(Self::new(net.clone(), opened?))
+    }
+
+    /// Waits until the connection is established, or has failed.
+    pub(crate) async fn established(&self) -> io::Result<()> {
+        poll_fn(|cx| self.slot.poll_connect(cx.waker()))
             .await
-            .map_err(|fault| conn.net.engine().explain(fault))?;
-        Ok(conn)
+            .map_err(|fault| self.net.engine().explain(fault))
+    }
+
+    /// What a second attempt to connect says.
+    pub(crate) fn connect_again(&self, addr: SocketAddr) -> io::Result<()> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, now| core.stack_mut().connect(id, addr, now))
+    }
+
+    /// The stack.
+    pub(super) fn net(&self) -> &Net {
+        &self.net
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -129,6 +141,52 @@ impl Conn {
         }
     }
 
+    /// Ends one or both directions; what was written before is still delivered.
+    pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.peer_addr()?;
+        if how != Shutdown::Read {
+            self.shutdown_write()?;
+        }
+        if how != Shutdown::Write {
+            let id = self.slot.id();
+            let engine = self.net.engine();
+            engine.act(|core, now| {
+                let direction = net_core::socket::Shutdown::Read;
+                core.stack_mut().shutdown(id, direction, now)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Dissolves the connection; its socket, which is the caller's from now on.
+    pub(super) fn disconnect(self) -> io::Result<(Net, SocketId)> {
+        let id = self.slot.id();
+        self.net.engine().act(|core, now| {
+            core.stack_mut().disconnect(id, now)?;
+            core.detach(id);
+            self.slot.detach();
+            Ok(())
+        })?;
+        Ok((self.net.clone(), id))
+    }
+
+    pub(super) fn summary(&self) -> io::Result<Summary> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, _| core.stack().summary(id))
+    }
+
+    /// Asks the policy whether this end may receive, or send.
+    fn permit(&self, interest: SlotReady) -> io::Result<()> {
+        let socket = self.slot.id();
+        let operation = match interest.contains(SlotReady::WRITE) {
+            true => Operation::Send { socket, to: None },
+            false => Operation::Recv { socket },
+        };
+        self.net.engine().permit(&operation).map_err(to_io)
+    }
+
     pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(coop::poll_proceed(cx));
         self.slot.poll_readable(cx.waker()).map(|()| {
@@ -150,7 +208,7 @@ impl Conn {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll(cx, |waker| {
+        self.poll(cx, SlotReady::READ, |waker| {
             self.slot
                 .read_with(buf.remaining(), Some(waker), |bytes| buf.put_slice(bytes))
         })
@@ -162,7 +220,7 @@ impl Conn {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
-        let peeked = self.poll(cx, |waker| {
+        let peeked = self.poll(cx, SlotReady::READ, |waker| {
             let count = self.slot.peek(buf.initialize_unfilled(), Some(waker))?;
             Ok((count, Touch::None))
         });
@@ -174,7 +232,9 @@ impl Conn {
 
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let pool = self.net.engine().pool();
-        self.poll(cx, |waker| self.slot.write(data, pool, Some(waker)))
+        self.poll(cx, SlotReady::WRITE, |waker| {
+            self.slot.write(data, pool, Some(waker))
+        })
     }
 
     pub(super) fn poll_write_vectored(
@@ -183,16 +243,18 @@ impl Conn {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let pool = self.net.engine().pool();
-        self.poll(cx, |waker| {
+        self.poll(cx, SlotReady::WRITE, |waker| {
             self.slot.write_vectored(slices, pool, Some(waker))
         })
     }
 
     pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.permit(SlotReady::READ)?;
         self.finish(self.slot.read(buf, None))
     }
 
     pub(super) fn try_read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.permit(SlotReady::READ)?;
         let room = bufs.iter().map(|buf| buf.len()).sum();
         let mut free = bufs.iter_mut().flat_map(|buf| buf.iter_mut());
         self.finish(self.slot.read_with(room, None, |bytes| {
@@ -203,6 +265,7 @@ impl Conn {
     }
 
     pub(super) fn try_read_buf<B: BufMut>(&self, buf: &mut B) -> io::Result<usize> {
+        self.permit(SlotReady::READ)?;
         let room = buf.chunk_mut().len();
         self.finish(
             self.slot
@@ -231,6 +294,7 @@ impl Conn {
     }
 
     pub(super) fn try_discard(&self, max: usize) -> io::Result<usize> {
+        self.permit(SlotReady::READ)?;
         self.finish(self.slot.read_with(max, None, |_| {}))
     }
 
@@ -269,10 +333,12 @@ impl Conn {
     }
 
     pub(super) fn try_write(&self, data: &[u8]) -> io::Result<usize> {
+        self.permit(SlotReady::WRITE)?;
         self.finish(self.slot.write(data, self.net.engine().pool(), None))
     }
 
     pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.permit(SlotReady::WRITE)?;
         let pool = self.net.engine().pool();
         self.finish(self.slot.write_vectored(slices, pool, None))
     }
@@ -288,9 +354,13 @@ impl Conn {
 
     /// Ends the writing; where it is over anyway, that is no error.
     pub(super) fn shutdown_write(&self) -> io::Result<()> {
-        self.net
-            .engine()
-            .post(&self.slot, self.slot.shutdown_write());
+        let engine = self.net.engine();
+        let operation = Operation::Shutdown {
+            socket: self.slot.id(),
+            how: net_core::socket::Shutdown::Write,
+        };
+        engine.permit(&operation).map_err(to_io)?;
+        engine.post(&self.slot, self.slot.shutdown_write());
         Ok(())
     }
 
@@ -305,9 +375,11 @@ impl Conn {
     fn poll<R>(
         &self,
         cx: &mut Context<'_>,
+        interest: SlotReady,
         attempt: impl FnOnce(&Waker) -> Result<(R, Touch), Stop>,
     ) -> Poll<io::Result<R>> {
         let coop = ready!(coop::poll_proceed(cx));
+        self.permit(interest)?;
         match attempt(cx.waker()) {
             Err(Stop::WouldBlock) => Poll::Pending,
             done => {
@@ -323,6 +395,7 @@ impl Conn {
         interest: SlotReady,
         mut attempt: impl FnMut() -> Result<(R, Touch), Stop>,
     ) -> io::Result<R> {
+        self.permit(interest)?;
         let attempt = || match attempt() {
             Err(Stop::WouldBlock) => None,
             done => Some(done),
@@ -347,6 +420,19 @@ impl Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         self.net.engine().post(&self.slot, self.slot.close());
+    }
+}
+
+/// Begins to open a connection from the socket `id`.
+fn begin(
+    core: &mut Core,
+    id: SocketId,
+    addr: SocketAddr,
+    now: Instant,
+) -> Result<Arc<TcpEntry>, SocketError> {
+    match core.stack_mut().connect(id, addr, now) {
+        Ok(()) | Err(SocketError::InProgress) => Ok(core.add_tcp(id)),
+        Err(error) => Err(error),
     }
 }
 

@@ -3,12 +3,13 @@
 use super::conn::Conn;
 use super::{TcpStream, family_of};
 use crate::driver::{Accepted, ListenerEntry};
+use crate::error::to_io;
 use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
 use crate::options::{IpLayer, ip_options};
 use crate::shared::{Stop, Touch};
 use net_core::SocketId;
-use net_core::socket::{TcpOption, TcpSettings};
+use net_core::socket::{Operation, TcpOption, TcpSettings};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -88,17 +89,26 @@ impl TcpListener {
         })
     }
 
-    /// Makes the socket `id` listen.
+    /// Changes how many connections may wait.
+    pub(crate) fn listen_again(&self, backlog: u32) -> io::Result<()> {
+        let id = self.slot.id();
+        self.net
+            .engine()
+            .control(|core, _| core.stack_mut().listen(id, backlog))
+    }
+
+    /// The stack that the socket belongs to.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// Makes the socket `id` listen, which the listener then has.
     pub(super) fn listen_from(net: &Net, id: SocketId, backlog: u32) -> io::Result<Self> {
-        let slot =
-            net.engine()
-                .control(|core, now| match core.stack_mut().listen(id, backlog) {
-                    Ok(()) => Ok(core.add_listener(id)),
-                    Err(error) => {
-                        core.stack_mut().close(id, now);
-                        Err(error)
-                    }
-                })?;
+        let slot = net.engine().control(|core, _| {
+            core.stack_mut().listen(id, backlog)?;
+            Ok(core.add_listener(id))
+        })?;
         Ok(Self {
             net: net.clone(),
             slot,
@@ -116,8 +126,25 @@ impl TcpListener {
     ///
     /// Cancel safe: a connection that came meanwhile goes to the next task that accepts.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.permit()?;
         let accepted = coop::cooperative(self.slot.accepted()).await;
         self.finish(accepted.map_err(Stop::Fault))
+    }
+
+    /// As [`accept`](Self::accept), at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` where no connection waits, or as for [`accept`](Self::accept).
+    pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.permit()?;
+        self.finish(self.slot.accept(None))
+    }
+
+    /// Waits until a connection waits.
+    pub(crate) async fn acceptable(&self) -> io::Result<()> {
+        coop::cooperative(self.slot.acceptable())
+            .await
+            .map_err(|fault| self.net.engine().explain(fault))
     }
 
     /// As [`accept`](Self::accept), to be polled. Only the last task that polled is woken.
@@ -126,6 +153,7 @@ impl TcpListener {
     /// When the stack has ended.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let coop = ready!(coop::poll_proceed(cx));
+        self.permit()?;
         match self.slot.accept(Some(cx.waker())) {
             Err(Stop::WouldBlock) => Poll::Pending,
             done => {
@@ -183,6 +211,13 @@ impl TcpListener {
         self.net
             .engine()
             .control(|core, now| core.stack_mut().set_tcp_option(id, option, now))
+    }
+
+    /// Asks the policy whether a connection may be handed out.
+    fn permit(&self) -> io::Result<()> {
+        let socket = self.slot.id();
+        let engine = self.net.engine();
+        engine.permit(&Operation::Accept { socket }).map_err(to_io)
     }
 
     fn ip(&self) -> IpLayer<'_> {

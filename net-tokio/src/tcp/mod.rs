@@ -2,6 +2,7 @@
 
 mod conn;
 mod cork;
+mod file;
 mod listener;
 mod recv;
 mod socket;

@@ -73,11 +73,22 @@ impl TcpSocket {
         let id = net
             .engine()
             .control(|core, _| core.stack_mut().tcp_open(family))?;
-        Ok(Self {
+        Ok(Self::of(net, id))
+    }
+
+    /// Takes over the fresh socket `id`.
+    pub(crate) fn of(net: &Net, id: SocketId) -> Self {
+        Self {
             net: net.clone(),
             id,
             owned: true,
-        })
+        }
+    }
+
+    /// The stack that the socket belongs to.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
     }
 
     /// Probes idle connections (`SO_KEEPALIVE`, RFC 1122 §4.2.3.6).
@@ -343,8 +354,15 @@ impl TcpSocket {
     ///
     /// Dropping the future abandons the attempt; the peer may have seen it.
     pub async fn connect(mut self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let stream = self.begin_to_connect(addr)?;
+        stream.conn.established().await?;
+        Ok(stream)
+    }
+
+    /// Begins to connect. Where that fails, the socket stays what it is; otherwise it is the stream's.
+    pub(crate) fn begin_to_connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let conn = Conn::begin(&self.net, self.id, addr)?;
         self.owned = false;
-        let conn = Conn::connect_from(&self.net, self.id, addr).await?;
         Ok(TcpStream { conn })
     }
 
@@ -353,8 +371,14 @@ impl TcpSocket {
     /// # Errors
     /// `AddrInUse` where another socket listens there.
     pub fn listen(mut self, backlog: u32) -> io::Result<TcpListener> {
+        self.begin_to_listen(backlog)
+    }
+
+    /// Listens. Where that fails, the socket stays what it is; otherwise it is the listener's.
+    pub(crate) fn begin_to_listen(&mut self, backlog: u32) -> io::Result<TcpListener> {
+        let listener = TcpListener::listen_from(&self.net, self.id, backlog)?;
         self.owned = false;
-        TcpListener::listen_from(&self.net, self.id, backlog)
+        Ok(listener)
     }
 
     fn ip(&self) -> IpLayer<'_> {

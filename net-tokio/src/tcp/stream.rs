@@ -1,12 +1,13 @@
 //! The stream: the twin of tokio's.
 
+use super::TcpSocket;
 use super::conn::Conn;
 use super::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::net::Net;
 use crate::options::{ip_options, whole_seconds};
 use bytes::{BufMut, Bytes};
-use net_core::socket::{TcpOption, TcpSettings};
+use net_core::socket::{Summary, TcpOption, TcpSettings};
 use net_core::tcp::TcpInfo;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -40,7 +41,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 /// # }
 /// ```
 pub struct TcpStream {
-    pub(super) conn: Conn,
+    pub(crate) conn: Conn,
 }
 
 impl TcpStream {
@@ -75,6 +76,12 @@ impl TcpStream {
             }
         }
         Err(last.unwrap_or_else(no_address))
+    }
+
+    /// The stack that the socket belongs to.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        self.conn.net()
     }
 
     /// The address of this end.
@@ -373,6 +380,24 @@ impl TcpStream {
     /// When the stack has ended.
     pub fn info(&self) -> io::Result<TcpInfo> {
         self.conn.info()
+    }
+
+    /// A line about the socket, as from `ss`.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn summary(&self) -> io::Result<Summary> {
+        self.conn.summary()
+    }
+
+    /// Resets the connection, and gives back its socket, with its options and the address that it was
+    /// bound to, for another one (`connect` to `AF_UNSPEC`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn disconnect(self) -> io::Result<TcpSocket> {
+        let (net, id) = self.conn.disconnect()?;
+        Ok(TcpSocket::of(&net, id))
     }
 
     /// Splits the stream into halves that borrow it.

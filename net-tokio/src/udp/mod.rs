@@ -50,6 +50,12 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    /// The stack that the socket belongs to.
+    #[must_use]
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
     /// The address that the socket is bound to.
     ///
     /// # Errors
@@ -89,7 +95,10 @@ impl UdpSocket {
     /// # Errors
     /// When the stack has ended.
     pub fn disconnect(&self) -> io::Result<()> {
-        self.control(|core, id| core.stack_mut().disconnect(id))
+        self.control(|core, id| {
+            let now = core.now();
+            core.stack_mut().disconnect(id, now)
+        })
     }
 
     /// Waits until the socket is ready for something in `interest`, and says for what.

@@ -1,12 +1,14 @@
 //! Making datagram sockets, and what is chosen before they have an address.
 
 use super::UdpSocket;
+use crate::driver::UdpEntry;
 use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
 use net_core::SocketError;
 use net_core::socket::Family;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 impl UdpSocket {
     /// A socket at `addr` on the [current](Net::current) stack; each address that it stands for is
@@ -97,10 +99,15 @@ impl UdpSocket {
             let id = core.stack_mut().udp_open(family)?;
             Ok(core.add_udp(id))
         })?;
-        Ok(Self {
+        Ok(Self::of(net, slot))
+    }
+
+    /// Takes over a fresh socket.
+    pub(crate) fn of(net: &Net, slot: Arc<UdpEntry>) -> Self {
+        Self {
             net: net.clone(),
             slot,
-        })
+        }
     }
 
     /// Gives a socket from [`new_v4`](Self::new_v4) or [`new_v6`](Self::new_v6) the address `addr`;

@@ -3,6 +3,7 @@
 use super::UdpSocket;
 use crate::shared::{Caller, Ready, Stop, Touch};
 use bytes::BufMut;
+use net_core::socket::Operation;
 use net_core::udp::Datagram;
 use std::io;
 use std::net::SocketAddr;
@@ -67,7 +68,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self.finish(self.slot.recv(Caller::Try))?;
+        let datagram = self.finish(self.take(Caller::Try))?;
         Ok(put(&datagram, buf))
     }
 
@@ -80,9 +81,7 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was received.
     pub async fn recv_buf_from<B: BufMut>(&self, buf: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self
-            .wait(RECEIVE, || self.slot.recv(Caller::Future))
-            .await?;
+        let datagram = self.wait(RECEIVE, || self.take(Caller::Future)).await?;
         Ok(put(&datagram, buf))
     }
 
@@ -95,9 +94,7 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was received.
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self
-            .wait(RECEIVE, || self.slot.recv(Caller::Future))
-            .await?;
+        let datagram = self.wait(RECEIVE, || self.take(Caller::Future)).await?;
         Ok(copy(&datagram, buf))
     }
 
@@ -111,7 +108,7 @@ impl UdpSocket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
-        let received = self.poll(cx, |waker| self.slot.recv(Caller::Poll(waker)));
+        let received = self.poll(cx, |waker| self.take(Caller::Poll(waker)));
         received.map_ok(|datagram| fill(&datagram, buf))
     }
 
@@ -120,7 +117,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let datagram = self.finish(self.slot.recv(Caller::Try))?;
+        let datagram = self.finish(self.take(Caller::Try))?;
         Ok(copy(&datagram, buf))
     }
 
@@ -162,8 +159,7 @@ impl UdpSocket {
     /// Cancel safe: nothing is taken.
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.wait(RECEIVE, || {
-            self.slot
-                .peek(Caller::Future, |datagram| copy(datagram, buf))
+            self.look(Caller::Future, |datagram| copy(datagram, buf))
         })
         .await
     }
@@ -179,8 +175,7 @@ impl UdpSocket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
         self.poll(cx, |waker| {
-            self.slot
-                .peek(Caller::Poll(waker), |datagram| fill(datagram, buf))
+            self.look(Caller::Poll(waker), |datagram| fill(datagram, buf))
         })
     }
 
@@ -189,7 +184,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.finish(self.slot.peek(Caller::Try, |datagram| copy(datagram, buf)))
+        self.finish(self.look(Caller::Try, |datagram| copy(datagram, buf)))
     }
 
     /// The source of the next datagram, which stays where it is.
@@ -202,7 +197,7 @@ impl UdpSocket {
     /// Cancel safe: nothing is taken.
     pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
         self.wait(RECEIVE, || {
-            self.slot.peek(Caller::Future, |datagram| datagram.source)
+            self.look(Caller::Future, |datagram| datagram.source)
         })
         .await
     }
@@ -214,8 +209,7 @@ impl UdpSocket {
     /// As for [`recv`](Self::recv).
     pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
         self.poll(cx, |waker| {
-            self.slot
-                .peek(Caller::Poll(waker), |datagram| datagram.source)
+            self.look(Caller::Poll(waker), |datagram| datagram.source)
         })
     }
 
@@ -224,7 +218,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`try_recv`](Self::try_recv).
     pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
-        self.finish(self.slot.peek(Caller::Try, |datagram| datagram.source))
+        self.finish(self.look(Caller::Try, |datagram| datagram.source))
     }
 
     /// As [`recv_from`](Self::recv_from), but the length is that of the whole datagram, also where
@@ -251,7 +245,7 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was received.
     pub async fn recv_datagram(&self) -> io::Result<Datagram> {
-        self.wait(RECEIVE, || self.slot.recv(Caller::Future)).await
+        self.wait(RECEIVE, || self.take(Caller::Future)).await
     }
 
     /// As [`recv_datagram`](Self::recv_datagram), to be polled. Only the last task that polled for
@@ -260,7 +254,28 @@ impl UdpSocket {
     /// # Errors
     /// As for [`recv`](Self::recv).
     pub fn poll_recv_datagram(&self, cx: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
-        self.poll(cx, |waker| self.slot.recv(Caller::Poll(waker)))
+        self.poll(cx, |waker| self.take(Caller::Poll(waker)))
+    }
+
+    /// Takes the next datagram, unless the policy minds.
+    fn take(&self, caller: Caller<'_>) -> Result<(Datagram, Touch), Stop> {
+        self.permit_recv()?;
+        self.slot.recv(caller)
+    }
+
+    /// Looks at the next datagram, unless the policy minds.
+    fn look<R>(
+        &self,
+        caller: Caller<'_>,
+        look: impl FnOnce(&Datagram) -> R,
+    ) -> Result<(R, Touch), Stop> {
+        self.permit_recv()?;
+        self.slot.peek(caller, look)
+    }
+
+    fn permit_recv(&self) -> Result<(), Stop> {
+        let socket = self.slot.id();
+        Ok(self.net.engine().permit(&Operation::Recv { socket })?)
     }
 
     /// Takes the next datagram if it is there and `wanted`.

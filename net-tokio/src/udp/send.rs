@@ -5,6 +5,7 @@ use crate::error::to_io;
 use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::shared::{Ready, Stop, Touch};
 use net_core::SocketError;
+use net_core::socket::Operation;
 use net_core::udp::SendMeta;
 use std::io;
 use std::net::SocketAddr;
@@ -129,8 +130,12 @@ impl UdpSocket {
         if buf.len() > MAX_PAYLOAD {
             return Err(SocketError::MessageTooLong.into());
         }
-        self.slot.can_send(waker)?;
         let engine = self.net.engine();
+        engine.permit(&Operation::Send {
+            socket: self.slot.id(),
+            to: meta.to,
+        })?;
+        self.slot.can_send(waker)?;
         // What is large is copied before the stack is locked, and what is to be cut lies in one piece.
         let large =
             (buf.len() > SMALL || meta.segment.is_some()).then(|| engine.pool().copy_slice(buf));

@@ -7,6 +7,7 @@ use crate::tcp::State;
 use crate::tcp::socket::Role;
 use crate::time::Instant;
 use crate::wire::{TcpFlags, TcpHeader};
+use alloc::collections::VecDeque;
 
 impl Stack {
     /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no handle: what is queued is still
@@ -47,6 +48,38 @@ impl Stack {
                 }
                 self.tcp_settle(id, now);
             }
+        }
+    }
+
+    /// Makes a fresh socket of it again, at the address that it was bound to.
+    pub(crate) fn tcp_disconnect(&mut self, id: SocketId, now: Instant) -> Result<(), SocketError> {
+        self.tcp_reset(id, now);
+        self.tcp_unlink(id);
+        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let waiting = match &mut socket.role {
+            Role::Listener(listener) => core::mem::take(&mut listener.ready),
+            Role::Idle | Role::Connection(_) => VecDeque::new(),
+        };
+        let listened = matches!(socket.role, Role::Listener(_));
+        socket.role = Role::Idle;
+        socket.remote = None;
+        socket.path = None;
+        if !socket.bound {
+            socket.local = None;
+        }
+        let (only_v6, local) = (socket.settings.only_v6, socket.local);
+        if let Some(timer) = socket.timer.take() {
+            socket.armed_at = Instant::MAX;
+            self.wheel.cancel(timer);
+        }
+        let charged = core::mem::take(&mut socket.charged);
+        self.memory.release(charged);
+        for child in waiting {
+            self.tcp_abort(child, now);
+        }
+        match local.filter(|_| listened) {
+            Some(local) => self.tcp.ports.set_active(local, only_v6, id, false),
+            None => Ok(()),
         }
     }
 

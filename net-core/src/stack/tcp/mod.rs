@@ -54,7 +54,7 @@ impl TcpTables {
 
 impl Stack {
     /// Runs `touch` on a socket's connection with what it needs of its surroundings.
-    fn with_connection<T>(
+    pub(super) fn with_connection<T>(
         &mut self,
         id: SocketId,
         now: Instant,

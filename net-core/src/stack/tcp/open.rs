@@ -37,6 +37,12 @@ impl Stack {
             reuse_port: settings.reuse_port,
             iface: settings.ip.iface(),
         };
+        if local.port() == 0 && settings.bind_address_no_port {
+            // The address alone; what follows chooses the port.
+            let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+            socket.local = Some(local);
+            return Ok(());
+        }
         local.set_port(self.tcp.ports.bind(claim, id, false)?);
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         socket.local = Some(local);
@@ -60,12 +66,8 @@ impl Stack {
             }
             Role::Idle => {}
         }
-        if socket.local.is_none() {
-            let any: SocketAddr = match socket.family {
-                Family::V4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                Family::V6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
-            };
-            self.tcp_bind(id, any)?;
+        if !socket.bound {
+            self.tcp_choose_port(id)?;
         }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let local = socket.local.ok_or(SocketError::AddressNotAvailable)?;
@@ -77,6 +79,21 @@ impl Stack {
             ..Listener::default()
         });
         Ok(())
+    }
+
+    /// Binds a socket that is to listen and has no port yet to one of the stack's choice.
+    fn tcp_choose_port(&mut self, id: SocketId) -> Result<(), SocketError> {
+        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let any = socket.local_addr();
+        let local = socket.local.take();
+        let late = core::mem::take(&mut socket.settings.bind_address_no_port);
+        let bound = self.tcp_bind(id, any);
+        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        socket.settings.bind_address_no_port = late;
+        if bound.is_err() {
+            socket.local = local;
+        }
+        bound
     }
 
     /// Starts an active open; `InProgress` when the SYN is on its way.
@@ -115,7 +132,10 @@ impl Stack {
             .local
             .map(|local| local.ip())
             .filter(|ip| !ip.is_unspecified());
-        let bound_port = socket.local.map(|local| local.port());
+        let bound_port = socket
+            .local
+            .map(|local| local.port())
+            .filter(|&port| port != 0);
         let reuse = socket.settings.reuse_address;
         let path = self.route_for(&socket.settings.ip, remote.ip(), wanted)?;
         let flows = &self.tcp.flows;

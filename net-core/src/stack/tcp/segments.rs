@@ -61,6 +61,7 @@ impl Stack {
         match disposition {
             Disposition::Keep => {}
             Disposition::Reset => self.send_reset(origin, local, remote, now),
+            Disposition::Opened => self.tell_established(id, now),
             Disposition::Closed => {}
             Disposition::TimeWait => self.begin_time_wait(id, now),
         }

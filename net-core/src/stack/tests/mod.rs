@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod dispatch;
 mod extensions;
 mod forward;
 mod fragments;

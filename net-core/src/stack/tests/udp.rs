@@ -149,11 +149,14 @@ fn a_connected_socket_sends_to_its_peer_or_where_it_is_told() {
 fn disconnecting_opens_a_socket_to_everybody_again() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    assert_eq!(host.stack.disconnect(id), Err(SocketError::NotConnected));
+    assert_eq!(
+        host.stack.disconnect(id, host.now),
+        Err(SocketError::NotConnected)
+    );
     host.stack
         .connect(id, addr("10.7.0.1:5000"), host.now)
         .unwrap();
-    host.stack.disconnect(id).unwrap();
+    host.stack.disconnect(id, host.now).unwrap();
     assert_eq!(host.stack.peer_addr(id), Err(SocketError::NotConnected));
     assert_eq!(host.stack.local_addr(id), Ok(addr("0.0.0.0:9")));
     host.inject(datagram("10.7.0.1:5001", "10.7.0.2:9", b"stranger"));

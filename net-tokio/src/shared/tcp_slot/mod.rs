@@ -5,7 +5,7 @@ mod tx;
 
 use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
-use crate::sync::{AtomicBool, AtomicU32, Mutex};
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 use net_core::SocketError;
 use rx::RxHalf;
 use std::task::{Poll, Waker};
@@ -34,6 +34,8 @@ pub(crate) struct TcpSlot {
     dirty: AtomicBool,
     /// Bytes that make it readable (`SO_RCVLOWAT`); written under the lock of the receive queue.
     lowat: AtomicU32,
+    /// The connection has been dissolved, and its socket lives on without the slot.
+    detached: AtomicBool,
 }
 
 /// What [`TcpSlot::drain_tx`] found beside data.
@@ -65,6 +67,7 @@ impl TcpSlot {
             fault: Mutex::new(None),
             dirty: AtomicBool::new(false),
             lowat: AtomicU32::new(1),
+            detached: AtomicBool::new(false),
         }
     }
 
@@ -128,7 +131,15 @@ impl TcpSlot {
     pub(crate) fn close(&self) -> Touch {
         self.close_rx();
         self.close_tx();
-        Touch::Kick
+        match self.detached.load(Ordering::Relaxed) {
+            true => Touch::None,
+            false => Touch::Kick,
+        }
+    }
+
+    /// The socket is somebody else's from now on: closing the slot says nothing about it.
+    pub(crate) fn detach(&self) {
+        self.detached.store(true, Ordering::Relaxed);
     }
 
     /// Driver: the connection is dead, or the driver is. Data already here can still be read;

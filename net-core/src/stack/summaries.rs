@@ -1,0 +1,78 @@
+//! Telling what sockets there are, and how they are doing.
+
+use super::Stack;
+use crate::error::SocketError;
+use crate::socket::{SocketId, SocketKind, Summary, present};
+use crate::tcp::State;
+use crate::tcp::socket::{Role, TcpSocket};
+use crate::udp::UdpSocket;
+
+impl Stack {
+    /// How a socket is doing, in a line.
+    ///
+    /// # Errors
+    /// `NoSuchSocket`.
+    pub fn summary(&self, id: SocketId) -> Result<Summary, SocketError> {
+        let blank = Summary {
+            socket: id,
+            protocol: "plugged",
+            state: None,
+            local: None,
+            peer: None,
+            unread: 0,
+            unsent: 0,
+            orphan: !self.sockets.is_owned(id),
+        };
+        Ok(
+            match self.sockets.get(id).ok_or(SocketError::NoSuchSocket)? {
+                SocketKind::Tcp(socket) => summary_of_tcp(socket, blank),
+                SocketKind::Udp(socket) => summary_of_udp(socket, blank),
+                SocketKind::Plugged(socket) => Summary {
+                    local: socket.local_addr().ok(),
+                    peer: socket.peer_addr().ok(),
+                    ..blank
+                },
+            },
+        )
+    }
+
+    /// The same of every socket, also of those that only the protocol still needs.
+    pub fn summaries(&self) -> impl Iterator<Item = Summary> + '_ {
+        self.sockets.ids().filter_map(|id| self.summary(id).ok())
+    }
+}
+
+fn summary_of_tcp(socket: &TcpSocket, blank: Summary) -> Summary {
+    let waiting = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let (unread, unsent) = match &socket.role {
+        Role::Idle => (0, 0),
+        Role::Listener(listener) => {
+            let unread = waiting(listener.ready.len()).saturating_add(listener.held);
+            (unread as usize, listener.backlog as usize)
+        }
+        Role::Connection(connection) => (connection.receiver.unread(), connection.queue.len()),
+    };
+    Summary {
+        protocol: "tcp",
+        state: Some(socket.state()),
+        local: Some(socket.local_addr()),
+        peer: socket
+            .remote
+            .filter(|_| socket.state() != State::Closed)
+            .map(|remote| present(remote, socket.family)),
+        unread,
+        unsent,
+        ..blank
+    }
+}
+
+fn summary_of_udp(socket: &UdpSocket, blank: Summary) -> Summary {
+    Summary {
+        protocol: "udp",
+        local: Some(socket.local_addr()),
+        peer: socket.peer_addr(),
+        unread: socket.unread(),
+        unsent: socket.unsent,
+        ..blank
+    }
+}
