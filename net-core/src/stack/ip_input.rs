@@ -72,6 +72,8 @@ impl Stack {
         } else {
             arrival
         };
+        let mut arrival = arrival;
+        let taken = self.raw_input(&mut arrival);
         let header = &arrival.ip;
         match (header.protocol, header.dest) {
             (ip::TCP, _) => self.receive_tcp(arrival, now),
@@ -79,6 +81,7 @@ impl Stack {
             (ip::ICMP, IpAddr::V4(_)) | (ip::ICMPV6, IpAddr::V6(_)) => {
                 self.icmp_input(arrival, now)
             }
+            _ if taken => Ok(()),
             _ => {
                 self.protocol_unreachable(arrival, now);
                 Err(DropReason::UnknownProtocol)

@@ -1,7 +1,7 @@
 //! An IP packet on its way out: its header, the link, the device's queue.
 
 use super::Stack;
-use crate::buf::TxPacket;
+use crate::buf::{Checksum, TxPacket};
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::socket::SocketId;
@@ -91,7 +91,7 @@ impl Stack {
 
     /// Gives a packet what its link needs in front of it, and queues it for the device; whether there
     /// was room. Until it has left or is dropped it counts against its owner's send buffer.
-    fn link_output(
+    pub(super) fn link_output(
         &mut self,
         iface: IfaceId,
         packet: Box<TxPacket>,
@@ -136,7 +136,11 @@ impl Stack {
 /// that can do it or cuts the packet), the IP header, what the device wants to know.
 fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, id: u16) {
     let offload = caps.tx_checksum || packet.meta.gso.is_some();
-    transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
+    if meta.has_checksum {
+        packet.meta.checksum = Checksum::Verified;
+    } else {
+        transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
+    }
     let payload_len = packet.len();
     let header = IpHeader {
         ttl: meta.ttl,

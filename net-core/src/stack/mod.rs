@@ -8,6 +8,8 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod raw;
+mod raw_sockets;
 mod reassembly;
 mod routing;
 mod sockets;
@@ -19,6 +21,7 @@ mod wheel;
 
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
+use raw::RawTable;
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
@@ -55,6 +58,7 @@ pub struct Stack {
     pub(crate) sockets: SocketTable,
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
+    raw: RawTable,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: RouteTable,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
@@ -86,6 +90,7 @@ impl Stack {
             sockets: SocketTable::new(config.max_sockets),
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
+            raw: RawTable::default(),
             wheel: Wheel::new(now),
             routes: RouteTable::new(),
             ifaces: Vec::new(),

@@ -4,15 +4,11 @@ use super::Stack;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{Fragments, IpMeta, Path};
-use crate::socket::{Claim, Family, FlowKey, PathMtuMode, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Outgoing, Peer, Recent, UdpSocket};
+use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::udp::{Bound, Outgoing, Peer, Recent, Speaks, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
-use crate::wire::{UdpHeader, ip, ipv4, ipv6};
-use core::net::{IpAddr, SocketAddr};
-
-/// The longest payload of a datagram: 65,535 bytes less the headers that the length fields count.
-const MAX_PAYLOAD_V4: usize = 65_507;
-const MAX_PAYLOAD_V6: usize = 65_527;
+use crate::wire::{UdpHeader, ip};
+use core::net::SocketAddr;
 
 impl Stack {
     /// See [`bind`](Self::bind).
@@ -38,7 +34,10 @@ impl Stack {
             reuse_port: socket.settings.reuse_port,
             iface: socket.settings.ip.iface(),
         };
-        let port = self.udp.ports.bind(claim, id, true)?;
+        let port = match self.udp.ports_of(socket.speaks) {
+            Some(ports) => ports.bind(claim, id, true)?,
+            None => 0,
+        };
         socket.bound = Some(Bound {
             addr: SocketAddr::new(addr.ip(), port),
             only_v6: claim.only_v6,
@@ -69,6 +68,9 @@ impl Stack {
         addr: SocketAddr,
     ) -> Result<(), SocketError> {
         let (remote, path) = self.udp_route(id, addr)?;
+        if self.udp_socket(id)?.speaks != Speaks::Udp {
+            return self.raw_connect(id, remote, path);
+        }
         let bound = self.udp_autobind(id)?;
         let local = SocketAddr::new(path.source, bound.addr.port());
         let key = FlowKey::new(local, remote);
@@ -96,6 +98,9 @@ impl Stack {
     pub(super) fn udp_disconnect(&mut self, id: SocketId) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let peer = socket.peer.take().ok_or(SocketError::NotConnected)?;
+        if socket.speaks != Speaks::Udp {
+            return Ok(());
+        }
         self.udp
             .flows
             .remove(&FlowKey::new(peer.local, peer.remote));
@@ -113,13 +118,20 @@ impl Stack {
         let Some(SocketKind::Udp(socket)) = self.remove_socket(id) else {
             return;
         };
-        if let Some(peer) = socket.peer {
+        if let Some(peer) = socket.peer
+            && socket.speaks == Speaks::Udp
+        {
             self.udp
                 .flows
                 .remove(&FlowKey::new(peer.local, peer.remote));
         }
-        if let Some(bound) = socket.bound {
-            self.udp.ports.release(bound.addr, bound.only_v6, id);
+        if let Some(bound) = socket.bound
+            && let Some(ports) = self.udp.ports_of(socket.speaks)
+        {
+            ports.release(bound.addr, bound.only_v6, id);
+        }
+        if let Speaks::Ip(protocol) = socket.speaks {
+            self.raw.remove(protocol, id);
         }
         self.memory.release(socket.charged());
     }
@@ -155,7 +167,8 @@ impl Stack {
         let (remote, path) = self.udp_check(id, payload.len(), to)?;
         let bound = self.udp_autobind(id)?;
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let len = payload.len() + headers_to(remote.ip());
+        let speaks = socket.speaks;
+        let len = payload.len() + socket.headers_to(remote.ip());
         let fits = socket.unsent == 0 || socket.unsent + len <= socket.settings.send_buffer;
         if !fits {
             socket.blocked = true;
@@ -173,6 +186,9 @@ impl Stack {
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);
         }
+        if speaks != Speaks::Udp {
+            return self.raw_send(id, payload, bound, remote.ip(), &path);
+        }
         let settings = socket.settings.ip;
         let meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         let mut packet = self.new_packet();
@@ -189,16 +205,16 @@ impl Stack {
         len: usize,
         to: Option<SocketAddr>,
     ) -> Result<(SocketAddr, Path), SocketError> {
-        let (remote, path) = match (to, self.udp_socket(id)?.peer) {
-            (Some(to), _) if to.port() == 0 => {
+        let socket = self.udp_socket(id)?;
+        let (remote, path) = match (to, socket.peer) {
+            (Some(to), _) if to.port() == 0 && socket.speaks == Speaks::Udp => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
             (Some(to), _) => self.udp_recent(id, to)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
-        let mode = self.udp_socket(id)?.settings.ip.path_mtu_to(remote.ip());
-        check_len(len, remote.ip(), path.mtu, mode)?;
+        self.udp_socket(id)?.check_len(len, remote.ip(), path.mtu)?;
         Ok((remote, path))
     }
 
@@ -275,27 +291,6 @@ fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, Socke
         (Family::V6, SocketAddr::V4(_)) if only_v6 => Err(SocketError::NetworkUnreachable),
         (Family::V6, SocketAddr::V4(_)) => Ok(addr),
         _ => accept_addr(addr, socket.family, only_v6),
-    }
-}
-
-/// Checks a payload's length against the protocol, and against the MTU if there may be no fragments.
-fn check_len(len: usize, dest: IpAddr, mtu: u16, mode: PathMtuMode) -> Result<(), SocketError> {
-    let max = match dest {
-        IpAddr::V4(_) => MAX_PAYLOAD_V4,
-        IpAddr::V6(_) => MAX_PAYLOAD_V6,
-    };
-    let fits = mode.may_fragment() || len + headers_to(dest) <= usize::from(mtu);
-    if len > max || !fits {
-        return Err(SocketError::MessageTooLong);
-    }
-    Ok(())
-}
-
-/// Bytes of the headers in front of a payload.
-const fn headers_to(dest: IpAddr) -> usize {
-    match dest {
-        IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + HEADER_LEN,
-        IpAddr::V6(_) => ipv6::HEADER_LEN + HEADER_LEN,
     }
 }
 

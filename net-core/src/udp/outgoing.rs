@@ -21,6 +21,14 @@ impl Outgoing<'_> {
         }
     }
 
+    /// All of it in shared memory.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Copied(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
     /// Puts it into a packet that has no headers yet.
     pub(crate) fn put(self, packet: &mut TxPacket) {
         match self {

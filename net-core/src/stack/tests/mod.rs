@@ -1,11 +1,13 @@
 //! The stack driven by raw packets.
 
+mod error_queue;
 mod extensions;
 mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
 mod queue;
+mod raw;
 mod reassembly;
 mod routing;
 mod udp;
