@@ -56,6 +56,8 @@ mod lookup;
 mod net;
 #[cfg(not(loom))]
 mod options;
+#[cfg(not(loom))]
+mod raw;
 mod shared;
 #[cfg(not(loom))]
 pub mod stream;
@@ -69,6 +71,7 @@ mod udp;
 pub use {
     lookup::{ToSocketAddrs, lookup_host},
     net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
+    raw::{PingSocket, RawSocket, Reply},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };
