@@ -19,6 +19,8 @@ mod ip;
 pub mod offload;
 pub mod route;
 pub mod seed;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod socket;
 pub mod stack;
 pub mod stats;

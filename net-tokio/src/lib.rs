@@ -59,6 +59,8 @@ mod options;
 #[cfg(not(loom))]
 mod raw;
 mod shared;
+#[cfg(all(feature = "sim", not(loom)))]
+pub mod sim;
 #[cfg(not(loom))]
 pub mod stream;
 mod sync;
@@ -67,9 +69,11 @@ pub mod tcp;
 #[cfg(not(loom))]
 mod udp;
 
+#[cfg(all(feature = "quinn", not(loom)))]
+pub use udp::QuicSocket;
 #[cfg(not(loom))]
 pub use {
-    lookup::{ToSocketAddrs, lookup_host},
+    lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
     raw::{PingSocket, RawSocket, Reply},
     tcp::{TcpListener, TcpSocket, TcpStream},

@@ -37,6 +37,7 @@ impl Stack {
         bound: Bound,
         dest: IpAddr,
         path: &Path,
+        tos: Option<u8>,
     ) -> Result<(), SocketError> {
         let socket = self.udp_socket(id)?;
         let (speaks, family) = (socket.speaks, socket.family);
@@ -61,9 +62,11 @@ impl Stack {
             return Err(error);
         }
         let sums = speaks == Speaks::Echo || protocol == ip::ICMPV6 && family == Family::V6;
+        let meta = IpMeta::new(&settings, path, dest, protocol, self.config.ttl);
         let meta = IpMeta {
             has_checksum: !sums,
-            ..IpMeta::new(&settings, path, dest, protocol, self.config.ttl)
+            tos: tos.unwrap_or(meta.tos),
+            ..meta
         };
         self.ip_output(path, meta, packet, Some(id), self.clock);
         Ok(())

@@ -1,11 +1,11 @@
 //! What the application does to UDP sockets: bind, connect, send, close.
 
 use super::Stack;
-use crate::buf::TxPacket;
+use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Outgoing, Peer, Recent, Speaks, UdpSocket};
+use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, Speaks, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
 use core::net::SocketAddr;
@@ -67,7 +67,7 @@ impl Stack {
         id: SocketId,
         addr: SocketAddr,
     ) -> Result<(), SocketError> {
-        let (remote, path) = self.udp_route(id, addr)?;
+        let (remote, path) = self.udp_route(id, addr, None)?;
         if self.udp_socket(id)?.speaks != Speaks::Udp {
             return self.raw_connect(id, remote, path);
         }
@@ -136,12 +136,17 @@ impl Stack {
         self.memory.release(socket.charged());
     }
 
-    /// Where a socket's datagram to `addr` goes, and how.
-    fn udp_route(&self, id: SocketId, addr: SocketAddr) -> Result<(SocketAddr, Path), SocketError> {
+    /// Where a socket's datagram to `addr` goes, from `source` if the sender says so, and how.
+    fn udp_route(
+        &self,
+        id: SocketId,
+        addr: SocketAddr,
+        source: Option<IpAddr>,
+    ) -> Result<(SocketAddr, Path), SocketError> {
         let socket = self.udp_socket(id)?;
         let remote = destination(addr, socket)?;
-        let source = socket
-            .source()
+        let source = source
+            .or(socket.source())
             .filter(|&source| !self.addresses.is_broadcast(source));
         let remote = Self::meant_dest(remote, source);
         let path = self.route_for(&socket.settings.ip, remote.ip(), source)?;
@@ -158,18 +163,57 @@ impl Stack {
         &mut self,
         id: SocketId,
         payload: Outgoing<'_>,
-        to: Option<SocketAddr>,
+        send: &SendMeta,
     ) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         if let Some(error) = socket.take_error() {
             return Err(error);
         }
-        let (remote, path) = self.udp_check(id, payload.len(), to)?;
+        let len = payload.len();
+        let (remote, path) = self.udp_check(id, len, send)?;
         let bound = self.udp_autobind(id)?;
+        let socket = self.udp_socket(id)?;
+        let (speaks, settings) = (socket.speaks, socket.settings.ip);
+        let cost = len + socket.headers_to(remote.ip());
+        // A train is cut when it leaves.
+        let packets = match send.segment {
+            Some(_) => 1,
+            None => Fragments::at_most(cost, path.mtu),
+        };
+        self.udp_room(id, cost, packets, &path)?;
+        if speaks != Speaks::Udp {
+            return self.raw_send(id, payload, bound, remote.ip(), &path, send.tos);
+        }
+        let mut meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
+        meta.tos = send.tos.unwrap_or(meta.tos);
+        let mut packet = self.new_packet();
+        let train = send.segment.filter(|&size| usize::from(size) < len);
+        let payload = match train {
+            Some(_) => payload.shared(),
+            None => payload,
+        };
+        emit(bound.addr.port(), remote.port(), payload, &mut packet);
+        packet.meta.gso = train.map(|size| Gso {
+            kind: GsoKind::Udp,
+            size,
+            ecn: false,
+        });
+        self.ip_output(&path, meta, packet, Some(id), self.clock);
+        self.stats.udp_out += send.datagrams(len) as u64;
+        Ok(())
+    }
+
+    /// Checks that `cost` bytes fit the send buffer, and `packets` the queue of the interface; a socket
+    /// that is told to wait hears when there is room.
+    fn udp_room(
+        &mut self,
+        id: SocketId,
+        cost: usize,
+        packets: usize,
+        path: &Path,
+    ) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let speaks = socket.speaks;
-        let len = payload.len() + socket.headers_to(remote.ip());
-        let fits = socket.unsent == 0 || socket.unsent + len <= socket.settings.send_buffer;
+        let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
         if !fits {
             socket.blocked = true;
             return Err(SocketError::WouldBlock);
@@ -181,40 +225,44 @@ impl Stack {
         else {
             return Err(SocketError::NetworkUnreachable);
         };
-        if !iface.has_room(Fragments::at_most(len, path.mtu)) {
+        if !iface.has_room(packets) {
             socket.blocked = true;
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);
         }
-        if speaks != Speaks::Udp {
-            return self.raw_send(id, payload, bound, remote.ip(), &path);
-        }
-        let settings = socket.settings.ip;
-        let meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
-        let mut packet = self.new_packet();
-        emit(bound.addr.port(), remote.port(), payload, &mut packet);
-        self.ip_output(&path, meta, packet, Some(id), self.clock);
-        self.stats.udp_out += 1;
         Ok(())
     }
 
-    /// Where a datagram of `len` bytes goes, and how, if it can go there at all.
+    /// Where a payload of `len` bytes goes, and how, if it can go there at all.
     pub(crate) fn udp_check(
         &mut self,
         id: SocketId,
         len: usize,
-        to: Option<SocketAddr>,
+        send: &SendMeta,
     ) -> Result<(SocketAddr, Path), SocketError> {
+        if !(1..=SendMeta::MAX_SEGMENTS).contains(&send.datagrams(len)) {
+            return Err(SocketError::InvalidInput(
+                "a payload is cut into at most 64 datagrams of at least one byte",
+            ));
+        }
+        let source = send.source.map(|source| source.to_canonical());
         let socket = self.udp_socket(id)?;
-        let (remote, path) = match (to, socket.peer) {
-            (Some(to), _) if to.port() == 0 && socket.speaks == Speaks::Udp => {
+        let is_udp = socket.speaks == Speaks::Udp;
+        if !is_udp && send.segment.is_some() {
+            return Err(SocketError::InvalidInput("only UDP cuts a payload"));
+        }
+        let (remote, path) = match (send.to, socket.peer) {
+            (Some(to), _) if to.port() == 0 && is_udp => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
+            (Some(to), _) if source.is_some() => self.udp_route(id, to, source)?,
             (Some(to), _) => self.udp_recent(id, to)?,
+            (None, Some(peer)) if source.is_some() => self.udp_route(id, peer.remote, source)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
-        self.udp_socket(id)?.check_len(len, remote.ip(), path.mtu)?;
+        let socket = self.udp_socket(id)?;
+        socket.check_len(len, send.segment, remote.ip(), path.mtu)?;
         Ok((remote, path))
     }
 
@@ -231,7 +279,7 @@ impl Stack {
         {
             return Ok((recent.remote, recent.path));
         }
-        let (remote, path) = self.udp_route(id, to)?;
+        let (remote, path) = self.udp_route(id, to, None)?;
         if let Some(socket) = self.sockets.udp_mut(id) {
             socket.recent = Some(Recent { to, remote, path });
         }

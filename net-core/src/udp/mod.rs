@@ -4,6 +4,7 @@ mod cut;
 mod error_queue;
 mod handle;
 mod outgoing;
+mod send_meta;
 mod socket;
 
 pub(crate) use cut::Cutter;
@@ -11,5 +12,6 @@ pub(crate) use error_queue::ErrorQueue;
 pub use error_queue::QueuedError;
 pub use handle::Udp;
 pub(crate) use outgoing::Outgoing;
+pub use send_meta::SendMeta;
 pub use socket::Datagram;
 pub(crate) use socket::{Bound, Peer, Recent, Speaks, UdpSocket};

@@ -13,6 +13,11 @@ pub(crate) enum Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
+    /// The same in shared memory, from where it can be cut.
+    pub(crate) fn shared(self) -> Self {
+        Self::Shared(self.into_bytes())
+    }
+
     /// Its bytes.
     pub(crate) fn len(&self) -> usize {
         match self {

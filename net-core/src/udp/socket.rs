@@ -162,17 +162,27 @@ impl UdpSocket {
         }
     }
 
-    /// Checks a payload's length against the protocol, and against the MTU if there may be no
-    /// fragments. The length field of IPv4 counts the header, that of IPv6 does not.
-    pub(crate) fn check_len(&self, len: usize, dest: IpAddr, mtu: u16) -> Result<(), SocketError> {
+    /// Checks the length of a payload against the protocol, and that of each of its datagrams against
+    /// the MTU if there may be no fragments, as of a train there may not. The length field of IPv4 counts
+    /// the header, that of IPv6 does not.
+    pub(crate) fn check_len(
+        &self,
+        len: usize,
+        segment: Option<u16>,
+        dest: IpAddr,
+        mtu: u16,
+    ) -> Result<(), SocketError> {
         let included = self.settings.header_included && matches!(self.speaks, Speaks::Ip(_));
-        let may_fragment = self.settings.ip.path_mtu_to(dest).may_fragment() && !included;
-        let total = len + self.headers_to(dest);
+        let mode = self.settings.ip.path_mtu_to(dest);
+        let may_fragment = mode.may_fragment() && !included && segment.is_none();
+        let headers = self.headers_to(dest);
+        let total = len + headers;
+        let each = headers + segment.map_or(len, |size| len.min(size.into()));
         let max = match dest {
             IpAddr::V4(_) => usize::from(u16::MAX),
             IpAddr::V6(_) => usize::from(u16::MAX) + ipv6::HEADER_LEN,
         };
-        if total > max || !may_fragment && total > usize::from(mtu) {
+        if total > max || !may_fragment && each > usize::from(mtu) {
             return Err(SocketError::MessageTooLong);
         }
         Ok(())

@@ -4,6 +4,7 @@ use super::Net;
 use crate::device::{Device, Loopback};
 use crate::driver::{self, Time};
 use crate::error::to_io;
+use crate::lookup::NamesConfig;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
 use net_core::{Config, IfaceConfig, Seed, Stack};
@@ -28,6 +29,7 @@ pub struct NetBuilder {
     driver: Driver,
     driver_name: String,
     process_wide: bool,
+    pub(crate) names: NamesConfig,
     mistake: Option<io::Error>,
 }
 
@@ -42,6 +44,7 @@ impl NetBuilder {
             driver: Driver::Task,
             driver_name: "net-tokio driver".into(),
             process_wide: false,
+            names: NamesConfig::default(),
             mistake: None,
         }
     }
@@ -212,7 +215,7 @@ impl NetBuilder {
             process_wide: self.process_wide,
         };
         let (engine, driver) = driver::start(parts);
-        Ok((Net::from_engine(engine), driver))
+        Ok((Net::from_engine(engine, self.names)?, driver))
     }
 
     fn on_last_device(&mut self, what: &str, change: impl FnOnce(&mut Interface)) {
@@ -226,7 +229,7 @@ impl NetBuilder {
     }
 
     /// Keeps the first mistake for `build` to return.
-    fn note(&mut self, error: io::Error) {
+    pub(crate) fn note(&mut self, error: io::Error) {
         self.mistake.get_or_insert(error);
     }
 }

@@ -12,6 +12,7 @@ mod reassembly;
 mod routing;
 mod udp;
 mod udp_limits;
+mod udp_meta;
 
 use crate::buf::{HeadBuf, RxBatch, RxPacket, TxBatch, TxPacket};
 use crate::config::Config;
