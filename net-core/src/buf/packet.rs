@@ -155,6 +155,8 @@ pub struct TxMeta {
     pub gso: Option<Gso>,
     /// Bytes of headers in front of the payload; of a super-segment only.
     pub header_len: u16,
+    /// How many of them are the link's, in front of the IP header.
+    pub link_len: u8,
     /// When it is to leave.
     pub departure: Instant,
     /// The priority that its socket asked for (`SO_PRIORITY`).

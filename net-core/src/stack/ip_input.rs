@@ -2,7 +2,7 @@
 
 use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
-use crate::iface::{IfaceId, IfaceKind};
+use crate::iface::{IfaceId, IfaceKind, ReversePath};
 use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
@@ -57,14 +57,14 @@ impl Stack {
         };
         match delivery {
             Delivery::Local | Delivery::Broadcast => self.local_deliver(arrival, now),
-            Delivery::Foreign => Err(DropReason::NotForUs),
+            Delivery::Foreign => self.ip_forward(arrival, now),
         }
     }
 
     /// Hands a packet that is for this host to its protocol, once all of it is there.
     fn local_deliver(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let header = &arrival.ip;
-        let arrival = if header.fragment.is_some() || has_extensions(header) {
+        let mut arrival = if header.fragment.is_some() || has_extensions(header) {
             match self.unwrap(arrival, now)? {
                 Some(whole) => whole,
                 None => return Ok(()),
@@ -72,7 +72,6 @@ impl Stack {
         } else {
             arrival
         };
-        let mut arrival = arrival;
         let taken = self.raw_input(&mut arrival);
         let header = &arrival.ip;
         match (header.protocol, header.dest) {
@@ -91,8 +90,8 @@ impl Stack {
 
     /// Checks where the packet claims to come from and finds out whom it is for.
     fn input_route(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
-        let kind = self.iface(iface).map(|iface| iface.config.kind);
-        let over_loopback = kind == Some(IfaceKind::Loopback);
+        let over = self.iface(iface).ok_or(DropReason::NotForUs)?;
+        let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
         // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
         if is_martian_source(header.source, over_loopback)
@@ -101,6 +100,9 @@ impl Stack {
             || self.addresses.is_broadcast(header.source)
         {
             return Err(DropReason::Martian);
+        }
+        if over.reverse_path != ReversePath::Off {
+            self.check_reverse_path(over.reverse_path, iface, header.source)?;
         }
         Ok(self.addresses.delivery(header.dest))
     }

@@ -4,6 +4,7 @@ use super::Stack;
 use crate::buf::{Checksum, TxPacket};
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Fragments, IpMeta, Path};
+use crate::qdisc::Owner;
 use crate::socket::SocketId;
 use crate::stats::DropReason;
 use crate::time::Instant;
@@ -28,6 +29,7 @@ impl Stack {
             return self.output_fragments(path, meta, packet, owner);
         }
         self.ip_finish(path, meta, &mut packet);
+        let owner = owner.map(|socket| Owner::new(socket, &packet));
         self.link_output(path.iface, packet, owner)
     }
 
@@ -74,7 +76,7 @@ impl Stack {
         sent
     }
 
-    fn send_fragments(
+    pub(super) fn send_fragments(
         &mut self,
         iface: IfaceId,
         mut fragments: Fragments<'_>,
@@ -85,20 +87,21 @@ impl Stack {
             let mut fragment = self.new_packet();
             fragments.next_into(&mut fragment);
             self.stats.ip_fragments_sent += 1;
+            let owner = owner.map(|socket| Owner::new(socket, &fragment));
             self.link_output(iface, fragment, owner);
         }
     }
 
     /// Gives a packet what its link needs in front of it, and queues it for the device; whether there
-    /// was room. Until it has left or is dropped it counts against its owner's send buffer.
-    pub(super) fn link_output(
+    /// was room. Until it has left or is dropped it counts against its owner.
+    pub(crate) fn link_output(
         &mut self,
         iface: IfaceId,
         packet: Box<TxPacket>,
-        owner: Option<SocketId>,
+        owner: Option<Owner>,
     ) -> bool {
         if let Some(owner) = owner {
-            self.udp_queued(owner, packet.len());
+            self.hold(owner);
         }
         // The links there are so far carry IP packets alone.
         self.device_queue(iface, packet, owner)

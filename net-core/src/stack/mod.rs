@@ -1,7 +1,9 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod device_queue;
 mod egress;
 mod events;
+mod forward;
 mod icmp;
 mod ifaces;
 mod ingress;
@@ -11,6 +13,7 @@ mod limits;
 mod raw;
 mod raw_sockets;
 mod reassembly;
+mod route_text;
 mod routing;
 mod sockets;
 mod tcp;
@@ -19,6 +22,7 @@ mod udp;
 mod udp_sockets;
 mod wheel;
 
+use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
 use raw::RawTable;
@@ -27,12 +31,13 @@ pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
 pub(crate) use wheel::{TimerId, Wheel};
 
-use crate::buf::TxPacket;
+use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, Reassembler};
-use crate::route::RouteTable;
-use crate::seed::{Rng, Seed};
+use crate::qdisc::Dropped;
+use crate::route::Policy;
+use crate::seed::{Key, Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -60,7 +65,9 @@ pub struct Stack {
     pub(crate) udp: UdpTables,
     raw: RawTable,
     pub(crate) wheel: Wheel<TimerKey>,
-    pub(crate) routes: RouteTable,
+    pub(crate) routes: Policy,
+    /// Chooses among ways that share what goes to a prefix.
+    pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
@@ -75,6 +82,12 @@ pub struct Stack {
     pub(crate) rng: Rng,
     /// Where a super-segment lies while it is cut.
     uncut: TxPacket,
+    /// Where its segments lie on their way into a queue.
+    cut: TxBatch,
+    /// What a socket has just sent, on its way into a queue.
+    turn: TxBatch,
+    /// What a discipline has just dropped.
+    dropped: Dropped,
     /// Packets that have left, to be used again.
     #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
     spare: Vec<Box<TxPacket>>,
@@ -92,7 +105,8 @@ impl Stack {
             udp: UdpTables::new(&config, seed),
             raw: RawTable::default(),
             wheel: Wheel::new(now),
-            routes: RouteTable::new(),
+            routes: Policy::default(),
+            flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
             reassembler: Reassembler::new(&config, seed),
@@ -104,6 +118,9 @@ impl Stack {
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
             uncut: TxPacket::default(),
+            cut: TxBatch::default(),
+            turn: TxBatch::default(),
+            dropped: Dropped::default(),
             spare: Vec::new(),
             clock: now,
             config,

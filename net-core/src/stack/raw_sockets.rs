@@ -4,6 +4,7 @@ use super::Stack;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
+use crate::qdisc::Owner;
 use crate::socket::{Family, SocketId};
 use crate::udp::{Bound, Outgoing, Peer, Speaks};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ipv4};
@@ -101,7 +102,8 @@ impl Stack {
         }
         packet.body.push(payload);
         packet.meta.departure = self.clock;
-        self.link_output(path.iface, packet, Some(id));
+        let owner = Owner::new(id, &packet);
+        self.link_output(path.iface, packet, Some(owner));
         Ok(())
     }
 }

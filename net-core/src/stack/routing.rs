@@ -4,8 +4,9 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
 use crate::ip::{Path, same_scope_source};
-use crate::route::Route;
+use crate::route::{Decision, Query, Route};
 use crate::socket::IpSettings;
+use core::hash::BuildHasher;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 impl Stack {
@@ -39,11 +40,11 @@ impl Stack {
             return self.route_to_self(dest, source);
         }
         let route = match settings.iface() {
-            None => self.routes.lookup(dest).copied(),
+            None => self.decide(settings, dest, source)?,
             Some(iface) => self
                 .routes
+                .main()
                 .lookup_over(dest, iface)
-                .copied()
                 .or_else(|| on_link(dest, iface)),
         };
         let route = route.ok_or(SocketError::NetworkUnreachable)?;
@@ -68,6 +69,28 @@ impl Stack {
             ));
         }
         Ok(self.path(route.iface, iface, source))
+    }
+
+    /// What the routes say about a destination; the pair of addresses chooses among ways that share.
+    fn decide(
+        &self,
+        settings: &IpSettings,
+        dest: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Result<Option<Route>, SocketError> {
+        let query = Query {
+            dest,
+            source,
+            mark: settings.mark,
+            tos: settings.class_to(dest),
+            over: None,
+        };
+        let flow = || self.flow_key.hash_one((source, dest));
+        match self.routes.decide(&query, flow) {
+            Some(Decision::Route(route)) => Ok(Some(route)),
+            Some(Decision::Reject(reject)) => Err(reject.into()),
+            None => Ok(None),
+        }
     }
 
     /// The destination that a socket means by `addr`: an unspecified address is this host

@@ -1,6 +1,7 @@
 //! Timers: which exist, and what happens when they fire.
 
 use super::Stack;
+use crate::iface::IfaceId;
 use crate::socket::SocketId;
 use crate::time::Instant;
 
@@ -13,6 +14,8 @@ pub(crate) enum TimerKey {
     Embryo(u32),
     /// A connection in TIME_WAIT, by its slab index.
     TimeWait(u32),
+    /// The next packet that waits at an interface may leave.
+    Departure(IfaceId),
     /// The oldest packet of which fragments are there.
     Reassembly,
 }
@@ -36,6 +39,12 @@ impl Stack {
                 TimerKey::Tcp(id) => self.tcp_timeout(id, now),
                 TimerKey::Embryo(index) => self.embryo_timeout(index, now),
                 TimerKey::TimeWait(index) => self.end_time_wait(index),
+                // What is due leaves when the device is served next.
+                TimerKey::Departure(iface) => {
+                    if let Some(iface) = self.iface_mut(iface) {
+                        iface.departure = None;
+                    }
+                }
                 TimerKey::Reassembly => self.reassembly_timeout(now),
             }
         }

@@ -225,7 +225,7 @@ impl Stack {
         else {
             return Err(SocketError::NetworkUnreachable);
         };
-        if !iface.has_room(packets) {
+        if !iface.queue.has_room(packets) {
             socket.blocked = true;
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);

@@ -31,6 +31,8 @@ pub(crate) struct TcpSocket {
     pub(crate) path: Option<Path>,
     /// Bytes charged to the stack's memory budget.
     pub(crate) charged: usize,
+    /// Bytes of its packets that wait in the queue in front of a device.
+    pub(crate) queued: u32,
 }
 
 /// What the socket is used for.
@@ -123,6 +125,7 @@ impl TcpSocket {
             armed_at: Instant::MAX,
             path: None,
             charged: 0,
+            queued: 0,
         }
     }
 

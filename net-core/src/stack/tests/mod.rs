@@ -2,13 +2,16 @@
 
 mod error_queue;
 mod extensions;
+mod forward;
 mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod qdisc;
 mod queue;
 mod raw;
 mod reassembly;
+mod route_text;
 mod routing;
 mod udp;
 mod udp_limits;
