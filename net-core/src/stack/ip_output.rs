@@ -140,7 +140,8 @@ impl Stack {
 fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, id: u16) {
     let offload = caps.tx_checksum || packet.meta.gso.is_some();
     if meta.has_checksum {
-        packet.meta.checksum = Checksum::Verified;
+        // Whoever made it may be wrong.
+        packet.meta.checksum = Checksum::Unknown;
     } else {
         transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
     }

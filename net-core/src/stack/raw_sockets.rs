@@ -5,7 +5,7 @@ use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
 use crate::qdisc::Owner;
-use crate::socket::{Family, SocketId};
+use crate::socket::{Family, IpSettings, SocketId};
 use crate::udp::{Bound, Outgoing, Peer, Speaks};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ipv4};
 use bytes::{Buf, Bytes};
@@ -47,7 +47,7 @@ impl Stack {
         let protocol = speaks.protocol(family);
         let payload = payload.into_bytes();
         if included {
-            return self.send_with_header(id, payload, dest, path);
+            return self.send_with_header(id, payload, dest, path, &settings);
         }
         let mut packet = self.new_packet();
         let filled = match speaks {
@@ -81,6 +81,7 @@ impl Stack {
         mut payload: Bytes,
         dest: IpAddr,
         path: &Path,
+        settings: &IpSettings,
     ) -> Result<(), SocketError> {
         const MALFORMED: SocketError =
             SocketError::InvalidInput("a packet with header begins with the header of its version");
@@ -102,6 +103,8 @@ impl Stack {
         }
         packet.body.push(payload);
         packet.meta.departure = self.clock;
+        packet.meta.priority = settings.priority;
+        packet.meta.mark = settings.mark;
         let owner = Owner::new(id, &packet);
         self.link_output(path.iface, packet, Some(owner));
         Ok(())
