@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use clap::Args;
 use net_core::Seed;
 use net_tokio::Net;
-use net_tokio::device::{LinkConfig, pair};
+use net_tokio::device::{LinkConfig, PairEnd, pair};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn in_memory() -> anyhow::Result<Reach> {
         ..LinkConfig::default()
     };
     let (near, far) = pair(link.clone(), link, Seed::from_u64(1));
-    let end = |device, addresses: [&str; 2], seed| {
+    let end = |device: PairEnd, addresses: [&str; 2], seed| {
         addresses
             .into_iter()
             .fold(Net::builder().device("link", device), |net, address| {

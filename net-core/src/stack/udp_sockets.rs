@@ -8,7 +8,7 @@ use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
 use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, Speaks, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 impl Stack {
     /// See [`bind`](Self::bind).

@@ -56,7 +56,8 @@ fn the_error_queue_tells_who_refused_what() {
             let error = loop {
                 // An earlier refusal may come out of this call.
                 let _ = socket.send_to(b"probe", to).await;
-                let answer = socket.recv_from(&mut [0; 100]);
+                let mut buf = [0; 100];
+                let answer = socket.recv_from(&mut buf);
                 let _ = timeout(Duration::from_millis(200), answer).await;
                 if let Ok(error) = socket.try_recv_error() {
                     break error;
