@@ -28,6 +28,7 @@ pub fn shared(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
             checksum: packet.meta.checksum,
             gso: packet.meta.gso,
             pins: frames.pins(),
+            ..RxMeta::default()
         },
     }
 }
@@ -43,6 +44,7 @@ pub fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
             checksum: Checksum::Unknown,
             gso: packet.meta.gso,
             pins: frames.pins(),
+            ..RxMeta::default()
         },
     }
 }

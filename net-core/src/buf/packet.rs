@@ -64,6 +64,8 @@ pub struct RxMeta {
     pub gso: Option<Gso>,
     /// Bytes of memory that keeping `frame` costs.
     pub pins: u32,
+    /// The mark that a hook gave it.
+    pub mark: u32,
 }
 
 /// Frames up to this size stay with an emptied packet.

@@ -2,6 +2,7 @@
 
 use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
+use crate::hook::HookPoint;
 use crate::iface::{IfaceId, IfaceKind, ReversePath};
 use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
@@ -48,14 +49,17 @@ impl Stack {
             packet.truncate(header.total_len());
         }
         check_offload(packet, &header)?;
-        let delivery = self.input_route(iface, &header)?;
-        let arrival = Arrival {
+        let mut arrival = Arrival {
             ip: header,
-            delivery,
+            delivery: Delivery::Foreign,
             over: iface,
             packet,
         };
-        match delivery {
+        if self.hooks.is_watched(HookPoint::PreRouting) {
+            arrival = self.pass_in(HookPoint::PreRouting, arrival, None, now)?;
+        }
+        arrival.delivery = self.input_route(iface, &arrival.ip)?;
+        match arrival.delivery {
             Delivery::Local | Delivery::Broadcast => self.local_deliver(arrival, now),
             Delivery::Foreign => self.ip_forward(arrival, now),
         }
@@ -64,11 +68,16 @@ impl Stack {
     /// Hands a packet that is for this host to its protocol, once all of it is there.
     fn local_deliver(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let header = &arrival.ip;
-        let mut arrival = if header.fragment.is_some() || has_extensions(header) {
+        let arrival = if header.fragment.is_some() || has_extensions(header) {
             match self.unwrap(arrival, now)? {
                 Some(whole) => whole,
                 None => return Ok(()),
             }
+        } else {
+            arrival
+        };
+        let mut arrival = if self.hooks.is_watched(HookPoint::LocalIn) {
+            self.pass_in(HookPoint::LocalIn, arrival, None, now)?
         } else {
             arrival
         };

@@ -4,6 +4,7 @@ mod device_queue;
 mod egress;
 mod events;
 mod forward;
+mod hooks;
 mod icmp;
 mod ifaces;
 mod ingress;
@@ -33,6 +34,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
+use crate::hook::Hooks;
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, Reassembler};
 use crate::qdisc::Dropped;
@@ -70,6 +72,7 @@ pub struct Stack {
     pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
+    pub(crate) hooks: Hooks,
     pub(crate) addresses: LocalAddresses,
     reassembler: Reassembler,
     /// Set while fragments wait.
@@ -108,6 +111,7 @@ impl Stack {
             routes: Policy::default(),
             flow_key: seed.key("flows"),
             ifaces: Vec::new(),
+            hooks: Hooks::default(),
             addresses: LocalAddresses::default(),
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,

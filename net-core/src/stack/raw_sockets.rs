@@ -105,6 +105,10 @@ impl Stack {
         packet.meta.departure = self.clock;
         packet.meta.priority = settings.priority;
         packet.meta.mark = settings.mark;
+        if !self.pass_out(path.iface, &mut packet) {
+            self.recycle(packet);
+            return Ok(());
+        }
         let owner = Owner::new(id, &packet);
         self.link_output(path.iface, packet, Some(owner));
         Ok(())

@@ -4,6 +4,7 @@ mod error_queue;
 mod extensions;
 mod forward;
 mod fragments;
+mod hooks;
 mod icmp;
 mod iface_bound;
 mod ingress;
