@@ -1,6 +1,7 @@
 //! What ping and raw sockets have in common with UDP sockets.
 
-/// The methods of a socket without ports, over its field `socket`.
+/// The methods of a socket without ports, over its field `socket`; `io`, `IpAddr` and `SocketAddr` are in
+/// scope where it is used.
 macro_rules! datagram_methods {
     ($type:ty) => {
         impl $type {
@@ -9,15 +10,15 @@ macro_rules! datagram_methods {
             /// # Errors
             /// `AddrNotAvailable` for an address that is not the stack's, or `InvalidInput` where the
             /// socket has one already.
-            pub fn bind_to(&self, address: std::net::IpAddr) -> std::io::Result<()> {
-                self.socket.bind_to(std::net::SocketAddr::new(address, 0))
+            pub fn bind_to(&self, address: IpAddr) -> io::Result<()> {
+                self.socket.bind_to(SocketAddr::new(address, 0))
             }
 
             /// The local address, unspecified where there is none.
             ///
             /// # Errors
             /// When the stack has ended.
-            pub fn local_address(&self) -> std::io::Result<std::net::IpAddr> {
+            pub fn local_address(&self) -> io::Result<IpAddr> {
                 Ok(self.socket.local_addr()?.ip())
             }
 
@@ -30,10 +31,8 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Cancel safe: it does not wait.
-            pub async fn connect(&self, address: std::net::IpAddr) -> std::io::Result<()> {
-                self.socket
-                    .connect(std::net::SocketAddr::new(address, 0))
-                    .await
+            pub async fn connect(&self, address: IpAddr) -> io::Result<()> {
+                self.socket.connect(SocketAddr::new(address, 0)).await
             }
 
             /// Sends `buf` as one packet to the connected address.
@@ -45,7 +44,7 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Cancel safe: where the future is dropped, nothing was sent.
-            pub async fn send(&self, buf: &[u8]) -> std::io::Result<usize> {
+            pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
                 self.socket.send(buf).await
             }
 
@@ -57,12 +56,8 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Cancel safe: where the future is dropped, nothing was sent.
-            pub async fn send_to(
-                &self,
-                buf: &[u8],
-                address: std::net::IpAddr,
-            ) -> std::io::Result<usize> {
-                let to = std::net::SocketAddr::new(address, 0);
+            pub async fn send_to(&self, buf: &[u8], address: IpAddr) -> io::Result<usize> {
+                let to = SocketAddr::new(address, 0);
                 self.socket.send_to(buf, to).await
             }
 
@@ -70,12 +65,8 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// `WouldBlock` without room, or as for [`send_to`](Self::send_to).
-            pub fn try_send_to(
-                &self,
-                buf: &[u8],
-                address: std::net::IpAddr,
-            ) -> std::io::Result<usize> {
-                let to = std::net::SocketAddr::new(address, 0);
+            pub fn try_send_to(&self, buf: &[u8], address: IpAddr) -> io::Result<usize> {
+                let to = SocketAddr::new(address, 0);
                 self.socket.try_send_to(buf, to)
             }
 
@@ -88,9 +79,9 @@ macro_rules! datagram_methods {
                 &self,
                 cx: &mut std::task::Context<'_>,
                 buf: &[u8],
-                address: std::net::IpAddr,
-            ) -> std::task::Poll<std::io::Result<usize>> {
-                let to = std::net::SocketAddr::new(address, 0);
+                address: IpAddr,
+            ) -> std::task::Poll<io::Result<usize>> {
+                let to = SocketAddr::new(address, 0);
                 self.socket.poll_send_to(cx, buf, to)
             }
 
@@ -102,10 +93,7 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Cancel safe: where the future is dropped, nothing was received.
-            pub async fn recv_from(
-                &self,
-                buf: &mut [u8],
-            ) -> std::io::Result<(usize, std::net::IpAddr)> {
+            pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, IpAddr)> {
                 let (len, from) = self.socket.recv_from(buf).await?;
                 Ok((len, from.ip()))
             }
@@ -114,10 +102,7 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// `WouldBlock` where nothing is there, or as for [`recv_from`](Self::recv_from).
-            pub fn try_recv_from(
-                &self,
-                buf: &mut [u8],
-            ) -> std::io::Result<(usize, std::net::IpAddr)> {
+            pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, IpAddr)> {
                 let (len, from) = self.socket.try_recv_from(buf)?;
                 Ok((len, from.ip()))
             }
@@ -131,7 +116,7 @@ macro_rules! datagram_methods {
                 &self,
                 cx: &mut std::task::Context<'_>,
                 buf: &mut tokio::io::ReadBuf<'_>,
-            ) -> std::task::Poll<std::io::Result<std::net::IpAddr>> {
+            ) -> std::task::Poll<io::Result<IpAddr>> {
                 let polled = self.socket.poll_recv_from(cx, buf);
                 polled.map_ok(|from| from.ip())
             }
@@ -144,7 +129,7 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Cancel safe: where the future is dropped, nothing was received.
-            pub async fn recv_datagram(&self) -> std::io::Result<net_core::udp::Datagram> {
+            pub async fn recv_datagram(&self) -> io::Result<net_core::udp::Datagram> {
                 self.socket.recv_datagram().await
             }
 
@@ -159,7 +144,7 @@ macro_rules! datagram_methods {
             pub async fn ready(
                 &self,
                 interest: tokio::io::Interest,
-            ) -> std::io::Result<tokio::io::Ready> {
+            ) -> io::Result<tokio::io::Ready> {
                 self.socket.ready(interest).await
             }
 
@@ -168,7 +153,7 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// When the stack has ended.
-            pub fn set_recv_errors(&self, on: bool) -> std::io::Result<()> {
+            pub fn set_recv_errors(&self, on: bool) -> io::Result<()> {
                 self.socket.set_recv_errors(on)
             }
 
@@ -176,7 +161,7 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// `WouldBlock` where there is none.
-            pub fn try_recv_error(&self) -> std::io::Result<net_core::udp::QueuedError> {
+            pub fn try_recv_error(&self) -> io::Result<net_core::udp::QueuedError> {
                 self.socket.try_recv_error()
             }
 
@@ -184,7 +169,7 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// `InvalidInput` for another number.
-            pub fn set_ttl(&self, ttl: u32) -> std::io::Result<()> {
+            pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
                 self.socket.set_ttl(ttl)?;
                 self.socket.set_hop_limit_v6(ttl)
             }
@@ -193,7 +178,7 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// The kernel's ENODEV where the stack has no interface of that name.
-            pub fn bind_device(&self, interface: Option<&[u8]>) -> std::io::Result<()> {
+            pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
                 self.socket.bind_device(interface)
             }
 
@@ -201,7 +186,7 @@ macro_rules! datagram_methods {
             ///
             /// # Errors
             /// When the stack has ended.
-            pub fn settings(&self) -> std::io::Result<net_core::socket::UdpSettings> {
+            pub fn settings(&self) -> io::Result<net_core::socket::UdpSettings> {
                 self.socket.settings()
             }
         }

@@ -12,6 +12,7 @@ use crate::udp::UdpSocket;
 use methods::datagram_methods;
 use net_core::socket::Family;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 /// A socket for packets of one IP protocol.
 ///
