@@ -3,5 +3,6 @@
 pub mod behind_tun;
 pub mod digest;
 pub mod http;
+pub mod reach;
 pub mod services;
 pub mod units;

@@ -56,6 +56,8 @@ mod lookup;
 mod net;
 #[cfg(not(loom))]
 mod options;
+#[cfg(not(loom))]
+mod raw;
 mod shared;
 #[cfg(all(feature = "sim", not(loom)))]
 pub mod sim;
@@ -75,6 +77,7 @@ pub use udp::QuicSocket;
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
+    raw::{PingSocket, RawSocket, Reply},
     socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,

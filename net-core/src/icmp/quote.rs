@@ -1,7 +1,9 @@
 //! The packet that an ICMP error quotes: making the quotation, and reading it.
 
 use crate::buf::{Checksum, RxPacket};
+use crate::ip::read_chain;
 use crate::wire::checksum::Sum;
+use crate::wire::ipv6_ext::is_extension;
 use crate::wire::transport::QuotedPorts;
 use crate::wire::{IpHeader, icmp};
 use bytes::Bytes;
@@ -38,7 +40,14 @@ impl Quoted {
     }
 
     fn read(quotation: &[u8]) -> Option<Self> {
-        let ip = IpHeader::parse_quoted(quotation).ok()?;
+        let mut ip = IpHeader::parse_quoted(quotation).ok()?;
+        if ip.dest.is_ipv6() && is_extension(ip.protocol) {
+            let end = read_chain(quotation, &ip).ok()?;
+            ip.payload_len = ip.total_len().checked_sub(end.position)?;
+            ip.header_len = end.position;
+            ip.protocol = end.protocol;
+            ip.fragment = end.fragment;
+        }
         if ip.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return None;
         }
@@ -75,7 +84,7 @@ pub(crate) fn quote(packet: &mut RxPacket, max: usize) -> SmallVec<[Bytes; 8]> {
 
 /// Fills in a transport checksum that the sender left to a device: the one who reads the quotation
 /// knows nothing of that.
-fn complete_checksum(packet: &mut RxPacket) {
+pub(crate) fn complete_checksum(packet: &mut RxPacket) {
     let Checksum::Partial { start, offset } = packet.meta.checksum else {
         return;
     };

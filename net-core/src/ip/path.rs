@@ -35,6 +35,8 @@ pub(crate) struct IpMeta {
     pub(crate) ttl: u8,
     /// The packet must not be fragmented on its way (IPv4).
     pub(crate) dont_fragment: bool,
+    /// The transport checksum, if the protocol has one, is in place already.
+    pub(crate) has_checksum: bool,
     /// For the device: see [`TxMeta::priority`](crate::buf::TxMeta::priority).
     pub(crate) priority: u8,
     /// For the device: see [`TxMeta::mark`](crate::buf::TxMeta::mark).
@@ -57,6 +59,7 @@ impl IpMeta {
             tos: settings.class_to(dest),
             ttl: settings.hops_to(dest, default_hops),
             dont_fragment: settings.path_mtu_to(dest) != PathMtuMode::Dont,
+            has_checksum: false,
             priority: settings.priority,
             mark: settings.mark,
         }

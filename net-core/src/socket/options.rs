@@ -254,7 +254,7 @@ impl TcpSettings {
     }
 }
 
-/// The options of a UDP socket.
+/// The options of a UDP, ping or raw socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is one socket option")]
@@ -267,6 +267,12 @@ pub struct UdpSettings {
     pub only_v6: bool,
     /// May send to broadcast addresses (`SO_BROADCAST`).
     pub broadcast: bool,
+    /// Keep what ICMP errors say about datagrams sent, for
+    /// [`Udp::recv_error`](crate::udp::Udp::recv_error) (`IP_RECVERR`). Soft errors are reported then,
+    /// too, and errors about datagrams of sockets that are not connected.
+    pub recv_errors: bool,
+    /// What a raw socket sends begins with the IP header (`IP_HDRINCL`).
+    pub header_included: bool,
     /// Bytes of memory that unread datagrams may pin (`SO_RCVBUF`, not doubled).
     pub recv_buffer: usize,
     /// Bytes of datagrams that may wait for the device (`SO_SNDBUF`, not doubled).
@@ -284,6 +290,8 @@ impl UdpSettings {
             reuse_port: false,
             only_v6: false,
             broadcast: false,
+            recv_errors: false,
+            header_included: false,
             recv_buffer: config.recv_buffer,
             send_buffer: config.send_buffer,
             ip: IpSettings::default(),

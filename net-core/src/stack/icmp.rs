@@ -33,6 +33,7 @@ impl Stack {
     ) -> Result<(), DropReason> {
         transport::verify_checksum(arrival.packet, &arrival.ip)?;
         match read(&arrival)? {
+            IcmpMessage::EchoReply { ident, .. } => self.echo_reply_input(arrival, ident),
             IcmpMessage::EchoRequest { ident, seq } => {
                 self.echo_reply(arrival, IcmpMessage::EchoReply { ident, seq }, now)
             }
@@ -82,13 +83,13 @@ impl Stack {
             IpAddr::V6(_) => IcmpError::from_v6(message),
         }
         .ok_or(DropReason::IcmpIrrelevant)?;
-        let (local, remote) = (quoted.local(), quoted.remote());
         match quoted.ip.protocol {
             ip::TCP => {
+                let (local, remote) = (quoted.local(), quoted.remote());
                 self.tcp_icmp_error(local, remote, quoted.ports.seq, error, now);
                 self.stats.icmp_errors_received += 1;
             }
-            ip::UDP if self.udp_icmp_error(local, remote, error.hard) => {
+            _ if self.datagram_error(arrival, &quoted, error) => {
                 self.stats.icmp_errors_received += 1;
             }
             _ => return Err(DropReason::IcmpIrrelevant),

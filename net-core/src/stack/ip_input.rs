@@ -76,11 +76,12 @@ impl Stack {
         } else {
             arrival
         };
-        let arrival = if self.hooks.is_watched(HookPoint::LocalIn) {
+        let mut arrival = if self.hooks.is_watched(HookPoint::LocalIn) {
             self.pass_in(HookPoint::LocalIn, arrival, None, now)?
         } else {
             arrival
         };
+        let taken = self.raw_input(&mut arrival);
         let header = &arrival.ip;
         match (header.protocol, header.dest) {
             (ip::TCP, _) => self.receive_tcp(arrival, now),
@@ -88,6 +89,7 @@ impl Stack {
             (ip::ICMP, IpAddr::V4(_)) | (ip::ICMPV6, IpAddr::V6(_)) => {
                 self.icmp_input(arrival, now)
             }
+            _ if taken => Ok(()),
             _ => {
                 self.protocol_unreachable(arrival, now);
                 Err(DropReason::UnknownProtocol)

@@ -1,7 +1,7 @@
 //! An IP packet on its way out: its header, the link, the device's queue.
 
 use super::Stack;
-use crate::buf::TxPacket;
+use crate::buf::{Checksum, TxPacket};
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::qdisc::Owner;
@@ -147,7 +147,12 @@ impl Stack {
 /// that can do it or cuts the packet), the IP header, what the device wants to know.
 fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, id: u16) {
     let offload = caps.tx_checksum || packet.meta.gso.is_some();
-    transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
+    if meta.has_checksum {
+        // Whoever made it may be wrong.
+        packet.meta.checksum = Checksum::Unknown;
+    } else {
+        transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
+    }
     let payload_len = packet.len();
     let header = IpHeader {
         ttl: meta.ttl,

@@ -12,6 +12,8 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod raw;
+mod raw_sockets;
 mod reassembly;
 mod route_text;
 mod routing;
@@ -27,6 +29,7 @@ pub(crate) use dispatch::Dispatch;
 use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
+use raw::RawTable;
 pub use sockets::Kind;
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
@@ -67,6 +70,7 @@ pub struct Stack {
     pub(crate) dispatch: Dispatch,
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
+    raw: RawTable,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: Policy,
     /// Chooses among ways that share what goes to a prefix.
@@ -108,6 +112,7 @@ impl Stack {
             dispatch: Dispatch::new(),
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
+            raw: RawTable::default(),
             wheel: Wheel::new(now),
             routes: Policy::default(),
             flow_key: seed.key("flows"),

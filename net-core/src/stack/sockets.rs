@@ -9,7 +9,8 @@ use crate::socket::{
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
-use crate::udp::{Bound, Udp, UdpSocket};
+use crate::udp::{Bound, Speaks, Udp, UdpSocket};
+use crate::wire::ip;
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
@@ -45,7 +46,40 @@ impl Stack {
     }
 
     pub(super) fn udp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        let socket = UdpSocket::new(family, &self.config.udp);
+        self.datagram_open(family, Speaks::Udp)
+    }
+
+    /// Opens a ping socket: it sends echo requests with an identifier that the stack sees to, and
+    /// receives the replies to them. [`bind`](Self::bind) to a port chooses the identifier.
+    ///
+    /// What is sent is an ICMP message from its type on; identifier and checksum are filled in.
+    ///
+    /// # Errors
+    /// [`TooManySockets`](SocketError::TooManySockets).
+    pub fn ping_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.datagram_open(family, Speaks::Echo)
+    }
+
+    /// Opens a raw socket: it receives a copy of every packet of the IP protocol that came whole, and
+    /// sends what is to follow the IP header, or with
+    /// [`header_included`](UdpSettings::header_included) the header too. Of all checksums only that of
+    /// ICMPv6 is filled in (RFC 3542 §3.1).
+    ///
+    /// Protocol 255 is for sending with a header alone.
+    ///
+    /// # Errors
+    /// [`TooManySockets`](SocketError::TooManySockets).
+    pub fn raw_open(&mut self, family: Family, protocol: u8) -> Result<SocketId, SocketError> {
+        let id = self.datagram_open(family, Speaks::Ip(protocol))?;
+        if protocol == ip::RAW {
+            self.udp_settings_mut(id)?.header_included = true;
+        }
+        self.raw.add(protocol, id);
+        Ok(id)
+    }
+
+    fn datagram_open(&mut self, family: Family, speaks: Speaks) -> Result<SocketId, SocketError> {
+        let socket = UdpSocket::new(family, speaks, &self.config.udp);
         self.sockets.insert(SocketKind::Udp(Box::new(socket)))
     }
 
@@ -339,8 +373,10 @@ impl Stack {
                 if let Some(peer) = &mut socket.peer {
                     peer.path.generation = stale;
                 }
-                if let Some(Bound { addr, only_v6 }) = socket.bound {
-                    self.udp.ports.set_iface(addr, only_v6, id, iface);
+                if let Some(Bound { addr, only_v6 }) = socket.bound
+                    && let Some(ports) = self.udp.ports_of(socket.speaks)
+                {
+                    ports.set_iface(addr, only_v6, id, iface);
                 }
             }
             Kind::Plugged => return Err(SocketError::NoSuchOption),
@@ -355,7 +391,7 @@ impl Stack {
         Tcp::new(self, id, now)
     }
 
-    /// A UDP socket to send and receive with; `None` for a stale id or another kind of socket.
+    /// A UDP, ping or raw socket to send and receive with; `None` for a stale id or another kind of socket.
     pub fn udp(&mut self, id: SocketId) -> Option<Udp<'_>> {
         self.sockets.udp(id)?;
         Some(Udp::new(self, id))

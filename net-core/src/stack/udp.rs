@@ -3,13 +3,12 @@
 use super::Stack;
 use super::ip_input::Arrival;
 use crate::config::Config;
-use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId};
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::udp::{Cutter, Datagram, UdpSocket};
+use crate::udp::{Cutter, Datagram, Speaks, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{IpHeader, UdpHeader, transport};
 use core::net::SocketAddr;
@@ -18,6 +17,8 @@ use core::net::SocketAddr;
 #[derive(Debug)]
 pub(crate) struct UdpTables {
     pub(crate) ports: PortTable,
+    /// Identifiers of ping sockets.
+    pub(crate) echoes: PortTable,
     /// Connected sockets.
     pub(crate) flows: Demux<SocketId>,
 }
@@ -33,7 +34,17 @@ impl UdpTables {
                 seed.rng("udp ports"),
                 Sharing::Always,
             ),
+            echoes: PortTable::new(1..=u16::MAX, seed.rng("echo identifiers"), Sharing::Always),
             flows: Demux::new(seed.key("udp flows")),
+        }
+    }
+
+    /// Where the addresses of such sockets are; raw sockets have no ports.
+    pub(crate) const fn ports_of(&mut self, speaks: Speaks) -> Option<&mut PortTable> {
+        match speaks {
+            Speaks::Udp => Some(&mut self.ports),
+            Speaks::Echo => Some(&mut self.echoes),
+            Speaks::Ip(_) => None,
         }
     }
 
@@ -138,7 +149,7 @@ impl Stack {
     }
 
     /// Queues one datagram at its socket, if buffer and budget allow.
-    fn udp_queue(&mut self, id: SocketId, datagram: Datagram) -> Result<(), DropReason> {
+    pub(super) fn udp_queue(&mut self, id: SocketId, datagram: Datagram) -> Result<(), DropReason> {
         let socket = self.sockets.udp_mut(id).ok_or(DropReason::NoSocket)?;
         if !socket.has_room() {
             return Err(DropReason::RecvBufferFull);
@@ -146,29 +157,10 @@ impl Stack {
         if !self.memory.try_charge(UdpSocket::cost(datagram.pins)) {
             return Err(DropReason::NoMemory);
         }
+        let is_udp = socket.speaks == Speaks::Udp;
         socket.push(datagram);
-        self.stats.udp_in += 1;
+        self.stats.udp_in += u64::from(is_udp);
         self.changed(id);
         Ok(())
-    }
-
-    /// An ICMP error about a datagram that a connected socket sent (RFC 1122 §4.1.3.3); whether
-    /// there is such a socket.
-    pub(super) fn udp_icmp_error(
-        &mut self,
-        local: SocketAddr,
-        remote: SocketAddr,
-        error: Option<SocketError>,
-    ) -> bool {
-        let Some(&id) = self.udp.flows.get(&FlowKey::new(local, remote)) else {
-            return false;
-        };
-        if let Some(error) = error
-            && let Some(socket) = self.sockets.udp_mut(id)
-        {
-            socket.error = Some(error);
-            self.changed(id);
-        }
-        true
     }
 }

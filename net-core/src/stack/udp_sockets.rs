@@ -4,15 +4,11 @@ use super::Stack;
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{Fragments, IpMeta, Path};
-use crate::socket::{Claim, Family, FlowKey, PathMtuMode, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, UdpSocket};
+use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, Speaks, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
-use crate::wire::{UdpHeader, ip, ipv4, ipv6};
+use crate::wire::{UdpHeader, ip};
 use core::net::{IpAddr, SocketAddr};
-
-/// The longest payload of a datagram: 65,535 bytes less the headers that the length fields count.
-const MAX_PAYLOAD_V4: usize = 65_507;
-const MAX_PAYLOAD_V6: usize = 65_527;
 
 impl Stack {
     /// See [`bind`](Self::bind).
@@ -38,7 +34,10 @@ impl Stack {
             reuse_port: socket.settings.reuse_port,
             iface: socket.settings.ip.iface(),
         };
-        let port = self.udp.ports.bind(claim, id, true)?;
+        let port = match self.udp.ports_of(socket.speaks) {
+            Some(ports) => ports.bind(claim, id, true)?,
+            None => 0,
+        };
         socket.bound = Some(Bound {
             addr: SocketAddr::new(addr.ip(), port),
             only_v6: claim.only_v6,
@@ -69,6 +68,9 @@ impl Stack {
         addr: SocketAddr,
     ) -> Result<(), SocketError> {
         let (remote, path) = self.udp_route(id, addr, None)?;
+        if self.udp_socket(id)?.speaks != Speaks::Udp {
+            return self.raw_connect(id, remote, path);
+        }
         let bound = self.udp_autobind(id)?;
         let local = SocketAddr::new(path.source, bound.addr.port());
         let key = FlowKey::new(local, remote);
@@ -96,6 +98,9 @@ impl Stack {
     pub(super) fn udp_disconnect(&mut self, id: SocketId) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let peer = socket.peer.take().ok_or(SocketError::NotConnected)?;
+        if socket.speaks != Speaks::Udp {
+            return Ok(());
+        }
         self.udp
             .flows
             .remove(&FlowKey::new(peer.local, peer.remote));
@@ -113,13 +118,20 @@ impl Stack {
         let Some(SocketKind::Udp(socket)) = self.remove_socket(id) else {
             return;
         };
-        if let Some(peer) = socket.peer {
+        if let Some(peer) = socket.peer
+            && socket.speaks == Speaks::Udp
+        {
             self.udp
                 .flows
                 .remove(&FlowKey::new(peer.local, peer.remote));
         }
-        if let Some(bound) = socket.bound {
-            self.udp.ports.release(bound.addr, bound.only_v6, id);
+        if let Some(bound) = socket.bound
+            && let Some(ports) = self.udp.ports_of(socket.speaks)
+        {
+            ports.release(bound.addr, bound.only_v6, id);
+        }
+        if let Speaks::Ip(protocol) = socket.speaks {
+            self.raw.remove(protocol, id);
         }
         self.memory.release(socket.charged());
     }
@@ -160,26 +172,18 @@ impl Stack {
         let len = payload.len();
         let (remote, path) = self.udp_check(id, len, send)?;
         let bound = self.udp_autobind(id)?;
-        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let cost = len + headers_to(remote.ip());
-        let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
-        if !fits {
-            socket.blocked = true;
-            return Err(SocketError::WouldBlock);
-        }
-        let Some(iface) = self
-            .ifaces
-            .get_mut(path.iface.index())
-            .and_then(Option::as_mut)
-        else {
-            return Err(SocketError::NetworkUnreachable);
+        let socket = self.udp_socket(id)?;
+        let (speaks, settings) = (socket.speaks, socket.settings.ip);
+        let cost = len + socket.headers_to(remote.ip());
+        // A train is cut when it leaves.
+        let packets = match send.segment {
+            Some(_) => 1,
+            None => Fragments::at_most(cost, path.mtu),
         };
-        if !iface.queue.has_room(Fragments::at_most(len, path.mtu)) {
-            socket.blocked = true;
-            iface.blocked.push(id);
-            return Err(SocketError::WouldBlock);
+        self.udp_room(id, cost, packets, &path)?;
+        if speaks != Speaks::Udp {
+            return self.raw_send(id, payload, bound, remote.ip(), &path, send.tos);
         }
-        let settings = socket.settings.ip;
         let mut meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         meta.tos = send.tos.unwrap_or(meta.tos);
         let mut packet = self.new_packet();
@@ -199,6 +203,36 @@ impl Stack {
         Ok(())
     }
 
+    /// Checks that `cost` bytes fit the send buffer, and `packets` the queue of the interface; a socket
+    /// that is told to wait hears when there is room.
+    fn udp_room(
+        &mut self,
+        id: SocketId,
+        cost: usize,
+        packets: usize,
+        path: &Path,
+    ) -> Result<(), SocketError> {
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
+        if !fits {
+            socket.blocked = true;
+            return Err(SocketError::WouldBlock);
+        }
+        let Some(iface) = self
+            .ifaces
+            .get_mut(path.iface.index())
+            .and_then(Option::as_mut)
+        else {
+            return Err(SocketError::NetworkUnreachable);
+        };
+        if !iface.queue.has_room(packets) {
+            socket.blocked = true;
+            iface.blocked.push(id);
+            return Err(SocketError::WouldBlock);
+        }
+        Ok(())
+    }
+
     /// Where a payload of `len` bytes goes, and how, if it can go there at all.
     pub(crate) fn udp_check(
         &mut self,
@@ -212,8 +246,13 @@ impl Stack {
             ));
         }
         let source = send.source.map(|source| source.to_canonical());
-        let (remote, path) = match (send.to, self.udp_socket(id)?.peer) {
-            (Some(to), _) if to.port() == 0 => {
+        let socket = self.udp_socket(id)?;
+        let is_udp = socket.speaks == Speaks::Udp;
+        if !is_udp && send.segment.is_some() {
+            return Err(SocketError::InvalidInput("only UDP cuts a payload"));
+        }
+        let (remote, path) = match (send.to, socket.peer) {
+            (Some(to), _) if to.port() == 0 && is_udp => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
             (Some(to), _) if source.is_some() => self.udp_route(id, to, source)?,
@@ -222,8 +261,8 @@ impl Stack {
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
-        let mode = self.udp_socket(id)?.settings.ip.path_mtu_to(remote.ip());
-        check_len(len, send.segment, remote.ip(), path.mtu, mode)?;
+        let socket = self.udp_socket(id)?;
+        socket.check_len(len, send.segment, remote.ip(), path.mtu)?;
         Ok((remote, path))
     }
 
@@ -300,36 +339,6 @@ fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, Socke
         (Family::V6, SocketAddr::V4(_)) if only_v6 => Err(SocketError::NetworkUnreachable),
         (Family::V6, SocketAddr::V4(_)) => Ok(addr),
         _ => accept_addr(addr, socket.family, only_v6),
-    }
-}
-
-/// Checks the length of a payload against the protocol, and that of each of its datagrams against the
-/// MTU if there may be no fragments, as of a train there may not.
-fn check_len(
-    len: usize,
-    segment: Option<u16>,
-    dest: IpAddr,
-    mtu: u16,
-    mode: PathMtuMode,
-) -> Result<(), SocketError> {
-    let max = match dest {
-        IpAddr::V4(_) => MAX_PAYLOAD_V4,
-        IpAddr::V6(_) => MAX_PAYLOAD_V6,
-    };
-    let each = segment.map_or(len, |size| len.min(size.into()));
-    let fits =
-        (segment.is_none() && mode.may_fragment()) || each + headers_to(dest) <= usize::from(mtu);
-    if len > max || !fits {
-        return Err(SocketError::MessageTooLong);
-    }
-    Ok(())
-}
-
-/// Bytes of the headers in front of a payload.
-const fn headers_to(dest: IpAddr) -> usize {
-    match dest {
-        IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + HEADER_LEN,
-        IpAddr::V6(_) => ipv6::HEADER_LEN + HEADER_LEN,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::{Datagram, Outgoing, SendMeta, UdpSocket};
+use super::{Datagram, Outgoing, QueuedError, SendMeta, UdpSocket};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -8,7 +8,7 @@ use alloc::collections::VecDeque;
 use bytes::Bytes;
 use core::net::SocketAddr;
 
-/// A UDP socket of a [`Stack`], to send and receive with.
+/// A UDP socket of a [`Stack`], or a ping or raw socket, to send and receive with.
 ///
 /// ```
 /// use net_core::socket::Family;
@@ -109,6 +109,14 @@ impl<'a> Udp<'a> {
     /// Takes the pending error.
     pub fn take_error(&mut self) -> Option<SocketError> {
         self.stack.sockets.udp_mut(self.id)?.take_error()
+    }
+
+    /// Takes the oldest ICMP error about a datagram sent, if the socket keeps them
+    /// ([`recv_errors`](UdpSettings::recv_errors)).
+    pub fn recv_error(&mut self) -> Option<QueuedError> {
+        let (error, cost) = self.stack.sockets.udp_mut(self.id)?.errors.pop()?;
+        self.stack.memory.release(cost);
+        Some(error)
     }
 
     /// The local address; `None` while the socket has none.

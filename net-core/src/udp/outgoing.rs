@@ -15,10 +15,7 @@ pub(crate) enum Outgoing<'a> {
 impl Outgoing<'_> {
     /// The same in shared memory, from where it can be cut.
     pub(crate) fn shared(self) -> Self {
-        match self {
-            Self::Copied(bytes) => Self::Shared(Bytes::copy_from_slice(bytes)),
-            shared @ Self::Shared(_) => shared,
-        }
+        Self::Shared(self.into_bytes())
     }
 
     /// Its bytes.
@@ -26,6 +23,14 @@ impl Outgoing<'_> {
         match self {
             Self::Copied(bytes) => bytes.len(),
             Self::Shared(bytes) => bytes.len(),
+        }
+    }
+
+    /// All of it in shared memory.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Copied(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes,
         }
     }
 

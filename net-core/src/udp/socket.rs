@@ -1,19 +1,23 @@
 //! What the stack keeps for each UDP socket.
 
+use super::ErrorQueue;
 use crate::config::UdpConfig;
 use crate::error::SocketError;
 use crate::ip::Path;
 use crate::socket::{Family, Readiness, UdpSettings, present};
+use crate::wire::{ip, ipv4, ipv6, udp};
 use alloc::collections::VecDeque;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
-/// A received datagram.
+/// A received datagram: of UDP, or what a ping or raw socket takes for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datagram {
-    /// Its payload.
+    /// Its payload. At a ping socket that is the ICMP message, at a raw socket what is behind the IP
+    /// headers, and for IPv4 the header, too (as in Linux, and RFC 3542 §3 for IPv6).
     pub payload: Bytes,
-    /// Who sent it; an IPv6 socket sees IPv4 senders as IPv4-mapped addresses.
+    /// Who sent it, with port 0 if not over UDP; an IPv6 socket sees IPv4 senders as IPv4-mapped
+    /// addresses.
     pub source: SocketAddr,
     /// Which local address it was sent to.
     pub dest: SocketAddr,
@@ -25,9 +29,10 @@ pub struct Datagram {
     pub pins: u32,
 }
 
-/// A UDP socket.
+/// A UDP socket, or one that does the same with another protocol.
 #[derive(Debug)]
 pub(crate) struct UdpSocket {
+    pub(crate) speaks: Speaks,
     pub(crate) family: Family,
     pub(crate) settings: UdpSettings,
     pub(crate) bound: Option<Bound>,
@@ -41,6 +46,31 @@ pub(crate) struct UdpSocket {
     pub(crate) blocked: bool,
     queue: VecDeque<Datagram>,
     charged: usize,
+    /// What ICMP errors said, while the socket wants to know.
+    pub(crate) errors: ErrorQueue,
+}
+
+/// What a datagram socket puts between its payload and the IP header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// UDP.
+    Udp,
+    /// Nothing: it sends echo requests of its own identifier, and receives the replies.
+    Echo,
+    /// Nothing: the application speaks the protocol of that number.
+    Ip(u8),
+}
+
+impl Speaks {
+    /// The protocol number in the IP header.
+    pub(crate) const fn protocol(self, family: Family) -> u8 {
+        match (self, family) {
+            (Self::Udp, _) => ip::UDP,
+            (Self::Echo, Family::V4) => ip::ICMP,
+            (Self::Echo, Family::V6) => ip::ICMPV6,
+            (Self::Ip(protocol), _) => protocol,
+        }
+    }
 }
 
 /// The local address that a socket owns.
@@ -79,10 +109,14 @@ impl UdpSocket {
     const OVERHEAD: usize = 128;
 
     /// A socket without addresses.
-    pub(crate) fn new(family: Family, config: &UdpConfig) -> Self {
+    pub(crate) fn new(family: Family, speaks: Speaks, config: &UdpConfig) -> Self {
+        let mut settings = UdpSettings::new(config);
+        // ICMP and most else is of one version.
+        settings.only_v6 = speaks != Speaks::Udp;
         Self {
+            speaks,
             family,
-            settings: UdpSettings::new(config),
+            settings,
             bound: None,
             peer: None,
             recent: None,
@@ -91,6 +125,7 @@ impl UdpSocket {
             blocked: false,
             queue: VecDeque::new(),
             charged: 0,
+            errors: ErrorQueue::default(),
         }
     }
 
@@ -114,15 +149,55 @@ impl UdpSocket {
         (!ip.is_unspecified()).then_some(ip)
     }
 
+    /// Bytes of the headers in front of a payload that the socket sends.
+    pub(crate) const fn headers_to(&self, dest: IpAddr) -> usize {
+        let transport = match self.speaks {
+            Speaks::Udp => udp::HEADER_LEN,
+            Speaks::Ip(_) if self.settings.header_included => return 0,
+            Speaks::Echo | Speaks::Ip(_) => 0,
+        };
+        match dest {
+            IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + transport,
+            IpAddr::V6(_) => ipv6::HEADER_LEN + transport,
+        }
+    }
+
+    /// Checks the length of a payload against the protocol, and that of each of its datagrams against
+    /// the MTU if there may be no fragments, as of a train there may not. The length field of IPv4 counts
+    /// the header, that of IPv6 does not.
+    pub(crate) fn check_len(
+        &self,
+        len: usize,
+        segment: Option<u16>,
+        dest: IpAddr,
+        mtu: u16,
+    ) -> Result<(), SocketError> {
+        let included = self.settings.header_included && matches!(self.speaks, Speaks::Ip(_));
+        let mode = self.settings.ip.path_mtu_to(dest);
+        let may_fragment = mode.may_fragment() && !included && segment.is_none();
+        let headers = self.headers_to(dest);
+        let total = len + headers;
+        let each = headers + segment.map_or(len, |size| len.min(size.into()));
+        let max = match dest {
+            IpAddr::V4(_) => usize::from(u16::MAX),
+            IpAddr::V6(_) => usize::from(u16::MAX) + ipv6::HEADER_LEN,
+        };
+        if total > max || !may_fragment && each > usize::from(mtu) {
+            return Err(SocketError::MessageTooLong);
+        }
+        Ok(())
+    }
+
     /// What the socket is ready for.
     pub(crate) fn readiness(&self) -> Readiness {
         let mut ready = Readiness::empty();
         ready.set(
             Readiness::READABLE,
-            !self.queue.is_empty() || self.error.is_some(),
+            !self.queue.is_empty() || self.error.is_some() || !self.errors.is_empty(),
         );
         ready.set(Readiness::WRITABLE, !self.blocked);
-        ready.set(Readiness::ERROR, self.error.is_some());
+        let has_error = self.error.is_some() || !self.errors.is_empty();
+        ready.set(Readiness::ERROR, has_error);
         ready
     }
 
@@ -179,8 +254,8 @@ impl UdpSocket {
         core::mem::take(&mut self.charged)
     }
 
-    /// Memory that the waiting datagrams hold alive.
+    /// Memory that the waiting datagrams and errors hold alive.
     pub(crate) const fn charged(&self) -> usize {
-        self.charged
+        self.charged + self.errors.charged()
     }
 }

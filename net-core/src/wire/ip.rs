@@ -133,6 +133,9 @@ impl IpHeader {
     }
 }
 
+/// The protocol number of raw sockets that receive nothing (`IPPROTO_RAW`).
+pub const RAW: u8 = 255;
+
 /// The two bits of explicit congestion notification in a type of service or traffic class (RFC 3168).
 pub const ECN_MASK: u8 = 3;
 /// Both of them set: the packet has met congestion.

@@ -21,6 +21,8 @@ pub(crate) const FRAGMENT_OFFSET: usize = 6;
 pub(crate) const PROTOCOL_OFFSET: usize = 9;
 /// Where in the header its checksum is.
 pub(crate) const CHECKSUM_OFFSET: usize = 10;
+/// Where in the header the source address is.
+const SOURCE_OFFSET: usize = 12;
 
 /// The flag DF among flags and fragment offset.
 pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
@@ -119,6 +121,28 @@ pub(crate) fn set_fragment(header: &mut [u8], total_len: u16, place: Fragment) {
     ] {
         put(header, at, value);
     }
+    let sum = checksum(header);
+    put(header, CHECKSUM_OFFSET, sum);
+}
+
+/// Fills in what whoever wrote a header left to the stack: the length, `source` and `id` where they are
+/// given, and the checksum.
+pub(crate) fn complete(
+    header: &mut [u8],
+    total_len: usize,
+    source: Option<Ipv4Addr>,
+    id: Option<u32>,
+) {
+    put(header, LENGTH_OFFSET, u16::try_from(total_len).unwrap_or(0));
+    if let Some(id) = id {
+        put(header, ID_OFFSET, u16::try_from(id & 0xffff).unwrap_or(0));
+    }
+    if let Some(source) = source
+        && let Some(field) = header.get_mut(SOURCE_OFFSET..SOURCE_OFFSET + 4)
+    {
+        field.copy_from_slice(&source.octets());
+    }
+    put(header, CHECKSUM_OFFSET, 0);
     let sum = checksum(header);
     put(header, CHECKSUM_OFFSET, sum);
 }

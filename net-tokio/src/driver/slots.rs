@@ -257,7 +257,7 @@ impl Slots {
             self.datagrams
                 .extend(std::iter::from_fn(|| udp.recv()).take(room));
         }
-        if !udp.readiness().contains(Readiness::READABLE) {
+        if udp.waiting() == 0 {
             entry.room(0);
         }
         entry.fill(&mut self.datagrams, wakes);

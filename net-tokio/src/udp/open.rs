@@ -4,8 +4,8 @@ use super::UdpSocket;
 use crate::driver::UdpEntry;
 use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
-use net_core::SocketError;
 use net_core::socket::Family;
+use net_core::{SocketError, SocketId, Stack};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -95,8 +95,16 @@ impl UdpSocket {
     }
 
     fn open(net: &Net, family: Family) -> io::Result<Self> {
+        Self::open_as(net, |stack| stack.udp_open(family))
+    }
+
+    /// A socket of what `open` makes: any that [`Stack::udp`] knows.
+    pub(crate) fn open_as(
+        net: &Net,
+        open: impl FnOnce(&mut Stack) -> Result<SocketId, SocketError>,
+    ) -> io::Result<Self> {
         let slot = net.engine().control(|core, _| {
-            let id = core.stack_mut().udp_open(family)?;
+            let id = open(core.stack_mut())?;
             Ok(core.add_udp(id))
         })?;
         Ok(Self::of(net, slot))

@@ -2,7 +2,9 @@
 
 use super::UdpSocket;
 use crate::options::{self, IpLayer, doubled, ip_options};
+use net_core::SocketError;
 use net_core::socket::UdpSettings;
+use net_core::udp::QueuedError;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -21,6 +23,35 @@ impl UdpSocket {
     /// When the stack has ended.
     pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
         self.change(|settings| settings.broadcast = on)
+    }
+
+    /// Whether ICMP errors are kept (`IP_RECVERR`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn recv_errors(&self) -> io::Result<bool> {
+        self.setting(|settings| settings.recv_errors)
+    }
+
+    /// Keeps what ICMP errors say about datagrams sent (`IP_RECVERR`, `IPV6_RECVERR`), for
+    /// [`try_recv_error`](Self::try_recv_error). An error then also ends the wait of whoever receives,
+    /// even a soft one, and even where the socket is not connected.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_recv_errors(&self, on: bool) -> io::Result<()> {
+        self.change(|settings| settings.recv_errors = on)
+    }
+
+    /// Takes the oldest error that was kept (`MSG_ERRQUEUE`).
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is none.
+    pub fn try_recv_error(&self) -> io::Result<QueuedError> {
+        self.control(|core, id| {
+            let mut udp = core.stack_mut().udp(id).ok_or(SocketError::NoSuchSocket)?;
+            udp.recv_error().ok_or(SocketError::WouldBlock)
+        })
     }
 
     /// The time to live of IPv4 packets sent (`IP_TTL`).
@@ -236,11 +267,11 @@ impl UdpSocket {
         IpLayer::new(&self.net, self.slot.id())
     }
 
-    pub(super) fn setting<R>(&self, f: impl FnOnce(&UdpSettings) -> R) -> io::Result<R> {
+    pub(crate) fn setting<R>(&self, f: impl FnOnce(&UdpSettings) -> R) -> io::Result<R> {
         self.control(|core, id| core.stack().udp_settings(id).map(f))
     }
 
-    pub(super) fn change(&self, f: impl FnOnce(&mut UdpSettings)) -> io::Result<()> {
+    pub(crate) fn change(&self, f: impl FnOnce(&mut UdpSettings)) -> io::Result<()> {
         self.control(|core, id| core.stack_mut().udp_settings_mut(id).map(f))
     }
 }

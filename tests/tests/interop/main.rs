@@ -13,6 +13,7 @@ mod mtu;
 mod orphan;
 mod pace;
 mod ping;
+mod raw;
 mod reset;
 mod transfer;
 mod udp;

@@ -1,6 +1,7 @@
 //! The stack driven by raw packets.
 
 mod dispatch;
+mod error_queue;
 mod extensions;
 mod forward;
 mod fragments;
@@ -10,6 +11,7 @@ mod iface_bound;
 mod ingress;
 mod qdisc;
 mod queue;
+mod raw;
 mod reassembly;
 mod route_text;
 mod routing;

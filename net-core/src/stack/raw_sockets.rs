@@ -1,0 +1,158 @@
+//! What the application does to ping and raw sockets, where UDP does otherwise.
+
+use super::Stack;
+use crate::buf::TxPacket;
+use crate::error::SocketError;
+use crate::ip::{IpMeta, Path};
+use crate::qdisc::Owner;
+use crate::socket::{Family, IpSettings, SocketId};
+use crate::udp::{Bound, Outgoing, Peer, Speaks};
+use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ipv4};
+use bytes::{Buf, Bytes};
+use core::net::{IpAddr, SocketAddr};
+
+impl Stack {
+    /// Fixes the peer of a socket without ports: where it sends, and whom alone it hears.
+    pub(super) fn raw_connect(
+        &mut self,
+        id: SocketId,
+        remote: SocketAddr,
+        path: Path,
+    ) -> Result<(), SocketError> {
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let port = socket.bound.map_or(0, |bound| bound.addr.port());
+        socket.peer = Some(Peer {
+            local: SocketAddr::new(path.source, port),
+            remote: SocketAddr::new(remote.ip(), 0),
+            path,
+        });
+        self.changed(id);
+        Ok(())
+    }
+
+    /// Sends what a ping or raw socket says to `dest`; there is room for it.
+    pub(super) fn raw_send(
+        &mut self,
+        id: SocketId,
+        payload: Outgoing<'_>,
+        bound: Bound,
+        dest: IpAddr,
+        path: &Path,
+        tos: Option<u8>,
+    ) -> Result<(), SocketError> {
+        let socket = self.udp_socket(id)?;
+        let (speaks, family) = (socket.speaks, socket.family);
+        let settings = socket.settings.ip;
+        let included = socket.settings.header_included && speaks != Speaks::Echo;
+        let protocol = speaks.protocol(family);
+        let payload = payload.into_bytes();
+        if included {
+            return self.send_with_header(id, payload, dest, path, &settings);
+        }
+        let mut packet = self.new_packet();
+        let filled = match speaks {
+            Speaks::Echo => emit_echo(payload, bound.addr.port(), dest, &mut packet),
+            Speaks::Ip(ip::ICMPV6) if family == Family::V6 => emit_icmpv6(payload, &mut packet),
+            Speaks::Udp | Speaks::Ip(_) => {
+                packet.body.push(payload);
+                Ok(())
+            }
+        };
+        if let Err(error) = filled {
+            self.recycle(packet);
+            return Err(error);
+        }
+        let sums = speaks == Speaks::Echo || protocol == ip::ICMPV6 && family == Family::V6;
+        let meta = IpMeta::new(&settings, path, dest, protocol, self.config.ttl);
+        let meta = IpMeta {
+            has_checksum: !sums,
+            tos: tos.unwrap_or(meta.tos),
+            ..meta
+        };
+        self.ip_output(path, meta, packet, Some(id), self.clock);
+        Ok(())
+    }
+
+    /// Sends a packet with the header that the application made. As in Linux, IPv4's length and
+    /// checksum are filled in, and identification and source where they are 0.
+    fn send_with_header(
+        &mut self,
+        id: SocketId,
+        mut payload: Bytes,
+        dest: IpAddr,
+        path: &Path,
+        settings: &IpSettings,
+    ) -> Result<(), SocketError> {
+        const MALFORMED: SocketError =
+            SocketError::InvalidInput("a packet with header begins with the header of its version");
+        let header = IpHeader::parse_quoted(&payload).map_err(|_| MALFORMED)?;
+        if header.dest.is_ipv4() != dest.is_ipv4() {
+            return Err(MALFORMED);
+        }
+        let total_len = payload.len();
+        let mut packet = self.new_packet();
+        let head = packet.head.prepend(header.header_len);
+        payload.copy_to_slice(head);
+        if let IpAddr::V4(source) = path.source {
+            let own = header.source.is_unspecified().then_some(source);
+            let number = self
+                .identifications
+                .next(path.source, dest, header.protocol, 1);
+            let number = (header.id == 0).then_some(number);
+            ipv4::complete(&mut packet.head, total_len, own, number);
+        }
+        packet.body.push(payload);
+        packet.meta.departure = self.clock;
+        packet.meta.priority = settings.priority;
+        packet.meta.mark = settings.mark;
+        if !self.pass_out(path.iface, &mut packet) {
+            self.recycle(packet);
+            return Ok(());
+        }
+        let owner = Owner::new(id, &packet);
+        self.link_output(path.iface, packet, Some(owner));
+        Ok(())
+    }
+}
+
+/// Makes the packet an echo request with the socket's own identifier.
+fn emit_echo(
+    mut message: Bytes,
+    ident: u16,
+    dest: IpAddr,
+    packet: &mut TxPacket,
+) -> Result<(), SocketError> {
+    const NO_REQUEST: SocketError = SocketError::InvalidInput(
+        "a ping socket sends echo requests only, of eight bytes at least",
+    );
+    let parsed = match dest {
+        IpAddr::V4(_) => icmpv4::parse(&message),
+        IpAddr::V6(_) => icmpv6::parse(&message),
+    };
+    let Ok(IcmpMessage::EchoRequest { seq, .. }) = parsed else {
+        return Err(NO_REQUEST);
+    };
+    message.advance(icmp::HEADER_LEN);
+    packet.body.push(message);
+    let request = IcmpMessage::EchoRequest { ident, seq };
+    match dest {
+        IpAddr::V4(_) => icmpv4::emit(&request, &mut packet.head),
+        IpAddr::V6(_) => icmpv6::emit(&request, &mut packet.head),
+    }
+    Ok(())
+}
+
+/// Makes the packet an ICMPv6 message whose checksum is to be filled in.
+fn emit_icmpv6(mut message: Bytes, packet: &mut TxPacket) -> Result<(), SocketError> {
+    const CHECKSUM: core::ops::Range<usize> = icmp::CHECKSUM_OFFSET..icmp::CHECKSUM_OFFSET + 2;
+    if message.len() < CHECKSUM.end {
+        return Err(SocketError::InvalidInput(
+            "an ICMPv6 message has four bytes at least",
+        ));
+    }
+    let head = packet.head.prepend(CHECKSUM.end);
+    message.copy_to_slice(head);
+    head[CHECKSUM].fill(0);
+    packet.body.push(message);
+    Ok(())
+}

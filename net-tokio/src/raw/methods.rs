@@ -1,0 +1,196 @@
+//! What ping and raw sockets have in common with UDP sockets.
+
+/// The methods of a socket without ports, over its field `socket`; `io`, `IpAddr` and `SocketAddr` are in
+/// scope where it is used.
+macro_rules! datagram_methods {
+    ($type:ty) => {
+        impl $type {
+            /// Gives the socket a local address: it sends from there and takes only what is sent to it.
+            ///
+            /// # Errors
+            /// `AddrNotAvailable` for an address that is not the stack's, or `InvalidInput` where the
+            /// socket has one already.
+            pub fn bind_to(&self, address: IpAddr) -> io::Result<()> {
+                self.socket.bind_to(SocketAddr::new(address, 0))
+            }
+
+            /// The local address, unspecified where there is none.
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn local_address(&self) -> io::Result<IpAddr> {
+                Ok(self.socket.local_addr()?.ip())
+            }
+
+            /// Makes `address` the destination of [`send`](Self::send) and the only source to receive
+            /// from.
+            ///
+            /// # Errors
+            /// `NetworkUnreachable` and the like.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: it does not wait.
+            pub async fn connect(&self, address: IpAddr) -> io::Result<()> {
+                self.socket.connect(SocketAddr::new(address, 0)).await
+            }
+
+            /// Sends `buf` as one packet to the connected address.
+            ///
+            /// # Errors
+            /// EDESTADDRREQ where there is none, EMSGSIZE for more than a packet holds, `InvalidInput` for
+            /// what is malformed, or what the network said to an earlier packet.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: where the future is dropped, nothing was sent.
+            pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
+                self.socket.send(buf).await
+            }
+
+            /// Sends `buf` as one packet to `address`.
+            ///
+            /// # Errors
+            /// As for [`send`](Self::send), or `NetworkUnreachable` and the like.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: where the future is dropped, nothing was sent.
+            pub async fn send_to(&self, buf: &[u8], address: IpAddr) -> io::Result<usize> {
+                let to = SocketAddr::new(address, 0);
+                self.socket.send_to(buf, to).await
+            }
+
+            /// As [`send_to`](Self::send_to), at once.
+            ///
+            /// # Errors
+            /// `WouldBlock` without room, or as for [`send_to`](Self::send_to).
+            pub fn try_send_to(&self, buf: &[u8], address: IpAddr) -> io::Result<usize> {
+                let to = SocketAddr::new(address, 0);
+                self.socket.try_send_to(buf, to)
+            }
+
+            /// As [`send_to`](Self::send_to), to be polled. Only the last task that polled for sending is
+            /// woken.
+            ///
+            /// # Errors
+            /// As for [`send_to`](Self::send_to).
+            pub fn poll_send_to(
+                &self,
+                cx: &mut std::task::Context<'_>,
+                buf: &[u8],
+                address: IpAddr,
+            ) -> std::task::Poll<io::Result<usize>> {
+                let to = SocketAddr::new(address, 0);
+                self.socket.poll_send_to(cx, buf, to)
+            }
+
+            /// Receives a packet into `buf`: its length, at most that of `buf`, and its source.
+            ///
+            /// # Errors
+            /// What the network said to a packet sent.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: where the future is dropped, nothing was received.
+            pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, IpAddr)> {
+                let (len, from) = self.socket.recv_from(buf).await?;
+                Ok((len, from.ip()))
+            }
+
+            /// As [`recv_from`](Self::recv_from), at once.
+            ///
+            /// # Errors
+            /// `WouldBlock` where nothing is there, or as for [`recv_from`](Self::recv_from).
+            pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, IpAddr)> {
+                let (len, from) = self.socket.try_recv_from(buf)?;
+                Ok((len, from.ip()))
+            }
+
+            /// As [`recv_from`](Self::recv_from), to be polled. Only the last task that polled for
+            /// receiving is woken.
+            ///
+            /// # Errors
+            /// As for [`recv_from`](Self::recv_from).
+            pub fn poll_recv_from(
+                &self,
+                cx: &mut std::task::Context<'_>,
+                buf: &mut tokio::io::ReadBuf<'_>,
+            ) -> std::task::Poll<io::Result<IpAddr>> {
+                let polled = self.socket.poll_recv_from(cx, buf);
+                polled.map_ok(|from| from.ip())
+            }
+
+            /// Receives a packet without copying it, with what its IP header said.
+            ///
+            /// # Errors
+            /// As for [`recv_from`](Self::recv_from).
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: where the future is dropped, nothing was received.
+            pub async fn recv_datagram(&self) -> io::Result<net_core::udp::Datagram> {
+                self.socket.recv_datagram().await
+            }
+
+            /// Waits until the socket is ready for something in `interest`, and says for what.
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: readiness is a level, nothing is used up.
+            pub async fn ready(
+                &self,
+                interest: tokio::io::Interest,
+            ) -> io::Result<tokio::io::Ready> {
+                self.socket.ready(interest).await
+            }
+
+            /// Keeps what ICMP errors say about packets sent (`IP_RECVERR`): see
+            /// [`UdpSocket::set_recv_errors`](crate::UdpSocket::set_recv_errors).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn set_recv_errors(&self, on: bool) -> io::Result<()> {
+                self.socket.set_recv_errors(on)
+            }
+
+            /// Takes the oldest error that was kept.
+            ///
+            /// # Errors
+            /// `WouldBlock` where there is none.
+            pub fn try_recv_error(&self) -> io::Result<net_core::udp::QueuedError> {
+                self.socket.try_recv_error()
+            }
+
+            /// Sets the time to live or hop limit of what is sent, 1–255.
+            ///
+            /// # Errors
+            /// `InvalidInput` for another number.
+            pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+                self.socket.set_ttl(ttl)?;
+                self.socket.set_hop_limit_v6(ttl)
+            }
+
+            /// Sends and receives over one interface only (`SO_BINDTODEVICE`).
+            ///
+            /// # Errors
+            /// The kernel's ENODEV where the stack has no interface of that name.
+            pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
+                self.socket.bind_device(interface)
+            }
+
+            /// Every option as it is set now.
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn settings(&self) -> io::Result<net_core::socket::UdpSettings> {
+                self.socket.settings()
+            }
+        }
+    };
+}
+
+pub(super) use datagram_methods;
