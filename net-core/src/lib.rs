@@ -16,6 +16,7 @@ pub mod error;
 mod icmp;
 pub mod iface;
 mod ip;
+pub mod neighbor;
 pub mod offload;
 pub mod route;
 pub mod seed;

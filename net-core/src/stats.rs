@@ -25,6 +25,10 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// Shorter than its headers say or need.
     Truncated => "truncated",
+    /// A frame for another station.
+    OtherStation => "other_station",
+    /// A frame of a protocol that nobody handles here.
+    EtherType => "ethertype",
     /// A VLAN tag with the reserved number.
     VlanTag => "vlan_tag",
     /// An ARP packet that breaks its rules, or of other networks than Ethernet and IPv4.
@@ -33,6 +37,12 @@ drop_reasons! {
     Ndp => "ndp",
     /// A message about multicast memberships that breaks its rules.
     Membership => "membership",
+    /// Another station uses an address of this host.
+    AddressConflict => "address_conflict",
+    /// Meant for a neighbour that does not answer.
+    NeighborFailed => "neighbor_failed",
+    /// Too many packets wait for a neighbour's answer, or too many neighbours are asked for.
+    NeighborQueueFull => "neighbor_queue_full",
     /// An IP version other than 4 and 6.
     IpVersion => "ip_version",
     /// An IP header that breaks its rules.
@@ -41,6 +51,8 @@ drop_reasons! {
     IpChecksum => "ip_checksum",
     /// A source address that nobody may have.
     Martian => "martian",
+    /// For this host alone, but the link brought it to several (RFC 1122 §3.3.6).
+    LinkBroadcast => "link_broadcast",
     /// Not addressed to this host, and forwarding is not there.
     NotForUs => "not_for_us",
     /// A fragment; reassembly is not there yet.
@@ -155,6 +167,10 @@ pub struct Stats {
     pub icmp_errors_sent: u64,
     /// ICMP errors received that concerned a socket.
     pub icmp_errors_received: u64,
+    /// Questions for the stations of neighbours.
+    pub neighbor_solicitations: u64,
+    /// Packets in which another station claims an address of this host.
+    pub address_conflicts: u64,
 }
 
 /// A counter for each reason.
@@ -171,6 +187,11 @@ impl Stats {
     /// Counts a packet that was dropped for `reason`.
     pub fn count_drop(&mut self, reason: DropReason) {
         self.drops.0[reason as usize] += 1;
+    }
+
+    /// Counts `count` packets that were dropped for `reason`.
+    pub fn count_drops(&mut self, reason: DropReason, count: u64) {
+        self.drops.0[reason as usize] += count;
     }
 
     /// How many packets were dropped for `reason`.

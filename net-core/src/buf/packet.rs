@@ -64,12 +64,14 @@ pub struct RxMeta {
     pub gso: Option<Gso>,
     /// Bytes of memory that keeping `frame` costs.
     pub pins: u32,
+    /// The link brought it to several stations.
+    pub to_group: bool,
 }
 
 /// Frames up to this size stay with an emptied packet.
 const KEPT_FRAME: usize = 2048;
 
-/// A received packet: it starts at the IP header.
+/// A received packet: it starts at the IP header, or at the Ethernet header where that is the link's.
 #[derive(Debug, Default)]
 pub struct RxPacket {
     /// All headers, and payload up to the end of the buffer.
@@ -142,6 +144,8 @@ pub struct TxMeta {
     pub gso: Option<Gso>,
     /// Bytes of headers in front of the payload.
     pub header_len: u16,
+    /// How many of them are the link's, in front of the IP header.
+    pub link_len: u8,
     /// When it is to leave.
     pub departure: Instant,
     /// The priority that its socket asked for (`SO_PRIORITY`).
@@ -153,7 +157,7 @@ pub struct TxMeta {
 /// A packet to send: headers in `head`, payload in `body`.
 #[derive(Debug, Clone, Default)]
 pub struct TxPacket {
-    /// IP and transport headers.
+    /// Headers of link, IP and transport.
     pub head: HeadBuf,
     /// Payload, in order; at most 8 pieces.
     pub body: SmallVec<[Bytes; 8]>,

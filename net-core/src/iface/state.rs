@@ -4,6 +4,7 @@ use super::{DeviceCaps, IfaceConfig};
 use crate::buf::TxPacket;
 use crate::seed::Rng;
 use crate::socket::{SocketId, SocketQueue};
+use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
@@ -22,6 +23,8 @@ pub(crate) struct Iface {
     pub(crate) blocked: SocketQueue,
     /// The next IPv4 identification.
     pub(crate) next_id: u16,
+    /// Until then no address is defended again (RFC 5227 §2.4).
+    pub(crate) defended_until: Instant,
 }
 
 /// A packet that waits for the device.
@@ -47,6 +50,7 @@ impl Iface {
             ready: SocketQueue::default(),
             blocked: SocketQueue::default(),
             next_id: u16::from_le_bytes([low, high]),
+            defended_until: Instant::ZERO,
         }
     }
 

@@ -71,7 +71,7 @@ pub fn emit(packet: &TxPacket) -> [u8; LEN] {
     let mut fixed: Fixed = transmute!([0_u8; LEN]);
     if let Checksum::Partial { start, offset } = packet.meta.checksum {
         fixed.flags = NEEDS_CSUM;
-        fixed.csum_start = U16::new(start);
+        fixed.csum_start = U16::new(start + u16::from(packet.meta.link_len));
         fixed.csum_offset = U16::new(offset);
     }
     if let Some(gso) = packet.meta.gso {

@@ -90,7 +90,7 @@ impl Stack {
     }
 
     /// Keeps a packet to be used again.
-    fn recycle(&mut self, mut packet: Box<TxPacket>) {
+    pub(super) fn recycle(&mut self, mut packet: Box<TxPacket>) {
         if self.spare.len() < MAX_SPARE {
             packet.reset();
             self.spare.push(packet);
@@ -114,7 +114,8 @@ impl Stack {
                 break;
             };
             if let Some(owner) = owner {
-                self.udp_sent(owner, packet.len());
+                let link = usize::from(packet.meta.link_len);
+                self.udp_sent(owner, packet.len() - link);
             }
             out.exchange(&mut packet);
             self.recycle(packet);

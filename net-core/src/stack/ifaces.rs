@@ -56,7 +56,8 @@ impl Stack {
         {
             for queued in gone.queue {
                 if let Some(owner) = queued.owner {
-                    self.udp_sent(owner, queued.packet.len());
+                    let link = usize::from(queued.packet.meta.link_len);
+                    self.udp_sent(owner, queued.packet.len() - link);
                 }
             }
             while let Some(index) = gone.blocked.pop() {
@@ -66,6 +67,7 @@ impl Stack {
             }
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
+            self.neighbors.remove_iface(iface, &mut self.wheel);
         }
     }
 

@@ -39,6 +39,9 @@ impl Stack {
         }
         check_offload(packet, &header)?;
         let delivery = self.input_route(iface, &header)?;
+        if packet.meta.to_group && delivery == Delivery::Local {
+            return Err(DropReason::LinkBroadcast);
+        }
         let arrival = Arrival {
             ip: header,
             delivery,
@@ -46,7 +49,9 @@ impl Stack {
             packet,
         };
         match delivery {
-            Delivery::Local | Delivery::Broadcast => self.local_deliver(arrival, now),
+            Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
+                self.local_deliver(arrival, now)
+            }
             Delivery::Foreign => Err(DropReason::NotForUs),
         }
     }
@@ -76,12 +81,18 @@ impl Stack {
         let over_loopback = kind == Some(IfaceKind::Loopback);
         // Our own address as the source, or a loopback address as either, never comes over a wire
         // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
-        if is_martian_source(header.source, over_loopback)
+        let asks_before_having = header.source.is_unspecified()
+            && header.protocol == ip::ICMPV6
+            && header.dest.is_multicast();
+        if (is_martian_source(header.source, over_loopback) && !asks_before_having)
             || (!over_loopback
                 && (header.dest.is_loopback() || self.addresses.contains(header.source)))
             || self.addresses.is_broadcast(header.source)
         {
             return Err(DropReason::Martian);
+        }
+        if header.dest.is_multicast() && self.is_member(iface, header.dest) {
+            return Ok(Delivery::Multicast);
         }
         Ok(self.addresses.delivery(header.dest))
     }
@@ -93,7 +104,7 @@ impl Stack {
             over,
             packet,
         } = arrival;
-        if delivery == Delivery::Broadcast {
+        if delivery != Delivery::Local {
             return Err(DropReason::NotForUs);
         }
         transport::verify_checksum(packet, &ip)?;

@@ -2,7 +2,7 @@
 
 use super::Stack;
 use crate::buf::TxPacket;
-use crate::iface::{DeviceCaps, IfaceId};
+use crate::iface::DeviceCaps;
 use crate::ip::{IpMeta, Path};
 use crate::socket::SocketId;
 use crate::time::Instant;
@@ -22,18 +22,7 @@ impl Stack {
     ) -> bool {
         packet.meta.departure = packet.meta.departure.max(now);
         self.ip_finish(path, meta, &mut packet);
-        self.link_output(path.iface, packet, owner)
-    }
-
-    /// Gives a packet what its link needs in front of it, and queues it for the device.
-    fn link_output(
-        &mut self,
-        iface: IfaceId,
-        packet: Box<TxPacket>,
-        owner: Option<SocketId>,
-    ) -> bool {
-        // The links there are so far carry IP packets alone.
-        self.device_queue(iface, packet, owner)
+        self.link_output(path, packet, owner, now)
     }
 
     /// Finishes a packet: checksum and IP header. A super-segment's checksum is left to who cuts it.

@@ -1,5 +1,6 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod arp;
 mod egress;
 mod events;
 mod icmp;
@@ -8,6 +9,9 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod link;
+mod ndp;
+mod neighbors;
 mod routing;
 mod sockets;
 mod tcp;
@@ -27,6 +31,7 @@ use crate::buf::TxPacket;
 use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::LocalAddresses;
+use crate::neighbor::NeighborCache;
 use crate::route::RouteTable;
 use crate::seed::{Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
@@ -59,6 +64,7 @@ pub struct Stack {
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
+    pub(crate) neighbors: NeighborCache,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -85,6 +91,7 @@ impl Stack {
             routes: RouteTable::new(),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
+            neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),

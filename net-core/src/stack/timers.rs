@@ -13,6 +13,8 @@ pub(crate) enum TimerKey {
     Embryo(u32),
     /// A connection in TIME_WAIT, by its slab index.
     TimeWait(u32),
+    /// The state of a neighbour, by its place in the cache.
+    Neighbor(u32),
 }
 
 impl Stack {
@@ -34,6 +36,7 @@ impl Stack {
                 TimerKey::Tcp(_) | TimerKey::Embryo(_) | TimerKey::TimeWait(_) => {
                     self.tcp_timeout(key, now);
                 }
+                TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),
             }
         }
     }

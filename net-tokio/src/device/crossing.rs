@@ -27,6 +27,7 @@ pub(super) fn shared(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
             checksum: packet.meta.checksum,
             gso: packet.meta.gso,
             pins: frames.pins(),
+            ..RxMeta::default()
         },
     }
 }
@@ -41,6 +42,7 @@ pub(super) fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
             checksum: Checksum::Unknown,
             gso: packet.meta.gso,
             pins: frames.pins(),
+            ..RxMeta::default()
         },
     }
 }
@@ -49,10 +51,11 @@ pub(super) fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
 pub(super) fn copy_completed(packet: &TxPacket, out: &mut BytesMut) {
     let at = out.len();
     packet.copy_to(out);
-    complete(packet.meta.checksum, &mut out[at..]);
+    let ip = at + usize::from(packet.meta.link_len);
+    complete(packet.meta.checksum, &mut out[ip..]);
 }
 
-/// Completes the checksum of a packet in one piece if it is `Partial`. Fields that point outside
+/// Completes the checksum of an IP packet in one piece if it is `Partial`. Fields that point outside
 /// the packet leave it as it is.
 pub(super) fn complete(checksum: Checksum, packet: &mut [u8]) {
     let Checksum::Partial { start, offset } = checksum else {

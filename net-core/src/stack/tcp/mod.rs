@@ -158,6 +158,7 @@ impl Stack {
             }
             TimerKey::Embryo(index) => self.embryo_timeout(index, now),
             TimerKey::TimeWait(index) => self.end_time_wait(index),
+            TimerKey::Neighbor(_) => {}
         }
     }
 

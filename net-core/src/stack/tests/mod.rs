@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod ethernet;
 mod icmp;
 mod iface_bound;
 mod ingress;
