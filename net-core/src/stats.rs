@@ -126,6 +126,8 @@ pub struct Stats {
     pub tcp_timeouts: u64,
     /// Fast retransmits (`TCPFastRetrans`).
     pub tcp_fast_retransmits: u64,
+    /// Tail loss probes sent (`TCPLossProbes`).
+    pub tcp_loss_probes: u64,
     /// Losses that only a tail loss probe showed (`TCPLossProbeRecovery`).
     pub tcp_loss_probe_recoveries: u64,
     /// Retransmissions that were lost themselves, by round trip (`TCPLostRetransmit`).

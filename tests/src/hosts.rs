@@ -30,6 +30,8 @@ pub struct Impairment {
     pub mark_ppm: u64,
     /// Bits a second; 0: no limit.
     pub rate: u64,
+    /// Nothing gets through from one moment to the other.
+    pub down: Option<(Instant, Instant)>,
 }
 
 impl Default for Impairment {
@@ -43,6 +45,7 @@ impl Default for Impairment {
             duplicate_ppm: 0,
             mark_ppm: 0,
             rate: 0,
+            down: None,
         }
     }
 }
@@ -171,7 +174,10 @@ impl Pair {
         }
         let link = self.links[from];
         let mut chance = |ppm: u64| ppm > 0 && self.rng.below(1_000_000) < ppm;
-        if self.lose[from].contains(&count) || chance(link.loss_ppm) {
+        let down = link
+            .down
+            .is_some_and(|(from, until)| (from..until).contains(&self.now));
+        if down || self.lose[from].contains(&count) || chance(link.loss_ppm) {
             return;
         }
         if let [0x60, second, ..] = &mut bytes[..]

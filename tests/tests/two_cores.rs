@@ -1,9 +1,10 @@
 //! Two cores under virtual time: every byte arrives once and in order, whatever the link does.
 
 use net_core::config::{CongestionAlgorithm, RecoveryConfig};
+use net_core::socket::TcpOption;
 use net_core::time::Duration;
 use net_core::{Config, SocketError};
-use tests::hosts::{Impairment, Pair};
+use tests::hosts::{Impairment, Pair, pattern};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -145,6 +146,85 @@ fn a_lost_tail_costs_two_round_trips_and_a_probe() {
         late += u32::from(timeouts > 0 || lossy > most);
     }
     assert!(late <= 1, "{late} of 20 runs");
+}
+
+/// A transfer over a path of 40 ms and 10 Mbit/s that is down for `outage` after half a second; how
+/// much longer it takes than without.
+fn delay_by_outage(outage: Duration, user_timeout: Option<Duration>) -> Duration {
+    let [whole, broken] = [Duration::ZERO, outage].map(|outage| {
+        let link = Impairment {
+            delay: Duration::from_millis(20),
+            rate: 10_000_000,
+            ..Impairment::default()
+        };
+        let mut pair = Pair::new(11, 1500, &Config::default(), link);
+        let ids = pair.connect(false);
+        let begin = pair.now + Duration::from_millis(500);
+        let option = TcpOption::UserTimeout(user_timeout);
+        let client = &mut pair.hosts[0].stack;
+        client
+            .set_tcp_option(ids.0, option, pair.now)
+            .expect("an option");
+        for link in &mut pair.links {
+            link.down = Some((begin, begin + outage));
+        }
+        pair.transfer(0, ids, 2_000_000, MINUTE * 5)
+    });
+    broken - whole
+}
+
+#[test]
+fn a_short_outage_is_over_within_a_second_of_its_end() {
+    let outage = Duration::from_millis(300);
+    let delay = delay_by_outage(outage, None);
+    assert!(delay < outage + Duration::from_secs(1), "{delay:?}");
+}
+
+/// RFC 5482: a minute without network, under a user timeout of two.
+#[test]
+fn an_outage_shorter_than_the_user_timeout_is_survived() {
+    let outage = Duration::from_secs(60);
+    let delay = delay_by_outage(outage, Some(outage * 2));
+    // Backing off doubles the time between attempts: the next one comes within as long again.
+    assert!(delay < outage * 2, "{delay:?}");
+}
+
+/// The path gets longer all at once: the timeout that follows is recognised as spurious, and
+/// nothing but the first segment is sent again.
+#[test]
+fn a_path_that_gets_longer_costs_one_segment() {
+    for timestamps in [true, false] {
+        let mut config = Config::default();
+        config.tcp.timestamps = timestamps;
+        config.tcp.recovery.tail_loss_probe = false;
+        let link = Impairment {
+            delay: Duration::from_millis(20),
+            rate: 20_000_000,
+            ..Impairment::default()
+        };
+        let mut pair = Pair::new(12, 1500, &config, link);
+        let ids = pair.connect(false);
+        let chunk: Vec<u8> = (0..400_000).map(pattern).collect();
+        assert_eq!(pair.send(0, ids.0, &chunk), Ok(chunk.len()));
+        pair.run(Duration::from_millis(150));
+        pair.links[0].delay = Duration::from_millis(800);
+        pair.run(Duration::from_millis(500));
+        // New data is what F-RTO judges by where there are no timestamps.
+        let more: Vec<u8> = (400_000..500_000).map(pattern).collect();
+        assert_eq!(pair.send(0, ids.0, &more), Ok(more.len()));
+        pair.run(Duration::from_secs(20));
+        let stats = pair.hosts[0].stack.stats();
+        assert!(stats.tcp_timeouts > 0, "no timeout");
+        assert!(
+            stats.tcp_spurious_timeouts > 0,
+            "not recognised as spurious"
+        );
+        assert!(
+            stats.tcp_retransmits <= 3,
+            "{} sent again",
+            stats.tcp_retransmits
+        );
+    }
 }
 
 #[test]

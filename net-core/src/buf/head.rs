@@ -3,10 +3,15 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
-/// Ethernet with a VLAN tag (18), IPv6 (40) and TCP with all its options (60) fit.
-const CAPACITY: usize = 128;
+/// Ethernet with a VLAN tag (18), IPv6 (40) and TCP with all its options (60) fit, and behind them a
+/// payload of [`SMALL_PAYLOAD`], with room to spare for IP options.
+const CAPACITY: usize = 248;
 
-/// The headers of a packet to send.
+/// A payload of up to so many bytes lies behind the headers: copying it costs less than naming the
+/// memory that it lies in.
+pub(crate) const SMALL_PAYLOAD: usize = 96;
+
+/// The headers of a packet to send, and its payload if that is small.
 ///
 /// Each layer prepends its header to what the layer above has written, as headroom is used in the
 /// kernel's socket buffers; nothing is moved.
@@ -26,7 +31,7 @@ impl HeadBuf {
     /// An empty head with all its room in front.
     #[must_use]
     pub const fn new() -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "CAPACITY is 128")]
+        #[expect(clippy::cast_possible_truncation, reason = "CAPACITY is below 256")]
         Self {
             bytes: [0; CAPACITY],
             start: CAPACITY as u8,
@@ -36,17 +41,19 @@ impl HeadBuf {
     /// Room for `len` more bytes in front, to be filled by the caller.
     ///
     /// # Panics
-    /// If the headers together exceed 128 bytes, which no combination of ours does.
+    /// If all together exceeds 248 bytes, which no combination of ours does.
     pub fn prepend(&mut self, len: usize) -> &mut [u8] {
         let end = usize::from(self.start);
-        let start = end.checked_sub(len).expect("headers fit 128 bytes");
-        self.start = u8::try_from(start).expect("below 128");
+        let start = end
+            .checked_sub(len)
+            .expect("headers and a small payload fit");
+        self.start = u8::try_from(start).expect("below 248");
         &mut self.bytes[start..end]
     }
 
     /// Takes all headers off.
     pub const fn clear(&mut self) {
-        #[expect(clippy::cast_possible_truncation, reason = "CAPACITY is 128")]
+        #[expect(clippy::cast_possible_truncation, reason = "CAPACITY is below 256")]
         {
             self.start = CAPACITY as u8;
         }
@@ -58,7 +65,7 @@ impl HeadBuf {
     /// If there are fewer.
     pub fn strip(&mut self, len: usize) {
         assert!(len <= self.len(), "strips only what was prepended");
-        self.start += u8::try_from(len).expect("at most 128");
+        self.start += u8::try_from(len).expect("at most 248");
     }
 }
 

@@ -14,6 +14,7 @@ mod tests;
 
 pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
 pub use head::HeadBuf;
+pub(crate) use head::SMALL_PAYLOAD;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
 pub use recv_queue::RecvQueue;
 pub(crate) use recv_queue::is_wasteful;

@@ -142,7 +142,7 @@ pub struct TxMeta {
     pub checksum: Checksum,
     /// Set on a super-segment.
     pub gso: Option<Gso>,
-    /// Bytes of headers in front of the payload.
+    /// Bytes of headers in front of the payload; of a super-segment only.
     pub header_len: u16,
     /// How many of them are the link's, in front of the IP header.
     pub link_len: u8,
@@ -154,12 +154,12 @@ pub struct TxMeta {
     pub mark: u32,
 }
 
-/// A packet to send: headers in `head`, payload in `body`.
+/// A packet to send: headers in `head`, payload in `body`, or behind the headers if it is small.
 #[derive(Debug, Clone, Default)]
 pub struct TxPacket {
-    /// Headers of link, IP and transport.
+    /// Headers of link, IP and transport, and a small payload.
     pub head: HeadBuf,
-    /// Payload, in order; at most 8 pieces.
+    /// Payload, in order; at most 8 pieces. Of a super-segment all of it is here.
     pub body: SmallVec<[Bytes; 8]>,
     /// What the device needs to know.
     pub meta: TxMeta,

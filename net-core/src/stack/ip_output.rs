@@ -58,5 +58,7 @@ fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, next_id: &mut
     header.emit(&mut packet.head);
     packet.meta.priority = meta.priority;
     packet.meta.mark = meta.mark;
-    packet.meta.header_len = u16::try_from(packet.head.len()).unwrap_or(u16::MAX);
+    if packet.meta.gso.is_some() {
+        packet.meta.header_len = u16::try_from(packet.head.len()).unwrap_or(u16::MAX);
+    }
 }

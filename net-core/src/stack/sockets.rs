@@ -223,7 +223,10 @@ impl Stack {
     pub fn udp_settings_mut(&mut self, id: SocketId) -> Result<&mut UdpSettings, SocketError> {
         self.sockets
             .udp_mut(id)
-            .map(|socket| &mut socket.settings)
+            .map(|socket| {
+                socket.recent = None;
+                &mut socket.settings
+            })
             .ok_or(SocketError::NoSuchSocket)
     }
 
@@ -262,6 +265,7 @@ impl Stack {
             }
             Kind::Udp => {
                 let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+                socket.recent = None;
                 socket.settings.ip.set(option, false)
             }
         }
@@ -293,6 +297,7 @@ impl Stack {
             Kind::Udp => {
                 let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
                 socket.settings.ip.iface = iface;
+                socket.recent = None;
                 if let Some(peer) = &mut socket.peer {
                     peer.path.generation = stale;
                 }

@@ -5,10 +5,9 @@ use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Peer, UdpSocket};
+use crate::udp::{Bound, Outgoing, Peer, Recent, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
-use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
 /// The longest payload of a datagram: 65,535 bytes less the headers that the length fields count.
@@ -44,6 +43,7 @@ impl Stack {
             addr: SocketAddr::new(addr.ip(), port),
             only_v6: claim.only_v6,
         });
+        socket.recent = None;
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Stack {
     pub(crate) fn udp_send(
         &mut self,
         id: SocketId,
-        payload: Bytes,
+        payload: Outgoing<'_>,
         to: Option<SocketAddr>,
     ) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
@@ -195,12 +195,32 @@ impl Stack {
             (Some(to), _) if to.port() == 0 => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
-            (Some(to), _) => self.udp_route(id, to)?,
+            (Some(to), _) => self.udp_recent(id, to)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
         let header_len = check_len(len, remote.ip(), path.mtu)?;
         Ok((remote, path, header_len))
+    }
+
+    /// The way to `to`, looked up again only if it is not where the socket sent to last, or routes
+    /// have changed.
+    fn udp_recent(
+        &mut self,
+        id: SocketId,
+        to: SocketAddr,
+    ) -> Result<(SocketAddr, Path), SocketError> {
+        if let Some(recent) = self.udp_socket(id)?.recent
+            && recent.to == to
+            && recent.path.generation == self.route_generation()
+        {
+            return Ok((recent.remote, recent.path));
+        }
+        let (remote, path) = self.udp_route(id, to)?;
+        if let Some(socket) = self.sockets.udp_mut(id) {
+            socket.recent = Some(Recent { to, remote, path });
+        }
+        Ok((remote, path))
     }
 
     /// The way to a connected peer, looked up again only if routes have changed.
@@ -265,8 +285,9 @@ fn check_len(len: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
 }
 
 /// Makes `packet` a datagram without its IP header.
-fn emit(source_port: u16, dest_port: u16, payload: Bytes, packet: &mut TxPacket) {
+fn emit(source_port: u16, dest_port: u16, payload: Outgoing<'_>, packet: &mut TxPacket) {
     let length = payload.len() + HEADER_LEN;
+    payload.put(packet);
     let header = UdpHeader {
         source_port,
         dest_port,
@@ -274,7 +295,4 @@ fn emit(source_port: u16, dest_port: u16, payload: Bytes, packet: &mut TxPacket)
         checksum: 0,
     };
     header.emit(&mut packet.head);
-    if !payload.is_empty() {
-        packet.body.push(payload);
-    }
 }

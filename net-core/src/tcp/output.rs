@@ -3,7 +3,7 @@
 use super::connection::{Connection, Context};
 use super::open::initial_window;
 use super::{SeqNum, State};
-use crate::buf::{Gso, GsoKind, TxPacket};
+use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
 use crate::time::{Duration, Instant};
 use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
 
@@ -267,8 +267,7 @@ impl Connection {
         out: &mut TxPacket,
     ) {
         let offset = self.sent_len();
-        let got = self.queue.slice(offset, len as usize, &mut out.body);
-        let mut got = u32::try_from(got).unwrap_or(u32::MAX);
+        let mut got = self.fill(offset, len, out);
         if got < len && got > self.segment_size() {
             // Eight pieces did not reach: leave the rest to the next segment, in whole ones.
             let keep = self.whole_segments(got);
@@ -287,7 +286,7 @@ impl Connection {
         self.nxt = end;
         self.fin_sent |= fin;
         let size = self.segment_size();
-        if got < size || got % size != 0 {
+        if got < size || !got.is_multiple_of(size) {
             self.small_end = end;
         }
         if drained {
@@ -317,10 +316,10 @@ impl Connection {
         let fin_seq = self.fin_seq();
         let holds_fin = self.fin_sent && end.after(fin_seq);
         let data_end = if holds_fin { fin_seq } else { end };
-        let len = data_end.distance_from(start) as usize;
+        let len = data_end.distance_from(start);
         let offset = start.distance_from(self.una) as usize;
-        let got = u32::try_from(self.queue.slice(offset, len, &mut out.body)).unwrap_or(u32::MAX);
-        let fin = holds_fin && got as usize == len;
+        let got = self.fill(offset, len, out);
+        let fin = holds_fin && got == len;
         let end = start + got + u32::from(fin);
         let in_flight = self.in_flight();
         self.board.on_resent(start, end, in_flight, cx.now);
@@ -330,6 +329,18 @@ impl Connection {
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
         self.finish_data(out, start, got, fin, push, false, ports, cx);
+    }
+
+    /// Puts up to `len` bytes of the queue, from `offset` on, into a packet; how many there was room
+    /// for.
+    fn fill(&mut self, offset: usize, len: u32, out: &mut TxPacket) -> u32 {
+        if len as usize <= SMALL_PAYLOAD && self.queue.copy(offset, out.head.prepend(len as usize))
+        {
+            return len;
+        }
+        out.head.clear();
+        let got = self.queue.slice(offset, len as usize, &mut out.body);
+        u32::try_from(got).unwrap_or(u32::MAX)
     }
 
     #[expect(

@@ -72,10 +72,8 @@ impl SendQueue {
         if offset + max > self.len - self.open.len() {
             self.close_open();
         }
+        self.seek(offset);
         let (mut index, mut start) = self.cursor;
-        if offset < start || index >= self.pieces.len() {
-            (index, start) = (0, 0);
-        }
         let mut done = 0;
         while done < max && body.len() < MAX_PIECES {
             let Some(piece) = self.pieces.get(index) else {
@@ -95,6 +93,39 @@ impl SendQueue {
         }
         self.cursor = (index, start);
         done
+    }
+
+    /// Copies what lies at `offset` into `out`; `false` if it does not lie in one piece.
+    pub(crate) fn copy(&mut self, offset: usize, out: &mut [u8]) -> bool {
+        if offset + out.len() > self.len - self.open.len() {
+            self.close_open();
+        }
+        self.seek(offset);
+        let (index, start) = self.cursor;
+        let piece = self.pieces.get(index).and_then(|piece| {
+            let from = offset.checked_sub(start)?;
+            piece.get(from..from + out.len())
+        });
+        let Some(piece) = piece else {
+            return false;
+        };
+        out.copy_from_slice(piece);
+        true
+    }
+
+    /// Moves the cursor to the piece that `offset` lies in, or the last one in front of it.
+    fn seek(&mut self, offset: usize) {
+        let (mut index, mut start) = self.cursor;
+        if offset < start || index >= self.pieces.len() {
+            (index, start) = (0, 0);
+        }
+        while let Some(piece) = self.pieces.get(index)
+            && start + piece.len() <= offset
+        {
+            start += piece.len();
+            index += 1;
+        }
+        self.cursor = (index, start);
     }
 
     /// Drops `count` acknowledged bytes from the front.

@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::Datagram;
+use super::{Datagram, Outgoing, UdpSocket};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -43,7 +43,19 @@ impl<'a> Udp<'a> {
     /// `PermissionDenied` for a broadcast address without the option; a pending error; and what
     /// routing says.
     pub fn send(&mut self, payload: Bytes, to: Option<SocketAddr>) -> Result<(), SocketError> {
-        self.stack.udp_send(self.id, payload, to)
+        self.stack.udp_send(self.id, Outgoing::Shared(payload), to)
+    }
+
+    /// The same with a payload that is copied: cheaper where it is small.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_copied(
+        &mut self,
+        payload: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<(), SocketError> {
+        self.stack.udp_send(self.id, Outgoing::Copied(payload), to)
     }
 
     /// Whether a datagram of `len` bytes can go to `to`, or to the connected peer, at all.
@@ -59,6 +71,15 @@ impl<'a> Udp<'a> {
         let (datagram, cost) = self.stack.sockets.udp_mut(self.id)?.pop()?;
         self.stack.memory.release(cost);
         Some(datagram)
+    }
+
+    /// How many datagrams wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.stack
+            .sockets
+            .udp(self.id)
+            .map_or(0, UdpSocket::waiting)
     }
 
     /// Moves every waiting datagram behind those of `into`.

@@ -2,9 +2,11 @@
 
 mod cut;
 mod handle;
+mod outgoing;
 mod socket;
 
 pub(crate) use cut::Cutter;
 pub use handle::Udp;
+pub(crate) use outgoing::Outgoing;
 pub use socket::Datagram;
-pub(crate) use socket::{Bound, Peer, UdpSocket};
+pub(crate) use socket::{Bound, Peer, Recent, UdpSocket};

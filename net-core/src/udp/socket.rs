@@ -32,6 +32,8 @@ pub(crate) struct UdpSocket {
     pub(crate) settings: UdpSettings,
     pub(crate) bound: Option<Bound>,
     pub(crate) peer: Option<Peer>,
+    /// Where it sent to last; forgotten when options change.
+    pub(crate) recent: Option<Recent>,
     pub(crate) error: Option<SocketError>,
     /// Bytes of datagrams that wait for the device.
     pub(crate) unsent: usize,
@@ -61,6 +63,17 @@ pub(crate) struct Peer {
     pub(crate) path: Path,
 }
 
+/// A destination, and the way that was found to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recent {
+    /// As the application named it.
+    pub(crate) to: SocketAddr,
+    /// What it meant.
+    pub(crate) remote: SocketAddr,
+    /// The way there, while routes do not change.
+    pub(crate) path: Path,
+}
+
 impl UdpSocket {
     /// Memory that a waiting datagram costs beside its payload.
     const OVERHEAD: usize = 128;
@@ -72,6 +85,7 @@ impl UdpSocket {
             settings: UdpSettings::new(config),
             bound: None,
             peer: None,
+            recent: None,
             error: None,
             unsent: 0,
             blocked: false,
@@ -144,6 +158,11 @@ impl UdpSocket {
         let cost = Self::cost(datagram.pins);
         self.charged = self.charged.saturating_sub(cost);
         Some((datagram, cost))
+    }
+
+    /// How many datagrams wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Moves every datagram out; what they were charged.

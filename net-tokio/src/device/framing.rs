@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// a small buffer (copybreak), so that it keeps little memory alive and the large buffer, still in
 /// the cache, takes the next packet too; a long one is handed over in the buffer. Towards the
 /// device, a small packet is put together in one place: the system call costs less by more than the
-/// copy does (measured over a TUN: 230 ns a packet for both directions).
+/// copy does (measured over a TUN: 120 ns a packet for both directions).
 #[derive(Debug)]
 pub(super) struct Framing {
     vnet: bool,

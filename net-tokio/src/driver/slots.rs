@@ -251,8 +251,12 @@ impl Slots {
         }
         // Whoever makes room kicks, unless nothing is left behind.
         let room = entry.room(usize::MAX);
-        self.datagrams
-            .extend(std::iter::from_fn(|| udp.recv()).take(room));
+        if udp.waiting() <= room {
+            udp.take(&mut self.datagrams);
+        } else {
+            self.datagrams
+                .extend(std::iter::from_fn(|| udp.recv()).take(room));
+        }
         if !udp.readiness().contains(Readiness::READABLE) {
             entry.room(0);
         }

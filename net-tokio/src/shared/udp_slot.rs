@@ -45,8 +45,13 @@ struct TxQueue {
     limit: usize,
     /// The task in `poll_send` or `poll_send_ready`.
     writer: Option<Waker>,
+    /// The destination of which the stack said last that datagrams can go there.
+    vetted: Option<Destination>,
     closed: bool,
 }
+
+/// Where a datagram is to go; `None`: to the connected address.
+type Destination = Option<SocketAddr>;
 
 /// Who wants to receive.
 ///
@@ -63,7 +68,7 @@ pub(crate) enum Caller<'a> {
 }
 
 /// A datagram on its way to the driver: payload and destination (the connected one where `None`).
-pub(crate) type Outgoing = (Bytes, Option<SocketAddr>);
+pub(crate) type Outgoing = (Bytes, Destination);
 
 impl<D> UdpSlot<D> {
     /// An idle socket that lets `send_buffer` bytes wait for the driver.
@@ -80,6 +85,7 @@ impl<D> UdpSlot<D> {
                 bytes: 0,
                 limit: send_buffer,
                 writer: None,
+                vetted: None,
                 closed: false,
             }),
             unread: AtomicUsize::new(0),
@@ -339,6 +345,22 @@ impl<D> UdpSlot<D> {
         !self.tx.lock().datagrams.is_empty()
     }
 
+    /// Whether the stack has said of `to` that datagrams can go there, and nothing about this socket has
+    /// changed since.
+    pub(crate) fn is_vetted(&self, to: Destination) -> bool {
+        self.tx.lock().vetted == Some(to)
+    }
+
+    /// The stack says that datagrams can go to `to`.
+    pub(crate) fn vet(&self, to: Destination) {
+        self.tx.lock().vetted = Some(to);
+    }
+
+    /// The stack has to say again where datagrams can go.
+    pub(crate) fn unvet(&self) {
+        self.tx.lock().vetted = None;
+    }
+
     /// The most bytes that may wait for the driver (`SO_SNDBUF`).
     pub(crate) fn set_send_buffer(&self, bytes: usize) {
         self.tx.lock().limit = bytes;
@@ -346,6 +368,7 @@ impl<D> UdpSlot<D> {
 
     /// Sets the pending error; everybody to whom it is an answer is woken.
     pub(crate) fn fail(&self, fault: Fault, wakes: &mut Vec<Waker>) {
+        self.unvet();
         let mut place = self.fault.lock();
         if *place != Some(Fault::Gone) {
             *place = Some(fault);

@@ -210,7 +210,10 @@ impl UdpSocket {
         f: impl FnOnce(&mut Core, SocketId) -> Result<R, SocketError>,
     ) -> io::Result<R> {
         let id = self.slot.id();
-        self.net.engine().control(|core, _| f(core, id))
+        let result = self.net.engine().control(|core, _| f(core, id));
+        // It may have been another address, or an option.
+        self.slot.unvet();
+        result
     }
 
     /// Pays what an operation owes the driver, and turns its failure into the host's error.

@@ -9,10 +9,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
-/// That a datagram is too long is said at once; only for one that is longer than some interface takes
-/// does this mean to wait for a round of the driver. What else is wrong with a destination is said at
-/// once if nobody works on the stack at that moment; otherwise the datagram is queued, and the error
-/// comes out of the next operation, as errors of the network do.
+/// What is wrong with a destination, or that a datagram is too long for it, is said at once. While
+/// another thread works on the stack, that means to wait for its round, unless the stack has vetted the
+/// same destination before and the datagram is too long for no interface. Should routes have changed
+/// meanwhile, the error comes out of the next operation, as errors of the network do.
 impl UdpSocket {
     /// Sends `buf` as one datagram to the connected address.
     ///
@@ -92,17 +92,18 @@ impl UdpSocket {
         }
         self.slot.can_send(waker)?;
         let engine = self.net.engine();
-        if buf.len() > engine.fits_everywhere() {
-            self.check(buf.len(), target)?;
-        }
-        let payload = engine.pool().copy_slice(buf);
+        // What is large is copied before the stack is locked.
+        let large = (buf.len() > SMALL).then(|| engine.pool().copy_slice(buf));
         let direct = engine.try_control(|core| {
             // Not past those that wait.
             if self.slot.has_waiting() {
                 return None;
             }
             let mut udp = core.stack_mut().udp(self.slot.id())?;
-            Some(udp.send(payload.clone(), target))
+            Some(match &large {
+                Some(payload) => udp.send(payload.clone(), target),
+                None => udp.send_copied(buf, target),
+            })
         });
         let touch = match direct.flatten() {
             Some(Ok(())) => {
@@ -110,6 +111,10 @@ impl UdpSocket {
                 Touch::None
             }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
+                if buf.len() > engine.fits_everywhere() || !self.slot.is_vetted(target) {
+                    self.check(buf.len(), target)?;
+                }
+                let payload = large.unwrap_or_else(|| engine.pool().copy_slice(buf));
                 self.slot.send(payload, target, waker)?
             }
             Some(Err(error)) => return Err(error.into()),
@@ -117,17 +122,18 @@ impl UdpSocket {
         Ok((buf.len(), touch))
     }
 
-    /// Finds out here and now whether a long datagram fits its interface, even if that means to wait
-    /// for the round that runs. A stack that has ended says so elsewhere.
+    /// Asks the stack whether a datagram of `len` bytes can go to `target`, even if that means to wait for
+    /// the round that runs. A stack that has ended says so elsewhere.
     fn check(&self, len: usize, target: Option<SocketAddr>) -> Result<(), Stop> {
         let checked = self.net.engine().control(|core, _| {
             let udp = core.stack_mut().udp(self.slot.id());
             Ok(udp.map(|mut udp| udp.check(len, target)))
         });
-        match checked {
-            Ok(Some(Err(error))) => Err(error.into()),
-            _ => Ok(()),
+        if let Ok(Some(Err(error))) = checked {
+            return Err(error.into());
         }
+        self.slot.vet(target);
+        Ok(())
     }
 
     /// Refuses what this stack has no mechanism for yet.
@@ -137,5 +143,7 @@ impl UdpSocket {
     }
 }
 
+/// A datagram of up to so many bytes is copied into the stack.
+const SMALL: usize = 512;
 /// More than this fits no datagram of IPv4 or IPv6 without jumbograms (RFC 768).
 const MAX_PAYLOAD: usize = 65_535 - 8;

@@ -5,6 +5,7 @@
 use super::sack::{DUP_THRESH, Found};
 use super::{Ack, Delivery, Phase};
 use crate::tcp::connection::{Connection, Context};
+use crate::time::{Duration, Instant};
 
 impl Connection {
     /// Marks what is lost by what has arrived; how many bytes, and of which transmissions.
@@ -48,12 +49,12 @@ impl Connection {
         let found = self
             .board
             .mark_lost_by_time(rack.newest(), rack.rtt() + window, cx.now);
-        self.recovery.rack.reorder_at = found.next_at.unwrap_or(crate::Instant::MAX);
+        self.recovery.rack.reorder_at = found.next_at.unwrap_or(Instant::MAX);
         found
     }
 
     /// RACK.reo_wnd (RFC 8985 §6.2 step 4).
-    pub(crate) fn reordering_window(&self) -> crate::time::Duration {
+    pub(crate) fn reordering_window(&self) -> Duration {
         let hurry = self.recovery.phase != Phase::Open
             || self.board.sacked() > (DUP_THRESH - 1) * self.mss
             || self.recovery.dup_acks >= DUP_THRESH;

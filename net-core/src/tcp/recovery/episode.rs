@@ -42,7 +42,7 @@ impl Connection {
             && ack.dsack.is_none()
             && self.board.is_whole()
             && recovery.probe.end.is_none()
-            && !recovery.undo.is_armed()
+            && !recovery.undo.is_watching()
     }
 
     /// RFC 8985 §7.4.2.
@@ -128,7 +128,8 @@ impl Connection {
         // RFC 5682 §3.1: fast recovery may begin anew.
         recovery.recover = self.una - 1;
         recovery.dup_acks = 0;
-        // Step (8): go on with what was never sent.
+        recovery.undo.on_undone(self.nxt);
+        // Step (8): go on with what was never sent. What is lost all the same will show once more.
         self.board.mark_none_lost();
         self.counters.undos += 1;
         cx.stats.tcp_undos += 1;
@@ -270,7 +271,7 @@ impl Connection {
         recovery.arrived = 0;
         recovery.resend_due = true;
         recovery.prr.active = false;
-        recovery.frto = if judge && config.frto {
+        recovery.frto = if judge && config.frto && recovery.undo.is_armed() {
             Frto::Repaired
         } else {
             Frto::Off

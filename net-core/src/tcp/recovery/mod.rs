@@ -34,6 +34,7 @@ mod tlp;
 mod undo;
 
 use super::SeqNum;
+use crate::time::Instant;
 use frto::Frto;
 use prr::Prr;
 use rack::Rack;
@@ -73,7 +74,7 @@ pub(crate) struct LossRecovery {
     /// acknowledgement has shown another hole.
     pub(crate) resend_due: bool,
     /// When the window was last reduced for a loss.
-    reduced_at: crate::Instant,
+    reduced_at: Instant,
     pub(crate) rack: Rack,
     pub(crate) probe: LossProbe,
     pub(crate) prr: Prr,
@@ -133,7 +134,7 @@ impl LossRecovery {
     }
 
     /// Bytes up to `end` were sent again.
-    pub(crate) fn on_resent(&mut self, bytes: u32, end: SeqNum, nxt: SeqNum, now: crate::Instant) {
+    pub(crate) fn on_resent(&mut self, bytes: u32, end: SeqNum, nxt: SeqNum, now: Instant) {
         self.resend_due = false;
         self.prr.on_sent(bytes);
         self.undo.on_resent(bytes, end, now);

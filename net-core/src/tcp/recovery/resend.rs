@@ -77,20 +77,29 @@ impl Connection {
     }
 
     /// `bytes` of new data up to SND.NXT have left.
-    pub(in crate::tcp) fn on_new_data_sent(&mut self, bytes: u32, cx: &Context<'_>) {
-        self.counters.loss_probes += u32::from(self.recovery.probe.due);
+    pub(in crate::tcp) fn on_new_data_sent(&mut self, bytes: u32, cx: &mut Context<'_>) {
+        self.count_probe(cx);
         self.recovery.on_sent(bytes, self.nxt);
         self.arm_loss_probe(cx);
     }
 
     /// `start..end` has left again.
-    pub(in crate::tcp) fn on_data_resent(&mut self, start: SeqNum, end: SeqNum, cx: &Context<'_>) {
-        self.counters.loss_probes += u32::from(self.recovery.probe.due);
+    pub(in crate::tcp) fn on_data_resent(
+        &mut self,
+        start: SeqNum,
+        end: SeqNum,
+        cx: &mut Context<'_>,
+    ) {
+        self.count_probe(cx);
         let bytes = end.distance_from(start);
         self.recovery.on_resent(bytes, end, self.nxt, cx.now);
         if start == self.una {
             // RFC 6298 §5: it must not leave once more earlier than an RTO from now.
             self.restart_retransmit_timer(cx);
         }
+    }
+    fn count_probe(&mut self, cx: &mut Context<'_>) {
+        self.counters.loss_probes += u32::from(self.recovery.probe.due);
+        cx.stats.tcp_loss_probes += u64::from(self.recovery.probe.due);
     }
 }

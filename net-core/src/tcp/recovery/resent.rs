@@ -87,12 +87,14 @@ impl Resent {
     }
 
     /// The retransmission that left first, of those of which something is neither acknowledged nor
-    /// `lost`.
+    /// `lost`; its range from there on.
     pub(crate) fn oldest(&mut self, lost: &Ranges) -> Option<(Instant, Span)> {
-        while let Some(&(sent_at, span)) = self.queue.front() {
-            let mut parts = parts(&self.ranges, sent_at, span);
-            if parts.any(|(start, end)| lost.next_gap(start, end).is_some()) {
-                return Some((sent_at, span));
+        while let Some((sent_at, span)) = self.queue.front_mut() {
+            let mut parts = parts(&self.ranges, *sent_at, *span);
+            if let Some(alive) = parts.find_map(|(start, end)| lost.next_gap(start, end)) {
+                // What lies in front of it is not looked at again.
+                span.0 = alive.0;
+                return Some((*sent_at, *span));
             }
             self.queue.pop_front();
         }

@@ -350,6 +350,29 @@ fn one_byte_holes_over_64_mib_cost_little() {
     assert_eq!(board.span_count(), 0);
 }
 
+/// A retransmission that is acknowledged crumb by crumb is not gone through from its beginning each
+/// time.
+#[test]
+fn crumbs_of_a_retransmission_cost_little() {
+    const LEN: u32 = 16_000;
+    let mut board = Scoreboard::default();
+    board.on_sent(ISS, ISS + LEN + 1, 0, ms(1));
+    board.mark_all_lost();
+    board.on_resent(ISS, ISS + LEN, 0, ms(100));
+    board.on_resent(ISS + LEN, ISS + LEN + 1, 0, ms(101));
+    let mut worst = 0;
+    for at in (1..LEN).step_by(2) {
+        let before = comparisons();
+        let mut delivery = delivery(ms(200));
+        board.sack(ISS + at, ISS + at + 1, &mut delivery);
+        let newest = delivery.proven().unwrap();
+        board.mark_lost_by_time(newest, Duration::from_millis(50), ms(200));
+        worst = worst.max(comparisons() - before);
+    }
+    assert_eq!((board.sacked(), board.lost()), (LEN / 2, LEN / 2));
+    assert!(worst < 1500, "{worst} comparisons for one acknowledgement");
+}
+
 #[test]
 fn a_peer_that_acknowledges_nothing_does_not_make_us_keep_a_record_for_every_byte() {
     let mut board = Scoreboard::default();

@@ -25,6 +25,9 @@ pub(crate) struct Undo {
     until: Option<SeqNum>,
     /// The peer has reported a duplicate: it would report others.
     reports_duplicates: bool,
+    /// A recovery was undone, and may be once more when this is acknowledged: undoing costs work for
+    /// all that is outstanding, so a peer may make us do it once in a round trip.
+    next: Option<SeqNum>,
 }
 
 /// How a spurious recovery began.
@@ -50,10 +53,12 @@ pub(crate) struct AcceptableAck {
 impl Undo {
     /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1).
     pub(crate) fn begin(&mut self, una: SeqNum) {
+        let next = self.next.filter(|&next| una.before(next));
         *self = Self {
-            marker: Some(una),
+            marker: next.is_none().then_some(una),
             end: una,
             reports_duplicates: self.reports_duplicates,
+            next,
             ..Self::default()
         };
     }
@@ -66,6 +71,11 @@ impl Undo {
     /// Whether there is something that could still be undone.
     pub(crate) const fn is_armed(&self) -> bool {
         self.marker.is_some()
+    }
+
+    /// Whether it has to hear of each acknowledgement.
+    pub(crate) const fn is_watching(&self) -> bool {
+        self.marker.is_some() || self.next.is_some()
     }
 
     /// `bytes` up to `end` were sent again.
@@ -106,7 +116,7 @@ impl Undo {
 
     /// It was spurious, whoever found out.
     pub(crate) fn conclude(&mut self) -> Spurious {
-        (self.marker, self.until) = (None, None);
+        (self.marker, self.until, self.compare_with) = (None, None, None);
         if self.by_timeout {
             Spurious::Timeout
         } else {
@@ -125,6 +135,12 @@ impl Undo {
         if self.until.is_some_and(|until| una.after(until)) {
             (self.marker, self.until) = (None, None);
         }
+        self.next = self.next.filter(|&next| una.before(next));
+    }
+
+    /// A recovery was undone; `nxt` is SND.NXT.
+    pub(crate) fn on_undone(&mut self, nxt: SeqNum) {
+        self.next = Some(nxt);
     }
 
     /// Where what the recovery has sent again ends.

@@ -164,6 +164,39 @@ fn reports_that_come_after_recovery_still_undo_it() {
     assert!(peer.info().slow_start_threshold > reduced);
 }
 
+/// Undoing costs work for all that is outstanding: a peer that claims duplicate after duplicate, and
+/// acknowledges nothing, brings it about once.
+#[test]
+fn a_recovery_is_undone_once_in_a_round_trip() {
+    let mut peer = ten_in_flight(|c| c.tcp.recovery.eifel = false);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(4))]));
+    assert_eq!(peer.takes(), [(1, 1448)]);
+    let first = (1, at(1));
+    peer.sends(tcp().ack(1).sacks(&[first, (1, at(4))]));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (1, false));
+    // The next hole.
+    peer.sends(tcp().ack(1).sacks(&[(at(5), at(10)), (1, at(4))]));
+    peer.waits(ms(60));
+    assert_eq!(peer.takes()[0], (at(4), 1448));
+    let second = (at(4), at(5));
+    peer.sends(tcp().ack(1).sacks(&[second, (1, at(10))]));
+    assert_eq!((peer.info().undos, peer.info().duplicates_reported), (1, 2));
+    // When all of that is acknowledged another one may be undone.
+    let end = peer.rcv;
+    peer.sends(tcp().ack(end));
+    peer.writes(5 * 1448);
+    peer.skips();
+    peer.waits(ms(50));
+    let behind = (end + 1448, end + 5 * 1448);
+    peer.sends(tcp().ack(end).sacks(&[behind]));
+    peer.waits(ms(60));
+    peer.skips();
+    let third = (end, end + 1448);
+    peer.sends(tcp().ack(end).sacks(&[third, (end, end + 5 * 1448)]));
+    assert_eq!(peer.info().undos, 2);
+}
+
 /// A duplicate that the network made is none of ours.
 #[test]
 fn a_report_of_what_was_not_sent_again_undoes_nothing() {
