@@ -68,7 +68,7 @@ mod udp;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host},
-    net::{Driver, EnterGuard, Net, NetBuilder, Scoped, spawn},
+    net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Scoped, spawn},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,
 };

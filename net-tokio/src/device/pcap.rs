@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
 use net_core::time::Instant;
+use net_core::wire::{MacAddr, ethernet};
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
@@ -58,7 +59,10 @@ impl<D: Device> PcapTap<D> {
         let mut writer = PcapNgWriter::new(writer).map_err(as_io)?;
         writer
             .write_pcapng_block(InterfaceDescriptionBlock {
-                linktype: DataLink::RAW,
+                linktype: match device.mac() {
+                    Some(_) => DataLink::ETHERNET,
+                    None => DataLink::RAW,
+                },
                 snaplen: 0,
                 options: vec![
                     InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
@@ -83,7 +87,10 @@ impl<D: Device> PcapTap<D> {
         for chunk in &packet.frags {
             self.scratch.extend_from_slice(&chunk.bytes);
         }
-        crossing::complete(packet.meta.checksum, &mut self.scratch);
+        let link = self.device.mac().map_or(0, |_| ethernet::HEADER_LEN);
+        if let Some(ip) = self.scratch.get_mut(link..) {
+            crossing::complete(packet.meta.checksum, ip);
+        }
         self.write(INBOUND, self.clock.now());
     }
 
@@ -118,6 +125,10 @@ impl<D: Device> Device for PcapTap<D> {
 
     fn mtu(&self) -> u16 {
         self.device.mtu()
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        self.device.mac()
     }
 
     fn attach(&mut self, clock: Clock) {
