@@ -46,9 +46,8 @@ impl TunOptions {
     /// # Errors
     /// What is missing, and how to get it.
     pub fn build(&self) -> anyhow::Result<Net> {
-        let name = match (&self.tun, &self.tap) {
-            (Some(name), _) | (None, Some(name)) => name,
-            (None, None) => bail!("name a device with --tun or --tap"),
+        let Some(name) = self.tun.as_ref().or(self.tap.as_ref()) else {
+            bail!("name a device with --tun or --tap");
         };
         let mut net = Net::builder().device(name, self.device(name)?);
         for address in &self.address {

@@ -59,6 +59,31 @@ pub fn parse_loss(text: &str) -> Result<u32, String> {
     Ok((percent * 1e4).round() as u32)
 }
 
+/// `1500`, `64k`, `4M`, `1G`: bytes, in powers of ten.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text)?;
+    let factor = match unit.trim_end_matches('B') {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "m" | "M" => 1e6,
+        "g" | "G" => 1e9,
+        _ => return Err(format!("{unit} is no unit of size; k, M or G")),
+    };
+    let bytes = number * factor;
+    if bytes > 1e15 {
+        return Err("that is too much".into());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range was checked"
+    )]
+    Ok(bytes as u64)
+}
+
 /// A number and what follows it.
 fn split(text: &str) -> Result<(f64, &str), String> {
     let end = text
@@ -81,7 +106,9 @@ mod tests {
         assert_eq!(parse_time("200us"), Ok(Duration::from_micros(200)));
         assert_eq!(parse_rate("100"), Ok(100_000_000));
         assert_eq!(parse_rate("1Gbit/s"), Ok(1_000_000_000));
+        assert_eq!(parse_rate("100mbit"), Ok(100_000_000));
         assert_eq!(parse_loss("0.5%"), Ok(5_000));
+        assert_eq!(parse_size("64k"), Ok(64_000));
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct Config {
 
 /// Settings of TCP.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one mechanism")]
 pub struct TcpConfig {
     /// Offer and accept timestamps (RFC 7323). On.
     pub timestamps: bool,
@@ -49,6 +50,10 @@ pub struct TcpConfig {
     /// acknowledges dozens at once, and with a limit the window would grow by so many bytes a round
     /// trip where it ought to double. 0.
     pub abc_limit: u32,
+    /// Pace every connection: its data leaves spread over the round trip, at twice cwnd / SRTT in
+    /// slow start and 1.2 times that later. Off: only connections whose congestion control sets a
+    /// rate, and sockets with a [`MaxPacingRate`](crate::socket::TcpOption::MaxPacingRate). Off.
+    pub pacing: bool,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
     /// Receive buffer of new sockets in bytes; what is advertised, not what is allocated. 4 MiB.
@@ -223,6 +228,7 @@ impl Default for TcpConfig {
             ecn: false,
             initial_window: 10,
             abc_limit: 0,
+            pacing: false,
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,
             send_buffer: 4 << 20,

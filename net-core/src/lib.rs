@@ -20,6 +20,8 @@ pub mod neighbor;
 pub mod offload;
 pub mod route;
 pub mod seed;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod socket;
 pub mod stack;
 pub mod stats;

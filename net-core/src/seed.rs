@@ -36,6 +36,18 @@ impl Seed {
         Key(half(1), half(2))
     }
 
+    /// The seed of one of many parts that serve the same purpose, independent of the others.
+    #[must_use]
+    pub fn part(self, purpose: &'static str, number: u64) -> Self {
+        let key = self.key(purpose);
+        let half = |salt: u8| {
+            let mut bytes = [salt; 9];
+            bytes[1..].copy_from_slice(&number.to_le_bytes());
+            key.prf(&bytes)
+        };
+        Self(half(1), half(2))
+    }
+
     /// A generator for one purpose.
     #[must_use]
     pub fn rng(self, purpose: &'static str) -> Rng {

@@ -57,6 +57,8 @@ mod net;
 #[cfg(not(loom))]
 mod options;
 mod shared;
+#[cfg(all(feature = "sim", not(loom)))]
+pub mod sim;
 #[cfg(not(loom))]
 pub mod stream;
 mod sync;
@@ -65,9 +67,11 @@ pub mod tcp;
 #[cfg(not(loom))]
 mod udp;
 
+#[cfg(all(feature = "quinn", not(loom)))]
+pub use udp::QuicSocket;
 #[cfg(not(loom))]
 pub use {
-    lookup::{ToSocketAddrs, lookup_host},
+    lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Scoped, spawn},
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,

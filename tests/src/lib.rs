@@ -1,6 +1,7 @@
-//! What the integration tests share: hosts joined by links under virtual time, and network
+//! What the integration tests share: tables of what TCP reaches, hosts joined by links under virtual time, and network
 //! namespaces with the kernel in them.
 
+pub mod golden;
 pub mod hosts;
 #[cfg(target_os = "linux")]
 pub mod netns;

@@ -5,8 +5,10 @@
 //! two ends of the stack.
 
 mod batch;
+pub mod crossing;
 mod head;
 mod packet;
+mod pool;
 mod recv_queue;
 
 #[cfg(test)]
@@ -16,5 +18,6 @@ pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
 pub use head::HeadBuf;
 pub(crate) use head::SMALL_PAYLOAD;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};
+pub use pool::Pool;
 pub use recv_queue::RecvQueue;
 pub(crate) use recv_queue::is_wasteful;

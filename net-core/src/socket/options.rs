@@ -53,6 +53,9 @@ pub enum TcpOption {
     SynRetries(u8),
     /// Congestion control (`TCP_CONGESTION`); before the connection is made.
     Congestion(CongestionAlgorithm),
+    /// Pace, and at no more than so many bytes of payload a second (`SO_MAX_PACING_RATE`), at least
+    /// 1; `None`: as the configuration and the congestion control say.
+    MaxPacingRate(Option<u64>),
     /// A listener hands a connection out only when its first data is there, or when so much time has
     /// passed since the peer's SYN (`TCP_DEFER_ACCEPT`).
     DeferAccept(Option<Duration>),
@@ -107,6 +110,8 @@ pub struct TcpSettings {
     pub syn_retries: u8,
     /// See [`TcpOption::Congestion`].
     pub congestion: CongestionAlgorithm,
+    /// See [`TcpOption::MaxPacingRate`].
+    pub max_pacing_rate: Option<u64>,
     /// See [`TcpOption::DeferAccept`].
     pub defer_accept: Option<Duration>,
     /// Options of the IP layer; see [`IpOption`](super::IpOption).
@@ -138,6 +143,7 @@ impl TcpSettings {
             notsent_lowat: config.notsent_lowat,
             syn_retries: config.syn_retries,
             congestion: config.congestion,
+            max_pacing_rate: None,
             defer_accept: None,
             ip: IpSettings::default(),
             path_mtu: PathMtuMode::Want,
@@ -206,6 +212,7 @@ impl TcpSettings {
                 )?;
                 self.congestion = algorithm;
             }
+            TcpOption::MaxPacingRate(rate) => self.max_pacing_rate = rate.map(|rate| rate.max(1)),
             TcpOption::DeferAccept(time) => self.defer_accept = time,
             TcpOption::ReuseAddress(on) => self.reuse_address = on,
             TcpOption::ReusePort(on) => self.reuse_port = on,

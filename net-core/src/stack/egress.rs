@@ -3,6 +3,7 @@
 use super::Stack;
 use crate::buf::{TxBatch, TxPacket};
 use crate::iface::{Iface, IfaceId, Queued};
+use crate::offload::gso;
 use crate::socket::SocketId;
 use crate::stats::DropReason;
 use crate::time::Instant;
@@ -97,11 +98,13 @@ impl Stack {
         }
     }
 
-    /// Moves waiting packets into the batch, and lets their senders go on.
+    /// Moves waiting packets into the batch, and lets their senders go on. One that stands for several
+    /// is cut here where the device cannot, so `out` may grow somewhat beyond its usual size.
     fn transmit_queued(&mut self, id: IfaceId, out: &mut TxBatch) {
         let Some(iface) = self.iface_mut(id) else {
             return;
         };
+        let caps = iface.caps;
         let room = MAX_TX_BATCH.saturating_sub(out.len());
         let share = if iface.ready.is_empty() {
             room
@@ -117,7 +120,11 @@ impl Stack {
                 let link = usize::from(packet.meta.link_len);
                 self.udp_sent(owner, packet.len() - link);
             }
-            out.exchange(&mut packet);
+            if packet.meta.gso.is_some() && !caps.uso {
+                gso::segment(&packet, caps.tx_checksum, out).expect("the headers are our own");
+            } else {
+                out.exchange(&mut packet);
+            }
             self.recycle(packet);
         }
         self.unblock_senders(id);

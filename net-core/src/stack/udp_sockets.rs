@@ -1,11 +1,11 @@
 //! What the application does to UDP sockets: bind, connect, send, close.
 
 use super::Stack;
-use crate::buf::TxPacket;
+use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Outgoing, Peer, Recent, UdpSocket};
+use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
 use core::net::{IpAddr, SocketAddr};
@@ -68,7 +68,7 @@ impl Stack {
         id: SocketId,
         addr: SocketAddr,
     ) -> Result<(), SocketError> {
-        let (remote, path) = self.udp_route(id, addr)?;
+        let (remote, path) = self.udp_route(id, addr, None)?;
         let bound = self.udp_autobind(id)?;
         let local = SocketAddr::new(path.source, bound.addr.port());
         let key = FlowKey::new(local, remote);
@@ -124,12 +124,17 @@ impl Stack {
         self.memory.release(socket.charged());
     }
 
-    /// Where a socket's datagram to `addr` goes, and how.
-    fn udp_route(&self, id: SocketId, addr: SocketAddr) -> Result<(SocketAddr, Path), SocketError> {
+    /// Where a socket's datagram to `addr` goes, from `source` if the sender says so, and how.
+    fn udp_route(
+        &self,
+        id: SocketId,
+        addr: SocketAddr,
+        source: Option<IpAddr>,
+    ) -> Result<(SocketAddr, Path), SocketError> {
         let socket = self.udp_socket(id)?;
         let remote = destination(addr, socket)?;
-        let source = socket
-            .source()
+        let source = source
+            .or(socket.source())
             .filter(|&source| !self.addresses.is_broadcast(source));
         let remote = Self::meant_dest(remote, source);
         let path = self.route_for(&socket.settings.ip, remote.ip(), source)?;
@@ -146,16 +151,17 @@ impl Stack {
         &mut self,
         id: SocketId,
         payload: Outgoing<'_>,
-        to: Option<SocketAddr>,
+        send: &SendMeta,
     ) -> Result<(), SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         if let Some(error) = socket.take_error() {
             return Err(error);
         }
-        let (remote, path, header_len) = self.udp_check(id, payload.len(), to)?;
+        let len = payload.len();
+        let (remote, path, header_len) = self.udp_check(id, len, send)?;
         let bound = self.udp_autobind(id)?;
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let cost = payload.len() + header_len;
+        let cost = len + header_len;
         let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
         if !fits {
             socket.blocked = true;
@@ -175,31 +181,51 @@ impl Stack {
         }
         socket.unsent += cost;
         let settings = socket.settings.ip;
-        let meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
+        let mut meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
+        meta.tos = send.tos.unwrap_or(meta.tos);
         let mut packet = self.new_packet();
+        let train = send.segment.filter(|&size| usize::from(size) < len);
+        let payload = match train {
+            Some(_) => payload.shared(),
+            None => payload,
+        };
         emit(bound.addr.port(), remote.port(), payload, &mut packet);
+        packet.meta.gso = train.map(|size| Gso {
+            kind: GsoKind::Udp,
+            size,
+            ecn: false,
+        });
         self.ip_output(&path, meta, packet, Some(id), self.clock);
-        self.stats.udp_out += 1;
+        self.stats.udp_out += send.datagrams(len) as u64;
         Ok(())
     }
 
-    /// Where a datagram of `len` bytes goes, how, and the length of the headers in front of it, if
-    /// it can go there at all.
+    /// Where a payload of `len` bytes goes, how, and the length of the headers in front of it, if it
+    /// can go there at all.
     pub(crate) fn udp_check(
         &mut self,
         id: SocketId,
         len: usize,
-        to: Option<SocketAddr>,
+        send: &SendMeta,
     ) -> Result<(SocketAddr, Path, usize), SocketError> {
-        let (remote, path) = match (to, self.udp_socket(id)?.peer) {
+        if !(1..=SendMeta::MAX_SEGMENTS).contains(&send.datagrams(len)) {
+            return Err(SocketError::InvalidInput(
+                "a payload is cut into at most 64 datagrams of at least one byte",
+            ));
+        }
+        let source = send.source.map(|source| source.to_canonical());
+        let (remote, path) = match (send.to, self.udp_socket(id)?.peer) {
             (Some(to), _) if to.port() == 0 => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
+            (Some(to), _) if source.is_some() => self.udp_route(id, to, source)?,
             (Some(to), _) => self.udp_recent(id, to)?,
+            (None, Some(peer)) if source.is_some() => self.udp_route(id, peer.remote, source)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
-        let header_len = check_len(len, remote.ip(), path.mtu)?;
+        let each = send.segment.map_or(len, |size| len.min(size.into()));
+        let header_len = check_len(len, each, remote.ip(), path.mtu)?;
         Ok((remote, path, header_len))
     }
 
@@ -216,7 +242,7 @@ impl Stack {
         {
             return Ok((recent.remote, recent.path));
         }
-        let (remote, path) = self.udp_route(id, to)?;
+        let (remote, path) = self.udp_route(id, to, None)?;
         if let Some(socket) = self.sockets.udp_mut(id) {
             socket.recent = Some(Recent { to, remote, path });
         }
@@ -272,13 +298,14 @@ fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, Socke
     }
 }
 
-/// Checks a payload's length against protocol and MTU; the length of the headers in front.
-fn check_len(len: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
+/// Checks the length of a payload against the protocol, and that of each of its datagrams against the
+/// MTU; the length of the headers in front.
+fn check_len(len: usize, each: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
     let (max, header_len) = match dest {
         IpAddr::V4(_) => (MAX_PAYLOAD_V4, 20 + HEADER_LEN),
         IpAddr::V6(_) => (MAX_PAYLOAD_V6, 40 + HEADER_LEN),
     };
-    if len > max || len + header_len > usize::from(mtu) {
+    if len > max || each + header_len > usize::from(mtu) {
         return Err(SocketError::MessageTooLong);
     }
     Ok(header_len)

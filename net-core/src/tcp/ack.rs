@@ -227,6 +227,7 @@ impl Connection {
             in_recovery,
         };
         self.congestion.on_ack(&sample, cx.now);
+        self.update_pacing(cx);
     }
 
     /// L of RFC 3465 §2.3: how much one acknowledgement may widen the window in slow start.

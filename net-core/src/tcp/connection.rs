@@ -8,6 +8,8 @@
 use super::congestion::{Congestion, CongestionControl};
 pub(crate) use super::context::{Context, Counters, Negotiated};
 use super::ecn::Ecn;
+use super::limits::Limits;
+use super::pacing::Pacer;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
@@ -15,7 +17,6 @@ use super::send_queue::SendQueue;
 use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
 use crate::SocketError;
-use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::time::Instant;
 use bytes::Bytes;
@@ -64,6 +65,7 @@ pub(crate) struct Connection {
     pub(crate) congestion: Congestion,
     pub(crate) rtt: RttEstimator,
     pub(crate) recovery: LossRecovery,
+    pub(crate) pacer: Pacer,
     /// When the permits for challenge ACKs would all be there again.
     pub(crate) challenges_full_at: Instant,
     /// Since when unsent data waits for the peer's window; `Instant::MAX`: it does not.
@@ -108,6 +110,7 @@ pub(crate) struct Connection {
     /// Something changed that the application would want to know.
     pub(crate) notify: bool,
     pub(crate) counters: Counters,
+    pub(crate) limits: Limits,
 }
 
 impl Connection {
@@ -211,7 +214,8 @@ impl Connection {
     }
 
     /// Options have changed.
-    pub(crate) fn apply(&mut self, config: &TcpConfig, settings: &TcpSettings, now: Instant) {
+    pub(crate) fn apply(&mut self, cx: &Context<'_>) {
+        let (config, settings, now) = (cx.config, cx.settings, cx.now);
         self.receiver.buffer = settings.recv_buffer;
         self.arm_keepalive(settings, now);
         if self.state.is_synchronised() {
@@ -223,6 +227,7 @@ impl Connection {
         if let Some(limit) = settings.max_segment {
             self.mss = self.mss.min(u32::from(limit));
         }
+        self.settle_pacing(cx);
         self.notify = true;
     }
 

@@ -135,7 +135,7 @@ impl<'a> Tcp<'a> {
     /// A snapshot of the connection; `None` before there is one.
     #[must_use]
     pub fn info(&self) -> Option<TcpInfo> {
-        Some(self.connection()?.info())
+        Some(self.connection()?.info(self.now))
     }
 
     // --- sending

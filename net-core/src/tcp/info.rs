@@ -3,9 +3,10 @@
 use super::State;
 use super::congestion::CongestionControl;
 use super::connection::Connection;
+use super::limits::{Limit, LimitedTime};
 use super::recovery::Phase;
 use crate::config::CongestionAlgorithm;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// A snapshot of a connection, after Linux's `TCP_INFO`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +28,18 @@ pub struct TcpInfo {
     pub slow_start_threshold: u32,
     /// Algorithm in charge of the congestion window.
     pub congestion: CongestionAlgorithm,
+    /// What it would need to send more.
+    pub limit: Limit,
+    /// For how long each of those has held it up.
+    pub limited: LimitedTime,
     /// A loss is being repaired.
     pub in_recovery: bool,
+    /// Bytes a second at which data leaves, where the connection is paced.
+    pub pacing_rate: Option<u64>,
+    /// Bytes a second that the network delivered, by the latest sample.
+    pub delivery_rate: Option<u64>,
+    /// The application limited the sender in that sample: the network may deliver more.
+    pub delivery_rate_app_limited: bool,
     /// Payload bytes of a full segment we send.
     pub send_mss: u32,
     /// Payload bytes of the largest segment received.
@@ -85,7 +96,7 @@ pub struct TcpInfo {
 }
 
 impl Connection {
-    pub(crate) fn info(&self) -> TcpInfo {
+    pub(crate) fn info(&self, now: Instant) -> TcpInfo {
         TcpInfo {
             state: self.state,
             rtt: self.rtt.smoothed(),
@@ -95,7 +106,12 @@ impl Connection {
             cwnd: self.cwnd(),
             slow_start_threshold: self.congestion.slow_start_threshold(),
             congestion: self.congestion.algorithm(),
+            limit: self.limits.current(),
+            limited: self.limits.times(now),
             in_recovery: self.recovery.phase != Phase::Open,
+            pacing_rate: self.pacer.rate(),
+            delivery_rate: self.board.rate.latest.bytes_per_second(),
+            delivery_rate_app_limited: self.board.rate.latest.app_limited,
             send_mss: self.mss,
             receive_mss: self.receiver.peer_mss,
             in_flight: self.in_flight(),

@@ -94,7 +94,7 @@ impl Connection {
             self.max_wnd = self.wnd;
             self.wl2 = segment.ack;
             self.acknowledge_syn(segment, cx);
-            self.establish(cx.config, cx.settings, cx.now);
+            self.establish(cx);
             cx.stats.tcp_active_opens += 1;
         } else {
             // Simultaneous open: answer with SYN, ACK.
@@ -260,7 +260,7 @@ impl Connection {
             }
             self.syn_due = false;
             self.acknowledge_syn(segment, cx);
-            self.establish(cx.config, cx.settings, cx.now);
+            self.establish(cx);
             self.wl1 = segment.seq - 1;
         }
         // RFC 5961 §5.2: neither of what was never sent nor older than any window.

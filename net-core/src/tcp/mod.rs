@@ -15,8 +15,10 @@ mod info;
 pub(crate) mod input;
 mod islands;
 pub(crate) mod isn;
+mod limits;
 pub(crate) mod open;
 pub(crate) mod output;
+mod pacing;
 mod receiver;
 #[cfg(test)]
 mod receiver_tests;
@@ -38,6 +40,7 @@ mod user_timeout;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;
+pub use limits::{Limit, LimitedTime};
 pub use seq::SeqNum;
 pub(crate) use socket::TcpSocket;
 pub use state::State;

@@ -2,9 +2,11 @@
 //! settles.
 
 use super::congestion::{Congestion, CongestionControl};
-use super::connection::Connection;
+use super::connection::{Connection, Context};
 use super::context::{Counters, Negotiated};
 use super::ecn::Ecn;
+use super::limits::Limits;
+use super::pacing::Pacer;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
@@ -103,6 +105,7 @@ impl Connection {
             congestion: Congestion::new(settings.congestion, 536, config.initial_window),
             rtt: RttEstimator::new(config),
             recovery: LossRecovery::new(facts.iss),
+            pacer: Pacer::default(),
             challenges_full_at: now,
             stalled_since: Instant::MAX,
             receiver: Receiver::new(
@@ -136,6 +139,7 @@ impl Connection {
             orphan: false,
             notify: false,
             counters: Counters::default(),
+            limits: Limits::new(now),
         };
         connection.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
         connection.settle_mss(facts.our_mss, config, settings);
@@ -197,7 +201,7 @@ impl Connection {
     }
 
     /// The handshake is complete.
-    pub(crate) fn establish(&mut self, config: &TcpConfig, settings: &TcpSettings, now: Instant) {
+    pub(crate) fn establish(&mut self, cx: &Context<'_>) {
         self.state = if self.fin_queued {
             State::FinWait1
         } else {
@@ -205,8 +209,9 @@ impl Connection {
         };
         self.retries = 0;
         self.notify = true;
-        self.user_timeouts.announce(config, settings);
-        self.arm_keepalive(settings, now);
+        self.user_timeouts.announce(cx.config, cx.settings);
+        self.arm_keepalive(cx.settings, cx.now);
+        self.settle_pacing(cx);
     }
 }
 

@@ -68,6 +68,7 @@ impl Connection {
         out: &mut TxPacket,
     ) -> bool {
         let Some(next) = self.may_transmit().then(|| self.next(cx)).flatten() else {
+            self.note_limit(cx);
             return false;
         };
         match next {
@@ -101,9 +102,12 @@ impl Connection {
         {
             return Some(probe);
         }
-        self.next_retransmit()
-            .or_else(|| self.next_data(cx))
-            .or_else(|| self.probe_due.then_some(Next::Probe))
+        let data = if self.pacer.holds(cx.now) {
+            None
+        } else {
+            self.next_retransmit().or_else(|| self.next_data(cx))
+        };
+        data.or_else(|| self.probe_due.then_some(Next::Probe))
             .or_else(|| self.owes_ack().then_some(Next::Ack))
     }
 
@@ -200,7 +204,7 @@ impl Connection {
 
     /// Payload of the largest super-segment.
     pub(super) fn max_super(&self) -> u32 {
-        self.whole_segments(MAX_PACKET - MAX_HEADERS)
+        self.whole_segments((MAX_PACKET - MAX_HEADERS).min(self.pacer.quantum))
             .max(self.segment_size())
     }
 
@@ -291,6 +295,7 @@ impl Connection {
         }
         if drained {
             self.cork_at = Instant::MAX;
+            self.note_limit(cx);
         }
         self.force_partial = false;
         self.receiver.delayed_ack.on_data_sent(cx.now);
@@ -381,6 +386,7 @@ impl Connection {
             self.retransmit_at = cx.now + self.rtt.rto();
         }
         self.persist_at = Instant::MAX;
+        self.pace(len, cx.now);
         self.on_ack_sent();
     }
 

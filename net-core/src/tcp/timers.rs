@@ -21,6 +21,7 @@ impl Connection {
             .min(self.keepalive_at)
             .min(self.cork_at)
             .min(self.give_up_at)
+            .min(self.pacer.wake_at)
     }
 
     /// Starts the timers that the present situation calls for; after every touch.
@@ -44,6 +45,7 @@ impl Connection {
             self.stalled_since = self.stalled_since.min(cx.now);
             self.persist_at = cx.now + self.rtt.backed_off(self.persist_backoff);
         }
+        self.arm_pacing(cx);
     }
 
     /// Runs every timer that is due. Afterwards the connection may want to send, or be closed.
@@ -73,6 +75,9 @@ impl Connection {
         if self.give_up_at <= now {
             self.give_up_at = Instant::MAX;
             self.terminate(Some(SocketError::TimedOut));
+        }
+        if self.pacer.wake_at <= now {
+            self.pacer.wake_at = Instant::MAX;
         }
         if self.cork_at <= now {
             self.cork_at = Instant::MAX;
@@ -200,5 +205,6 @@ impl Connection {
         self.keepalive_at = Instant::MAX;
         self.cork_at = Instant::MAX;
         self.give_up_at = Instant::MAX;
+        self.pacer.wake_at = Instant::MAX;
     }
 }

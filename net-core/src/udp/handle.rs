@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::{Datagram, Outgoing, UdpSocket};
+use super::{Datagram, Outgoing, SendMeta, UdpSocket};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -43,27 +43,36 @@ impl<'a> Udp<'a> {
     /// `PermissionDenied` for a broadcast address without the option; a pending error; and what
     /// routing says.
     pub fn send(&mut self, payload: Bytes, to: Option<SocketAddr>) -> Result<(), SocketError> {
-        self.stack.udp_send(self.id, Outgoing::Shared(payload), to)
+        self.send_with(payload, &to.into())
     }
 
-    /// The same with a payload that is copied: cheaper where it is small.
+    /// As [`send_with`](Self::send_with) with a payload that is copied: cheaper where it is small.
     ///
     /// # Errors
-    /// As for [`send`](Self::send).
-    pub fn send_copied(
-        &mut self,
-        payload: &[u8],
-        to: Option<SocketAddr>,
-    ) -> Result<(), SocketError> {
-        self.stack.udp_send(self.id, Outgoing::Copied(payload), to)
+    /// As for [`send_with`](Self::send_with).
+    pub fn send_copied(&mut self, payload: &[u8], meta: &SendMeta) -> Result<(), SocketError> {
+        self.stack
+            .udp_send(self.id, Outgoing::Copied(payload), meta)
     }
 
-    /// Whether a datagram of `len` bytes can go to `to`, or to the connected peer, at all.
+    /// As [`send`](Self::send), in the way that `meta` says: with other header fields than the
+    /// socket's, or as several datagrams.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send) that do not pass: the destination's and `MessageTooLong`.
-    pub fn check(&mut self, len: usize, to: Option<SocketAddr>) -> Result<(), SocketError> {
-        self.stack.udp_check(self.id, len, to).map(drop)
+    /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them;
+    /// `AddressNotAvailable` for a source that is not ours.
+    pub fn send_with(&mut self, payload: Bytes, meta: &SendMeta) -> Result<(), SocketError> {
+        self.stack
+            .udp_send(self.id, Outgoing::Shared(payload), meta)
+    }
+
+    /// Whether a payload of `len` bytes can go where `meta` says at all.
+    ///
+    /// # Errors
+    /// Those of [`send_with`](Self::send_with) that do not pass: the destination's and
+    /// `MessageTooLong`.
+    pub fn check(&mut self, len: usize, meta: &SendMeta) -> Result<(), SocketError> {
+        self.stack.udp_check(self.id, len, meta).map(drop)
     }
 
     /// Takes the next datagram.

@@ -13,6 +13,14 @@ pub(crate) enum Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
+    /// The same in shared memory, from where it can be cut.
+    pub(crate) fn shared(self) -> Self {
+        match self {
+            Self::Copied(bytes) => Self::Shared(Bytes::copy_from_slice(bytes)),
+            shared @ Self::Shared(_) => shared,
+        }
+    }
+
     /// Its bytes.
     pub(crate) fn len(&self) -> usize {
         match self {

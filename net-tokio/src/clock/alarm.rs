@@ -5,7 +5,7 @@ use net_core::time::{Duration, Instant};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
 /// One timer that follows a deadline.
 ///
@@ -63,16 +63,50 @@ impl Alarm {
     }
 
     fn arm(&mut self, at: Instant, now: Instant) -> Armed {
-        let ahead = at.saturating_since(now);
-        let precisely = ahead < TICKS && !is_frozen() && self.precise.arm(ahead);
-        if !precisely {
-            let deadline = self.clock.deadline(at);
-            match &mut self.sleep {
-                Some(sleep) => sleep.as_mut().reset(deadline),
-                none => *none = Some(Box::pin(sleep_until(deadline))),
-            }
-        }
+        let deadline = self.clock.deadline(at);
+        let precisely = self.start(at.saturating_since(now), deadline);
         *self.armed.insert(Armed { at, precisely })
+    }
+
+    /// Starts one of the two timers; whether the precise one.
+    fn start(&mut self, ahead: Duration, deadline: TokioInstant) -> bool {
+        if ahead < TICKS && !is_frozen() && self.precise.arm(ahead) {
+            return true;
+        }
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(deadline),
+            none => *none = Some(Box::pin(sleep_until(deadline))),
+        }
+        false
+    }
+
+    /// Sets it to `at`, which is `deadline` on tokio's clock, whatever it was set to. Ready if that
+    /// has come; else the waker of `cx` is registered.
+    pub(crate) fn set(
+        &mut self,
+        at: Instant,
+        now: Instant,
+        deadline: TokioInstant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let precisely = self.start(at.saturating_since(now), deadline);
+        let armed = *self.armed.insert(Armed { at, precisely });
+        ready!(self.poll_fired(armed, cx));
+        self.armed = None;
+        Poll::Ready(())
+    }
+
+    /// Whether what it was set to has come since it was last asked.
+    pub(crate) fn has_fired(&mut self, cx: &mut Context<'_>) -> bool {
+        let fired = match (self.armed, &self.sleep) {
+            (Some(armed), _) if armed.precisely => self.precise.poll_fired(cx).is_ready(),
+            (Some(_), Some(sleep)) => sleep.is_elapsed(),
+            _ => false,
+        };
+        if fired {
+            self.armed = None;
+        }
+        fired
     }
 
     fn poll_fired(&mut self, armed: Armed, cx: &mut Context<'_>) -> Poll<()> {
@@ -88,7 +122,7 @@ impl Alarm {
 
 /// Whether tokio's clock is paused: then it shows the same time twice.
 fn is_frozen() -> bool {
-    tokio::time::Instant::now() == tokio::time::Instant::now()
+    TokioInstant::now() == TokioInstant::now()
 }
 
 /// Below this distance tokio's ticks are too coarse.

@@ -1,12 +1,12 @@
 //! Packets to and from the program itself: a device to embed the stack in a VPN or a test.
 
-use super::{Device, crossing, register, wake};
+use super::{Device, register, wake};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use net_core::DeviceCaps;
-use net_core::buf::{RxBatch, RxPacket, TxBatch};
+use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
 use net_core::time::Instant;
 use net_core::wire::MacAddr;
 use std::collections::VecDeque;

@@ -1,9 +1,8 @@
 //! Packets in and out of a TUN's descriptor, with or without the vnet header.
 
-use super::pool::Pool;
 use super::sys;
 use bytes::{Buf as _, BytesMut};
-use net_core::buf::{Checksum, RxBatch, TxBatch, TxPacket};
+use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
 use net_core::stats::DropReason;
 use net_core::wire::vlan;

@@ -1,10 +1,9 @@
 //! What is sent comes back.
 
-use super::crossing::{FRAME, shared};
-use super::pool::Pool;
 use super::{Device, register, wake};
 use net_core::DeviceCaps;
-use net_core::buf::{Checksum, RxBatch, RxPacket, TxBatch};
+use net_core::buf::crossing::{FRAME, shared};
+use net_core::buf::{Checksum, Pool, RxBatch, RxPacket, TxBatch};
 use net_core::time::Instant;
 use std::collections::VecDeque;
 use std::io;

@@ -7,19 +7,16 @@
 //! [`PcapTap`] around any of them writes a capture.
 
 mod channel;
-mod crossing;
 #[cfg(test)]
 mod ethernet_tests;
 #[cfg(target_os = "linux")]
 mod framing;
-mod impair;
 mod link;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod pair;
 mod pcap;
-mod pool;
 mod switch;
 #[cfg(target_os = "linux")]
 pub(crate) mod sys;
@@ -32,9 +29,9 @@ mod tun;
 mod udp_tunnel;
 
 pub use channel::{Channel, Packets, channel, ethernet_channel};
-pub use impair::LinkConfig;
-pub use link::{LinkCounters, LinkStats};
+pub use link::LinkStats;
 pub use loopback::Loopback;
+pub use net_core::sim::{LinkConfig, LinkCounters};
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
 pub use switch::{Switch, SwitchCounters, SwitchPort};
@@ -110,6 +107,14 @@ pub trait Device: Send + 'static {
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
+
+    /// Asks the device to wake the waker of `cx` at `at`, in place of what it was asked before;
+    /// whether it will. A device that moves time itself does that, to the nanosecond, where the
+    /// runtime's timer has its ticks.
+    fn wake_at(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
+        let _ = (cx, at);
+        false
+    }
 }
 
 /// A device of any kind, for a choice made at run time.
@@ -155,6 +160,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
     fn poll_timeout(&self) -> Option<Instant> {
         (**self).poll_timeout()
     }
+
+    fn wake_at(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
+        (**self).wake_at(cx, at)
+    }
 }
 
 /// Wakes, if there is somebody; for after the unlock.
@@ -165,7 +174,7 @@ fn wake(waker: Option<Waker>) {
 }
 
 /// Keeps the waker of `cx`, cloning it only if another one is there.
-fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
+pub(crate) fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
         Some(waker) => waker.clone_from(cx.waker()),
         None => *slot = Some(cx.waker().clone()),

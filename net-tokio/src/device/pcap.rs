@@ -1,19 +1,13 @@
 //! A capture of everything that goes through a device.
 
-use super::{Device, crossing};
+use super::Device;
 use crate::clock::Clock;
 use bytes::BytesMut;
 use net_core::DeviceCaps;
-use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
+use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket, crossing};
+use net_core::sim::pcapng::{self, Direction, LinkType, Record};
 use net_core::time::Instant;
 use net_core::wire::{MacAddr, ethernet};
-use pcap_file::pcapng::PcapNgWriter;
-use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
-use pcap_file::pcapng::blocks::interface_description::{
-    InterfaceDescriptionBlock, InterfaceDescriptionOption,
-};
-use pcap_file::{DataLink, PcapError};
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::task::{Context, Poll};
@@ -39,7 +33,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// lives on.
 pub struct PcapTap<D> {
     device: D,
-    writer: Option<PcapNgWriter<Box<dyn Write + Send>>>,
+    writer: Option<Box<dyn Write + Send>>,
     clock: Clock,
     /// The date at which the clock showed zero.
     epoch: Duration,
@@ -47,6 +41,8 @@ pub struct PcapTap<D> {
     /// not taken yet.
     written: usize,
     scratch: BytesMut,
+    /// Room for a block, empty between packets.
+    block: Vec<u8>,
 }
 
 impl<D: Device> PcapTap<D> {
@@ -55,21 +51,15 @@ impl<D: Device> PcapTap<D> {
     /// # Errors
     /// If the head of the file cannot be written.
     pub fn new(device: D, name: &str, writer: impl Write + Send + 'static) -> io::Result<Self> {
-        let writer: Box<dyn Write + Send> = Box::new(writer);
-        let mut writer = PcapNgWriter::new(writer).map_err(as_io)?;
-        writer
-            .write_pcapng_block(InterfaceDescriptionBlock {
-                linktype: match device.mac() {
-                    Some(_) => DataLink::ETHERNET,
-                    None => DataLink::RAW,
-                },
-                snaplen: 0,
-                options: vec![
-                    InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
-                    InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
-                ],
-            })
-            .map_err(as_io)?;
+        let mut writer: Box<dyn Write + Send> = Box::new(writer);
+        let mut block = Vec::new();
+        pcapng::section(&mut block);
+        let link = match device.mac() {
+            Some(_) => LinkType::Ethernet,
+            None => LinkType::Raw,
+        };
+        pcapng::interface(&mut block, name, link);
+        writer.write_all(&block)?;
         let clock = Clock::new();
         Ok(Self {
             device,
@@ -78,6 +68,7 @@ impl<D: Device> PcapTap<D> {
             clock,
             written: 0,
             scratch: BytesMut::new(),
+            block,
         })
     }
 
@@ -91,27 +82,30 @@ impl<D: Device> PcapTap<D> {
         if let Some(ip) = self.scratch.get_mut(link..) {
             crossing::complete(packet.meta.checksum, ip);
         }
-        self.write(INBOUND, self.clock.now());
+        self.write(Direction::Inbound, self.clock.now());
     }
 
     fn write_sent(&mut self, packet: &TxPacket, now: Instant) {
         self.scratch.clear();
         crossing::copy_completed(packet, &mut self.scratch);
-        self.write(OUTBOUND, now);
+        self.write(Direction::Outbound, now);
     }
 
-    fn write(&mut self, direction: u32, now: Instant) {
+    fn write(&mut self, direction: Direction, now: Instant) {
         let Some(writer) = &mut self.writer else {
             return;
         };
-        let block = EnhancedPacketBlock {
-            interface_id: 0,
-            timestamp: self.epoch + now.saturating_since(Instant::ZERO),
-            original_len: u32::try_from(self.scratch.len()).unwrap_or(u32::MAX),
-            data: Cow::Borrowed(&self.scratch),
-            options: vec![EnhancedPacketOption::Flags(direction)],
+        let date = self.epoch + now.saturating_since(Instant::ZERO);
+        let record = Record {
+            interface: 0,
+            nanos: u64::try_from(date.as_nanos()).unwrap_or(u64::MAX),
+            direction,
+            bytes: &self.scratch,
+            len: self.scratch.len(),
         };
-        if let Err(error) = writer.write_pcapng_block(block) {
+        self.block.clear();
+        pcapng::packet(&mut self.block, &record);
+        if let Err(error) = writer.write_all(&self.block) {
             tracing::warn!(%error, "the capture ends: its file cannot be written");
             self.writer = None;
         }
@@ -172,6 +166,10 @@ impl<D: Device> Device for PcapTap<D> {
     fn poll_timeout(&self) -> Option<Instant> {
         self.device.poll_timeout()
     }
+
+    fn wake_at(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
+        self.device.wake_at(cx, at)
+    }
 }
 
 impl<D: fmt::Debug> fmt::Debug for PcapTap<D> {
@@ -188,7 +186,7 @@ impl<D> Drop for PcapTap<D> {
         let Some(writer) = &mut self.writer else {
             return;
         };
-        if let Err(error) = writer.get_mut().flush() {
+        if let Err(error) = writer.flush() {
             tracing::warn!(%error, "the end of the capture could not be written");
         }
     }
@@ -201,19 +199,6 @@ fn epoch_of(clock: Clock) -> Duration {
     date.saturating_sub(clock.now().saturating_since(Instant::ZERO))
 }
 
-fn as_io(error: PcapError) -> io::Error {
-    match error {
-        PcapError::IoError(error) => error,
-        error => io::Error::other(error),
-    }
-}
-
-/// `if_tsresol`: 10⁻⁹ s.
-const NANOSECONDS: u8 = 9;
-/// `epb_flags`: direction.
-const INBOUND: u32 = 1;
-const OUTBOUND: u32 = 2;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +206,7 @@ mod tests {
     use crate::device::{LinkConfig, pair};
     use net_core::Seed;
     use net_core::time::Duration;
+    use pcap_file::DataLink;
     use pcap_file::pcapng::{Block, PcapNgReader};
     use std::sync::{Arc, Mutex};
 

@@ -1,11 +1,10 @@
 //! An Ethernet switch in memory: any number of stacks on one link.
 
-use super::crossing::{FRAME, shared};
-use super::pool::Pool;
 use super::{Device, register};
 use crate::clock::Clock;
 use net_core::DeviceCaps;
-use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
+use net_core::buf::crossing::{FRAME, shared};
+use net_core::buf::{Pool, RxBatch, RxPacket, TxBatch, TxPacket};
 use net_core::time::{Duration, Instant};
 use net_core::wire::{EthernetHeader, MacAddr};
 use std::collections::{HashMap, VecDeque};

@@ -1,9 +1,9 @@
 //! IP packets in datagrams of the host's UDP.
 
-use super::{Device, crossing};
+use super::Device;
 use bytes::BytesMut;
 use net_core::DeviceCaps;
-use net_core::buf::{RxBatch, RxPacket, TxBatch};
+use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
 use net_core::time::Instant;
 use std::io;
 use std::net::SocketAddr;

@@ -16,13 +16,12 @@ pub(crate) use mail::{Accepted, ListenerEntry, TcpEntry, UdpEntry};
 pub(crate) use round::{BoundDevice, Core};
 pub(crate) use time::Time;
 
+use crate::clock::Alarm;
 use crate::error::Ended;
 use net_core::{Instant, Stack};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
 /// What a stack is assembled from.
 pub(crate) struct Parts {
@@ -37,9 +36,11 @@ pub(crate) struct Parts {
 
 /// The engine of a new stack, and the driver whose future has to be run.
 pub(crate) fn start(parts: Parts) -> (Arc<Engine>, Driver) {
+    let precise = parts.devices.iter().any(|each| !each.device.inline());
     let engine = Arc::new(Engine::new(parts));
     let driver = Driver {
         engine: Arc::clone(&engine),
+        precise,
     };
     (engine, driver)
 }
@@ -48,19 +49,21 @@ pub(crate) fn start(parts: Parts) -> (Arc<Engine>, Driver) {
 #[derive(Debug)]
 pub(crate) struct Driver {
     engine: Arc<Engine>,
+    /// A device needs the runtime's I/O anyway, and packets may be paced by less than tokio's ticks.
+    precise: bool,
 }
 
 impl Driver {
     /// Runs rounds until the stack has ended. Dropping the future before that fails every socket.
     pub(crate) async fn run(self) {
-        let mut sleep = pin!(sleep_until(TokioInstant::now()));
         let mut state = State {
             engine: &self.engine,
+            alarm: Alarm::new(self.engine.time().clock(), self.precise),
             wakes: Vec::new(),
             streak: 0,
         };
         loop {
-            match poll_fn(|cx| state.poll(cx, sleep.as_mut())).await {
+            match poll_fn(|cx| state.poll(cx)).await {
                 Next::HandOver => tokio::task::yield_now().await,
                 Next::End(how) => return self.engine.end(how),
             }
@@ -89,16 +92,17 @@ enum Next {
 
 struct State<'a> {
     engine: &'a Engine,
+    alarm: Alarm,
     wakes: Vec<Waker>,
     /// Polls in a row that asked for another.
     streak: u32,
 }
 
 impl State<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<Next> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         let engine = self.engine;
         engine.kick().register(cx.waker());
-        if sleep.is_elapsed() {
+        if self.alarm.has_fired(cx) {
             engine.set_armed(Instant::MAX);
         }
         let Some(right) = engine.kick().try_run() else {
@@ -111,7 +115,7 @@ impl State<'_> {
         }
         // Tasks that were woken together usually write together: one round for all of them.
         let mut again = outcome.more || self.wakes.len() >= 2;
-        again |= self.arm(outcome.next, outcome.now, cx, sleep.as_mut());
+        again |= self.arm(outcome.next, outcome.now, cx);
         let again = right.finish(again);
         // A wake may drop a task and its sockets, which ring: the run right is free by now.
         self.wakes.drain(..).for_each(Waker::wake);
@@ -130,13 +134,7 @@ impl State<'_> {
 
     /// Sets the timer, but only to an earlier time: one that goes off too early costs one round,
     /// setting it costs as much each time. Whether it is due already.
-    fn arm(
-        &self,
-        next: Option<Instant>,
-        now: Instant,
-        cx: &mut Context<'_>,
-        mut sleep: Pin<&mut Sleep>,
-    ) -> bool {
+    fn arm(&mut self, next: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> bool {
         if self.engine.armed() <= now {
             self.engine.set_armed(Instant::MAX);
         }
@@ -144,8 +142,8 @@ impl State<'_> {
             return false;
         };
         self.engine.set_armed(next);
-        sleep.as_mut().reset(self.engine.time().deadline(next));
-        if sleep.poll(cx).is_pending() {
+        let deadline = self.engine.time().deadline(next);
+        if self.alarm.set(next, now, deadline, cx).is_pending() {
             return false;
         }
         self.engine.set_armed(Instant::MAX);

@@ -174,7 +174,7 @@ impl Core {
         more |= self.slots.deliver(&mut self.stack, now, wakes);
         Outcome {
             more,
-            next: self.next_deadline(),
+            next: self.next_wake(),
             now,
             ended: self.is_over(abandoned, now),
         }
@@ -298,6 +298,15 @@ impl Core {
             }
         }
         more
+    }
+
+    /// When somebody has to run the next round; `None` also where a device sees to that.
+    fn next_wake(&mut self) -> Option<Instant> {
+        let next = self.next_deadline()?;
+        let mut cx = Context::from_waker(&self.waker);
+        let mut devices = self.devices.iter_mut();
+        let seen_to = devices.any(|port| port.bound.device.wake_at(&mut cx, next));
+        (!seen_to).then_some(next)
     }
 
     /// The earliest of what stack and devices wait for.

@@ -175,12 +175,12 @@ impl Slots {
             if let Some(error) = udp.take_error() {
                 entry.fail(error.into(), wakes);
             }
-            while let Some((payload, to)) = self.outgoing.pop_front() {
-                match udp.send(payload.clone(), to) {
+            while let Some((payload, meta)) = self.outgoing.pop_front() {
+                match udp.send_with(payload.clone(), &meta) {
                     Ok(()) => {}
                     Err(SocketError::WouldBlock) => {
                         // The event that says there is room again brings us back.
-                        self.outgoing.push_front((payload, to));
+                        self.outgoing.push_front((payload, meta));
                         entry.put_back(&mut self.outgoing);
                     }
                     Err(error) => entry.fail(error.into(), wakes),

@@ -3,6 +3,7 @@
 use super::{Interface, Net};
 use crate::device::Device;
 use crate::driver::{self, Time};
+use crate::lookup::NamesConfig;
 use net_core::{Config, Seed, Stack};
 use std::fmt;
 use std::io;
@@ -25,6 +26,7 @@ pub struct NetBuilder {
     driver: Driver,
     driver_name: String,
     process_wide: bool,
+    pub(crate) names: NamesConfig,
     mistake: Option<io::Error>,
 }
 
@@ -39,6 +41,7 @@ impl NetBuilder {
             driver: Driver::Task,
             driver_name: "net-tokio driver".into(),
             process_wide: false,
+            names: NamesConfig::default(),
             mistake: None,
         }
     }
@@ -185,7 +188,7 @@ impl NetBuilder {
             process_wide: self.process_wide,
         };
         let (engine, driver) = driver::start(parts);
-        Ok((Net::from_engine(engine), driver))
+        Ok((Net::from_engine(engine, self.names)?, driver))
     }
 
     fn on_last_device(&mut self, what: &str, change: impl FnOnce(Interface) -> Interface) {
@@ -199,7 +202,7 @@ impl NetBuilder {
     }
 
     /// Keeps the first mistake for `build` to return.
-    fn note(&mut self, error: io::Error) {
+    pub(crate) fn note(&mut self, error: io::Error) {
         self.mistake.get_or_insert(error);
     }
 }

@@ -11,9 +11,11 @@ pub use interface::{Interface, InterfaceStatus};
 pub use scoped::Scoped;
 
 use crate::driver::Engine;
+use crate::lookup::{Names, NamesConfig};
 use net_core::neighbor::Neighbor;
 use net_core::stats::Stats;
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,10 +104,27 @@ impl Net {
         self.engine().ended().await;
     }
 
-    pub(crate) fn from_engine(engine: Arc<Engine>) -> Self {
+    pub(crate) fn from_engine(engine: Arc<Engine>, names: NamesConfig) -> io::Result<Self> {
+        let alone = Self::new(Handle {
+            engine: engine.clone(),
+            names: Names::default(),
+            counts: false,
+        });
+        Ok(Self::new(Handle {
+            engine,
+            names: names.build(&alone)?,
+            counts: true,
+        }))
+    }
+
+    fn new(handle: Handle) -> Self {
         Self {
-            handle: Arc::new(Handle { engine }),
+            handle: Arc::new(handle),
         }
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.handle.names
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -130,11 +149,16 @@ impl fmt::Debug for Net {
 /// What handles and sockets share; its end tells the driver that nobody is left.
 struct Handle {
     engine: Arc<Engine>,
+    names: Names,
+    /// Whether it keeps the stack up. What the stack does for itself does not.
+    counts: bool,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.engine.abandon();
+        if self.counts {
+            self.engine.abandon();
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use bytes::Bytes;
+use net_core::udp::SendMeta;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::task::{Poll, Waker};
 
 /// A datagram socket as the application sees it; `D` is a received datagram.
@@ -45,13 +45,10 @@ struct TxQueue {
     limit: usize,
     /// The task in `poll_send` or `poll_send_ready`.
     writer: Option<Waker>,
-    /// The destination of which the stack said last that datagrams can go there.
-    vetted: Option<Destination>,
+    /// How the stack said last that datagrams can leave.
+    vetted: Option<SendMeta>,
     closed: bool,
 }
-
-/// Where a datagram is to go; `None`: to the connected address.
-type Destination = Option<SocketAddr>;
 
 /// Who wants to receive.
 ///
@@ -67,8 +64,8 @@ pub(crate) enum Caller<'a> {
     Try,
 }
 
-/// A datagram on its way to the driver: payload and destination (the connected one where `None`).
-pub(crate) type Outgoing = (Bytes, Destination);
+/// A datagram, or several, on the way to the driver: payload, and how it is to leave.
+pub(crate) type Outgoing = (Bytes, SendMeta);
 
 impl<D> UdpSlot<D> {
     /// An idle socket that lets `send_buffer` bytes wait for the driver.
@@ -174,6 +171,23 @@ impl<D> UdpSlot<D> {
         Ok((look(datagram), touch))
     }
 
+    /// Takes the oldest datagram if it is `wanted`.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn recv_if(
+        &self,
+        wanted: impl FnOnce(&D) -> bool,
+    ) -> Result<(Option<D>, Touch), Stop> {
+        let mut user = self.user.lock();
+        let touch = self.refill(&mut user, Caller::Try)?;
+        let datagram = match user.front() {
+            Some(datagram) if wanted(datagram) => user.pop_front(),
+            _ => None,
+        };
+        let taken = usize::from(datagram.is_some());
+        self.unread.fetch_sub(taken, Ordering::AcqRel);
+        Ok((datagram, touch))
+    }
+
     /// Waits until there is a datagram.
     pub(crate) fn poll_readable(&self, waker: &Waker) -> Poll<()> {
         let old;
@@ -193,14 +207,14 @@ impl<D> UdpSlot<D> {
     pub(crate) fn send(
         &self,
         payload: Bytes,
-        to: Option<SocketAddr>,
+        meta: SendMeta,
         waker: Option<&Waker>,
     ) -> Result<Touch, Stop> {
         self.can_send(waker)?;
         let mut tx = self.tx.lock();
         let idle = tx.datagrams.is_empty();
         tx.bytes += payload.len() + OVERHEAD;
-        tx.datagrams.push_back((payload, to));
+        tx.datagrams.push_back((payload, meta));
         Ok(if idle { Touch::Kick } else { Touch::None })
     }
 
@@ -345,15 +359,15 @@ impl<D> UdpSlot<D> {
         !self.tx.lock().datagrams.is_empty()
     }
 
-    /// Whether the stack has said of `to` that datagrams can go there, and nothing about this socket has
-    /// changed since.
-    pub(crate) fn is_vetted(&self, to: Destination) -> bool {
-        self.tx.lock().vetted == Some(to)
+    /// Whether the stack has said that datagrams can leave as `meta` says, and nothing about this socket
+    /// has changed since.
+    pub(crate) fn is_vetted(&self, meta: SendMeta) -> bool {
+        self.tx.lock().vetted == Some(meta)
     }
 
-    /// The stack says that datagrams can go to `to`.
-    pub(crate) fn vet(&self, to: Destination) {
-        self.tx.lock().vetted = Some(to);
+    /// The stack says that datagrams can leave as `meta` says.
+    pub(crate) fn vet(&self, meta: SendMeta) {
+        self.tx.lock().vetted = Some(meta);
     }
 
     /// The stack has to say again where datagrams can go.
@@ -411,6 +425,7 @@ mod tests {
     use crate::shared::{Fault, Ready, Stop, Touch};
     use bytes::Bytes;
     use net_core::SocketError;
+    use net_core::udp::SendMeta;
     use std::collections::VecDeque;
     use std::task::Waker;
 
@@ -427,9 +442,12 @@ mod tests {
         );
         assert_eq!(socket.recv(Caller::Try), Err(Stop::Fault(REFUSED)));
         assert_eq!(socket.recv(Caller::Try), Ok((1, Touch::None)));
-        assert_eq!(socket.send(Bytes::new(), None, None), Ok(Touch::Kick));
+        assert_eq!(
+            socket.send(Bytes::new(), SendMeta::default(), None),
+            Ok(Touch::Kick)
+        );
         socket.fail(REFUSED, &mut Vec::new());
-        let sent = socket.send(Bytes::new(), None, None);
+        let sent = socket.send(Bytes::new(), SendMeta::default(), None);
         assert_eq!(sent, Err(Stop::Fault(REFUSED)));
     }
 
@@ -466,10 +484,16 @@ mod tests {
     fn datagrams_wait_up_to_the_send_buffer() {
         let socket = UdpSlot::<()>::new(1000);
         let payload = Bytes::from_static(&[0; 600]);
-        assert_eq!(socket.send(payload.clone(), None, None), Ok(Touch::Kick));
-        assert_eq!(socket.send(payload.clone(), None, None), Ok(Touch::None));
         assert_eq!(
-            socket.send(payload.clone(), None, None),
+            socket.send(payload.clone(), SendMeta::default(), None),
+            Ok(Touch::Kick)
+        );
+        assert_eq!(
+            socket.send(payload.clone(), SendMeta::default(), None),
+            Ok(Touch::None)
+        );
+        assert_eq!(
+            socket.send(payload.clone(), SendMeta::default(), None),
             Err(Stop::WouldBlock)
         );
         assert_eq!(socket.readiness(), Ready::empty());

@@ -61,7 +61,7 @@ impl TcpListener {
     ///
     /// As for [`bind`](Self::bind).
     pub async fn bind_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
-        first_that(addr, |addr| Self::bind_one(net, addr)).await
+        first_that(net, addr, |addr| Self::bind_one(net, addr)).await
     }
 
     fn bind_one(net: &Net, addr: SocketAddr) -> io::Result<Self> {

@@ -68,7 +68,7 @@ impl TcpStream {
     /// As for [`connect`](Self::connect).
     pub async fn connect_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
         let mut last = None;
-        for addr in to_socket_addrs(addr).await? {
+        for addr in to_socket_addrs(net, addr).await? {
             match Conn::connect(net, addr).await {
                 Ok(conn) => return Ok(Self { conn }),
                 Err(error) => last = Some(error),

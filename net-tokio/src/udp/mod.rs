@@ -2,8 +2,13 @@
 
 mod open;
 mod options;
+#[cfg(feature = "quinn")]
+mod quic;
 mod recv;
 mod send;
+
+#[cfg(feature = "quinn")]
+pub use quic::QuicSocket;
 
 use crate::driver::{Core, UdpEntry};
 use crate::lookup::{ToSocketAddrs, first_that};
@@ -70,7 +75,7 @@ impl UdpSocket {
     ///
     /// Cancel safe: it does not wait.
     pub async fn connect<A: ToSocketAddrs>(&self, addr: A) -> io::Result<()> {
-        first_that(addr, |addr| {
+        first_that(&self.net, addr, |addr| {
             self.control(|core, id| {
                 let now = core.now();
                 core.stack_mut().connect(id, addr, now)

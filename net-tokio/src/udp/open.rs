@@ -31,7 +31,7 @@ impl UdpSocket {
     ///
     /// As for [`bind`](Self::bind).
     pub async fn bind_on<A: ToSocketAddrs>(net: &Net, addr: A) -> io::Result<Self> {
-        first_that(addr, |addr| {
+        first_that(net, addr, |addr| {
             let family = match addr {
                 SocketAddr::V4(_) => Family::V4,
                 SocketAddr::V6(_) => Family::V6,

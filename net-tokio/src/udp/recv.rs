@@ -263,6 +263,12 @@ impl UdpSocket {
         self.poll(cx, |waker| self.slot.recv(Caller::Poll(waker)))
     }
 
+    /// Takes the next datagram if it is there and `wanted`.
+    #[cfg(feature = "quinn")]
+    pub(super) fn try_recv_if(&self, wanted: impl FnOnce(&Datagram) -> bool) -> Option<Datagram> {
+        self.finish(self.slot.recv_if(wanted)).ok().flatten()
+    }
+
     /// An operation that any number of tasks may wait for.
     pub(super) async fn wait<R>(
         &self,

@@ -5,6 +5,7 @@ use crate::error::to_io;
 use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::shared::{Ready, Stop, Touch};
 use net_core::SocketError;
+use net_core::udp::SendMeta;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
@@ -24,7 +25,8 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was sent.
     pub async fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.wait(Ready::WRITE, || self.put(buf, None, None)).await
+        self.wait(Ready::WRITE, || self.put(buf, SendMeta::default(), None))
+            .await
     }
 
     /// As [`send`](Self::send), to be polled. Only the last task that polled for sending is woken.
@@ -32,7 +34,7 @@ impl UdpSocket {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(cx, |waker| self.put(buf, None, Some(waker)))
+        self.poll(cx, |waker| self.put(buf, SendMeta::default(), Some(waker)))
     }
 
     /// As [`send`](Self::send), at once.
@@ -40,7 +42,7 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` without room, or as for [`send`](Self::send).
     pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.finish(self.put(buf, None, None))
+        self.finish(self.put(buf, SendMeta::default(), None))
     }
 
     /// Sends `buf` as one datagram to the first address that `addr` stands for.
@@ -52,8 +54,9 @@ impl UdpSocket {
     ///
     /// Cancel safe: where the future is dropped, nothing was sent.
     pub async fn send_to<A: ToSocketAddrs>(&self, buf: &[u8], addr: A) -> io::Result<usize> {
-        let target = to_socket_addrs(addr).await?.next().ok_or_else(no_address)?;
-        self.wait(Ready::WRITE, || self.put(buf, Some(target), None))
+        let mut targets = to_socket_addrs(&self.net, addr).await?;
+        let target = targets.next().ok_or_else(no_address)?;
+        self.wait(Ready::WRITE, || self.put(buf, SendMeta::to(target), None))
             .await
     }
 
@@ -68,7 +71,7 @@ impl UdpSocket {
         buf: &[u8],
         target: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        self.poll(cx, |waker| self.put(buf, Some(target), Some(waker)))
+        self.poll(cx, |waker| self.put(buf, SendMeta::to(target), Some(waker)))
     }
 
     /// As [`send_to`](Self::send_to), at once.
@@ -76,15 +79,51 @@ impl UdpSocket {
     /// # Errors
     /// `WouldBlock` without room, or as for [`send_to`](Self::send_to).
     pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
-        self.finish(self.put(buf, Some(target), None))
+        self.finish(self.put(buf, SendMeta::to(target), None))
     }
 
-    /// Copies a datagram to where the driver finds it: into the stack if nobody works on that, which
+    /// Sends `buf` in the way that `meta` says: with other header fields than the socket's, or cut
+    /// into several datagrams.
+    ///
+    /// # Errors
+    /// As for [`send_to`](Self::send_to); `InvalidInput` for too many datagrams, `AddrNotAvailable`
+    /// for a source that is not the stack's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, nothing was sent.
+    pub async fn send_with(&self, buf: &[u8], meta: SendMeta) -> io::Result<usize> {
+        self.wait(Ready::WRITE, || self.put(buf, meta, None)).await
+    }
+
+    /// As [`send_with`](Self::send_with), to be polled. Only the last task that polled for sending is
+    /// woken.
+    ///
+    /// # Errors
+    /// As for [`send_with`](Self::send_with).
+    pub fn poll_send_with(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        meta: SendMeta,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, |waker| self.put(buf, meta, Some(waker)))
+    }
+
+    /// As [`send_with`](Self::send_with), at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` without room, or as for [`send_with`](Self::send_with).
+    pub fn try_send_with(&self, buf: &[u8], meta: SendMeta) -> io::Result<usize> {
+        self.finish(self.put(buf, meta, None))
+    }
+
+    /// Copies a payload to where the driver finds it: into the stack if nobody works on that, which
     /// tells at once whether it can go, or else into the slot.
     fn put(
         &self,
         buf: &[u8],
-        target: Option<SocketAddr>,
+        meta: SendMeta,
         waker: Option<&Waker>,
     ) -> Result<(usize, Touch), Stop> {
         if buf.len() > MAX_PAYLOAD {
@@ -92,8 +131,9 @@ impl UdpSocket {
         }
         self.slot.can_send(waker)?;
         let engine = self.net.engine();
-        // What is large is copied before the stack is locked.
-        let large = (buf.len() > SMALL).then(|| engine.pool().copy_slice(buf));
+        // What is large is copied before the stack is locked, and what is to be cut lies in one piece.
+        let large =
+            (buf.len() > SMALL || meta.segment.is_some()).then(|| engine.pool().copy_slice(buf));
         let direct = engine.try_control(|core| {
             // Not past those that wait.
             if self.slot.has_waiting() {
@@ -101,8 +141,8 @@ impl UdpSocket {
             }
             let mut udp = core.stack_mut().udp(self.slot.id())?;
             Some(match &large {
-                Some(payload) => udp.send(payload.clone(), target),
-                None => udp.send_copied(buf, target),
+                Some(payload) => udp.send_with(payload.clone(), &meta),
+                None => udp.send_copied(buf, &meta),
             })
         });
         let touch = match direct.flatten() {
@@ -111,28 +151,30 @@ impl UdpSocket {
                 Touch::None
             }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
-                if buf.len() > engine.fits_everywhere() || !self.slot.is_vetted(target) {
-                    self.check(buf.len(), target)?;
+                // How many datagrams a payload makes depends on its length.
+                let known = meta.segment.is_none() && self.slot.is_vetted(meta);
+                if buf.len() > engine.fits_everywhere() || !known {
+                    self.check(buf.len(), meta)?;
                 }
                 let payload = large.unwrap_or_else(|| engine.pool().copy_slice(buf));
-                self.slot.send(payload, target, waker)?
+                self.slot.send(payload, meta, waker)?
             }
             Some(Err(error)) => return Err(error.into()),
         };
         Ok((buf.len(), touch))
     }
 
-    /// Asks the stack whether a datagram of `len` bytes can go to `target`, even if that means to wait for
-    /// the round that runs. A stack that has ended says so elsewhere.
-    fn check(&self, len: usize, target: Option<SocketAddr>) -> Result<(), Stop> {
+    /// Asks the stack whether a payload of `len` bytes can leave as `meta` says, even if that means to
+    /// wait for the round that runs. A stack that has ended says so elsewhere.
+    fn check(&self, len: usize, meta: SendMeta) -> Result<(), Stop> {
         let checked = self.net.engine().control(|core, _| {
             let udp = core.stack_mut().udp(self.slot.id());
-            Ok(udp.map(|mut udp| udp.check(len, target)))
+            Ok(udp.map(|mut udp| udp.check(len, &meta)))
         });
         if let Ok(Some(Err(error))) = checked {
             return Err(error.into());
         }
-        self.slot.vet(target);
+        self.slot.vet(meta);
         Ok(())
     }
 

@@ -201,10 +201,7 @@ impl Stack {
         socket
             .settings
             .set(option, active, socket.local.is_some())?;
-        let settings = socket.settings.clone();
-        self.with_connection(id, now, |connection, cx| {
-            connection.apply(cx.config, &settings, now);
-        });
+        self.with_connection(id, now, |connection, cx| connection.apply(cx));
         self.tcp_settle(id, now);
         Ok(())
     }

@@ -8,6 +8,7 @@ mod queue;
 mod routing;
 mod udp;
 mod udp_limits;
+mod udp_meta;
 
 use crate::buf::{HeadBuf, RxBatch, RxPacket, TxBatch, TxPacket};
 use crate::config::Config;

@@ -19,6 +19,8 @@ pub(crate) struct DeliveryRate {
     pub(crate) lost: u64,
     /// What leaves is limited by the application until this much is delivered; 0: it is not.
     app_limited_until: u64,
+    /// The latest sample that spans a time.
+    pub(crate) latest: RateSample,
 }
 
 /// What one acknowledgement says of the rate of delivery (the `RS.*` variables).
@@ -86,7 +88,7 @@ impl DeliveryRate {
         if interval < rtt_min {
             interval = Duration::ZERO;
         }
-        RateSample {
+        let sample = RateSample {
             delivered: self.delivered - newest.delivered,
             prior_delivered: newest.delivered,
             interval,
@@ -94,7 +96,11 @@ impl DeliveryRate {
             // Less where what was lost has turned out not to be.
             lost: self.lost.saturating_sub(newest.lost),
             app_limited: newest.app_limited,
+        };
+        if !interval.is_zero() {
+            self.latest = sample;
         }
+        sample
     }
 }
 

@@ -5,6 +5,7 @@ use crate::shared::{Caller, Fault, ListenerSlot, Ready, Stop, UdpSlot};
 use crate::sync::Arc;
 use bytes::Bytes;
 use net_core::SocketError;
+use net_core::udp::SendMeta;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -171,7 +172,7 @@ fn a_sender_without_room_is_woken_by_the_driver() {
         let sender = |number: u8| {
             block_on(poll_fn(|context| {
                 let payload = Bytes::copy_from_slice(&[number]);
-                match socket.send(payload, None, Some(context.waker())) {
+                match socket.send(payload, SendMeta::default(), Some(context.waker())) {
                     Ok(_) => Poll::Ready(true),
                     // The model's driver comes once; what it has not taken may stay.
                     Err(Stop::WouldBlock) => Poll::Pending,

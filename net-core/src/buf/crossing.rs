@@ -1,14 +1,15 @@
 //! A sent packet becomes a received one.
 
-use super::pool::Pool;
+use super::{Checksum, Chunk, Pool, RxMeta, RxPacket, TxPacket};
+use crate::wire::checksum::Sum;
 use bytes::{Bytes, BytesMut};
-use net_core::buf::{Checksum, Chunk, RxMeta, RxPacket, TxPacket};
-use net_core::wire::checksum::Sum;
 use smallvec::SmallVec;
 
 /// The packet as its receiver sees it when memory carries it: headers copied, payload shared. What
-/// was `Partial` stays so, and a super-segment stays whole.
-pub(super) fn shared(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
+/// was `Partial` stays so, and a super-segment stays whole. `frames` has buffers of [`FRAME`] bytes or
+/// more.
+#[must_use]
+pub fn shared(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
     let (small, large) = if packet.body_len() <= COPIED {
         (&packet.body[..], &[][..])
     } else {
@@ -33,8 +34,9 @@ pub(super) fn shared(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
 }
 
 /// The packet as its receiver sees it when a wire carries it: every byte copied, the checksum
-/// completed by the sender and unknown to the receiver.
-pub(super) fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
+/// completed by the sender and unknown to the receiver. `frames` has buffers of the MTU or more.
+#[must_use]
+pub fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
     RxPacket {
         frame: frames.filled(|frame| copy_completed(packet, frame)),
         frags: SmallVec::new(),
@@ -48,7 +50,7 @@ pub(super) fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
 }
 
 /// Appends every byte of the packet to `out`, its checksum completed there.
-pub(super) fn copy_completed(packet: &TxPacket, out: &mut BytesMut) {
+pub fn copy_completed(packet: &TxPacket, out: &mut BytesMut) {
     let at = out.len();
     packet.copy_to(out);
     let ip = at + usize::from(packet.meta.link_len);
@@ -57,7 +59,7 @@ pub(super) fn copy_completed(packet: &TxPacket, out: &mut BytesMut) {
 
 /// Completes the checksum of an IP packet in one piece if it is `Partial`. Fields that point outside
 /// the packet leave it as it is.
-pub(super) fn complete(checksum: Checksum, packet: &mut [u8]) {
+pub fn complete(checksum: Checksum, packet: &mut [u8]) {
     let Checksum::Partial { start, offset } = checksum else {
         return;
     };
@@ -87,4 +89,4 @@ fn shared_chunk(piece: &Bytes) -> Chunk {
 /// Payload up to this many bytes is copied behind the headers instead of being shared.
 const COPIED: usize = 256;
 /// Size of the buffers that [`shared`] needs: headers and small payload.
-pub(super) const FRAME: usize = 128 + COPIED;
+pub const FRAME: usize = 128 + COPIED;

@@ -1,15 +1,21 @@
 //! Receive buffers that come back.
 
+use alloc::collections::VecDeque;
 use bytes::BytesMut;
-use std::collections::VecDeque;
 
 /// A bounded FIFO of equal buffers.
 ///
 /// A buffer goes out empty, is filled, and what was filled is split off; the rest, which names the
 /// same memory, is given back at once. It serves again when everybody has dropped the filled part,
 /// so the steady state allocates nothing.
+///
+/// ```
+/// let mut pool = net_core::buf::Pool::new(2048, 8);
+/// let packet = pool.filled(|buffer| buffer.extend_from_slice(b"hello"));
+/// assert_eq!(&packet[..], b"hello");
+/// ```
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub struct Pool {
     size: usize,
     limit: usize,
     parents: VecDeque<BytesMut>,
@@ -19,7 +25,8 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Buffers of `size` bytes, of which at most `limit` are remembered.
-    pub(crate) fn new(size: usize, limit: usize) -> Self {
+    #[must_use]
+    pub fn new(size: usize, limit: usize) -> Self {
         Self {
             size,
             limit,
@@ -29,12 +36,14 @@ impl Pool {
     }
 
     /// Bytes that each buffer has room for.
-    pub(crate) fn size(&self) -> usize {
+    #[must_use]
+    pub const fn size(&self) -> usize {
         self.size
     }
 
     /// Bytes of memory that one buffer keeps alive.
-    pub(crate) fn pins(&self) -> u32 {
+    #[must_use]
+    pub fn pins(&self) -> u32 {
         u32::try_from(self.size).unwrap_or(u32::MAX)
     }
 
@@ -42,7 +51,7 @@ impl Pool {
     ///
     /// A pool that has had one to spare for several rounds of its buffers gives it up: the fewer
     /// there are, the likelier the next one is still in a cache.
-    pub(crate) fn take(&mut self) -> BytesMut {
+    pub fn take(&mut self) -> BytesMut {
         for _ in 0..self.parents.len().min(ATTEMPTS) {
             let Some(mut parent) = self.parents.pop_front() else {
                 break;
@@ -71,7 +80,7 @@ impl Pool {
     }
 
     /// Gives back what was left after the filled part had been split off.
-    pub(crate) fn give(&mut self, rest: BytesMut) {
+    pub fn give(&mut self, rest: BytesMut) {
         if self.parents.len() >= self.limit {
             self.parents.pop_front();
         }
@@ -79,7 +88,7 @@ impl Pool {
     }
 
     /// A buffer that `fill` has written to.
-    pub(crate) fn filled(&mut self, fill: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    pub fn filled(&mut self, fill: impl FnOnce(&mut BytesMut)) -> BytesMut {
         let mut buffer = self.take();
         fill(&mut buffer);
         let filled = buffer.split();
@@ -97,6 +106,7 @@ const ATTEMPTS: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     #[test]
     fn a_dropped_buffer_serves_again() {

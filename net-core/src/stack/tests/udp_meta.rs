@@ -1,0 +1,131 @@
+//! What a sender may say about one datagram, or about several at once.
+
+use super::*;
+use crate::error::SocketError;
+use crate::udp::SendMeta;
+
+const TO: &str = "10.7.0.1:9";
+
+fn send(host: &mut Host, id: SocketId, len: usize, meta: SendMeta) -> Result<(), SocketError> {
+    let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
+    host.stack.udp(id).unwrap().send_with(payload.into(), &meta)
+}
+
+fn in_pieces_of(size: u16) -> SendMeta {
+    SendMeta {
+        segment: Some(size),
+        ..SendMeta::to(addr(TO))
+    }
+}
+
+#[test]
+fn one_payload_makes_several_datagrams() {
+    let mut host = Host::new();
+    let id = host.udp("0.0.0.0:7");
+    send(&mut host, id, 2500, in_pieces_of(1000)).unwrap();
+    let sent: Vec<Seen> = host.sent().iter().map(Seen::new).collect();
+    let sizes: Vec<usize> = sent.iter().map(|packet| packet.data().len()).collect();
+    assert_eq!(sizes, [1000, 1000, 500]);
+    assert_eq!(sent[1].data()[0], u8::try_from(1000 % 256).unwrap());
+    assert!(sent.iter().all(|packet| packet.udp().dest_port == 9));
+    assert_eq!(sent[2].ip.id, sent[0].ip.id.wrapping_add(2));
+    assert_eq!(host.stack.stats().udp_out, 3);
+    // What fits one is one.
+    send(&mut host, id, 1000, in_pieces_of(1000)).unwrap();
+    send(&mut host, id, 0, in_pieces_of(1000)).unwrap();
+    assert_eq!(host.sent().len(), 2);
+}
+
+#[test]
+fn a_device_that_cuts_datagrams_gets_them_in_one_packet() {
+    let mut host = Host::new();
+    let caps = DeviceCaps {
+        uso: true,
+        tx_checksum: true,
+        ..DeviceCaps::default()
+    };
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let second = host.stack.add_iface(second, caps).unwrap();
+    let id = host.udp("0.0.0.0:7");
+    let meta = SendMeta {
+        to: Some(addr("10.8.0.1:9")),
+        ..in_pieces_of(1000)
+    };
+    send(&mut host, id, 60_000, meta).unwrap();
+    let sent = host.sent_over(second);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].body_len(), 60_000);
+    assert_eq!(sent[0].meta.gso.map(|gso| gso.size), Some(1000));
+}
+
+#[test]
+fn the_loopback_carries_them_as_one_and_they_arrive_one_by_one() {
+    let mut host = Host::new();
+    let (from, to) = (host.udp("127.0.0.1:7"), host.udp("127.0.0.1:9"));
+    let meta = SendMeta {
+        to: Some(addr("127.0.0.1:9")),
+        ..in_pieces_of(700)
+    };
+    send(&mut host, from, 2000, meta).unwrap();
+    host.loop_back();
+    let mut udp = host.stack.udp(to).unwrap();
+    let lens: Vec<usize> = core::iter::from_fn(|| udp.recv())
+        .map(|datagram| datagram.payload.len())
+        .collect();
+    assert_eq!(lens, [700, 700, 600]);
+}
+
+#[test]
+fn each_datagram_must_fit_and_all_together_too() {
+    let mut host = Host::new();
+    let id = host.udp("0.0.0.0:7");
+    let cases = [
+        (3000, 1472, Ok(())),
+        (3000, 1473, Err(SocketError::MessageTooLong)),
+        (65_507, 1400, Ok(())),
+        (65_508, 1400, Err(SocketError::MessageTooLong)),
+        (64, 1, Ok(())),
+    ];
+    for (len, size, outcome) in cases {
+        assert_eq!(send(&mut host, id, len, in_pieces_of(size)), outcome);
+        host.sent();
+    }
+    for (len, size) in [(65, 1), (10, 0)] {
+        let outcome = send(&mut host, id, len, in_pieces_of(size));
+        assert!(matches!(outcome, Err(SocketError::InvalidInput(_))));
+    }
+}
+
+#[test]
+fn a_datagram_has_the_class_and_the_source_that_its_sender_says() {
+    let mut host = Host::new();
+    let second = iface(
+        "tun1",
+        IfaceKind::PointToPoint,
+        1500,
+        &["10.8.0.2/24", "10.9.0.2/24"],
+    );
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let id = host.udp("0.0.0.0:7");
+    let meta = SendMeta {
+        tos: Some(2),
+        source: Some(ip("10.9.0.2")),
+        ..SendMeta::to(addr("10.8.0.1:9"))
+    };
+    send(&mut host, id, 5, meta).unwrap();
+    let sent = Seen::new(&host.sent_over(second)[0]);
+    assert_eq!((sent.ip.source, sent.ip.tos), (ip("10.9.0.2"), 2));
+    let connected = SendMeta { to: None, ..meta };
+    host.stack
+        .connect(id, addr("10.8.0.1:9"), host.now)
+        .unwrap();
+    send(&mut host, id, 5, connected).unwrap();
+    let sent = Seen::new(&host.sent_over(second)[0]);
+    assert_eq!(sent.ip.source, ip("10.9.0.2"));
+    let foreign = SendMeta {
+        source: Some(ip("10.9.0.3")),
+        ..meta
+    };
+    let outcome = send(&mut host, id, 5, foreign);
+    assert_eq!(outcome, Err(SocketError::AddressNotAvailable));
+}

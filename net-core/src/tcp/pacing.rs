@@ -1,0 +1,140 @@
+//! Pacing: data leaves spread over the round trip instead of in bursts at the device's rate.
+//!
+//! The rate is the congestion control's own where it has one, else it follows the window as in
+//! Linux: twice cwnd in an SRTT while slow start doubles the window, 1.2 times cwnd later, so that
+//! pacing never is what keeps the window from being used. A super-segment is at most what the rate
+//! lets out in a millisecond. Acknowledgements, probes and the first flight, whose rate nobody knows,
+//! are not paced. A connection that is not paced pays for two comparisons.
+
+use super::congestion::CongestionControl;
+use super::connection::{Connection, Context};
+use crate::time::{Duration, Instant};
+
+/// When the next data may leave, and how much of it at once.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    /// The connection is paced.
+    on: bool,
+    /// Bytes of payload a second; 0: not known yet, nothing is held back.
+    rate: u64,
+    /// Most bytes of one super-segment.
+    pub(crate) quantum: u32,
+    /// When the next data may leave.
+    next_at: Instant,
+    /// When what is held back may leave; `Instant::MAX`: nothing is.
+    pub(crate) wake_at: Instant,
+}
+
+/// Above this share of ssthresh the window grows too slowly to need twice its rate (Linux).
+const SLOW_START_SHARE: u32 = 2;
+/// The rate in percent of cwnd / SRTT, in slow start and later.
+const SLOW_START_PERCENT: u64 = 200;
+const AVOIDANCE_PERCENT: u64 = 120;
+
+impl Default for Pacer {
+    fn default() -> Self {
+        Self {
+            on: false,
+            rate: 0,
+            quantum: u32::MAX,
+            next_at: Instant::ZERO,
+            wake_at: Instant::MAX,
+        }
+    }
+}
+
+impl Pacer {
+    /// Whether data has to wait.
+    pub(crate) fn holds(&self, now: Instant) -> bool {
+        self.next_at > now
+    }
+
+    /// Bytes a second, where the connection is paced and a rate is known.
+    pub(crate) fn rate(&self) -> Option<u64> {
+        (self.rate > 0).then_some(self.rate)
+    }
+
+    /// The rate becomes so many bytes a second.
+    fn set_rate(&mut self, rate: u64) {
+        self.rate = rate;
+        self.quantum = u32::try_from(rate / 1000).unwrap_or(u32::MAX).max(1);
+    }
+
+    /// `bytes` leave. A sender that comes late makes up for at most half of what it was late by, so
+    /// that a timer's delays do not add up and idle time does not become a burst.
+    fn on_sent(&mut self, bytes: u32, now: Instant) {
+        let Some(nanos) = (u64::from(bytes) * 1_000_000_000).checked_div(self.rate) else {
+            return;
+        };
+        let late = now.saturating_since(self.next_at);
+        let delay = Duration::from_nanos(nanos);
+        self.next_at = now + (delay - late.min(delay / 2));
+    }
+}
+
+impl Connection {
+    /// Finds out whether the connection is to be paced; with the handshake, and when options change.
+    pub(crate) fn settle_pacing(&mut self, cx: &Context<'_>) {
+        let wanted = cx.config.pacing
+            || cx.settings.max_pacing_rate.is_some()
+            || self.congestion.pacing_rate().is_some();
+        if wanted {
+            self.pacer.on = true;
+            self.update_pacing(cx);
+        } else {
+            self.pacer = Pacer::default();
+        }
+    }
+
+    /// Lets the rate follow what an acknowledgement has changed.
+    pub(crate) fn update_pacing(&mut self, cx: &Context<'_>) {
+        if !self.pacer.on {
+            return;
+        }
+        let most = cx.settings.max_pacing_rate.unwrap_or(u64::MAX);
+        if let Some(rate) = self.wanted_rate() {
+            self.pacer.set_rate(rate.min(most).max(1));
+        } else if most < u64::MAX {
+            self.pacer.set_rate(most.max(1));
+        }
+    }
+
+    fn wanted_rate(&self) -> Option<u64> {
+        if let Some(rate) = self.congestion.pacing_rate() {
+            return Some(rate);
+        }
+        let srtt = u64::try_from(self.rtt.smoothed()?.as_nanos()).unwrap_or(u64::MAX);
+        let window = self.congestion.window();
+        let percent = if window < self.congestion.slow_start_threshold() / SLOW_START_SHARE {
+            SLOW_START_PERCENT
+        } else {
+            AVOIDANCE_PERCENT
+        };
+        let window = u128::from(window.max(self.in_flight()));
+        let rate = window * u128::from(percent * 10_000_000) / u128::from(srtt.max(1));
+        Some(u64::try_from(rate).unwrap_or(u64::MAX))
+    }
+
+    /// `bytes` of payload leave, new or again.
+    pub(crate) fn pace(&mut self, bytes: u32, now: Instant) {
+        // Of what was delivered one unit is the SYN: until there is more, this is the first flight.
+        if self.pacer.on && self.board.delivered() > 1 {
+            self.pacer.on_sent(bytes, now);
+        }
+    }
+
+    /// Sets the timer for what pacing holds back.
+    pub(crate) fn arm_pacing(&mut self, cx: &Context<'_>) {
+        if !self.pacer.on {
+            return;
+        }
+        let waits = self.pacer.holds(cx.now)
+            && self.state.is_synchronised()
+            && (self.next_retransmit().is_some() || self.next_data(cx).is_some());
+        self.pacer.wake_at = if waits {
+            self.pacer.next_at
+        } else {
+            Instant::MAX
+        };
+    }
+}

@@ -1,0 +1,185 @@
+//! The figures to reach, each a scenario of its own: what is measured beside what is asked for.
+
+use super::path::{ALGORITHMS, Path, endless, name};
+use super::table::{Table, mbit, median, percent};
+use super::{completion, fairness, outage, parallel, reordering};
+use net_core::config::CongestionAlgorithm;
+use net_core::time::Duration;
+
+/// One line: what, measured, asked for, and whether that is reached.
+#[derive(Debug, Clone)]
+pub(super) struct Figure {
+    pub(super) scenario: String,
+    pub(super) algorithm: String,
+    pub(super) measured: String,
+    pub(super) target: String,
+    /// `None`: published, nothing is asked for.
+    pub(super) met: Option<bool>,
+}
+
+pub(super) fn measure() -> Vec<Table> {
+    let mut figures = Vec::new();
+    for algorithm in ALGORITHMS {
+        figures.push(clean_path(algorithm, SEEDS, MINUTE));
+        figures.push(one_percent_lost(algorithm, SEEDS, MINUTE));
+        figures.push(three_percent_lost(algorithm, SEEDS, MINUTE));
+        figures.push(long_fat_path(algorithm));
+        figures.extend(reordering::overtaken_packets(algorithm, SEEDS, MINUTE));
+        figures.push(reordering::lost_tail(algorithm, SEEDS));
+        figures.push(fairness::two_alike(algorithm, SEEDS, MINUTE));
+        figures.push(completion::short_flows(algorithm, SEEDS, 1_000));
+        figures.push(outage::short(algorithm, SEEDS));
+        figures.push(outage::long(algorithm, SEEDS));
+    }
+    figures.push(fairness::cubic_beside_reno(SEEDS, MINUTE));
+    vec![table(
+        "Figures to reach",
+        "Medians over seeds 1 to 20 (the long fat path: 1 to 3); 100 Mbit/s, 40 ms round trip and a \
+buffer of one bandwidth-delay product where nothing else is said. Shares are of the payload rate, \
+1448/1500 of the link's. BBR is not there yet.",
+        figures,
+    )]
+}
+
+/// Makes a table of figures.
+pub(super) fn table(title: &str, about: &str, figures: Vec<Figure>) -> Table {
+    let columns = ["scenario", "algorithm", "measured", "target", "reached"];
+    let mut table = Table::new(title, about, &columns);
+    for figure in figures {
+        let reached = match figure.met {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "",
+        };
+        table.rows.push(vec![
+            figure.scenario,
+            figure.algorithm,
+            figure.measured,
+            figure.target,
+            reached.into(),
+        ]);
+    }
+    table
+}
+
+/// The path of most figures: 100 Mbit/s, 40 ms.
+pub(super) fn usual_path() -> Path {
+    Path::new(100_000_000, Duration::from_millis(40))
+}
+
+/// No loss: at least 97 % of the payload rate.
+pub(super) fn clean_path(algorithm: CongestionAlgorithm, seeds: u64, time: Duration) -> Figure {
+    let path = usual_path();
+    let share = median(goodputs(&path, algorithm, seeds, time)) / path.payload_rate();
+    Figure {
+        scenario: "no loss".into(),
+        algorithm: name(algorithm),
+        measured: percent(share),
+        target: "≥ 97 %".into(),
+        met: Some(share >= 0.97),
+    }
+}
+
+/// 1 % random loss: CUBIC reaches 0.9 times what RFC 9438 lets it reach.
+pub(super) fn one_percent_lost(
+    algorithm: CongestionAlgorithm,
+    seeds: u64,
+    time: Duration,
+) -> Figure {
+    let mut path = usual_path();
+    path.there.loss_ppm = 10_000;
+    let goodput = median(goodputs(&path, algorithm, seeds, time));
+    let window = response(algorithm, 0.01, path.rtt);
+    let model = window * 1448.0 * 8.0 / path.rtt.as_secs_f64();
+    Figure {
+        scenario: "1 % lost".into(),
+        algorithm: name(algorithm),
+        measured: format!("{} Mbit/s", mbit(goodput)),
+        target: format!(
+            "≥ {} Mbit/s: 0.9 × {window:.1} segments × 1448 B / RTT",
+            mbit(0.9 * model)
+        ),
+        met: (algorithm == CongestionAlgorithm::Cubic).then_some(goodput >= 0.9 * model),
+    }
+}
+
+/// 3 % random loss: published.
+pub(super) fn three_percent_lost(
+    algorithm: CongestionAlgorithm,
+    seeds: u64,
+    time: Duration,
+) -> Figure {
+    let mut path = usual_path();
+    path.there.loss_ppm = 30_000;
+    let goodput = median(goodputs(&path, algorithm, seeds, time));
+    Figure {
+        scenario: "3 % lost".into(),
+        algorithm: name(algorithm),
+        measured: format!("{} Mbit/s", mbit(goodput)),
+        target: String::new(),
+        met: None,
+    }
+}
+
+/// 10 Gbit/s, 100 ms, buffers of up to 512 MiB: at least 90 % of the rate within 30 s.
+fn long_fat_path(algorithm: CongestionAlgorithm) -> Figure {
+    let mut path = Path::new(10_000_000_000, Duration::from_millis(100));
+    let tcp = &mut path.config.tcp;
+    let default = tcp.recv_buffer >> 20;
+    tcp.recv_buffer = 512 << 20;
+    tcp.send_buffer = 512 << 20;
+    path.config.memory = 4 << 30;
+    let shares = parallel::seeds(3, |seed| {
+        let mut dumbbell = path.dumbbell(1, seed);
+        let flow = dumbbell.start(0, |to| endless(to, algorithm));
+        let mut before = 0;
+        let mut best: f64 = 0.0;
+        for _ in 0..30 {
+            dumbbell.run_for(SECOND).expect("the simulation gets on");
+            let bytes = dumbbell.received(flow).map_or(0, |received| received.bytes);
+            #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+            let bits = (bytes - before) as f64 * 8.0;
+            best = best.max(bits / path.payload_rate());
+            before = bytes;
+            if best >= 0.9 {
+                break;
+            }
+        }
+        best
+    });
+    let share = median(shares);
+    Figure {
+        scenario: format!(
+            "10 Gbit/s, 100 ms, buffers of 512 MiB (default {default} MiB): best second of the first 30"
+        ),
+        algorithm: name(algorithm),
+        measured: percent(share),
+        target: "≥ 90 %".into(),
+        met: Some(share >= 0.9),
+    }
+}
+
+/// Goodput of one flow with each seed.
+pub(super) fn goodputs(
+    path: &Path,
+    algorithm: CongestionAlgorithm,
+    seeds: u64,
+    time: Duration,
+) -> Vec<f64> {
+    parallel::seeds(seeds, |seed| path.bulk(algorithm, time, seed).goodput)
+}
+
+/// The mean window in segments at a loss rate: of Reno, √(3/2p); of CUBIC, the larger of that and of
+/// 1.054 (RTT / p)^¾, which is RFC 9438 §5's average for C = 0.4 and β = 0.7.
+fn response(algorithm: CongestionAlgorithm, loss: f64, rtt: Duration) -> f64 {
+    let reno = (1.5 / loss).sqrt();
+    let cubic = 1.054 * (rtt.as_secs_f64() / loss).powf(0.75);
+    match algorithm {
+        CongestionAlgorithm::Reno => reno,
+        _ => reno.max(cubic),
+    }
+}
+
+const SEEDS: u64 = 20;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);

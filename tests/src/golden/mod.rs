@@ -1,0 +1,77 @@
+//! What TCP reaches over simulated paths, as tables that are kept in `docs/golden` and reviewed as
+//! diffs.
+//!
+//! `cargo run --release -p tests --bin golden` measures everything anew and writes the tables; the
+//! names of some measure only those. The table `quick` is measured by a test each time.
+
+mod completion;
+mod fairness;
+mod figures;
+mod grid;
+mod outage;
+mod parallel;
+mod path;
+mod quick;
+mod reordering;
+mod table;
+
+pub use path::{Bulk, Path};
+pub use table::Table;
+
+use std::path::PathBuf;
+
+/// A table, by its name, and how to measure it.
+#[derive(Debug)]
+pub struct Golden {
+    /// Its name, also that of its file.
+    pub name: &'static str,
+    /// Measures it anew, with a thread for each core.
+    pub measure: fn() -> Vec<Table>,
+}
+
+/// Every table.
+pub const ALL: &[Golden] = &[
+    Golden {
+        name: "quick",
+        measure: quick::measure,
+    },
+    Golden {
+        name: "figures",
+        measure: figures::measure,
+    },
+    Golden {
+        name: "goodput",
+        measure: grid::measure,
+    },
+    Golden {
+        name: "fairness",
+        measure: fairness::measure,
+    },
+    Golden {
+        name: "completion",
+        measure: completion::measure,
+    },
+];
+
+impl Golden {
+    /// The file that it is kept in.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/golden");
+        folder.join(format!("{}.md", self.name))
+    }
+
+    /// The contents of the file, measured anew.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = format!(
+            "<!-- measured by: cargo run --release -p tests --bin golden -- {} -->\n",
+            self.name
+        );
+        for table in (self.measure)() {
+            text.push('\n');
+            text.push_str(&table.render());
+        }
+        text
+    }
+}

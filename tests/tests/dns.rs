@@ -1,0 +1,257 @@
+//! Names by DNS, over our own sockets to a server on our own stack.
+
+use net_core::Seed;
+use net_tokio::device::{LinkConfig, pair};
+use net_tokio::{Net, TcpListener, TcpStream, UdpSocket, lookup_host, lookup_host_on};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
+
+const SERVER: &str = "10.0.0.53:53";
+
+/// A server of DNS that knows a few names, and how often it was asked over which transport.
+#[derive(Default)]
+struct Server {
+    datagrams: AtomicUsize,
+    streams: AtomicUsize,
+}
+
+impl Server {
+    /// The answers for a name; `None`: it keeps silent.
+    fn records(name: &str, kind: u16) -> Option<Vec<IpAddr>> {
+        let all: Vec<IpAddr> = match name {
+            "one.example" => vec![[10, 0, 0, 53].into(), "fd07::53".parse().expect("one")],
+            "many.example" => (1..=100).map(|last| [10, 9, 9, last].into()).collect(),
+            "silent.example" => return None,
+            _ => Vec::new(),
+        };
+        let wanted = |ip: &IpAddr| kind == if ip.is_ipv4() { A } else { AAAA };
+        Some(all.into_iter().filter(wanted).collect())
+    }
+
+    /// The response to a query (RFC 1035 §4.1), of at most `limit` bytes.
+    fn answer(query: &[u8], limit: usize) -> Option<Vec<u8>> {
+        let (mut name, mut at) = (Vec::new(), 12);
+        while query[at] > 0 {
+            let len = usize::from(query[at]);
+            name.push(String::from_utf8_lossy(&query[at + 1..=at + len]).to_lowercase());
+            at += len + 1;
+        }
+        let question = &query[12..at + 5];
+        let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
+        let name = name.join(".");
+        let records = Self::records(&name, kind)?;
+        let known = Self::records(&name, A).is_some_and(|records| !records.is_empty());
+        let mut body = Vec::new();
+        for ip in &records {
+            // The name is that of the question; class IN; an hour.
+            body.extend([0xc0, 12, 0, kind.to_be_bytes()[1], 0, 1, 0, 0, 14, 16]);
+            let octets = match ip {
+                IpAddr::V4(v4) => v4.octets().to_vec(),
+                IpAddr::V6(v6) => v6.octets().to_vec(),
+            };
+            body.extend([0, u8::try_from(octets.len()).expect("short")]);
+            body.extend(octets);
+        }
+        let truncated = 12 + question.len() + body.len() > limit;
+        let count = if truncated {
+            0
+        } else {
+            u16::try_from(records.len()).expect("few")
+        };
+        let mut out = query[..2].to_vec();
+        out.push(0x85 | if truncated { 2 } else { 0 });
+        out.push(0x80 | if known { 0 } else { NXDOMAIN });
+        out.extend([0, 1]);
+        out.extend(count.to_be_bytes());
+        out.extend([0; 4]);
+        out.extend(question);
+        if !truncated {
+            out.extend(body);
+        }
+        Some(out)
+    }
+
+    async fn run(self: Arc<Self>, net: Net) {
+        let socket = UdpSocket::bind_on(&net, SERVER).await.expect("free");
+        let listener = TcpListener::bind_on(&net, SERVER).await.expect("free");
+        let server = self.clone();
+        tokio::spawn(async move {
+            let mut buf = [0; 512];
+            while let Ok((len, from)) = socket.recv_from(&mut buf).await {
+                server.datagrams.fetch_add(1, Ordering::Relaxed);
+                if let Some(answer) = Self::answer(&buf[..len], 512) {
+                    socket.send_to(&answer, from).await.expect("a route");
+                }
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let server = self.clone();
+                tokio::spawn(async move {
+                    while let Ok(len) = stream.read_u16().await {
+                        server.streams.fetch_add(1, Ordering::Relaxed);
+                        let mut query = vec![0; usize::from(len)];
+                        stream.read_exact(&mut query).await.expect("a query");
+                        let answer = Self::answer(&query, 65_535).expect("it is known");
+                        let len = u16::try_from(answer.len()).expect("it fits");
+                        stream.write_u16(len).await.expect("open");
+                        stream.write_all(&answer).await.expect("open");
+                    }
+                });
+            }
+        });
+    }
+}
+
+const A: u16 = 1;
+const AAAA: u16 = 28;
+const NXDOMAIN: u8 = 3;
+
+/// A client and the stack of its server, on a link of 5 ms.
+async fn world(
+    change: impl FnOnce(net_tokio::NetBuilder) -> net_tokio::NetBuilder,
+) -> (Net, Net, Arc<Server>) {
+    let link = LinkConfig {
+        delay: Duration::from_millis(5),
+        ..LinkConfig::default()
+    };
+    let (near, far) = pair(link.clone(), link, Seed::from_u64(1));
+    let client = Net::builder()
+        .device("link0", near)
+        .address("10.0.0.1/24")
+        .address("fd07::1/64")
+        .dns_server(SERVER.parse().expect("an address"));
+    let client = change(client).build().expect("a stack");
+    let host = Net::builder()
+        .device("link0", far)
+        .address("10.0.0.53/24")
+        .address("fd07::53/64")
+        .build()
+        .expect("a stack");
+    let server = Arc::new(Server::default());
+    server.clone().run(host.clone()).await;
+    (client, host, server)
+}
+
+async fn look_up(net: &Net, host: &str) -> Vec<String> {
+    let found = lookup_host_on(net, host).await.expect("known");
+    let mut found: Vec<_> = found.map(|address| address.to_string()).collect();
+    found.sort();
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_leads_to_addresses_of_both_families() {
+    let (client, _host, server) = world(|builder| builder).await;
+    let expected = ["10.0.0.53:80", "[fd07::53]:80"];
+    assert_eq!(look_up(&client, "one.example:80").await, expected);
+    let asked = server.datagrams.load(Ordering::Relaxed);
+    assert!(
+        asked >= 2 && client.stats().udp_out >= 2,
+        "over our own sockets"
+    );
+    // The answer holds for an hour.
+    assert_eq!(look_up(&client, "ONE.example.:80").await, expected);
+    assert_eq!(server.datagrams.load(Ordering::Relaxed), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sockets_take_names() {
+    let (client, host, _server) = world(|builder| builder).await;
+    let listener = TcpListener::bind_on(&host, "10.0.0.53:80").await;
+    let listener = listener.expect("free");
+    let stream = TcpStream::connect_on(&client, ("one.example", 80)).await;
+    let stream = stream.expect("a listener");
+    let to: SocketAddr = "10.0.0.53:80".parse().expect("an address");
+    assert_eq!(stream.peer_addr().expect("open"), to);
+    listener.accept().await.expect("a connection");
+    let receiver = UdpSocket::bind_on(&host, to).await.expect("free");
+    let sender = UdpSocket::bind_on(&client, "0.0.0.0:0")
+        .await
+        .expect("a port");
+    sender.send_to(b"x", "one.example:80").await.expect("known");
+    receiver.recv(&mut [0]).await.expect("data");
+    // The stack is that of the scope.
+    let found = client.scope(lookup_host("one.example:7")).await;
+    assert!(found.expect("known").any(|address| address.port() == 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_fit_comes_by_tcp() {
+    let (client, _host, server) = world(|builder| builder).await;
+    let found = look_up(&client, "many.example:1").await;
+    assert_eq!(found.len(), 100);
+    assert!(server.streams.load(Ordering::Relaxed) >= 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_nobody_has_is_not_found() {
+    let (client, _host, _server) = world(|builder| builder).await;
+    let error = TcpStream::connect_on(&client, "nobody.example:80").await;
+    let error = error.expect_err("unknown");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("nobody.example"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_keeps_silent_times_out() {
+    let (client, _host, server) = world(|builder| builder).await;
+    let began = Instant::now();
+    let found = lookup_host_on(&client, "silent.example:80").await;
+    let error = found.map(drop).expect_err("no answer");
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    assert!(began.elapsed() >= Duration::from_secs(5));
+    assert!(server.datagrams.load(Ordering::Relaxed) >= 2, "asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_of_hosts_is_asked_first() {
+    let (client, _host, server) =
+        world(|builder| builder.hosts("10.0.0.9 one.example printer\n")).await;
+    assert_eq!(look_up(&client, "one.example:80").await, ["10.0.0.9:80"]);
+    assert_eq!(look_up(&client, "Printer:80").await, ["10.0.0.9:80"]);
+    let both = ["127.0.0.1:80", "[::1]:80"];
+    assert_eq!(look_up(&client, "localhost:80").await, both);
+    assert_eq!(server.datagrams.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_names_are_tried_below_the_search_domain() {
+    let (client, _host, _server) = world(|builder| builder.dns_search("example")).await;
+    let expected = ["10.0.0.53:80", "[fd07::53]:80"];
+    assert_eq!(look_up(&client, "one:80").await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_resolver_does_not_keep_its_stack_up() {
+    let (client, _host, _server) = world(|builder| builder).await;
+    let metrics = Handle::current().metrics();
+    let up = metrics.num_alive_tasks();
+    // A connection to the server stays open, and so does the task that reads from it.
+    look_up(&client, "many.example:1").await;
+    assert!(client.sockets() >= 1 && metrics.num_alive_tasks() > up);
+    drop(client);
+    while metrics.num_alive_tasks() >= up {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mistakes_are_said_by_build() {
+    let mistakes = [
+        Net::builder().hosts("10.0.0.999 one"),
+        Net::builder()
+            .dns_server((Ipv4Addr::LOCALHOST, 53).into())
+            .dns_search("a..b"),
+    ];
+    for builder in mistakes {
+        let error = builder.build().expect_err("a mistake");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+}

@@ -1,0 +1,39 @@
+//! What TCP reaches is what is written down.
+
+use std::fs;
+use tests::golden;
+
+#[test]
+fn the_quick_table_is_as_committed() {
+    let table = golden::ALL.iter().find(|table| table.name == "quick");
+    let table = table.expect("there is a quick table");
+    let committed = fs::read_to_string(table.file()).expect("the committed table");
+    let measured = table.render();
+    if committed == measured {
+        return;
+    }
+    for (old, new) in committed.lines().zip(measured.lines()) {
+        if old != new {
+            println!("- {old}\n+ {new}");
+        }
+    }
+    panic!(
+        "{} is not what is measured; if that is meant, run `cargo run --release -p tests --bin golden` \
+and review the difference",
+        table.file().display()
+    );
+}
+
+#[test]
+fn every_table_is_committed() {
+    for table in golden::ALL {
+        let committed = fs::read_to_string(table.file()).expect("the committed table");
+        let command = format!("-- {} -->", table.name);
+        assert!(
+            committed
+                .lines()
+                .next()
+                .is_some_and(|line| line.ends_with(&command))
+        );
+    }
+}
