@@ -20,6 +20,8 @@ pub struct Config {
     pub tcp: TcpConfig,
     /// Settings of UDP.
     pub udp: UdpConfig,
+    /// How fragments are put together.
+    pub reassembly: ReassemblyConfig,
     /// Time to live and hop limit of what the stack sends. 64.
     pub ttl: u8,
     /// ICMP errors, resets for no socket and challenge ACKs per second, each kind on its own
@@ -144,6 +146,21 @@ pub struct RecoveryConfig {
     pub limited_transmit: bool,
 }
 
+/// How fragments are put together, and how much of strangers' data waits for that.
+#[derive(Debug, Clone)]
+pub struct ReassemblyConfig {
+    /// Bytes of memory that fragments may hold alive, of [`Config::memory`] and at most a quarter of it;
+    /// the oldest go for new ones. 4 MiB.
+    pub memory: usize,
+    /// How much of that one IPv4 address, or one IPv6 prefix of 64 bits, may have. 1 MiB.
+    pub per_source: usize,
+    /// Fragments of one packet. A packet of 65,535 bytes over a link of 576 has 119. 256.
+    pub max_fragments: usize,
+    /// How long a packet may take from its first fragment to arrive (RFC 1122 §3.3.2, RFC 8200 §4.5).
+    /// 60 s.
+    pub timeout: Duration,
+}
+
 /// Settings of UDP.
 #[derive(Debug, Clone)]
 pub struct UdpConfig {
@@ -211,6 +228,7 @@ impl Default for Config {
             ephemeral_ports: 32768..=60999,
             tcp: TcpConfig::default(),
             udp: UdpConfig::default(),
+            reassembly: ReassemblyConfig::default(),
             ttl: 64,
             answers_per_second: 1000,
             answer_burst: 100,
@@ -272,6 +290,17 @@ impl Default for RecoveryConfig {
             eifel: true,
             dsack: true,
             limited_transmit: true,
+        }
+    }
+}
+
+impl Default for ReassemblyConfig {
+    fn default() -> Self {
+        Self {
+            memory: 4 << 20,
+            per_source: 1 << 20,
+            max_fragments: 256,
+            timeout: Duration::from_secs(60),
         }
     }
 }

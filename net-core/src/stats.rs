@@ -55,8 +55,29 @@ drop_reasons! {
     LinkBroadcast => "link_broadcast",
     /// Not addressed to this host, and forwarding is not there.
     NotForUs => "not_for_us",
-    /// A fragment; reassembly is not there yet.
-    Fragment => "fragment",
+    /// A fragment that cannot be one: its length is no multiple of eight, it would make a packet of
+    /// over 65,535 bytes, or its ECN bits do not go with the others' (RFC 8200 §4.5, RFC 3168 §5.3).
+    BadFragment => "bad_fragment",
+    /// A fragment that ends before the transport header does, or begins in it (RFC 3128, RFC 7112).
+    TinyFragment => "tiny_fragment",
+    /// A fragment of a packet of which two fragments overlap or contradict each other (RFC 5722).
+    FragmentOverlap => "fragment_overlap",
+    /// A fragment that was there already.
+    FragmentDuplicate => "fragment_duplicate",
+    /// A fragment for which there is no memory, or which had to go for a newer one.
+    ReassemblyFull => "reassembly_full",
+    /// A fragment of a packet that did not become whole in time (RFC 1122 §3.3.2).
+    ReassemblyTimeout => "reassembly_timeout",
+    /// A packet of over 65,535 bytes by the option of RFC 2675, which the stack does not have.
+    Jumbogram => "jumbogram",
+    /// A source route (RFC 5095, RFC 6274 §3.13.2.3): senders are not to choose the way.
+    SourceRoute => "source_route",
+    /// An IPv6 option that nobody knows, and that is to stop who does not know it (RFC 8200 §4.2).
+    UnknownOption => "unknown_option",
+    /// An IPv6 packet that says that it has no content.
+    NoNextHeader => "no_next_header",
+    /// IPv6 extension headers that break their rules or are too many.
+    ExtensionHeader => "extension_header",
     /// No handler for the protocol.
     UnknownProtocol => "unknown_protocol",
     /// The transport checksum is wrong.
@@ -116,6 +137,12 @@ pub struct Stats {
     pub tx_packets: u64,
     /// Bytes handed to devices, headers included.
     pub tx_bytes: u64,
+    /// Packets put together from fragments (`ReasmOKs`).
+    pub ip_reassembled: u64,
+    /// Packets that were cut into fragments (`FragOKs`).
+    pub ip_fragmented: u64,
+    /// The fragments that came of it (`FragCreates`).
+    pub ip_fragments_sent: u64,
     /// TCP segments received, a super-segment counted by what it stands for (`InSegs`).
     pub tcp_in_segments: u64,
     /// TCP segments sent, a super-segment counted by what it stands for (`OutSegs`).

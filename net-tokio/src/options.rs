@@ -174,6 +174,50 @@ macro_rules! ip_options {
                 $ip.set_hop_limit(limit)
             }
 
+            /// What becomes of IPv4 packets that are larger than their way takes
+            /// (`IP_MTU_DISCOVER`).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn path_mtu_v4(&self) -> std::io::Result<net_core::socket::PathMtuMode> {
+                let $this = self;
+                $ip.get(|settings| settings.path_mtu)
+            }
+
+            /// Sets what becomes of IPv4 packets that are larger than their way takes.
+            ///
+            /// # Errors
+            /// `Unsupported` for a stream that is to probe.
+            pub fn set_path_mtu_v4(
+                &self,
+                mode: net_core::socket::PathMtuMode,
+            ) -> std::io::Result<()> {
+                let $this = self;
+                $ip.set(net_core::socket::IpOption::PathMtu(mode))
+            }
+
+            /// What becomes of IPv6 packets that are larger than their way takes
+            /// (`IPV6_MTU_DISCOVER`).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn path_mtu_v6(&self) -> std::io::Result<net_core::socket::PathMtuMode> {
+                let $this = self;
+                $ip.get(|settings| settings.path_mtu_v6)
+            }
+
+            /// Sets what becomes of IPv6 packets that are larger than their way takes.
+            ///
+            /// # Errors
+            /// `Unsupported` for a stream that is to probe.
+            pub fn set_path_mtu_v6(
+                &self,
+                mode: net_core::socket::PathMtuMode,
+            ) -> std::io::Result<()> {
+                let $this = self;
+                $ip.set(net_core::socket::IpOption::PathMtuV6(mode))
+            }
+
             /// The priority of packets sent (`SO_PRIORITY`).
             ///
             /// # Errors

@@ -1,6 +1,6 @@
 //! What sockets of the core answer to uses, misuses and many users at once.
 
-use net_core::socket::{Family, PathMtuMode, TcpOption};
+use net_core::socket::{Family, IpOption, PathMtuMode, TcpOption};
 use net_core::tcp::SendFlags;
 use net_core::time::Duration;
 use net_core::{Config, SocketError, SocketId};
@@ -221,7 +221,7 @@ fn what_is_not_there_yet_says_so() {
     let (client, _) = pair.connect(false);
     let now = pair.now;
     let stack = &mut pair.hosts[0].stack;
-    let probe = TcpOption::PathMtu(PathMtuMode::Probe);
+    let probe = IpOption::PathMtu(PathMtuMode::Probe);
     let urgent = stack
         .tcp(client, now)
         .expect("open")
@@ -229,7 +229,7 @@ fn what_is_not_there_yet_says_so() {
         .map(drop);
     let datagrams = stack.udp_open(Family::V4).expect("a socket");
     for outcome in [
-        stack.set_tcp_option(client, probe, now),
+        stack.set_ip_option(client, probe),
         urgent,
         stack.disconnect(client),
         stack.listen(datagrams, 1),

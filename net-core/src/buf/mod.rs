@@ -10,6 +10,7 @@ mod head;
 mod packet;
 mod pool;
 mod recv_queue;
+mod rest;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPack
 pub use pool::Pool;
 pub use recv_queue::RecvQueue;
 pub(crate) use recv_queue::is_wasteful;
+pub(crate) use rest::Rest;

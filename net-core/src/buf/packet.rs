@@ -128,6 +128,19 @@ impl RxPacket {
         });
     }
 
+    /// Moves bytes from the pieces into the frame until it has `len` of them, or all that there are.
+    pub fn pull(&mut self, len: usize) {
+        while self.frame.len() < len
+            && let Some(piece) = self.frags.first_mut()
+        {
+            let part = piece.bytes.len().min(len - self.frame.len());
+            self.frame.extend_from_slice(&piece.bytes.split_to(part));
+            if piece.bytes.is_empty() {
+                self.frags.remove(0);
+            }
+        }
+    }
+
     /// Whether it has no byte at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -177,6 +190,12 @@ impl TxPacket {
     #[must_use]
     pub fn len(&self) -> usize {
         self.head.len() + self.body_len()
+    }
+
+    /// Length in bytes from the IP header to the end.
+    #[must_use]
+    pub fn ip_len(&self) -> usize {
+        self.len() - usize::from(self.meta.link_len)
     }
 
     /// Length in bytes of the payload behind the head.

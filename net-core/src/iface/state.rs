@@ -54,8 +54,8 @@ impl Iface {
         }
     }
 
-    /// Whether another packet may wait.
-    pub(crate) fn has_room(&self) -> bool {
-        self.queue.len() < Self::QUEUE_LEN
+    /// Whether `count` more packets may wait.
+    pub(crate) fn has_room(&self, count: usize) -> bool {
+        self.queue.len() + count <= Self::QUEUE_LEN
     }
 }

@@ -1,7 +1,15 @@
 //! The Internet Protocol: addresses, the way out, headers.
 
 mod address;
+mod extension;
+mod fragment;
+mod ident;
 mod path;
+mod reassembly;
 
 pub(crate) use address::{Delivery, LocalAddresses, is_martian_source};
+pub(crate) use extension::{Problem, Refusal, read_chain, transport_header_len};
+pub(crate) use fragment::Fragments;
+pub(crate) use ident::Identifications;
 pub(crate) use path::{IpMeta, Path, same_scope_source};
+pub(crate) use reassembly::{Arrived, Reassembler};

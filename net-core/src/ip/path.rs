@@ -2,7 +2,8 @@
 
 use crate::iface::{DeviceCaps, IfaceId, IpCidr};
 use crate::neighbor::NeighborHint;
-use crate::socket::IpSettings;
+use crate::socket::{IpSettings, PathMtuMode};
+use crate::wire::{ipv4, ipv6};
 use core::net::{IpAddr, Ipv6Addr};
 
 /// What routing found out about a destination.
@@ -60,9 +61,19 @@ impl IpMeta {
             protocol,
             tos: settings.class_to(dest),
             ttl: settings.hops_to(dest, default_hops),
-            dont_fragment: true,
+            dont_fragment: settings.path_mtu_to(dest) != PathMtuMode::Dont,
             priority: settings.priority,
             mark: settings.mark,
+        }
+    }
+}
+
+impl IpMeta {
+    /// Bytes of the IP header.
+    pub(crate) const fn header_len(&self) -> usize {
+        match self.dest {
+            IpAddr::V4(_) => ipv4::MIN_HEADER_LEN,
+            IpAddr::V6(_) => ipv6::HEADER_LEN,
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Segmentation in software: super-segments into packets, for devices that cannot do it.
 
 use crate::DeviceCaps;
-use crate::buf::{Checksum, Gso, GsoKind, HeadBuf, TxBatch, TxMeta, TxPacket};
+use crate::buf::{Checksum, Gso, GsoKind, HeadBuf, Rest, TxBatch, TxMeta, TxPacket};
 use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_header};
 use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport, udp};
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 /// Cuts a super-segment and appends the segments that it stands for to `out`. How many that were.
 ///
@@ -154,7 +153,7 @@ impl Cutter {
     fn cut(&self, body: &[Bytes], out: &mut TxBatch) -> usize {
         let mut left: usize = body.iter().map(Bytes::len).sum();
         let count = left.div_ceil(self.size).max(1);
-        let mut rest = Rest { body, position: 0 };
+        let mut rest = Rest::new(body);
         let mut position = 0_u32;
         let mut index = 0_u16;
         loop {
@@ -251,40 +250,6 @@ impl Cutter {
             gone |= TcpFlags::CWR;
         }
         offset_flags & !gone.bits()
-    }
-}
-
-/// The payload that is not in a segment yet.
-struct Rest<'a> {
-    body: &'a [Bytes],
-    /// Bytes of the first piece that are.
-    position: usize,
-}
-
-impl Rest<'_> {
-    /// Moves `len` bytes behind `out`; their sum, if `summed`.
-    #[inline]
-    fn take(&mut self, mut len: usize, out: &mut SmallVec<[Bytes; 8]>, summed: bool) -> Sum {
-        let mut sum = Sum::new();
-        while len > 0
-            && let [piece, behind @ ..] = self.body
-        {
-            let end = piece.len().min(self.position + len);
-            if end > self.position {
-                let part = piece.slice(self.position..end);
-                if summed {
-                    sum.add_bytes(&part);
-                }
-                len -= part.len();
-                out.push(part);
-            }
-            self.position = end;
-            if end == piece.len() {
-                self.body = behind;
-                self.position = 0;
-            }
-        }
-        sum
     }
 }
 

@@ -2,8 +2,31 @@
 
 use crate::error::SocketError;
 use crate::iface::IfaceId;
-use crate::tcp::segment::ECN_MASK;
+use crate::wire::ip::ECN_MASK;
 use core::net::IpAddr;
+
+/// What to do about packets that are larger than a link on their way takes (`IP_MTU_DISCOVER`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PathMtuMode {
+    /// Send fragments where the path MTU is exceeded, and let routers fragment.
+    Dont,
+    /// Send fragments where the path MTU is exceeded, but let no router fragment what fits: it is to
+    /// say how much the link takes (RFC 1191). The default.
+    #[default]
+    Want,
+    /// Refuse what is larger than the path MTU, and let no router fragment.
+    Do,
+    /// As `Do`, but by the MTU of the own link alone: for who probes the path by himself (RFC 8899).
+    /// Not for TCP yet.
+    Probe,
+}
+
+impl PathMtuMode {
+    /// Whether the stack may send fragments.
+    pub(crate) const fn may_fragment(self) -> bool {
+        matches!(self, Self::Dont | Self::Want)
+    }
+}
 
 /// One option of the IP layer and its new value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +45,10 @@ pub enum IpOption {
     Priority(u8),
     /// Mark of packets sent (`SO_MARK`): what the device is told.
     Mark(u32),
+    /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
+    PathMtu(PathMtuMode),
+    /// Path MTU discovery for IPv6 packets (`IPV6_MTU_DISCOVER`), which no router fragments.
+    PathMtuV6(PathMtuMode),
 }
 
 /// What packets of a socket say in their IP headers, and which way they take.
@@ -43,6 +70,10 @@ pub struct IpSettings {
     pub priority: u8,
     /// Mark of packets (`SO_MARK`); the device sees it.
     pub mark: u32,
+    /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
+    pub path_mtu: PathMtuMode,
+    /// Path MTU discovery for IPv6 packets (`IPV6_MTU_DISCOVER`).
+    pub path_mtu_v6: PathMtuMode,
     /// The only interface to send and receive over (`SO_BINDTODEVICE`); see
     /// [`Stack::bind_iface`](crate::Stack::bind_iface).
     pub(crate) iface: Option<IfaceId>,
@@ -55,12 +86,14 @@ impl IpSettings {
         self.iface
     }
 
-    /// Takes in one option. `ecn_is_ours`: the bits of ECN are not the application's.
+    /// Takes in one option of a stream, whose bits of ECN are not the application's, or of another
+    /// socket.
     ///
     /// # Errors
-    /// [`SocketError::InvalidInput`] names the range that the value is outside of.
-    pub(crate) fn set(&mut self, option: IpOption, ecn_is_ours: bool) -> Result<(), SocketError> {
-        let kept = if ecn_is_ours { ECN_MASK } else { 0 };
+    /// [`SocketError::InvalidInput`] names the range that the value is outside of;
+    /// [`SocketError::Unsupported`] the mechanism that streams have not.
+    pub(crate) fn set(&mut self, option: IpOption, is_stream: bool) -> Result<(), SocketError> {
+        let kept = if is_stream { ECN_MASK } else { 0 };
         match option {
             IpOption::Tos(tos) => self.tos = tos & !kept | self.tos & kept,
             IpOption::TrafficClass(class) => {
@@ -76,6 +109,13 @@ impl IpSettings {
             }
             IpOption::Priority(priority) => self.priority = priority,
             IpOption::Mark(mark) => self.mark = mark,
+            IpOption::PathMtu(PathMtuMode::Probe) | IpOption::PathMtuV6(PathMtuMode::Probe)
+                if is_stream =>
+            {
+                return Err(SocketError::Unsupported("probing the path MTU"));
+            }
+            IpOption::PathMtu(mode) => self.path_mtu = mode,
+            IpOption::PathMtuV6(mode) => self.path_mtu_v6 = mode,
         }
         Ok(())
     }
@@ -95,6 +135,14 @@ impl IpSettings {
             IpAddr::V6(_) => self.hop_limit,
         }
         .unwrap_or(default)
+    }
+
+    /// Path MTU discovery for packets to `dest`.
+    pub(crate) const fn path_mtu_to(&self, dest: IpAddr) -> PathMtuMode {
+        match dest {
+            IpAddr::V4(_) => self.path_mtu,
+            IpAddr::V6(_) => self.path_mtu_v6,
+        }
     }
 
     /// Whether what came over `iface` is for the socket.

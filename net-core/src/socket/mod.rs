@@ -9,8 +9,8 @@ mod queue;
 mod table;
 
 pub(crate) use demux::{Demux, FlowKey};
-pub use ip_options::{IpOption, IpSettings};
-pub use options::{PathMtuMode, TcpOption, TcpSettings, UdpSettings};
+pub use ip_options::{IpOption, IpSettings, PathMtuMode};
+pub use options::{TcpOption, TcpSettings, UdpSettings};
 pub(crate) use place::{accept_addr, present};
 pub(crate) use ports::{Claim, PortTable, Sharing};
 pub(crate) use queue::SocketQueue;

@@ -5,20 +5,6 @@ use crate::SocketError;
 use crate::config::{CongestionAlgorithm, TcpConfig, UdpConfig};
 use crate::time::Duration;
 
-/// Whether packets may be fragmented on the way (`IP_MTU_DISCOVER`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum PathMtuMode {
-    /// Never set DF.
-    Dont,
-    /// Set DF and follow the path MTU (the default, RFC 1191).
-    #[default]
-    Want,
-    /// Set DF and refuse what is larger than the path MTU.
-    Do,
-    /// Set DF and ignore the path MTU: not supported yet.
-    Probe,
-}
-
 /// One option of a TCP socket and its new value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,8 +51,6 @@ pub enum TcpOption {
     ReusePort(bool),
     /// An IPv6 socket takes no IPv4 traffic (`IPV6_V6ONLY`).
     OnlyV6(bool),
-    /// Path MTU discovery (`IP_MTU_DISCOVER`).
-    PathMtu(PathMtuMode),
 }
 
 /// The options of a TCP socket, to read back.
@@ -116,8 +100,6 @@ pub struct TcpSettings {
     pub defer_accept: Option<Duration>,
     /// Options of the IP layer; see [`IpOption`](super::IpOption).
     pub ip: IpSettings,
-    /// See [`TcpOption::PathMtu`].
-    pub path_mtu: PathMtuMode,
 }
 
 impl TcpSettings {
@@ -146,7 +128,6 @@ impl TcpSettings {
             max_pacing_rate: None,
             defer_accept: None,
             ip: IpSettings::default(),
-            path_mtu: PathMtuMode::Want,
         }
     }
 }
@@ -157,7 +138,7 @@ impl TcpSettings {
     ///
     /// # Errors
     /// [`SocketError::InvalidInput`] names the range that the value is outside of, or the moment
-    /// that has passed; [`SocketError::Unsupported`] the mechanism that is not there.
+    /// that has passed.
     pub(crate) fn set(
         &mut self,
         option: TcpOption,
@@ -220,10 +201,6 @@ impl TcpSettings {
                 check(!bound, "only_v6 is chosen before bind")?;
                 self.only_v6 = on;
             }
-            TcpOption::PathMtu(PathMtuMode::Probe) => {
-                return Err(SocketError::Unsupported("probing the path MTU"));
-            }
-            TcpOption::PathMtu(mode) => self.path_mtu = mode,
         }
         Ok(())
     }

@@ -69,15 +69,18 @@ impl Stack {
     }
 
     /// Queues a finished packet for the device of an interface; whether there was room. A packet with
-    /// an `owner` counts against that socket's send buffer until it has left.
+    /// an `owner` has been counted against that socket's send buffer.
     pub(super) fn device_queue(
         &mut self,
         iface: IfaceId,
         packet: Box<TxPacket>,
         owner: Option<SocketId>,
     ) -> bool {
-        let Some(iface) = self.iface_mut(iface).filter(|iface| iface.has_room()) else {
+        let Some(iface) = self.iface_mut(iface).filter(|iface| iface.has_room(1)) else {
             self.stats.count_drop(DropReason::TxQueueFull);
+            if let Some(owner) = owner {
+                self.udp_sent(owner, packet.ip_len());
+            }
             self.recycle(packet);
             return false;
         };
@@ -88,6 +91,11 @@ impl Stack {
     /// An empty packet to be queued.
     pub(crate) fn new_packet(&mut self) -> Box<TxPacket> {
         self.spare.pop().unwrap_or_default()
+    }
+
+    /// Whether `count` more packets may wait for the device of an interface.
+    pub(super) fn has_room(&self, iface: IfaceId, count: usize) -> bool {
+        self.iface(iface).is_some_and(|iface| iface.has_room(count))
     }
 
     /// Keeps a packet to be used again.
@@ -117,8 +125,7 @@ impl Stack {
                 break;
             };
             if let Some(owner) = owner {
-                let link = usize::from(packet.meta.link_len);
-                self.udp_sent(owner, packet.len() - link);
+                self.udp_sent(owner, packet.ip_len());
             }
             if packet.meta.gso.is_some() && !caps.uso {
                 gso::segment(&packet, caps.tx_checksum, out).expect("the headers are our own");

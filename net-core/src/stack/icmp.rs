@@ -4,10 +4,11 @@ use super::Stack;
 use super::ip_input::Arrival;
 use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
-use crate::ip::{Delivery, IpMeta};
+use crate::ip::{Delivery, IpMeta, Problem};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
+use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ndp, transport};
 use bytes::{Buf, Bytes, BytesMut};
 use core::net::IpAddr;
@@ -115,16 +116,42 @@ impl Stack {
             },
             IpAddr::V6(_) => IcmpMessage::ParameterProblem {
                 code: icmpv6::UNKNOWN_NEXT_HEADER,
-                pointer: 6,
+                pointer: named_at(&arrival),
             },
         };
         self.send_error(arrival, &message, now);
+    }
+
+    /// Tells the sender what about its IPv6 packet cannot be (RFC 4443 §3.4).
+    pub(super) fn parameter_problem(
+        &mut self,
+        arrival: &mut Arrival<'_>,
+        problem: Problem,
+        now: Instant,
+    ) {
+        let message = IcmpMessage::ParameterProblem {
+            code: problem.code,
+            pointer: u32::try_from(problem.pointer).unwrap_or(0),
+        };
+        let mut arrival = arrival.reborrow();
+        if problem.although_to_many {
+            arrival.delivery = Delivery::Local;
+        }
+        self.send_error(arrival, &message, now);
+    }
+
+    /// Tells the sender of a first fragment that others did not come in time (RFC 1122 §3.2.2.4, RFC
+    /// 8200 §4.5).
+    pub(super) fn reassembly_time_exceeded(&mut self, arrival: Arrival<'_>, now: Instant) {
+        let code = icmp::REASSEMBLY_TIME_EXCEEDED;
+        self.send_error(arrival, &IcmpMessage::TimeExceeded { code }, now);
     }
 
     /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
     fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
+        let is_error = is_icmp_error(&arrival);
         let Arrival {
             ip,
             delivery,
@@ -132,8 +159,7 @@ impl Stack {
             ..
         } = arrival;
         let is_later_fragment = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-        let is_icmp = matches!(ip.protocol, ip::ICMP | ip::ICMPV6);
-        if delivery != Delivery::Local || is_later_fragment || is_icmp {
+        if delivery != Delivery::Local || is_later_fragment || is_error {
             return;
         }
         if !self.limits.icmp.take(now) {
@@ -176,10 +202,6 @@ impl Stack {
                 ip::ICMPV6
             }
         };
-        let header = IpHeader::new(cause.dest, cause.source, protocol, packet.len());
-        if header.total_len() > usize::from(path.mtu) {
-            return Err(DropReason::TooBig);
-        }
         let meta = IpMeta {
             source: cause.dest,
             tos,
@@ -200,6 +222,18 @@ impl Stack {
 fn kind(arrival: &Arrival<'_>) -> u8 {
     let kind = arrival.packet.frame.get(arrival.ip.header_len);
     kind.copied().unwrap_or_default()
+}
+
+/// Which field of an IPv6 packet names its protocol.
+fn named_at(arrival: &Arrival<'_>) -> u32 {
+    let end = Chain::new(&arrival.packet.frame).skip_all();
+    end.map_or(0, |chain| u32::try_from(chain.named_at()).unwrap_or(0))
+}
+
+/// Whether a packet is an ICMP error, or may be one for all that can be seen of it.
+fn is_icmp_error(arrival: &Arrival<'_>) -> bool {
+    matches!(arrival.ip.protocol, ip::ICMP | ip::ICMPV6)
+        && read(arrival).map_or(true, |message| !message.is_query())
 }
 
 /// Reads the message that has arrived.

@@ -56,8 +56,7 @@ impl Stack {
         {
             for queued in gone.queue {
                 if let Some(owner) = queued.owner {
-                    let link = usize::from(queued.packet.meta.link_len);
-                    self.udp_sent(owner, queued.packet.len() - link);
+                    self.udp_sent(owner, queued.packet.ip_len());
                 }
             }
             while let Some(index) = gone.blocked.pop() {

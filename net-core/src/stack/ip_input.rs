@@ -7,7 +7,7 @@ use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
-use crate::wire::{IpHeader, TcpHeader, ip, transport};
+use crate::wire::{IpHeader, TcpHeader, ip, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
 /// A packet whose IP header has been understood, on its way to its protocol.
@@ -21,6 +21,16 @@ pub(crate) struct Arrival<'a> {
     pub(crate) over: IfaceId,
     /// The packet from the IP header on, without padding, its transport checksum in order.
     pub(crate) packet: &'a mut RxPacket,
+}
+
+impl Arrival<'_> {
+    /// The same, to be used and given back.
+    pub(crate) fn reborrow(&mut self) -> Arrival<'_> {
+        Arrival {
+            packet: &mut *self.packet,
+            ..*self
+        }
+    }
 }
 
 impl Stack {
@@ -56,12 +66,18 @@ impl Stack {
         }
     }
 
-    /// Hands a packet that is for this host to its protocol.
+    /// Hands a packet that is for this host to its protocol, once all of it is there.
     fn local_deliver(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
         let header = &arrival.ip;
-        if header.fragment.is_some() {
-            return Err(DropReason::Fragment);
-        }
+        let arrival = if header.fragment.is_some() || has_extensions(header) {
+            match self.unwrap(arrival, now)? {
+                Some(whole) => whole,
+                None => return Ok(()),
+            }
+        } else {
+            arrival
+        };
+        let header = &arrival.ip;
         match (header.protocol, header.dest) {
             (ip::TCP, _) => self.receive_tcp(arrival, now),
             (ip::UDP, _) => self.udp_input(arrival, now),
@@ -124,6 +140,11 @@ impl Stack {
     }
 }
 
+/// Whether something is between an IPv6 header and the protocol.
+const fn has_extensions(header: &IpHeader) -> bool {
+    header.dest.is_ipv6() && ipv6_ext::is_extension(header.protocol)
+}
+
 /// Checks that a super-segment is of the protocol that its kind says.
 fn check_offload(packet: &RxPacket, header: &IpHeader) -> Result<(), DropReason> {
     let Some(gso) = packet.meta.gso else {
@@ -134,7 +155,7 @@ fn check_offload(packet: &RxPacket, header: &IpHeader) -> Result<(), DropReason>
         GsoKind::Tcp6 => header.protocol == ip::TCP && header.dest.is_ipv6(),
         GsoKind::Udp => header.protocol == ip::UDP,
     };
-    if fits && gso.size > 0 {
+    if fits && gso.size > 0 && header.fragment.is_none() {
         Ok(())
     } else {
         Err(DropReason::BadOffload)

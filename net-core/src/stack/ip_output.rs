@@ -2,16 +2,18 @@
 
 use super::Stack;
 use crate::buf::TxPacket;
-use crate::iface::DeviceCaps;
-use crate::ip::{IpMeta, Path};
+use crate::iface::{DeviceCaps, IfaceId};
+use crate::ip::{Fragments, IpMeta, Path};
 use crate::socket::SocketId;
+use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IpHeader, transport};
 use alloc::boxed::Box;
 
 impl Stack {
-    /// Sends a packet whose transport header is in place by `path`; whether there was room for it.
-    /// A packet with an `owner` counts against that socket's send buffer until it has left.
+    /// Sends a packet whose transport header is in place by `path`, in fragments if it is larger than
+    /// that takes; whether there was room for it. A packet with an `owner` counts against that
+    /// socket's send buffer until it has left.
     pub(crate) fn ip_output(
         &mut self,
         path: &Path,
@@ -21,33 +23,108 @@ impl Stack {
         now: Instant,
     ) -> bool {
         packet.meta.departure = packet.meta.departure.max(now);
+        let total_len = meta.header_len() + packet.len();
+        if total_len > usize::from(path.mtu) && packet.meta.gso.is_none() {
+            return self.output_fragments(path, meta, packet, owner, now);
+        }
         self.ip_finish(path, meta, &mut packet);
         self.link_output(path, packet, owner, now)
     }
 
+    /// Sends a packet in fragments, all of them or none; whether there was room.
+    fn output_fragments(
+        &mut self,
+        path: &Path,
+        meta: IpMeta,
+        mut packet: Box<TxPacket>,
+        owner: Option<SocketId>,
+        now: Instant,
+    ) -> bool {
+        let IpMeta {
+            source,
+            dest,
+            protocol,
+            ..
+        } = meta;
+        // Whoever cuts them has to sum them, and may cut them again on the way.
+        let whole = Path {
+            caps: DeviceCaps::default(),
+            ..*path
+        };
+        let meta = IpMeta {
+            dont_fragment: false,
+            ..meta
+        };
+        self.ip_finish(&whole, meta, &mut packet);
+        let id = self.identifications.next(source, dest, protocol, 1);
+        let sent = match Fragments::new(&mut packet, path.mtu, id) {
+            Ok(fragments) if self.has_room(path.iface, fragments.count()) => {
+                self.send_fragments(path, fragments, owner, now);
+                true
+            }
+            Ok(_) => {
+                self.stats.count_drop(DropReason::TxQueueFull);
+                false
+            }
+            Err(reason) => {
+                self.stats.count_drop(reason);
+                false
+            }
+        };
+        self.recycle(packet);
+        sent
+    }
+
+    fn send_fragments(
+        &mut self,
+        path: &Path,
+        mut fragments: Fragments<'_>,
+        owner: Option<SocketId>,
+        now: Instant,
+    ) {
+        self.stats.ip_fragmented += 1;
+        for _ in 0..fragments.count() {
+            let mut fragment = self.new_packet();
+            fragments.next_into(&mut fragment);
+            self.stats.ip_fragments_sent += 1;
+            self.link_output(path, fragment, owner, now);
+        }
+    }
+
     /// Finishes a packet: checksum and IP header. A super-segment's checksum is left to who cuts it.
     pub(crate) fn ip_finish(&mut self, path: &Path, meta: IpMeta, packet: &mut TxPacket) {
-        let mut gone = 0;
-        let next_id = match self.iface_mut(path.iface) {
-            Some(iface) => &mut iface.next_id,
-            None => &mut gone,
+        // Each packet that the device cuts out of this one gets its own identification.
+        let count = packet.meta.gso.map_or(1, |gso| {
+            packet.body_len().div_ceil(usize::from(gso.size.max(1)))
+        });
+        let id = self.next_id(path.iface, &meta, u16::try_from(count).unwrap_or(u16::MAX));
+        finish(&path.caps, &meta, packet, id);
+    }
+
+    /// The identification of a packet and of the `count - 1` behind it. Where nobody may fragment
+    /// them it need not differ from others (RFC 6864 §4.1), and costs little.
+    fn next_id(&mut self, iface: IfaceId, meta: &IpMeta, count: u16) -> u16 {
+        if !meta.dont_fragment && meta.dest.is_ipv4() {
+            let (source, dest) = (meta.source, meta.dest);
+            let ids = &mut self.identifications;
+            let id = ids.next(source, dest, meta.protocol, count.into());
+            return u16::try_from(id & 0xffff).unwrap_or(0);
+        }
+        let Some(iface) = self.iface_mut(iface) else {
+            return 0;
         };
-        finish(&path.caps, &meta, packet, next_id);
+        let id = iface.next_id;
+        iface.next_id = id.wrapping_add(count);
+        id
     }
 }
 
 /// Completes a packet whose transport header is in place: its checksum (left to the device where
 /// that can do it or cuts the packet), the IP header, what the device wants to know.
-fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, next_id: &mut u16) {
+fn finish(caps: &DeviceCaps, meta: &IpMeta, packet: &mut TxPacket, id: u16) {
     let offload = caps.tx_checksum || packet.meta.gso.is_some();
     transport::fill_checksum(packet, meta.source, meta.dest, meta.protocol, offload);
     let payload_len = packet.len();
-    let id = *next_id;
-    // Each packet that the device cuts out of this one gets its own identification.
-    let count = packet.meta.gso.map_or(1, |gso| {
-        packet.body_len().div_ceil(usize::from(gso.size.max(1)))
-    });
-    *next_id = id.wrapping_add(u16::try_from(count).unwrap_or(u16::MAX));
     let header = IpHeader {
         ttl: meta.ttl,
         tos: meta.tos,

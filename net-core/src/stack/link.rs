@@ -69,7 +69,8 @@ impl Stack {
     }
 
     /// Gives a packet what its link needs in front of it, and queues it for the device; whether there
-    /// was room. A packet for a neighbour that is still being asked for waits until it answers.
+    /// was room. It counts against its owner's send buffer until it has left or is dropped. A packet
+    /// for a neighbour that is still being asked for waits elsewhere until that answers.
     pub(super) fn link_output(
         &mut self,
         path: &Path,
@@ -77,26 +78,24 @@ impl Stack {
         owner: Option<SocketId>,
         now: Instant,
     ) -> bool {
-        match self.way(&mut path.clone(), now) {
+        let mut path = *path;
+        match self.way(&mut path, now) {
             Way::Bare => {}
             Way::Stations { source, dest } => {
                 frame(&mut packet, source, dest, EtherType::of_ip(path.next_hop));
             }
             Way::Wait(index) => {
-                if let Some(owner) = owner {
-                    self.udp_sent(owner, packet.len());
-                }
                 self.neighbor_wait(index, packet);
                 return true;
             }
             Way::Drop(reason) => {
                 self.stats.count_drop(reason);
-                if let Some(owner) = owner {
-                    self.udp_sent(owner, packet.len());
-                }
                 self.recycle(packet);
                 return false;
             }
+        }
+        if let Some(owner) = owner {
+            self.udp_queued(owner, packet.ip_len());
         }
         self.device_queue(path.iface, packet, owner)
     }

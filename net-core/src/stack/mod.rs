@@ -12,6 +12,7 @@ mod limits;
 mod link;
 mod ndp;
 mod neighbors;
+mod reassembly;
 mod routing;
 mod sockets;
 mod tcp;
@@ -30,7 +31,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 use crate::buf::TxPacket;
 use crate::config::Config;
 use crate::iface::Iface;
-use crate::ip::LocalAddresses;
+use crate::ip::{Identifications, LocalAddresses, Reassembler};
 use crate::neighbor::NeighborCache;
 use crate::route::RouteTable;
 use crate::seed::{Rng, Seed};
@@ -65,6 +66,10 @@ pub struct Stack {
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
+    reassembler: Reassembler,
+    /// Set while fragments wait.
+    reassembly_timer: Option<TimerId>,
+    identifications: Identifications,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -92,6 +97,9 @@ impl Stack {
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
+            reassembler: Reassembler::new(&config, seed),
+            reassembly_timer: None,
+            identifications: Identifications::new(seed.key("ip identifications")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),
@@ -122,7 +130,7 @@ impl Stack {
         self.sockets.len()
     }
 
-    /// Bytes of memory that received and unsent payload holds alive, of [`Config::memory`].
+    /// Bytes of memory that received and unsent payload and fragments hold alive, of [`Config::memory`].
     #[must_use]
     pub const fn memory_used(&self) -> usize {
         self.memory.used()

@@ -217,6 +217,9 @@ impl Stack {
         let Ok(header) = IpHeader::parse_quoted(&packet.head) else {
             return;
         };
+        if header.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return;
+        }
         let Some(ports) = packet
             .head
             .get(header.header_len..)

@@ -15,6 +15,8 @@ pub(crate) enum TimerKey {
     TimeWait(u32),
     /// The state of a neighbour, by its place in the cache.
     Neighbor(u32),
+    /// The oldest packet of which fragments are there.
+    Reassembly,
 }
 
 impl Stack {
@@ -33,9 +35,10 @@ impl Stack {
                 return;
             };
             match key {
-                TimerKey::Tcp(_) | TimerKey::Embryo(_) | TimerKey::TimeWait(_) => {
-                    self.tcp_timeout(key, now);
-                }
+                TimerKey::Tcp(id) => self.tcp_timeout(id, now),
+                TimerKey::Embryo(index) => self.embryo_timeout(index, now),
+                TimerKey::TimeWait(index) => self.end_time_wait(index),
+                TimerKey::Reassembly => self.reassembly_timeout(now),
                 TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),
             }
         }

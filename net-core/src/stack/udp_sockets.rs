@@ -3,11 +3,11 @@
 use super::Stack;
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
-use crate::ip::{IpMeta, Path};
-use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::ip::{Fragments, IpMeta, Path};
+use crate::socket::{Claim, Family, FlowKey, PathMtuMode, SocketId, SocketKind, accept_addr};
 use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, UdpSocket};
 use crate::wire::udp::HEADER_LEN;
-use crate::wire::{UdpHeader, ip};
+use crate::wire::{UdpHeader, ip, ipv4, ipv6};
 use core::net::{IpAddr, SocketAddr};
 
 /// The longest payload of a datagram: 65,535 bytes less the headers that the length fields count.
@@ -158,10 +158,10 @@ impl Stack {
             return Err(error);
         }
         let len = payload.len();
-        let (remote, path, header_len) = self.udp_check(id, len, send)?;
+        let (remote, path) = self.udp_check(id, len, send)?;
         let bound = self.udp_autobind(id)?;
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let cost = len + header_len;
+        let cost = len + headers_to(remote.ip());
         let fits = socket.unsent == 0 || socket.unsent + cost <= socket.settings.send_buffer;
         if !fits {
             socket.blocked = true;
@@ -174,12 +174,11 @@ impl Stack {
         else {
             return Err(SocketError::NetworkUnreachable);
         };
-        if !iface.has_room() {
+        if !iface.has_room(Fragments::at_most(len, path.mtu)) {
             socket.blocked = true;
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);
         }
-        socket.unsent += cost;
         let settings = socket.settings.ip;
         let mut meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         meta.tos = send.tos.unwrap_or(meta.tos);
@@ -200,14 +199,13 @@ impl Stack {
         Ok(())
     }
 
-    /// Where a payload of `len` bytes goes, how, and the length of the headers in front of it, if it
-    /// can go there at all.
+    /// Where a payload of `len` bytes goes, and how, if it can go there at all.
     pub(crate) fn udp_check(
         &mut self,
         id: SocketId,
         len: usize,
         send: &SendMeta,
-    ) -> Result<(SocketAddr, Path, usize), SocketError> {
+    ) -> Result<(SocketAddr, Path), SocketError> {
         if !(1..=SendMeta::MAX_SEGMENTS).contains(&send.datagrams(len)) {
             return Err(SocketError::InvalidInput(
                 "a payload is cut into at most 64 datagrams of at least one byte",
@@ -224,9 +222,9 @@ impl Stack {
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };
-        let each = send.segment.map_or(len, |size| len.min(size.into()));
-        let header_len = check_len(len, each, remote.ip(), path.mtu)?;
-        Ok((remote, path, header_len))
+        let mode = self.udp_socket(id)?.settings.ip.path_mtu_to(remote.ip());
+        check_len(len, send.segment, remote.ip(), path.mtu, mode)?;
+        Ok((remote, path))
     }
 
     /// The way to `to`, looked up again only if it is not where the socket sent to last, or routes
@@ -266,7 +264,14 @@ impl Stack {
         Ok(path)
     }
 
-    /// A datagram of `len` bytes, headers included, has left; its sender may go on.
+    /// A packet of `len` bytes that a socket sent waits for the device.
+    pub(super) fn udp_queued(&mut self, id: SocketId, len: usize) {
+        if let Some(socket) = self.sockets.udp_mut(id) {
+            socket.unsent += len;
+        }
+    }
+
+    /// Such a packet has left, or is dropped; its sender may go on.
     pub(super) fn udp_sent(&mut self, id: SocketId, len: usize) {
         let Some(socket) = self.sockets.udp_mut(id) else {
             return;
@@ -299,16 +304,33 @@ fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, Socke
 }
 
 /// Checks the length of a payload against the protocol, and that of each of its datagrams against the
-/// MTU; the length of the headers in front.
-fn check_len(len: usize, each: usize, dest: IpAddr, mtu: u16) -> Result<usize, SocketError> {
-    let (max, header_len) = match dest {
-        IpAddr::V4(_) => (MAX_PAYLOAD_V4, 20 + HEADER_LEN),
-        IpAddr::V6(_) => (MAX_PAYLOAD_V6, 40 + HEADER_LEN),
+/// MTU if there may be no fragments, as of a train there may not.
+fn check_len(
+    len: usize,
+    segment: Option<u16>,
+    dest: IpAddr,
+    mtu: u16,
+    mode: PathMtuMode,
+) -> Result<(), SocketError> {
+    let max = match dest {
+        IpAddr::V4(_) => MAX_PAYLOAD_V4,
+        IpAddr::V6(_) => MAX_PAYLOAD_V6,
     };
-    if len > max || each + header_len > usize::from(mtu) {
+    let each = segment.map_or(len, |size| len.min(size.into()));
+    let fits =
+        (segment.is_none() && mode.may_fragment()) || each + headers_to(dest) <= usize::from(mtu);
+    if len > max || !fits {
         return Err(SocketError::MessageTooLong);
     }
-    Ok(header_len)
+    Ok(())
+}
+
+/// Bytes of the headers in front of a payload.
+const fn headers_to(dest: IpAddr) -> usize {
+    match dest {
+        IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + HEADER_LEN,
+        IpAddr::V6(_) => ipv6::HEADER_LEN + HEADER_LEN,
+    }
 }
 
 /// Makes `packet` a datagram without its IP header.

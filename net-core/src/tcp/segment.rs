@@ -4,6 +4,7 @@ use super::SeqNum;
 use crate::buf::{RecvQueue, RxPacket};
 use crate::iface::IfaceId;
 use crate::stats::DropReason;
+use crate::wire::ip::{ECN_CE, ECN_MASK};
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use bytes::Buf;
 
@@ -80,11 +81,8 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The two ECN bits of TOS and traffic class (RFC 3168 §5).
-pub(crate) const ECN_MASK: u8 = 3;
 /// ECT(0): the sender understands congestion marks.
 pub(crate) const ECN_CAPABLE: u8 = 2;
-const CONGESTION_EXPERIENCED: u8 = 3;
 
 /// A received segment (RFC 9293 §3.3.1's SEG variables).
 #[derive(Debug)]
@@ -127,7 +125,7 @@ impl<'a> Segment<'a> {
             options: header.options,
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,
-            congestion_experienced: tos & ECN_MASK == CONGESTION_EXPERIENCED,
+            congestion_experienced: tos & ECN_MASK == ECN_CE,
             over,
         }
     }

@@ -39,7 +39,8 @@ impl<'a> Udp<'a> {
     ///
     /// # Errors
     /// `WouldBlock` while the send buffer or the interface's queue is full; `DestinationRequired`;
-    /// `MessageTooLong` above 65,507 bytes (65,527 over IPv6) or above the interface's MTU;
+    /// `MessageTooLong` above 65,507 bytes (65,527 over IPv6), or above the MTU if the socket forbids
+    /// fragments ([`PathMtuMode`](crate::socket::PathMtuMode));
     /// `PermissionDenied` for a broadcast address without the option; a pending error; and what
     /// routing says.
     pub fn send(&mut self, payload: Bytes, to: Option<SocketAddr>) -> Result<(), SocketError> {

@@ -68,12 +68,26 @@ impl IcmpMessage {
     }
 }
 
+impl IcmpMessage {
+    /// Whether it asks or answers, so that errors may be sent about it. What is not known may be an
+    /// error.
+    #[must_use]
+    pub const fn is_query(&self) -> bool {
+        matches!(self, Self::EchoRequest { .. } | Self::EchoReply { .. })
+    }
+}
+
 /// The first eight bytes of any message as they lie in memory.
 pub(super) struct Raw {
     pub(super) kind: u8,
     pub(super) code: u8,
     pub(super) rest: u32,
 }
+
+/// Code of [`IcmpMessage::TimeExceeded`], in both versions: the time to live ran out on the way.
+pub const HOP_LIMIT_EXCEEDED: u8 = 0;
+/// Code of [`IcmpMessage::TimeExceeded`], in both versions: not all fragments came in time.
+pub const REASSEMBLY_TIME_EXCEEDED: u8 = 1;
 
 /// Bytes in front of the data or of the quoted packet.
 pub const HEADER_LEN: usize = 8;

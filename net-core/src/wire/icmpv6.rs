@@ -12,8 +12,14 @@ pub const PROHIBITED: u8 = 1;
 pub const ADDRESS_UNREACHABLE: u8 = 3;
 /// Code of [`IcmpMessage::Unreachable`]: nobody has the port.
 pub const PORT_UNREACHABLE: u8 = 4;
+/// Code of [`IcmpMessage::ParameterProblem`]: a field with a value that cannot be.
+pub const ERRONEOUS_FIELD: u8 = 0;
 /// Code of [`IcmpMessage::ParameterProblem`]: a next header that nobody knows.
 pub const UNKNOWN_NEXT_HEADER: u8 = 1;
+/// Code of [`IcmpMessage::ParameterProblem`]: an option that nobody knows.
+pub const UNKNOWN_OPTION: u8 = 2;
+/// Code of [`IcmpMessage::ParameterProblem`]: a first fragment without all headers (RFC 7112 §5).
+pub const INCOMPLETE_FIRST_FRAGMENT: u8 = 3;
 
 const UNREACHABLE: u8 = 1;
 const PACKET_TOO_BIG: u8 = 2;

@@ -21,6 +21,8 @@ pub struct Fragment {
     pub offset: u16,
     /// More of them follow.
     pub more: bool,
+    /// Identification of the packet, the same in all its fragments: 16 bits in IPv4, 32 in IPv6.
+    pub id: u32,
 }
 
 /// What an IPv4 or IPv6 header says.
@@ -53,7 +55,7 @@ pub struct IpHeader {
     pub payload_len: usize,
     /// The packet must not be fragmented on its way; always set for IPv6.
     pub dont_fragment: bool,
-    /// Set on a fragment (IPv4).
+    /// Set on a fragment of IPv4, and of IPv6 once its chain of headers has been read.
     pub fragment: Option<Fragment>,
     /// Identification (IPv4), 0 for IPv6.
     pub id: u16,
@@ -128,6 +130,21 @@ impl IpHeader {
     #[must_use]
     pub const fn total_len(&self) -> usize {
         self.header_len.saturating_add(self.payload_len)
+    }
+}
+
+/// The two bits of explicit congestion notification in a type of service or traffic class (RFC 3168).
+pub const ECN_MASK: u8 = 3;
+/// Both of them set: the packet has met congestion.
+pub const ECN_CE: u8 = 3;
+
+/// Marks the packet that begins with an IP header as one that has met congestion. The checksum of an
+/// IPv4 header is left for the caller to bring in order.
+pub(crate) fn mark_congestion(frame: &mut [u8]) {
+    match frame {
+        [first, second, ..] if *first >> 4 == 4 => *second |= ECN_CE,
+        [first, second, ..] if *first >> 4 == 6 => *second |= ECN_CE << 4,
+        _ => {}
     }
 }
 

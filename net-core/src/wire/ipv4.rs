@@ -70,6 +70,7 @@ impl Fixed {
             fragment: (fragment & (MORE_FRAGMENTS | OFFSET_MASK) != 0).then_some(Fragment {
                 offset: (fragment & OFFSET_MASK) << 3,
                 more: fragment & MORE_FRAGMENTS != 0,
+                id: self.id.get().into(),
             }),
             id: self.id.get(),
         }
@@ -106,6 +107,33 @@ pub(crate) fn header_checksum(header: &[u8; MIN_HEADER_LEN]) -> u16 {
     sum.fold()
 }
 
+/// Makes a header that of a fragment with `total_len` bytes, or of a whole packet where `place` says
+/// so, and sums it anew. DF is cleared: what is cut may be cut again.
+pub(crate) fn set_fragment(header: &mut [u8], total_len: u16, place: Fragment) {
+    let id = u16::try_from(place.id & 0xffff).unwrap_or(0);
+    for (at, value) in [
+        (LENGTH_OFFSET, total_len),
+        (ID_OFFSET, id),
+        (FRAGMENT_OFFSET, place_bits(place)),
+        (CHECKSUM_OFFSET, 0),
+    ] {
+        put(header, at, value);
+    }
+    let sum = checksum(header);
+    put(header, CHECKSUM_OFFSET, sum);
+}
+
+const fn place_bits(place: Fragment) -> u16 {
+    let more = if place.more { MORE_FRAGMENTS } else { 0 };
+    place.offset >> 3 | more
+}
+
+fn put(header: &mut [u8], at: usize, value: u16) {
+    if let Some(field) = header.get_mut(at..at + 2) {
+        field.copy_from_slice(&value.to_be_bytes());
+    }
+}
+
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     let (fixed, header_len) = Fixed::read(quotation)?;
     if quotation.len() < header_len {
@@ -122,11 +150,8 @@ pub(super) fn emit(header: &IpHeader, source: Ipv4Addr, dest: Ipv4Addr, head: &m
     } else {
         0
     };
-    if let Some(Fragment { offset, more }) = header.fragment {
-        fragment |= offset >> 3;
-        if more {
-            fragment |= MORE_FRAGMENTS;
-        }
+    if let Some(place) = header.fragment {
+        fragment |= place_bits(place);
     }
     let length = header.payload_len.saturating_add(MIN_HEADER_LEN);
     let mut fixed = Fixed {

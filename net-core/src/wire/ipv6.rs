@@ -1,6 +1,7 @@
 //! The IPv6 header (RFC 8200 §3), without extension headers.
 
 use super::ip::IpHeader;
+use super::ipv6_ext::HOP_BY_HOP;
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use core::net::{IpAddr, Ipv6Addr};
@@ -59,6 +60,7 @@ pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReas
         .checked_sub(HEADER_LEN)
         .ok_or(DropReason::Truncated)?;
     let payload_len = match usize::from(fixed.payload_len.get()) {
+        0 if fixed.next_header == HOP_BY_HOP => return Err(DropReason::Jumbogram),
         0 if room > usize::from(u16::MAX) => room,
         length => length,
     };
@@ -66,6 +68,14 @@ pub(super) fn parse(frame: &[u8], total_len: usize) -> Result<IpHeader, DropReas
         return Err(DropReason::Truncated);
     }
     Ok(fixed.to_header(payload_len))
+}
+
+/// Writes the payload length of a header; 0 where it is too long for the field.
+pub(crate) fn set_payload_len(header: &mut [u8], payload_len: usize) {
+    if let Some(field) = header.get_mut(LENGTH_OFFSET..LENGTH_OFFSET + 2) {
+        let len = u16::try_from(payload_len).unwrap_or(0);
+        field.copy_from_slice(&len.to_be_bytes());
+    }
 }
 
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {

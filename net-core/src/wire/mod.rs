@@ -14,6 +14,7 @@ pub mod igmp;
 pub mod ip;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ipv6_ext;
 pub mod membership;
 pub mod mld;
 pub mod ndp;

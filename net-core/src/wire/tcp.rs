@@ -10,6 +10,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// Bytes of a header without options.
 pub const MIN_HEADER_LEN: usize = 20;
 
+/// Bytes of a header with all the options that fit.
+pub const MAX_HEADER_LEN: usize = 60;
+
 /// Where in the header the checksum is.
 pub const CHECKSUM_OFFSET: usize = 16;
 

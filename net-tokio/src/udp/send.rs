@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 /// What is wrong with a destination, or that a datagram is too long for it, is said at once. While
 /// another thread works on the stack, that means to wait for its round, unless the stack has vetted the
-/// same destination before and the datagram is too long for no interface. Should routes have changed
+/// same destination before and the datagram needs fragments on no interface. Should routes have changed
 /// meanwhile, the error comes out of the next operation, as errors of the network do.
 impl UdpSocket {
     /// Sends `buf` as one datagram to the connected address.

@@ -40,6 +40,31 @@ fn pings_of_any_size_up_to_the_mtu_are_answered() {
     );
 }
 
+#[test]
+fn pings_in_fragments_are_answered_in_fragments() {
+    let rows_to_ping: Vec<Row> = Row::on_one_thread()
+        .into_iter()
+        .filter(|row| row.opener == Opener::Kernel)
+        .collect();
+    rows(
+        "ping::pings_in_fragments_are_answered_in_fragments",
+        &rows_to_ping,
+        async |world| {
+            let sizes = [1481, 3000, 30_000, 65_507];
+            let pinger = Pinger::new(&world);
+            blocking(move || {
+                for (number, size) in (0..).zip(sizes) {
+                    pinger.ping(number, size);
+                }
+            })
+            .await;
+            let stats = world.net.stats();
+            assert_eq!(stats.icmp_echo_replies, 4);
+            assert_eq!((stats.ip_reassembled, stats.ip_fragmented), (4, 4));
+        },
+    );
+}
+
 /// A raw ICMP socket, which root of the namespace may have.
 struct Pinger {
     socket: OwnedFd,

@@ -2,6 +2,7 @@
 
 use crate::kernel::{blocking, upward};
 use crate::matrix::{Opener, World, each_row};
+use net_core::socket::PathMtuMode;
 use net_tokio::UdpSocket;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket as KernelSocket};
@@ -106,19 +107,56 @@ async fn refusal(socket: &UdpSocket) -> std::io::Error {
 }
 
 #[test]
-fn a_datagram_over_the_mtu_is_too_long() {
-    each_row("udp::a_datagram_over_the_mtu_is_too_long", async |world| {
-        let ours = bind(&world).await;
-        let kernel = kernel_bind(&world);
-        let to = kernel.local_addr().expect("bound");
-        let data = upward(largest(&world) + 1);
-        for _ in 0..200 {
-            // It is told at once, even while a driver on another thread is at work.
-            ours.send_to(b"short", to).await.expect("sent");
-            let error = ours.send_to(data, to).await.expect_err("too long");
-            assert_eq!(error.raw_os_error(), Some(90));
-        }
-    });
+fn a_datagram_over_the_mtu_is_too_long_where_fragments_are_refused() {
+    each_row(
+        "udp::a_datagram_over_the_mtu_is_too_long_where_fragments_are_refused",
+        async |world| {
+            let ours = bind(&world).await;
+            ours.set_path_mtu_v4(PathMtuMode::Do).expect("an option");
+            ours.set_path_mtu_v6(PathMtuMode::Do).expect("an option");
+            let kernel = kernel_bind(&world);
+            let to = kernel.local_addr().expect("bound");
+            let data = upward(largest(&world) + 1);
+            for _ in 0..200 {
+                // It is told at once, even while a driver on another thread is at work.
+                ours.send_to(b"short", to).await.expect("sent");
+                let error = ours.send_to(data, to).await.expect_err("too long");
+                assert_eq!(error.raw_os_error(), Some(90));
+            }
+        },
+    );
+}
+
+#[test]
+fn datagrams_over_the_mtu_cross_in_fragments_both_ways() {
+    each_row(
+        "udp::datagrams_over_the_mtu_cross_in_fragments_both_ways",
+        async |world| {
+            let ours = bind(&world).await;
+            let kernel = kernel_bind(&world);
+            let to = ours.local_addr().expect("bound");
+            let from = kernel.local_addr().expect("bound");
+            let longest = if world.row.v6 { 65_527 } else { 65_507 };
+            let sizes = [largest(&world) + 1, 3000, 20_000, longest];
+            let asking = blocking(move || {
+                for len in sizes {
+                    let mut buf = vec![0; 1 << 16];
+                    kernel.send_to(upward(len), to).expect("sent");
+                    let (got, from) = kernel.recv_from(&mut buf).expect("an answer");
+                    assert!(got == len && from == to && buf[..len] == *upward(len));
+                }
+            });
+            for len in sizes {
+                let mut buf = vec![0; 1 << 16];
+                let (got, by) = ours.recv_from(&mut buf).await.expect("a datagram");
+                assert!(got == len && by == from && buf[..len] == *upward(len));
+                ours.send_to(&buf[..len], from).await.expect("sent");
+            }
+            asking.await;
+            let stats = world.net.stats();
+            assert_eq!((stats.ip_reassembled, stats.ip_fragmented), (4, 4));
+        },
+    );
 }
 
 async fn bind(world: &World) -> UdpSocket {

@@ -331,7 +331,7 @@ impl Stack {
     }
 
     /// The SYN-ACK was not answered.
-    pub(super) fn embryo_timeout(&mut self, index: u32, now: Instant) {
+    pub(crate) fn embryo_timeout(&mut self, index: u32, now: Instant) {
         let (retries, initial, max) = (
             self.config.tcp.syn_ack_retries,
             self.config.tcp.rto_initial,

@@ -143,23 +143,16 @@ impl Stack {
         }
     }
 
-    /// A timer of TCP's fired.
-    pub(crate) fn tcp_timeout(&mut self, key: TimerKey, now: Instant) {
-        match key {
-            TimerKey::Tcp(id) => {
-                let Some(socket) = self.sockets.tcp_mut(id) else {
-                    return;
-                };
-                socket.timer = None;
-                socket.armed_at = Instant::MAX;
-                self.with_connection(id, now, Connection::handle_timeout);
-                self.tcp_unlink_if_closed(id);
-                self.tcp_settle(id, now);
-            }
-            TimerKey::Embryo(index) => self.embryo_timeout(index, now),
-            TimerKey::TimeWait(index) => self.end_time_wait(index),
-            TimerKey::Neighbor(_) => {}
-        }
+    /// The timer of a connection fired.
+    pub(crate) fn tcp_timeout(&mut self, id: SocketId, now: Instant) {
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        socket.timer = None;
+        socket.armed_at = Instant::MAX;
+        self.with_connection(id, now, Connection::handle_timeout);
+        self.tcp_unlink_if_closed(id);
+        self.tcp_settle(id, now);
     }
 
     /// Takes a socket that is over out of the flow map and gives its local port back.

@@ -111,7 +111,7 @@ impl Stack {
     }
 
     /// 2 × MSL have passed.
-    pub(super) fn end_time_wait(&mut self, index: u32) {
+    pub(crate) fn end_time_wait(&mut self, index: u32) {
         let Some(wait) = self.tcp.time_waits.try_remove(index as usize) else {
             return;
         };

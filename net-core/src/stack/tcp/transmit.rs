@@ -4,12 +4,12 @@ use crate::buf::TxBatch;
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
 use crate::offload::gso;
-use crate::socket::{PathMtuMode, SocketId};
+use crate::socket::SocketId;
 use crate::stack::{MAX_TX_BATCH, Stack};
 use crate::tcp::output::Ports;
-use crate::tcp::segment::{ECN_CAPABLE, ECN_MASK};
+use crate::tcp::segment::ECN_CAPABLE;
 use crate::time::Instant;
-use crate::wire::ip;
+use crate::wire::ip::{self, ECN_MASK};
 
 /// Super-segments that one socket sends before it is the next one's turn.
 const TURN: usize = 4;
@@ -48,7 +48,6 @@ impl Stack {
                 Some(IpMeta {
                     source: local.ip(),
                     tos: meta.tos & !ECN_MASK | ecn,
-                    dont_fragment: cx.settings.path_mtu != PathMtuMode::Dont,
                     ..meta
                 })
             });

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::buf::{Checksum, Chunk, Gso, GsoKind};
-use crate::wire::ip::Fragment;
 use proptest::prelude::*;
 
 fn echo(source: &str, dest: &str) -> TxPacket {
@@ -110,24 +109,6 @@ fn padding_behind_the_packet_is_cut_off() {
     });
     host.inject(packet);
     assert_eq!(host.stack.udp(id).unwrap().recv().unwrap().payload, "hello");
-}
-
-#[test]
-fn fragments_are_counted_as_such() {
-    let mut host = Host::new();
-    let mut packet = body(b"fragment");
-    let header = IpHeader {
-        dont_fragment: false,
-        fragment: Some(Fragment {
-            offset: 0,
-            more: true,
-        }),
-        ..IpHeader::new(ip(PEER), ip(OURS), ip::UDP, 8)
-    };
-    header.emit(&mut packet.head);
-    host.inject(packet);
-    host.assert_dropped(DropReason::Fragment, 1);
-    assert_eq!(host.sent().len(), 0);
 }
 
 #[test]

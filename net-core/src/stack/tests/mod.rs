@@ -1,10 +1,13 @@
 //! The stack driven by raw packets.
 
 mod ethernet;
+mod extensions;
+mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
 mod queue;
+mod reassembly;
 mod routing;
 mod udp;
 mod udp_limits;

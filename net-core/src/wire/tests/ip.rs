@@ -34,6 +34,7 @@ fn headers() -> impl Strategy<Value = IpHeader> {
                     .map(|(offset, more)| Fragment {
                         offset: offset * 8,
                         more,
+                        id: id.into(),
                     });
             IpHeader {
                 dont_fragment,
@@ -62,6 +63,7 @@ fn from_etherparse(frame: &[u8]) -> Option<IpHeader> {
             fragment: (offset > 0 || header.more_fragments).then_some(Fragment {
                 offset,
                 more: header.more_fragments,
+                id: header.identification.into(),
             }),
             id: header.identification,
         })
