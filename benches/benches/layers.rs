@@ -100,6 +100,51 @@ fn routes(c: &mut Criterion) {
     }
 }
 
+/// Packets of 64 bytes from one interface to another, as a router sends them on.
+fn forwarding(c: &mut Criterion) {
+    let (mut stack, near) = stack();
+    let config = IfaceConfig {
+        name: "far".into(),
+        kind: IfaceKind::PointToPoint,
+        mtu: 1500,
+        addresses: vec![IpCidr {
+            address: Ipv4Addr::new(198, 51, 100, 1).into(),
+            prefix_len: 24,
+        }],
+    };
+    let far = stack
+        .add_iface(config, DeviceCaps::default())
+        .expect("a good address");
+    stack.set_forwarding(near, true).expect("an interface");
+    let packet = {
+        let mut packet = datagram(9);
+        let (source, dest) = (
+            Ipv4Addr::new(192, 0, 2, 77),
+            Ipv4Addr::new(198, 51, 100, 77),
+        );
+        packet.truncate(28 + 36);
+        let mut head = HeadBuf::new();
+        IpHeader::new(source.into(), dest.into(), 17, 44).emit(&mut head);
+        packet[..20].copy_from_slice(&head);
+        packet
+    };
+    let (mut inbox, mut out) = (RxBatch::default(), TxBatch::default());
+    let mut group = c.benchmark_group("forwarding");
+    group.throughput(Throughput::Elements(64));
+    group.bench_function("64 packets of 64 bytes", |b| {
+        b.iter(|| {
+            for _ in 0..64 {
+                let slot = inbox.slot();
+                slot.frame.extend_from_slice(&packet);
+            }
+            stack.handle_batch(near, &mut inbox, Instant::ZERO);
+            stack.poll_transmit(far, &mut out, Instant::ZERO);
+            assert_eq!(out.len(), 64);
+            out.clear();
+        });
+    });
+}
+
 /// A datagram to one of many sockets: parsing, demultiplexing, queueing, reading.
 fn demultiplexing(c: &mut Criterion) {
     let mut group = c.benchmark_group("datagram to one of N sockets");
@@ -249,6 +294,7 @@ criterion_group!(
     headers,
     offloads,
     routes,
+    forwarding,
     demultiplexing
 );
 criterion_main!(benches);

@@ -116,8 +116,20 @@ drop_reasons! {
     IcmpIrrelevant => "icmp_irrelevant",
     /// The queue in front of the device is full.
     TxQueueFull => "tx_queue_full",
+    /// The queue's discipline dropped it because packets have waited too long (RFC 8289).
+    QueueDelay => "queue_delay",
+    /// It is to leave later than the queue's discipline plans for.
+    Departure => "departure",
+    /// The queue's discipline plays a bad network.
+    Impaired => "impaired",
     /// No route for what the stack itself wanted to send.
     NoRoute => "no_route",
+    /// It would have to go back where the routes do not lead to its source (RFC 3704).
+    ReversePath => "reverse_path",
+    /// It has made as many hops as it may.
+    HopLimit => "hop_limit",
+    /// A route lets it vanish.
+    Blackhole => "blackhole",
     /// Larger than the path allows.
     TooBig => "too_big",
     /// A super-segment whose offload fields contradict its headers.
@@ -137,6 +149,8 @@ pub struct Stats {
     pub tx_packets: u64,
     /// Bytes handed to devices, headers included.
     pub tx_bytes: u64,
+    /// Packets sent on for others; a super-segment is one.
+    pub forwarded: u64,
     /// Packets put together from fragments (`ReasmOKs`).
     pub ip_reassembled: u64,
     /// Packets that were cut into fragments (`FragOKs`).

@@ -192,12 +192,6 @@ impl TxPacket {
         self.head.len() + self.body_len()
     }
 
-    /// Length in bytes from the IP header to the end.
-    #[must_use]
-    pub fn ip_len(&self) -> usize {
-        self.len() - usize::from(self.meta.link_len)
-    }
-
     /// Length in bytes of the payload behind the head.
     #[must_use]
     pub fn body_len(&self) -> usize {

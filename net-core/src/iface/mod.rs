@@ -1,9 +1,12 @@
 //! Interfaces: a device as the stack sees it, and its addresses.
 
+mod device_queue;
 mod state;
 
-pub(crate) use state::{Iface, Queued};
+pub(crate) use device_queue::DeviceQueue;
+pub(crate) use state::Iface;
 
+use crate::buf::GsoKind;
 use crate::error::SocketError;
 use crate::wire::MacAddr;
 use alloc::string::String;
@@ -151,4 +154,28 @@ pub struct DeviceCaps {
     pub uso: bool,
     /// Merge what it receives in software; wanted where the device delivers single segments.
     pub software_gro: bool,
+}
+
+/// Which sources may come in over an interface, by whether the routes lead back to them (RFC 3704).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReversePath {
+    /// All that are no martians.
+    #[default]
+    Off,
+    /// Those that some route leads to (RFC 3704 §2.4).
+    Loose,
+    /// Those that the best route leads to over this interface (RFC 3704 §2.2).
+    Strict,
+}
+
+impl DeviceCaps {
+    /// Whether it cuts super-segments of this kind, and sums what it cuts.
+    #[must_use]
+    pub const fn cuts(&self, kind: GsoKind) -> bool {
+        self.tx_checksum
+            && match kind {
+                GsoKind::Tcp4 | GsoKind::Tcp6 => self.tso,
+                GsoKind::Udp => self.uso,
+            }
+    }
 }

@@ -132,6 +132,20 @@ pub(crate) fn is_martian_source(source: IpAddr, over_loopback: bool) -> bool {
     }
 }
 
+/// Whether a router may send on what goes from one to the other: neither is of one link only or a
+/// group's (RFC 3927 §7, RFC 4291 §2.5.6), and the destination may exist (RFC 1812 §5.3.7).
+pub(crate) fn may_be_forwarded(source: IpAddr, dest: IpAddr) -> bool {
+    let of_one_link = |address| match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    let is_destination = match dest {
+        IpAddr::V4(v4) => v4.octets()[0] != 0 && v4.octets()[0] < 224,
+        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
+    };
+    is_destination && !of_one_link(source) && !of_one_link(dest)
+}
+
 /// The all-ones address of an IPv4 prefix that is not a point-to-point link's (RFC 3021).
 fn directed_broadcast(cidr: IpCidr) -> Option<Ipv4Addr> {
     let IpAddr::V4(address) = cidr.address else {

@@ -7,7 +7,7 @@ mod ident;
 mod path;
 mod reassembly;
 
-pub(crate) use address::{Delivery, LocalAddresses, is_martian_source};
+pub(crate) use address::{Delivery, LocalAddresses, is_martian_source, may_be_forwarded};
 pub(crate) use extension::{Problem, Refusal, read_chain, transport_header_len};
 pub(crate) use fragment::Fragments;
 pub(crate) use ident::Identifications;

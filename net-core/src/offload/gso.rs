@@ -37,12 +37,7 @@ pub fn segment(
 /// # Errors
 /// As for [`segment`].
 pub fn fit(mut packet: TxPacket, caps: DeviceCaps, out: &mut TxBatch) -> Result<usize, DropReason> {
-    let cut_by_device = match packet.meta.gso.map(|gso| gso.kind) {
-        Some(GsoKind::Tcp4 | GsoKind::Tcp6) => caps.tso && caps.tx_checksum,
-        Some(GsoKind::Udp) => caps.uso && caps.tx_checksum,
-        None => true,
-    };
-    if !cut_by_device {
+    if packet.meta.gso.is_some_and(|gso| !caps.cuts(gso.kind)) {
         return segment(&packet, caps.tx_checksum, out);
     }
     if !caps.tx_checksum {

@@ -1,22 +1,41 @@
 //! The routing table: longest-prefix match over both families.
 
-use super::Route;
-use super::trie::Trie;
+use super::hops::{SharedWays, Target, Way, Ways};
+use super::trie::{Trie, TrieKey};
+use super::{Reject, Route};
 use crate::iface::{IfaceId, IpCidr};
 use alloc::vec::Vec;
 use core::net::IpAddr;
-use smallvec::SmallVec;
 
-/// Routes by prefix; the longest match wins, and among its routes the lowest metric.
+/// Routes by prefix; the longest match wins, and among its routes the lowest metric. Routes of one
+/// metric share what goes there by flow (RFC 2992).
 #[derive(Debug)]
 pub struct RouteTable {
-    v4: Trie<u32, Candidates>,
-    v6: Trie<u128, Candidates>,
+    v4: Trie<u32>,
+    v6: Trie<u128>,
+    ways: SharedWays,
     generation: u32,
 }
 
-/// The routes to one prefix, the lowest metric first.
-type Candidates = SmallVec<[Route; 1]>;
+/// What a table says about a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Take this way.
+    Route(Route),
+    /// Nothing goes there.
+    Reject(Reject),
+}
+
+impl Decision {
+    /// The way, if there is one.
+    #[must_use]
+    pub const fn route(self) -> Option<Route> {
+        match self {
+            Self::Route(route) => Some(route),
+            Self::Reject(_) => None,
+        }
+    }
+}
 
 impl RouteTable {
     /// An empty table.
@@ -25,26 +44,26 @@ impl RouteTable {
         Self {
             v4: Trie::new(),
             v6: Trie::new(),
+            ways: SharedWays::new(),
             generation: 0,
         }
     }
 
-    /// Adds a route; one to the same prefix with the same metric is replaced.
+    /// Adds a route; those to the same prefix with the same metric are replaced.
     pub fn insert(&mut self, route: Route) {
-        let IpCidr {
-            address,
-            prefix_len,
-        } = route.prefix;
-        let candidates = match address {
-            IpAddr::V4(address) => self.v4.entry(address.to_bits(), prefix_len, SmallVec::new),
-            IpAddr::V6(address) => self.v6.entry(address.to_bits(), prefix_len, SmallVec::new),
-        };
-        let at = candidates.partition_point(|other| other.metric < route.metric);
-        match candidates.get_mut(at) {
-            Some(other) if other.metric == route.metric => *other = route,
-            _ => candidates.insert(at, route),
-        }
-        self.generation = self.generation.wrapping_add(1);
+        self.add(route.prefix, Way::of(&route), true);
+    }
+
+    /// Adds a route beside those to the same prefix with the same metric, of which each takes the
+    /// same share of flows.
+    pub fn insert_beside(&mut self, route: Route) {
+        self.add(route.prefix, Way::of(&route), false);
+    }
+
+    /// Has nothing go to a prefix.
+    pub fn insert_reject(&mut self, prefix: IpCidr, reject: Reject, metric: u32) {
+        let target = Target::Reject(reject);
+        self.add(prefix, Way { metric, target }, true);
     }
 
     /// Removes every route to exactly this prefix; whether there was one.
@@ -53,44 +72,136 @@ impl RouteTable {
             IpAddr::V4(address) => self.v4.remove(address.to_bits(), prefix.prefix_len),
             IpAddr::V6(address) => self.v6.remove(address.to_bits(), prefix.prefix_len),
         };
-        self.generation = self.generation.wrapping_add(1);
-        removed.is_some()
+        removed.is_some_and(|number| {
+            self.ways.release(number);
+            self.changed();
+            true
+        })
+    }
+
+    /// Removes those routes to exactly this prefix that `is_meant` is true for; how many.
+    pub(crate) fn remove_where(
+        &mut self,
+        prefix: IpCidr,
+        mut is_meant: impl FnMut(&Decision, u32) -> bool,
+    ) -> usize {
+        let (before, mut kept) = (self.ways_to(prefix).len(), Ways::new());
+        for way in self.ways_to(prefix) {
+            let decision = decision(way, prefix);
+            if !is_meant(&decision, way.metric) {
+                kept.push(*way);
+            }
+        }
+        let removed = before - kept.len();
+        if removed > 0 {
+            self.remove(prefix);
+            if !kept.is_empty() {
+                self.set(prefix, kept);
+            }
+        }
+        removed
     }
 
     /// Removes every route over an interface.
     pub fn remove_iface(&mut self, iface: IfaceId) {
-        self.generation = self.generation.wrapping_add(1);
-        let routes: Vec<Route> = self.routes().copied().collect();
-        for route in routes.iter().filter(|route| route.iface == iface) {
-            self.remove(route.prefix);
+        let sets = self.ways.over(iface);
+        let v4 = self.v4.iter().filter(|(.., number)| sets.contains(number));
+        let v4 = v4.map(|(key, len, _)| cidr(IpAddr::V4(key.into()), len));
+        let v6 = self.v6.iter().filter(|(.., number)| sets.contains(number));
+        let v6 = v6.map(|(key, len, _)| cidr(IpAddr::V6(key.into()), len));
+        for prefix in v4.chain(v6).collect::<Vec<_>>() {
+            self.remove_where(prefix, |decision, _| {
+                decision.route().is_some_and(|route| route.iface == iface)
+            });
         }
-        for route in routes.into_iter().filter(|route| route.iface != iface) {
-            self.insert(route);
-        }
+        self.changed();
     }
 
-    /// The route to an address.
+    /// The route to an address; `None` where there is none, or nothing goes there.
     #[must_use]
-    pub fn lookup(&self, dest: IpAddr) -> Option<&Route> {
-        let (_, candidates) = match dest {
+    pub fn lookup(&self, dest: IpAddr) -> Option<Route> {
+        self.decide(dest, || 0)?.route()
+    }
+
+    /// What the table says about an address. Where ways share, the flow's hash, which `flow` gives,
+    /// chooses.
+    #[inline]
+    #[must_use]
+    pub fn decide(&self, dest: IpAddr, flow: impl FnOnce() -> u64) -> Option<Decision> {
+        let (len, number) = match dest {
             IpAddr::V4(address) => self.v4.longest(address.to_bits()),
             IpAddr::V6(address) => self.v6.longest(address.to_bits()),
         }?;
-        candidates.first()
+        Some(decision(
+            choose(self.ways.get(number), flow)?,
+            masked(dest, len),
+        ))
+    }
+
+    /// What the table says about each of these IPv4 addresses, into `found`; faster than one by one
+    /// where the table is larger than the caches, because all loads go on at the same time. Of ways
+    /// that share it names the first.
+    pub fn decide_each(&self, dests: &[u32], found: &mut Vec<Option<Decision>>) {
+        let mut numbers = [None; 64];
+        for dests in dests.chunks(numbers.len()) {
+            self.v4.longest_of(dests, &mut numbers);
+            found.extend(dests.iter().zip(numbers).map(|(&dest, number)| {
+                let (len, number) = number?;
+                let prefix = masked(IpAddr::V4(dest.into()), len);
+                Some(decision(choose(self.ways.get(number), || 0)?, prefix))
+            }));
+        }
     }
 
     /// The route to an address over one interface.
     #[must_use]
-    pub fn lookup_over(&self, dest: IpAddr, iface: IfaceId) -> Option<&Route> {
+    pub fn lookup_over(&self, dest: IpAddr, iface: IfaceId) -> Option<Route> {
+        let over = |(len, number)| {
+            let mut ways = self.ways.get(number).iter();
+            let way = ways.find(|way| way.is_over(iface))?;
+            decision(way, masked(dest, len)).route()
+        };
+        // The shortest prefix comes first.
         match dest {
-            IpAddr::V4(address) => last_over(self.v4.matches(address.to_bits()), iface),
-            IpAddr::V6(address) => last_over(self.v6.matches(address.to_bits()), iface),
+            IpAddr::V4(address) => self.v4.matches(address.to_bits()).filter_map(over).last(),
+            IpAddr::V6(address) => self.v6.matches(address.to_bits()).filter_map(over).last(),
         }
     }
 
-    /// Every route.
-    pub fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.v4.values().chain(self.v6.values()).flatten()
+    /// Every route, those aside by which nothing goes.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.entries()
+            .filter_map(|(_, _, decision)| decision.route())
+    }
+
+    /// Every prefix with the metric and what is said about it.
+    pub fn entries(&self) -> impl Iterator<Item = (IpCidr, u32, Decision)> {
+        let v4 = self.v4.iter();
+        let v4 = v4.map(|(key, len, number)| (cidr(IpAddr::V4(key.into()), len), number));
+        let v6 = self.v6.iter();
+        let v6 = v6.map(|(key, len, number)| (cidr(IpAddr::V6(key.into()), len), number));
+        v4.chain(v6).flat_map(|(prefix, number)| {
+            let ways = self.ways.get(number).iter();
+            ways.map(move |way| (prefix, way.metric, decision(way, prefix)))
+        })
+    }
+
+    /// How many prefixes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.v4.len() + self.v6.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory that it holds: nodes, ways, and what changes need.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.v4.memory() + self.v6.memory() + self.ways.memory()
     }
 
     /// A number that changes with every change of the table, for who keeps a looked-up route.
@@ -98,17 +209,46 @@ impl RouteTable {
     pub const fn generation(&self) -> u32 {
         self.generation
     }
-}
 
-/// The last of the matches, which come the shortest prefix first, that has a route over `iface`.
-fn last_over<'a>(
-    matches: impl Iterator<Item = (u8, &'a Candidates)>,
-    iface: IfaceId,
-) -> Option<&'a Route> {
-    let over = |candidates: &'a Candidates| candidates.iter().find(|route| route.iface == iface);
-    matches
-        .filter_map(|(_, candidates)| over(candidates))
-        .last()
+    fn add(&mut self, prefix: IpCidr, way: Way, replace: bool) {
+        let mut ways = Ways::from_slice(self.ways_to(prefix));
+        let same = |other: &Way| {
+            if replace {
+                other.metric == way.metric
+            } else {
+                *other == way
+            }
+        };
+        ways.retain(|other| !same(other));
+        let at = ways.partition_point(|other| other.metric <= way.metric);
+        ways.insert(at, way);
+        self.set(prefix, ways);
+    }
+
+    /// The ways of exactly this prefix.
+    fn ways_to(&self, prefix: IpCidr) -> &[Way] {
+        let number = match prefix.address {
+            IpAddr::V4(address) => self.v4.get(address.to_bits(), prefix.prefix_len),
+            IpAddr::V6(address) => self.v6.get(address.to_bits(), prefix.prefix_len),
+        };
+        number.map_or(&[], |number| self.ways.get(number))
+    }
+
+    fn set(&mut self, prefix: IpCidr, ways: Ways) {
+        let (len, number) = (prefix.prefix_len, self.ways.share(ways));
+        let old = match prefix.address {
+            IpAddr::V4(address) => self.v4.insert(address.to_bits(), len, number),
+            IpAddr::V6(address) => self.v6.insert(address.to_bits(), len, number),
+        };
+        if let Some(old) = old {
+            self.ways.release(old);
+        }
+        self.changed();
+    }
+
+    const fn changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
 }
 
 impl Default for RouteTable {
@@ -116,3 +256,53 @@ impl Default for RouteTable {
         Self::new()
     }
 }
+
+/// The way of a flow among those of the lowest metric (RFC 2992).
+#[inline]
+fn choose(ways: &[Way], flow: impl FnOnce() -> u64) -> Option<&Way> {
+    let (first, rest) = ways.split_first()?;
+    if rest
+        .first()
+        .is_none_or(|second| second.metric != first.metric)
+    {
+        return Some(first);
+    }
+    let equal = ways.partition_point(|way| way.metric == first.metric);
+    let index = (u128::from(flow()) * equal as u128) >> 64;
+    ways.get(usize::try_from(index).unwrap_or(0))
+}
+
+#[inline]
+const fn decision(way: &Way, prefix: IpCidr) -> Decision {
+    match way.target {
+        Target::Reject(reject) => Decision::Reject(reject),
+        Target::Hop { via, iface, source } => Decision::Route(Route {
+            prefix,
+            via,
+            iface: IfaceId(iface),
+            source,
+            metric: way.metric,
+        }),
+    }
+}
+
+const fn cidr(address: IpAddr, prefix_len: u8) -> IpCidr {
+    IpCidr {
+        address,
+        prefix_len,
+    }
+}
+
+/// The prefix of an address with so many bits.
+#[inline]
+pub(super) fn masked(address: IpAddr, len: u8) -> IpCidr {
+    let address = match address {
+        IpAddr::V4(v4) => IpAddr::V4(v4.to_bits().masked(len).into()),
+        IpAddr::V6(v6) => IpAddr::V6(v6.to_bits().masked(len).into()),
+    };
+    cidr(address, len)
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

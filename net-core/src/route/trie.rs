@@ -1,248 +1,232 @@
-//! A path-compressed binary trie for longest-prefix match.
+//! A level-compressed trie for longest-prefix match.
+//!
+//! Each node stands for six levels of the binary trie over the bits of keys. Two bitmaps say which of
+//! the 63 prefixes that end within those levels are there, and which of the 64 subtrees below; values
+//! and children of a node lie one behind the other without gaps, so the bits before one's own say
+//! where it is. A lookup makes one step for six bits, and each step is a load, a mask and a count.
 
-use alloc::vec::Vec;
+use super::arena::Arena;
+pub(crate) use super::key::TrieKey;
+use super::node::{BATCH, MAX_LEVELS, Node, Place, Search, rank};
+use core::marker::PhantomData;
 
-/// A fixed-width key, its most significant bit first: `u32` for IPv4, `u128` for IPv6.
-pub(crate) trait TrieKey: Copy + Eq {
-    /// Bits of the key.
-    const BITS: u8;
-
-    /// The bit at `position` from the front.
-    fn bit(self, position: u8) -> bool;
-
-    /// How many leading bits are the same in both.
-    fn common(self, other: Self) -> u8;
-
-    /// The first `len` bits, the rest zero.
-    fn masked(self, len: u8) -> Self;
-}
-
-macro_rules! trie_key {
-    ($($int:ty),*) => {$(
-        impl TrieKey for $int {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 128")]
-            const BITS: u8 = <$int>::BITS as u8;
-
-            fn bit(self, position: u8) -> bool {
-                self.checked_shr(<$int>::BITS - 1 - u32::from(position.min(<Self as TrieKey>::BITS - 1)))
-                    .is_some_and(|rest| rest & 1 == 1)
-            }
-
-            fn common(self, other: Self) -> u8 {
-                u8::try_from((self ^ other).leading_zeros()).unwrap_or(<Self as TrieKey>::BITS)
-            }
-
-            fn masked(self, len: u8) -> Self {
-                match len {
-                    0 => 0,
-                    len => self & <$int>::MAX
-                        << <$int>::BITS.saturating_sub(u32::from(len)),
-                }
-            }
-        }
-    )*};
-}
-
-trie_key!(u32, u128);
-
-/// Values by prefix; a lookup visits at most one node per distinct prefix length on its way.
-///
-/// Nodes live in one vector and name each other by index. A node without a value always has two
-/// children, so there are fewer than twice as many nodes as prefixes.
+/// Numbers by prefix.
 #[derive(Debug)]
-pub(crate) struct Trie<K, V> {
-    nodes: Vec<Node<K, V>>,
-    free: Vec<u32>,
-    root: u32,
+pub(crate) struct Trie<K> {
+    root: Node,
+    nodes: Arena<Node>,
+    values: Arena<u32>,
+    len: usize,
+    key: PhantomData<K>,
 }
 
-#[derive(Debug)]
-struct Node<K, V> {
-    key: K,
-    len: u8,
-    children: [u32; 2],
-    value: Option<V>,
-}
-
-const NONE: u32 = u32::MAX;
-
-impl<K: TrieKey, V> Trie<K, V> {
+impl<K: TrieKey> Trie<K> {
     /// An empty trie.
     pub(crate) const fn new() -> Self {
         Self {
-            nodes: Vec::new(),
-            free: Vec::new(),
-            root: NONE,
+            root: Node::EMPTY,
+            nodes: Arena::new(),
+            values: Arena::new(),
+            len: 0,
+            key: PhantomData,
         }
     }
 
-    /// The value of exactly this prefix, made from `default` if it is not there.
-    pub(crate) fn entry(&mut self, key: K, len: u8, default: impl FnOnce() -> V) -> &mut V {
-        let len = len.min(K::BITS);
-        let key = key.masked(len);
-        let index = self.place(key, len);
-        self.nodes[index as usize].value.get_or_insert_with(default)
+    /// Sets the value of exactly this prefix; the one it had.
+    pub(crate) fn insert(&mut self, key: K, len: u8, value: u32) -> Option<u32> {
+        let at = Place::of::<K>(key, len);
+        let mut index = ROOT;
+        for level in 0..at.level {
+            index = self.child_or_new(index, key.chunk(level));
+        }
+        let node = *self.node(index);
+        let (count, rank) = (node.prefixes.count_ones(), rank(node.prefixes, at.position));
+        if node.prefixes >> at.position & 1 == 1 {
+            let slot = self.values.get_mut(node.values + rank)?;
+            return Some(core::mem::replace(slot, value));
+        }
+        let values = self.values.insert(node.values, count, rank, value);
+        let node = self.node_mut(index);
+        node.values = values;
+        node.prefixes |= 1 << at.position;
+        self.len += 1;
+        None
     }
 
-    /// The values of all prefixes of `key`, each with its prefix length, the shortest first.
-    pub(crate) fn matches(&self, key: K) -> impl Iterator<Item = (u8, &V)> {
-        let mut at = self.root;
-        core::iter::from_fn(move || {
-            loop {
-                let node = self.nodes.get(at as usize)?;
-                if node.key.common(key) < node.len {
-                    return None;
-                }
-                at = if node.len < K::BITS {
-                    node.children[usize::from(key.bit(node.len))]
-                } else {
-                    NONE
-                };
-                if let Some(value) = &node.value {
-                    return Some((node.len, value));
+    /// The value of exactly this prefix.
+    pub(crate) fn get(&self, key: K, len: u8) -> Option<u32> {
+        let at = Place::of::<K>(key, len);
+        let mut node = &self.root;
+        for level in 0..at.level {
+            node = self.nodes.get(node.child(key.chunk(level))?)?;
+        }
+        if node.prefixes >> at.position & 1 == 0 {
+            return None;
+        }
+        self.values.get(node.value(at.position)).copied()
+    }
+
+    /// The value of the longest prefix of `key`, with the prefix's length.
+    #[inline]
+    pub(crate) fn longest(&self, key: K) -> Option<(u8, u32)> {
+        let mut search = Search::new(&self.root);
+        while search.step(&self.nodes, key) {}
+        search.result::<K>(&self.values)
+    }
+
+    /// The value of the longest prefix of each key, into `found`; the loads of all go on at the
+    /// same time.
+    pub(crate) fn longest_of(&self, keys: &[K], found: &mut [Option<(u8, u32)>]) {
+        let mut found = found.chunks_mut(BATCH);
+        for keys in keys.chunks(BATCH) {
+            let mut searches = [const { Search::new(&Node::EMPTY) }; BATCH];
+            let searches = &mut searches[..keys.len()];
+            searches.fill(Search::new(&self.root));
+            let mut more = true;
+            while more {
+                more = false;
+                for (search, key) in searches.iter_mut().zip(keys) {
+                    more |= search.step(&self.nodes, *key);
                 }
             }
+            let results = searches
+                .iter()
+                .map(|search| search.result::<K>(&self.values));
+            for (slot, result) in found.next().into_iter().flatten().zip(results) {
+                *slot = result;
+            }
+        }
+    }
+
+    /// The values of all prefixes of `key`, each with its prefix's length, the shortest first.
+    pub(crate) fn matches(&self, key: K) -> impl Iterator<Item = (u8, u32)> {
+        let mut node = Some(&self.root);
+        let (mut level, mut left) = (0, self.root.matches(key.chunk(0)));
+        core::iter::from_fn(move || {
+            while left == 0 {
+                node = self.nodes.get(node?.child(key.chunk(level))?);
+                level += 1;
+                left = node?.matches(key.chunk(level));
+            }
+            let at = Place::first(level, left);
+            left &= left - 1;
+            let value = *self.values.get(node?.value(at.position))?;
+            Some((at.prefix_len::<K>(), value))
         })
     }
 
-    /// The value of the longest prefix of `key`.
-    pub(crate) fn longest(&self, key: K) -> Option<(u8, &V)> {
-        self.matches(key).last()
-    }
-
-    /// Takes a prefix out.
-    pub(crate) fn remove(&mut self, key: K, len: u8) -> Option<V> {
-        let (index, parent) = self.find(key.masked(len), len)?;
-        let value = self.nodes[index as usize].value.take()?;
-        self.shrink(index);
-        if let Some(parent) = parent {
-            self.shrink(parent);
+    /// Takes a prefix out; the value it had.
+    pub(crate) fn remove(&mut self, key: K, len: u8) -> Option<u32> {
+        let at = Place::of::<K>(key, len);
+        let mut way = [ROOT; MAX_LEVELS];
+        for level in 0..at.level {
+            let child = self.node(way[usize::from(level)]).child(key.chunk(level))?;
+            way[usize::from(level) + 1] = child;
+        }
+        let index = way[usize::from(at.level)];
+        let node = *self.node(index);
+        if node.prefixes >> at.position & 1 == 0 {
+            return None;
+        }
+        let value = *self.values.get(node.value(at.position))?;
+        let (count, rank) = (node.prefixes.count_ones(), rank(node.prefixes, at.position));
+        let values = self.values.remove(node.values, count, rank);
+        let node = self.node_mut(index);
+        node.values = values;
+        node.prefixes &= !(1 << at.position);
+        self.len -= 1;
+        for level in (0..at.level).rev() {
+            let node = self.node(way[usize::from(level) + 1]);
+            if node.prefixes != 0 || node.subtrees != 0 {
+                break;
+            }
+            self.remove_child(way[usize::from(level)], key.chunk(level));
         }
         Some(value)
     }
 
-    /// Every value, in no particular order.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.nodes.iter().filter_map(|node| node.value.as_ref())
-    }
-
-    /// How many nodes are in use.
-    #[cfg(test)]
-    pub(crate) fn nodes(&self) -> usize {
-        self.nodes.len() - self.free.len()
-    }
-
-    /// The node of exactly this prefix and its parent.
-    fn find(&self, key: K, len: u8) -> Option<(u32, Option<u32>)> {
-        let (mut at, mut parent) = (self.root, None);
-        loop {
-            let node = self.nodes.get(at as usize)?;
-            if node.len > len || node.key.common(key) < node.len {
-                return None;
-            }
-            if node.len == len {
-                return Some((at, parent));
-            }
-            parent = Some(at);
-            at = node.children[usize::from(key.bit(node.len))];
-        }
-    }
-
-    /// The node of exactly this prefix, made if it is not there.
-    fn place(&mut self, key: K, len: u8) -> u32 {
-        let mut link = Link::Root;
-        loop {
-            let at = self.follow(link);
-            if at == NONE {
-                let leaf = self.add(key, len, [NONE; 2]);
-                self.set(link, leaf);
-                return leaf;
-            }
-            let node = &self.nodes[at as usize];
-            let (node_key, node_len) = (node.key, node.len);
-            let common = node_key.common(key).min(node_len).min(len);
-            if common == node_len {
-                if node_len == len {
-                    return at;
+    /// Every prefix with its value, in an order that depends on the prefixes alone.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, u8, u32)> {
+        let mut above = alloc::vec![(&self.root, 0_u8, K::ZERO)];
+        let mut here: Option<(&Node, u8, K, u64)> = None;
+        core::iter::from_fn(move || {
+            loop {
+                if let Some((node, level, key, left)) = here.take_if(|(.., left)| *left != 0) {
+                    let at = Place::first(level, left);
+                    here = Some((node, level, key, left & (left - 1)));
+                    let value = *self.values.get(node.value(at.position))?;
+                    return Some((
+                        key.with_chunk(level, at.chunk()),
+                        at.prefix_len::<K>(),
+                        value,
+                    ));
                 }
-                link = Link::Child(at, key.bit(node_len));
-                continue;
+                let (node, level, key) = above.pop()?;
+                here = Some((node, level, key, node.prefixes));
+                above.extend(node.chunks().filter_map(|chunk| {
+                    let child = self.nodes.get(node.child(chunk)?)?;
+                    Some((child, level + 1, key.with_chunk(level, chunk)))
+                }));
             }
-            let mut children = [NONE; 2];
-            children[usize::from(node_key.bit(common))] = at;
-            let upper = self.add(key.masked(common), common, children);
-            self.set(link, upper);
-            if common == len {
-                return upper;
-            }
-            link = Link::Child(upper, key.bit(common));
+        })
+    }
+
+    /// How many prefixes there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.nodes.memory() + self.values.memory() + size_of::<Self>()
+    }
+
+    #[inline]
+    fn node(&self, index: u32) -> &Node {
+        match index {
+            ROOT => &self.root,
+            index => self
+                .nodes
+                .get(index)
+                .expect("children stay with their node"),
         }
     }
 
-    /// Removes a node that has no value and fewer than two children.
-    fn shrink(&mut self, index: u32) {
-        let node = &self.nodes[index as usize];
-        let only = match node.children {
-            _ if node.value.is_some() => return,
-            [NONE, child] | [child, NONE] => child,
-            _ => return,
-        };
-        let link = self.link_to(index);
-        self.set(link, only);
-        self.free.push(index);
-    }
-
-    /// Where a node hangs.
-    fn link_to(&self, index: u32) -> Link {
-        let key = self.nodes[index as usize].key;
-        let mut link = Link::Root;
-        loop {
-            let at = self.follow(link);
-            if at == index {
-                return link;
-            }
-            link = Link::Child(at, key.bit(self.nodes[at as usize].len));
-        }
-    }
-
-    fn follow(&self, link: Link) -> u32 {
-        match link {
-            Link::Root => self.root,
-            Link::Child(parent, bit) => self.nodes[parent as usize].children[usize::from(bit)],
-        }
-    }
-
-    fn set(&mut self, link: Link, to: u32) {
-        match link {
-            Link::Root => self.root = to,
-            Link::Child(parent, bit) => {
-                self.nodes[parent as usize].children[usize::from(bit)] = to;
+    fn node_mut(&mut self, index: u32) -> &mut Node {
+        match index {
+            ROOT => &mut self.root,
+            index => {
+                let node = self.nodes.get_mut(index);
+                node.expect("children stay with their node")
             }
         }
     }
 
-    fn add(&mut self, key: K, len: u8, children: [u32; 2]) -> u32 {
-        let node = Node {
-            key,
-            len,
-            children,
-            value: None,
-        };
-        if let Some(index) = self.free.pop() {
-            self.nodes[index as usize] = node;
-            return index;
+    fn child_or_new(&mut self, index: u32, chunk: u8) -> u32 {
+        let node = *self.node(index);
+        if let Some(child) = node.child(chunk) {
+            return child;
         }
-        self.nodes.push(node);
-        u32::try_from(self.nodes.len() - 1).expect("fewer routes than 2^31")
+        let (count, rank) = (node.subtrees.count_ones(), rank(node.subtrees, chunk));
+        let children = self.nodes.insert(node.children, count, rank, Node::EMPTY);
+        let node = self.node_mut(index);
+        node.children = children;
+        node.subtrees |= 1 << chunk;
+        children + rank
+    }
+
+    fn remove_child(&mut self, index: u32, chunk: u8) {
+        let node = *self.node(index);
+        let (count, rank) = (node.subtrees.count_ones(), rank(node.subtrees, chunk));
+        let children = self.nodes.remove(node.children, count, rank);
+        let node = self.node_mut(index);
+        node.children = children;
+        node.subtrees &= !(1 << chunk);
     }
 }
 
-/// A place that holds the index of a node.
-#[derive(Clone, Copy)]
-enum Link {
-    Root,
-    Child(u32, bool),
-}
+/// Stands for the root, which lies in no run.
+const ROOT: u32 = u32::MAX;
 
 #[cfg(test)]
 #[path = "trie_tests.rs"]

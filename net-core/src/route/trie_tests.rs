@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::vec;
 use std::vec::Vec;
 
 #[derive(Debug, Clone)]
@@ -28,12 +29,12 @@ fn op() -> impl Strategy<Value = Op> {
 proptest! {
     #[test]
     fn agrees_with_a_linear_scan(ops in proptest::collection::vec(op(), 1..200)) {
-        let mut trie: Trie<u32, u32> = Trie::new();
+        let mut trie: Trie<u32> = Trie::new();
         let mut model: Vec<(u32, u8, u32)> = Vec::new();
         for (value, op) in (0_u32..).zip(ops) {
             match op {
                 Op::Insert(key, len) => {
-                    *trie.entry(key, len, || value) = value;
+                    trie.insert(key, len, value);
                     let key = key.masked(len);
                     model.retain(|&(k, l, _)| (k, l) != (key, len));
                     model.push((key, len, value));
@@ -50,12 +51,22 @@ proptest! {
                         .filter(|&&(k, len, _)| key.masked(len) == k)
                         .max_by_key(|&&(_, len, _)| len)
                         .map(|&(_, len, value)| (len, value));
-                    let found = trie.longest(key).map(|(len, &value)| (len, value));
+                    let found = trie.longest(key);
                     prop_assert_eq!(found, expected);
                 }
             }
-            prop_assert_eq!(trie.values().count(), model.len());
-            prop_assert!(trie.nodes() < (2 * model.len()).max(1));
+            prop_assert_eq!(trie.len(), model.len());
+        }
+        let mut listed: Vec<_> = trie.iter().collect();
+        listed.sort_unstable();
+        model.sort_unstable();
+        prop_assert_eq!(&listed, &model);
+        let keys: Vec<u32> = (0..150_u32).map(|n| n.wrapping_mul(0x9e37_79b9)).collect();
+        let mut found = vec![None; keys.len()];
+        trie.longest_of(&keys, &mut found);
+        for (key, found) in keys.into_iter().zip(found) {
+            prop_assert_eq!(trie.longest(key), found);
+            prop_assert_eq!(trie.matches(key).last(), found);
         }
     }
 
@@ -64,10 +75,10 @@ proptest! {
         keys in proptest::collection::vec((any::<u128>(), 0_u8..=128), 1..50),
         probe in any::<u128>(),
     ) {
-        let mut trie: Trie<u128, u8> = Trie::new();
+        let mut trie: Trie<u128> = Trie::new();
         for &(key, len) in &keys {
             let near = if len > 64 { probe ^ (key >> len.min(127)) } else { key };
-            trie.entry(near, len, || len);
+            trie.insert(near, len, u32::from(len));
         }
         let expected = keys
             .iter()
@@ -83,12 +94,40 @@ proptest! {
 
 #[test]
 fn prefixes_of_a_key_come_from_short_to_long() {
-    let mut trie: Trie<u32, &str> = Trie::new();
-    trie.entry(0x0a00_0000, 8, || "ten");
-    trie.entry(0, 0, || "default");
-    trie.entry(0x0a07_0002, 32, || "host");
-    trie.entry(0x0a07_0000, 16, || "ten seven");
-    let names: Vec<&str> = trie.matches(0x0a07_0002).map(|(_, name)| *name).collect();
-    assert_eq!(names, ["default", "ten", "ten seven", "host"]);
-    assert_eq!(trie.longest(0x0a08_0000), Some((8, &"ten")));
+    let mut trie: Trie<u32> = Trie::new();
+    for (key, len) in [
+        (0x0a00_0000, 8),
+        (0, 0),
+        (0x0a07_0002, 32),
+        (0x0a07_0000, 16),
+    ] {
+        assert_eq!(trie.insert(key, len, u32::from(len) + 100), None);
+    }
+    let found: Vec<_> = trie.matches(0x0a07_0002).collect();
+    assert_eq!(found, [(0, 100), (8, 108), (16, 116), (32, 132)]);
+    assert_eq!(trie.longest(0x0a08_0000), Some((8, 108)));
+    assert_eq!(trie.get(0x0a07_0000, 16), Some(116));
+    assert_eq!(trie.get(0x0a07_0000, 17), None);
+}
+
+#[test]
+fn what_is_taken_out_leaves_its_room_to_others() {
+    let mut trie: Trie<u128> = Trie::new();
+    let mut filled = 0;
+    for round in 0..10_u128 {
+        let keys = (0..2000_u128).map(|n| (n + round) << 100 | n << 64);
+        for (value, key) in (0..).zip(keys.clone()) {
+            trie.insert(key, 64, value);
+        }
+        filled = filled.max(trie.memory());
+        for key in keys {
+            assert!(trie.remove(key, 64).is_some());
+        }
+        assert_eq!((trie.len(), trie.iter().count()), (0, 0));
+    }
+    assert!(
+        trie.memory() <= filled * 5 / 4,
+        "{} of {filled}",
+        trie.memory()
+    );
 }

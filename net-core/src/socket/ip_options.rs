@@ -2,6 +2,7 @@
 
 use crate::error::SocketError;
 use crate::iface::IfaceId;
+use crate::qdisc::priority_of_tos;
 use crate::wire::ip::ECN_MASK;
 use core::net::IpAddr;
 
@@ -66,7 +67,8 @@ pub struct IpSettings {
     pub ttl: Option<u8>,
     /// Hop limit of IPv6 packets (`IPV6_UNICAST_HOPS`); `None`: the stack's default.
     pub hop_limit: Option<u8>,
-    /// Priority of packets (`SO_PRIORITY`), 0–15; the device sees it.
+    /// Priority of packets (`SO_PRIORITY`), 0–15; [disciplines](crate::qdisc) see it. A new type of
+    /// service brings its own.
     pub priority: u8,
     /// Mark of packets (`SO_MARK`); the device sees it.
     pub mark: u32,
@@ -95,7 +97,13 @@ impl IpSettings {
     pub(crate) fn set(&mut self, option: IpOption, is_stream: bool) -> Result<(), SocketError> {
         let kept = if is_stream { ECN_MASK } else { 0 };
         match option {
-            IpOption::Tos(tos) => self.tos = tos & !kept | self.tos & kept,
+            IpOption::Tos(tos) => {
+                let tos = tos & !kept | self.tos & kept;
+                if tos != self.tos {
+                    self.tos = tos;
+                    self.priority = priority_of_tos(tos);
+                }
+            }
             IpOption::TrafficClass(class) => {
                 self.traffic_class = class & !kept | self.traffic_class & kept;
             }

@@ -150,7 +150,7 @@ impl Stack {
     /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
-    fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
+    pub(super) fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
         let is_error = is_icmp_error(&arrival);
         let Arrival {
             ip,
@@ -187,9 +187,12 @@ impl Stack {
         tos: u8,
         now: Instant,
     ) -> Result<bool, DropReason> {
+        // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
+        let source = Some(cause.dest).filter(|dest| self.addresses.contains(*dest));
         let path = self
-            .route(cause.source, Some(cause.dest))
+            .route(cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;
+        let source = path.source;
         let mut packet = self.new_packet();
         packet.body = body;
         let protocol = match cause.dest {
@@ -203,7 +206,7 @@ impl Stack {
             }
         };
         let meta = IpMeta {
-            source: cause.dest,
+            source,
             tos,
             dont_fragment: false,
             ..IpMeta::new(
@@ -265,7 +268,7 @@ fn data_behind(
 }
 
 /// Copies the last pieces into one where there are more than a packet may have.
-fn join_excess(pieces: SmallVec<[Bytes; MAX_PIECES]>) -> SmallVec<[Bytes; MAX_PIECES]> {
+pub(super) fn join_excess(pieces: SmallVec<[Bytes; MAX_PIECES]>) -> SmallVec<[Bytes; MAX_PIECES]> {
     if pieces.len() <= MAX_PIECES {
         return pieces;
     }

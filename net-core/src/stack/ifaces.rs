@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
-use crate::route::Route;
+use crate::route::{Reject, Route, RouteTable, Rule, TableId};
 use core::net::IpAddr;
 
 impl Stack {
@@ -35,7 +35,7 @@ impl Stack {
         }
         for &cidr in &config.addresses {
             self.addresses.add(id, cidr);
-            self.routes.insert(Route {
+            self.routes.table_mut(TableId::MAIN).insert(Route {
                 prefix: cidr,
                 via: None,
                 iface: id,
@@ -54,10 +54,13 @@ impl Stack {
         if let Some(slot) = self.ifaces.get_mut(iface.index())
             && let Some(mut gone) = slot.take()
         {
-            for queued in gone.queue {
+            while let Some(queued) = gone.queue.evict() {
                 if let Some(owner) = queued.owner {
-                    self.udp_sent(owner, queued.packet.ip_len());
+                    self.release(owner);
                 }
+            }
+            if let Some(timer) = gone.departure {
+                self.wheel.cancel(timer);
             }
             while let Some(index) = gone.blocked.pop() {
                 if let Some(socket) = self.sockets.id_at(index) {
@@ -76,6 +79,70 @@ impl Stack {
     /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long, an interface that
     /// does not exist, a source that is not ours, or a next hop of the other family.
     pub fn add_route(&mut self, route: Route) -> Result<(), SocketError> {
+        self.add_route_to(TableId::MAIN, route)
+    }
+
+    /// As [`add_route`](Self::add_route), to any table.
+    ///
+    /// # Errors
+    /// As for [`add_route`](Self::add_route).
+    pub fn add_route_to(&mut self, table: TableId, route: Route) -> Result<(), SocketError> {
+        self.check_route(&route)?;
+        self.routes.table_mut(table).insert(route);
+        Ok(())
+    }
+
+    /// A table of routes; `None` if nothing ever was in it.
+    #[must_use]
+    pub fn route_table(&self, table: TableId) -> Option<&RouteTable> {
+        self.routes.table(table)
+    }
+
+    /// Adds a rule that says which table is asked about some packets. Connected sockets follow it
+    /// with their next packet.
+    pub fn add_rule(&mut self, rule: Rule) {
+        self.routes.add_rule(rule);
+    }
+
+    /// Removes a rule; whether it was there.
+    pub fn remove_rule(&mut self, rule: &Rule) -> bool {
+        self.routes.remove_rule(rule)
+    }
+
+    /// The rules that were added, in the order in which they are asked.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        self.routes.rules()
+    }
+
+    /// Adds a route beside those to the same prefix with the same metric: each takes its share of
+    /// flows (RFC 2992).
+    ///
+    /// # Errors
+    /// As for [`add_route`](Self::add_route).
+    pub fn add_route_beside(&mut self, route: Route) -> Result<(), SocketError> {
+        self.check_route(&route)?;
+        self.routes.table_mut(TableId::MAIN).insert_beside(route);
+        Ok(())
+    }
+
+    /// Has nothing go to a prefix, unless a route with a lower metric leads there.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long.
+    pub fn add_reject(
+        &mut self,
+        prefix: IpCidr,
+        reject: Reject,
+        metric: u32,
+    ) -> Result<(), SocketError> {
+        prefix.check()?;
+        let table = self.routes.table_mut(TableId::MAIN);
+        table.insert_reject(prefix, reject, metric);
+        Ok(())
+    }
+
+    pub(super) fn check_route(&self, route: &Route) -> Result<(), SocketError> {
         route.prefix.check()?;
         if self.iface(route.iface).is_none() {
             return Err(SocketError::InvalidInput(
@@ -100,18 +167,17 @@ impl Stack {
                 "the route's source is not an address of this stack",
             ));
         }
-        self.routes.insert(route);
         Ok(())
     }
 
     /// Removes every route to exactly this prefix; whether there was one.
     pub fn remove_route(&mut self, prefix: IpCidr) -> bool {
-        self.routes.remove(prefix)
+        self.routes.table_mut(TableId::MAIN).remove(prefix)
     }
 
-    /// Every route.
-    pub fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.routes.routes()
+    /// Every route of the main table.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.routes.main().routes()
     }
 
     /// The interfaces with what they were added with.

@@ -2,7 +2,7 @@
 
 use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
-use crate::iface::{IfaceId, IfaceKind};
+use crate::iface::{IfaceId, IfaceKind, ReversePath};
 use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
@@ -49,7 +49,7 @@ impl Stack {
         }
         check_offload(packet, &header)?;
         let delivery = self.input_route(iface, &header)?;
-        if packet.meta.to_group && delivery == Delivery::Local {
+        if packet.meta.to_group && matches!(delivery, Delivery::Local | Delivery::Foreign) {
             return Err(DropReason::LinkBroadcast);
         }
         let arrival = Arrival {
@@ -62,7 +62,7 @@ impl Stack {
             Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
                 self.local_deliver(arrival, now)
             }
-            Delivery::Foreign => Err(DropReason::NotForUs),
+            Delivery::Foreign => self.ip_forward(arrival, now),
         }
     }
 
@@ -93,8 +93,8 @@ impl Stack {
 
     /// Checks where the packet claims to come from and finds out whom it is for.
     fn input_route(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
-        let kind = self.iface(iface).map(|iface| iface.config.kind);
-        let over_loopback = kind == Some(IfaceKind::Loopback);
+        let over = self.iface(iface).ok_or(DropReason::NotForUs)?;
+        let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
         // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
         let asks_before_having = header.source.is_unspecified()
@@ -106,6 +106,9 @@ impl Stack {
             || self.addresses.is_broadcast(header.source)
         {
             return Err(DropReason::Martian);
+        }
+        if over.reverse_path != ReversePath::Off {
+            self.check_reverse_path(over.reverse_path, iface, header.source)?;
         }
         if header.dest.is_multicast() && self.is_member(iface, header.dest) {
             return Ok(Delivery::Multicast);

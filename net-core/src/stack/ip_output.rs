@@ -4,6 +4,7 @@ use super::Stack;
 use crate::buf::TxPacket;
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Fragments, IpMeta, Path};
+use crate::qdisc::Owner;
 use crate::socket::SocketId;
 use crate::stats::DropReason;
 use crate::time::Instant;
@@ -28,6 +29,7 @@ impl Stack {
             return self.output_fragments(path, meta, packet, owner, now);
         }
         self.ip_finish(path, meta, &mut packet);
+        let owner = owner.map(|socket| Owner::new(socket, &packet));
         self.link_output(path, packet, owner, now)
     }
 
@@ -75,7 +77,7 @@ impl Stack {
         sent
     }
 
-    fn send_fragments(
+    pub(super) fn send_fragments(
         &mut self,
         path: &Path,
         mut fragments: Fragments<'_>,
@@ -87,6 +89,7 @@ impl Stack {
             let mut fragment = self.new_packet();
             fragments.next_into(&mut fragment);
             self.stats.ip_fragments_sent += 1;
+            let owner = owner.map(|socket| Owner::new(socket, &fragment));
             self.link_output(path, fragment, owner, now);
         }
     }

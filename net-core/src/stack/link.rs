@@ -5,7 +5,7 @@ use crate::buf::{RxPacket, TxBatch, TxPacket};
 use crate::iface::{IfaceId, IfaceKind};
 use crate::ip::Path;
 use crate::neighbor::Lookup;
-use crate::socket::SocketId;
+use crate::qdisc::Owner;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{EtherType, EthernetHeader, MacAddr, ethernet};
@@ -75,7 +75,7 @@ impl Stack {
         &mut self,
         path: &Path,
         mut packet: Box<TxPacket>,
-        owner: Option<SocketId>,
+        owner: Option<Owner>,
         now: Instant,
     ) -> bool {
         let mut path = *path;
@@ -95,7 +95,7 @@ impl Stack {
             }
         }
         if let Some(owner) = owner {
-            self.udp_queued(owner, packet.ip_len());
+            self.hold(owner);
         }
         self.device_queue(path.iface, packet, owner)
     }

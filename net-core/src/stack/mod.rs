@@ -1,8 +1,10 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
 mod arp;
+mod device_queue;
 mod egress;
 mod events;
+mod forward;
 mod icmp;
 mod ifaces;
 mod ingress;
@@ -13,6 +15,7 @@ mod link;
 mod ndp;
 mod neighbors;
 mod reassembly;
+mod route_text;
 mod routing;
 mod sockets;
 mod tcp;
@@ -21,6 +24,7 @@ mod udp;
 mod udp_sockets;
 mod wheel;
 
+use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
 pub(crate) use tcp::TcpTables;
@@ -28,13 +32,14 @@ pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
 pub(crate) use wheel::{TimerId, Wheel};
 
-use crate::buf::TxPacket;
+use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, Reassembler};
 use crate::neighbor::NeighborCache;
-use crate::route::RouteTable;
-use crate::seed::{Rng, Seed};
+use crate::qdisc::Dropped;
+use crate::route::Policy;
+use crate::seed::{Key, Rng, Seed};
 use crate::socket::{SocketQueue, SocketTable};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -61,7 +66,9 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     pub(crate) wheel: Wheel<TimerKey>,
-    pub(crate) routes: RouteTable,
+    pub(crate) routes: Policy,
+    /// Chooses among ways that share what goes to a prefix.
+    pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) addresses: LocalAddresses,
@@ -77,6 +84,12 @@ pub struct Stack {
     pub(crate) rng: Rng,
     /// Where a super-segment lies while it is cut.
     uncut: TxPacket,
+    /// Where its segments lie on their way into a queue.
+    cut: TxBatch,
+    /// What a socket has just sent, on its way into a queue.
+    turn: TxBatch,
+    /// What a discipline has just dropped.
+    dropped: Dropped,
     /// Packets that have left, to be used again.
     #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
     spare: Vec<Box<TxPacket>>,
@@ -93,7 +106,8 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             wheel: Wheel::new(now),
-            routes: RouteTable::new(),
+            routes: Policy::default(),
+            flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
@@ -106,6 +120,9 @@ impl Stack {
             memory: Budget::new(config.memory),
             rng: seed.rng("stack"),
             uncut: TxPacket::default(),
+            cut: TxBatch::default(),
+            turn: TxBatch::default(),
+            dropped: Dropped::default(),
             spare: Vec::new(),
             clock: now,
             config,

@@ -5,8 +5,9 @@ use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
 use crate::ip::{Path, same_scope_source};
 use crate::neighbor::NeighborHint;
-use crate::route::Route;
+use crate::route::{Decision, Query, Route};
 use crate::socket::IpSettings;
+use core::hash::BuildHasher;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 impl Stack {
@@ -40,11 +41,11 @@ impl Stack {
             return self.route_to_self(dest, source);
         }
         let route = match settings.iface() {
-            None => self.routes.lookup(dest).copied(),
+            None => self.decide(settings, dest, source)?,
             Some(iface) => self
                 .routes
+                .main()
                 .lookup_over(dest, iface)
-                .copied()
                 .or_else(|| on_link(dest, iface)),
         };
         let route = route.ok_or(SocketError::NetworkUnreachable)?;
@@ -71,6 +72,28 @@ impl Stack {
         let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
         let next_hop = route.via.filter(|_| !to_many).unwrap_or(dest);
         Ok(self.path(route.iface, iface, source, next_hop))
+    }
+
+    /// What the routes say about a destination; the pair of addresses chooses among ways that share.
+    fn decide(
+        &self,
+        settings: &IpSettings,
+        dest: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Result<Option<Route>, SocketError> {
+        let query = Query {
+            dest,
+            source,
+            mark: settings.mark,
+            tos: settings.class_to(dest),
+            over: None,
+        };
+        let flow = || self.flow_key.hash_one((source, dest));
+        match self.routes.decide(&query, flow) {
+            Some(Decision::Route(route)) => Ok(Some(route)),
+            Some(Decision::Reject(reject)) => Err(reject.into()),
+            None => Ok(None),
+        }
     }
 
     /// The destination that a socket means by `addr`: an unspecified address is this host

@@ -1,6 +1,7 @@
 //! Timers: which exist, and what happens when they fire.
 
 use super::Stack;
+use crate::iface::IfaceId;
 use crate::socket::SocketId;
 use crate::time::Instant;
 
@@ -15,6 +16,8 @@ pub(crate) enum TimerKey {
     TimeWait(u32),
     /// The state of a neighbour, by its place in the cache.
     Neighbor(u32),
+    /// The next packet that waits at an interface may leave.
+    Departure(IfaceId),
     /// The oldest packet of which fragments are there.
     Reassembly,
 }
@@ -38,6 +41,12 @@ impl Stack {
                 TimerKey::Tcp(id) => self.tcp_timeout(id, now),
                 TimerKey::Embryo(index) => self.embryo_timeout(index, now),
                 TimerKey::TimeWait(index) => self.end_time_wait(index),
+                // What is due leaves when the device is served next.
+                TimerKey::Departure(iface) => {
+                    if let Some(iface) = self.iface_mut(iface) {
+                        iface.departure = None;
+                    }
+                }
                 TimerKey::Reassembly => self.reassembly_timeout(now),
                 TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),
             }

@@ -174,7 +174,7 @@ impl Stack {
         else {
             return Err(SocketError::NetworkUnreachable);
         };
-        if !iface.has_room(Fragments::at_most(len, path.mtu)) {
+        if !iface.queue.has_room(Fragments::at_most(len, path.mtu)) {
             socket.blocked = true;
             iface.blocked.push(id);
             return Err(SocketError::WouldBlock);

@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::pacing::Pacer;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
-use super::rtt::RttEstimator;
+use super::rtt::{RttEstimator, nanos};
 use super::send_queue::SendQueue;
 use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
@@ -111,6 +111,8 @@ pub(crate) struct Connection {
     pub(crate) notify: bool,
     pub(crate) counters: Counters,
     pub(crate) limits: Limits,
+    /// Payload of the largest super-segment that the queue in front of the device wants.
+    pub(crate) max_burst: u32,
 }
 
 impl Connection {
@@ -266,6 +268,18 @@ impl Connection {
         }
     }
 
+    /// Bytes that may wait for the device where a discipline decides what leaves: what the path
+    /// carries in 2 ms, but no less than two segments.
+    pub(crate) fn queue_limit(&self) -> u32 {
+        let carried = self.rtt.smoothed().map_or(MAX_QUEUED, |srtt| {
+            // A window leaves each round trip, and in slow start two.
+            let bytes = 2 * u64::from(self.congestion.window()) * QUEUED_NANOS;
+            bytes / nanos(srtt).max(1)
+        });
+        let carried = u32::try_from(carried.min(MAX_QUEUED)).unwrap_or(u32::MAX);
+        carried.max(2 * self.mss)
+    }
+
     /// Bytes that congestion control lets out now.
     pub(crate) fn congestion_room(&self) -> u32 {
         if self.recovery.prr.active {
@@ -275,6 +289,12 @@ impl Connection {
         }
     }
 }
+
+/// How long what waits for the device may keep the path busy, in nanoseconds.
+const QUEUED_NANOS: u64 = 2_000_000;
+
+/// Bytes that one connection has waiting for the device at most: 2 ms at 4 Gbit/s.
+const MAX_QUEUED: u64 = 1 << 20;
 
 /// The timestamp clock at `now`, 1 ms a tick.
 pub(crate) fn timestamp(now: Instant, offset: u32) -> u32 {

@@ -140,6 +140,7 @@ impl Connection {
             notify: false,
             counters: Counters::default(),
             limits: Limits::new(now),
+            max_burst: u32::MAX,
         };
         connection.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
         connection.settle_mss(facts.our_mss, config, settings);

@@ -204,7 +204,8 @@ impl Connection {
 
     /// Payload of the largest super-segment.
     pub(super) fn max_super(&self) -> u32 {
-        self.whole_segments((MAX_PACKET - MAX_HEADERS).min(self.pacer.quantum))
+        let most = (MAX_PACKET - MAX_HEADERS).min(self.pacer.quantum);
+        self.whole_segments(most.min(self.max_burst))
             .max(self.segment_size())
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct TcpSocket {
     pub(crate) charged: usize,
     /// SND.UNA when the neighbour on the way was last confirmed to be there.
     pub(crate) confirmed: Option<SeqNum>,
+    /// Bytes of its packets that wait in the queue in front of a device.
+    pub(crate) queued: u32,
 }
 
 /// What the socket is used for.
@@ -126,6 +128,7 @@ impl TcpSocket {
             path: None,
             charged: 0,
             confirmed: None,
+            queued: 0,
         }
     }
 

@@ -104,6 +104,20 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     sum.fold()
 }
 
+/// The checksum of data in which a 16-bit word has changed from `old` to `new`, given the one before
+/// (RFC 1624 §3, equation 3).
+#[inline]
+#[must_use]
+pub const fn checksum_after(checksum: u16, old: u16, new: u16) -> u16 {
+    let sum = (!checksum) as u32 + (!old) as u32 + new as u32;
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    #[expect(clippy::cast_possible_truncation, reason = "the carries are folded in")]
+    {
+        !(sum as u16)
+    }
+}
+
 /// The sum of the pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1); `len` is that of the transport
 /// header and its payload.
 #[inline]

@@ -1,5 +1,8 @@
 //! ICMP messages of both versions, by what they mean.
 
+/// Code of [`IcmpMessage::TimeExceeded`]: on the way.
+pub const HOPS_EXCEEDED: u8 = 0;
+
 /// What an ICMP or ICMPv6 message says in its first eight bytes.
 ///
 /// Errors are followed by the packet that they quote, echoes by their data.

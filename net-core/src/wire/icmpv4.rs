@@ -12,6 +12,9 @@ pub const HOST_UNREACHABLE: u8 = 1;
 pub const PROTOCOL_UNREACHABLE: u8 = 2;
 /// Code of [`IcmpMessage::Unreachable`]: nobody has the port.
 pub const PORT_UNREACHABLE: u8 = 3;
+/// Code of [`IcmpMessage::Unreachable`]: a filter or a policy of the router forbids it (RFC 1812
+/// §5.2.7.1).
+pub const PROHIBITED: u8 = 13;
 
 const ECHO_REPLY: u8 = 0;
 const UNREACHABLE: u8 = 3;

@@ -155,6 +155,25 @@ pub fn version(frame: &[u8]) -> Option<u8> {
     frame.first().map(|byte| byte >> 4)
 }
 
+/// Marks the packet that begins here as having met congestion, its checksum with it, if its flow knows
+/// what that means (RFC 3168 §5); whether it does.
+pub(crate) fn mark_if_capable(packet: &mut [u8]) -> bool {
+    match version(packet) {
+        Some(4) => ipv4::mark_if_capable(packet),
+        Some(6) => ipv6::mark_if_capable(packet),
+        _ => false,
+    }
+}
+
+/// Takes one hop off the packet that begins here; it must have one (RFC 1812 §5.3.1, RFC 8200 §3).
+pub(crate) fn decrement_hops(packet: &mut [u8]) {
+    match version(packet) {
+        Some(4) => ipv4::decrement_hops(packet),
+        Some(6) => ipv6::decrement_hops(packet),
+        _ => {}
+    }
+}
+
 fn to_v6(address: IpAddr) -> core::net::Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),

@@ -1,7 +1,7 @@
 //! The IPv4 header (RFC 791 §3.1).
 
-use super::checksum::{Sum, checksum};
-use super::ip::{Fragment, IpHeader};
+use super::checksum::{Sum, checksum, checksum_after};
+use super::ip::{ECN_CE, Fragment, IpHeader};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use core::net::{IpAddr, Ipv4Addr};
@@ -141,6 +141,32 @@ pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     }
     let payload_len = usize::from(fixed.total_len.get()).saturating_sub(header_len);
     Ok(fixed.to_header(header_len, payload_len))
+}
+
+/// See [`ip::mark_if_capable`](super::ip::mark_if_capable).
+pub(super) fn mark_if_capable(packet: &mut [u8]) -> bool {
+    let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) else {
+        return false;
+    };
+    let capable = fixed.tos & ECN_CE != 0;
+    if capable {
+        let marked = fixed.tos | ECN_CE;
+        let change = u16::from(marked - fixed.tos);
+        fixed.tos = marked;
+        fixed.checksum = U16::new(checksum_after(fixed.checksum.get(), 0, change));
+    }
+    capable
+}
+
+/// See [`ip::decrement_hops`](super::ip::decrement_hops). The checksum follows (RFC 1141).
+pub(super) fn decrement_hops(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        let word = |ttl| u16::from_be_bytes([ttl, fixed.protocol]);
+        let ttl = fixed.ttl.saturating_sub(1);
+        let checksum = checksum_after(fixed.checksum.get(), word(fixed.ttl), word(ttl));
+        fixed.checksum = U16::new(checksum);
+        fixed.ttl = ttl;
+    }
 }
 
 #[inline]

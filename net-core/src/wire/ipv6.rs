@@ -1,6 +1,6 @@
 //! The IPv6 header (RFC 8200 §3), without extension headers.
 
-use super::ip::IpHeader;
+use super::ip::{ECN_CE, IpHeader};
 use super::ipv6_ext::HOP_BY_HOP;
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
@@ -81,6 +81,27 @@ pub(crate) fn set_payload_len(header: &mut [u8], payload_len: usize) {
 pub(super) fn parse_quoted(quotation: &[u8]) -> Result<IpHeader, DropReason> {
     let fixed = Fixed::read(quotation)?;
     Ok(fixed.to_header(usize::from(fixed.payload_len.get())))
+}
+
+/// See [`ip::mark_if_capable`](super::ip::mark_if_capable).
+pub(super) fn mark_if_capable(packet: &mut [u8]) -> bool {
+    let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) else {
+        return false;
+    };
+    let word = fixed.version_class_flow.get();
+    let marked = word | u32::from(ECN_CE) << 20;
+    let capable = word & u32::from(ECN_CE) << 20 != 0;
+    if capable {
+        fixed.version_class_flow = U32::new(marked);
+    }
+    capable
+}
+
+/// See [`ip::decrement_hops`](super::ip::decrement_hops).
+pub(super) fn decrement_hops(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        fixed.hop_limit = fixed.hop_limit.saturating_sub(1);
+    }
 }
 
 #[inline]

@@ -4,10 +4,13 @@ use crate::buf::TxBatch;
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
 use crate::offload::gso;
+use crate::qdisc::Owner;
 use crate::socket::SocketId;
 use crate::stack::{MAX_TX_BATCH, Stack};
+use crate::tcp::connection::Connection;
 use crate::tcp::output::Ports;
 use crate::tcp::segment::ECN_CAPABLE;
+use crate::tcp::socket::TcpSocket;
 use crate::time::Instant;
 use crate::wire::ip::{self, ECN_MASK};
 
@@ -18,6 +21,12 @@ impl Stack {
     /// Lets a socket send a few packets into `out`; whether it has more. A super-segment that is
     /// cut here is not left half sent, so `out` may grow somewhat beyond its usual size.
     pub(crate) fn tcp_transmit(&mut self, id: SocketId, now: Instant, out: &mut TxBatch) -> bool {
+        self.tcp_send(id, TURN, now, out)
+    }
+
+    /// As [`tcp_transmit`](Self::tcp_transmit), up to so many super-segments.
+    #[inline]
+    fn tcp_send(&mut self, id: SocketId, turn: usize, now: Instant, out: &mut TxBatch) -> bool {
         self.refresh_path(id);
         let ends = self.sockets.tcp(id).map(|s| (s.local, s.remote, s.path));
         let Some((Some(local), Some(remote), Some(mut path))) = ends else {
@@ -29,7 +38,7 @@ impl Stack {
         };
         let ttl = self.config.ttl;
         let mut more = true;
-        for _ in 0..TURN {
+        for _ in 0..turn {
             if out.len() >= MAX_TX_BATCH {
                 break;
             }
@@ -90,6 +99,72 @@ impl Stack {
         let acknowledged = socket.confirmed.replace(una);
         if acknowledged.is_some_and(|before| before != una) {
             self.neighbor_confirm(path, now);
+        }
+    }
+
+    /// Lets a socket put a few packets into the queue in front of its device, up to its share;
+    /// whether it may go on at once. One that has its share there goes on when some have left.
+    pub(crate) fn tcp_enqueue(&mut self, id: SocketId, now: Instant) -> bool {
+        let mut batch = core::mem::take(&mut self.turn);
+        let mut more = true;
+        for _ in 0..TURN {
+            let Some(limit) = self.tcp_queue_limit(id) else {
+                more = false;
+                break;
+            };
+            self.limit_burst(id, limit / 2);
+            more = self.tcp_send(id, 1, now, &mut batch);
+            self.limit_burst(id, u32::MAX);
+            self.tcp_queue(id, &mut batch);
+            if !more {
+                break;
+            }
+        }
+        self.turn = batch;
+        more
+    }
+
+    /// Queues what a socket has just sent, at its expense.
+    fn tcp_queue(&mut self, id: SocketId, batch: &mut TxBatch) {
+        let path = self.sockets.tcp(id).and_then(|socket| socket.path);
+        let Some(iface) = path.map(|path| path.iface) else {
+            batch.clear();
+            return;
+        };
+        for sent in batch.packets_mut() {
+            let mut packet = self.new_packet();
+            core::mem::swap(&mut packet, sent);
+            let owner = Owner::new(id, &packet);
+            self.hold(owner);
+            self.device_queue(iface, packet, Some(owner));
+        }
+        batch.clear();
+    }
+
+    /// A packet has left the queue in front of the device: its socket may put others there.
+    pub(crate) fn tcp_left_queue(&mut self, owner: Owner) {
+        let Some(socket) = self.sockets.tcp_mut(owner.socket) else {
+            return;
+        };
+        socket.queued = socket.queued.saturating_sub(owner.bytes);
+        if let Some(path) = socket.path
+            && socket.connection().is_some_and(Connection::may_transmit)
+        {
+            self.want_transmit(path.iface, owner.socket);
+        }
+    }
+
+    /// How much a socket may have in the queue in front of its device; `None` if it has that there.
+    fn tcp_queue_limit(&self, id: SocketId) -> Option<u32> {
+        let socket = self.sockets.tcp(id)?;
+        let limit = socket.connection()?.queue_limit();
+        (socket.queued < limit).then_some(limit)
+    }
+
+    fn limit_burst(&mut self, id: SocketId, payload: u32) {
+        let socket = self.sockets.tcp_mut(id);
+        if let Some(connection) = socket.and_then(TcpSocket::connection_mut) {
+            connection.max_burst = payload;
         }
     }
 

@@ -2,12 +2,15 @@
 
 mod ethernet;
 mod extensions;
+mod forward;
 mod fragments;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod qdisc;
 mod queue;
 mod reassembly;
+mod route_text;
 mod routing;
 mod udp;
 mod udp_limits;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::SocketError;
-use crate::iface::Iface;
+use crate::qdisc::Fifo;
 use crate::stack::MAX_TX_BATCH;
 
 fn flood(host: &mut Host, count: usize) {
@@ -15,9 +15,9 @@ fn flood(host: &mut Host, count: usize) {
 #[test]
 fn the_queue_is_bounded_and_drops_are_counted() {
     let mut host = Host::new();
-    flood(&mut host, Iface::QUEUE_LEN + 10);
+    flood(&mut host, Fifo::DEFAULT_LIMIT + 10);
     host.assert_dropped(DropReason::TxQueueFull, 10);
-    assert_eq!(host.sent().len(), Iface::QUEUE_LEN);
+    assert_eq!(host.sent().len(), Fifo::DEFAULT_LIMIT);
     assert_eq!(host.stack.stats().icmp_echo_replies, 1000);
 }
 
@@ -92,7 +92,10 @@ fn a_full_queue_blocks_a_udp_sender_until_it_is_half_empty() {
             Err(error) => break error,
         }
     };
-    assert_eq!((sent, outcome), (Iface::QUEUE_LEN, SocketError::WouldBlock));
+    assert_eq!(
+        (sent, outcome),
+        (Fifo::DEFAULT_LIMIT, SocketError::WouldBlock)
+    );
     let writable = crate::socket::Readiness::WRITABLE;
     assert!(!host.stack.readiness(id).contains(writable));
     while host.stack.poll_event().is_some() {}

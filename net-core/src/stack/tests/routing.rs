@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::error::SocketError;
+use crate::route::{Reject, Rule, RuleAction, Selector, TableId};
+use crate::socket::IpOption;
 
 fn source(host: &Host, dest: &str) -> Result<(usize, IpAddr), SocketError> {
     let path = host.stack.route(ip(dest), None)?;
@@ -206,4 +208,91 @@ fn two_interfaces_may_share_a_prefix_and_one_may_go() {
         source(&host, "10.7.0.9"),
         Ok((second.index(), ip("10.7.0.3")))
     );
+}
+
+#[test]
+fn routes_that_reject_tell_sockets_why() {
+    let mut host = Host::new();
+    let rejects = [
+        (
+            "192.0.2.0/24",
+            Reject::Unreachable,
+            SocketError::HostUnreachable,
+        ),
+        (
+            "198.51.100.0/24",
+            Reject::Prohibit,
+            SocketError::PermissionDenied("a route prohibits the destination"),
+        ),
+        (
+            "203.0.113.0/24",
+            Reject::Blackhole,
+            SocketError::InvalidInput("packets to the destination vanish in a route"),
+        ),
+    ];
+    for (prefix, reject, error) in rejects {
+        host.stack.add_reject(cidr(prefix), reject, 0).unwrap();
+        let dest = prefix.replace("0/24", "9");
+        assert_eq!(source(&host, &dest), Err(error));
+    }
+}
+
+#[test]
+fn a_route_beside_another_takes_its_share() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let route = Route {
+        prefix: cidr("0.0.0.0/0"),
+        via: None,
+        iface: second,
+        source: None,
+        metric: 0,
+    };
+    host.stack.add_route_beside(route).unwrap();
+    let over = |number: u8| source(&host, &std::format!("192.0.2.{number}")).unwrap().0;
+    let (first, again) = ((0..200).map(over), (0..200).map(over));
+    assert!(first.clone().eq(again), "a destination keeps its way");
+    let shared = first.filter(|&index| index == second.index()).count();
+    assert!((60..140).contains(&shared), "{shared}");
+}
+
+#[test]
+fn a_rule_sends_marked_sockets_another_way_at_once() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let route = Route {
+        prefix: cidr("0.0.0.0/0"),
+        via: None,
+        iface: second,
+        source: None,
+        metric: 0,
+    };
+    host.stack.add_route_to(TableId(100), route).unwrap();
+    let id = host.udp("0.0.0.0:5");
+    host.stack
+        .connect(id, addr("192.0.2.1:7"), host.now)
+        .unwrap();
+    let send = |host: &mut Host| {
+        let mut udp = host.stack.udp(id).unwrap();
+        udp.send(Bytes::from_static(b"x"), None).unwrap();
+        (host.sent().len(), host.sent_over(second).len())
+    };
+    assert_eq!(send(&mut host), (1, 0));
+    host.stack.set_ip_option(id, IpOption::Mark(7)).unwrap();
+    let rule = Rule {
+        priority: 100,
+        selector: Selector {
+            mark: Some((7, u32::MAX)),
+            ..Selector::default()
+        },
+        action: RuleAction::Table(TableId(100)),
+    };
+    host.stack.add_rule(rule);
+    assert_eq!(host.stack.rules(), [rule]);
+    assert_eq!(host.stack.route_table(TableId(100)).unwrap().len(), 1);
+    assert_eq!(send(&mut host), (0, 1));
+    assert!(host.stack.remove_rule(&rule));
+    assert_eq!(send(&mut host), (1, 0));
 }

@@ -1,0 +1,104 @@
+//! Runs of items in one vector, so that a growing trie asks the allocator for nothing.
+
+use alloc::vec::Vec;
+
+/// Runs of up to 64 items; each lies in a block of a fixed size, and blocks that were given up serve
+/// again.
+#[derive(Debug)]
+pub(super) struct Arena<T> {
+    items: Vec<T>,
+    /// Blocks that were given up, by the class of their size.
+    free: [Vec<u32>; CLASSES.len()],
+}
+
+impl<T: Copy + Default> Arena<T> {
+    pub(super) const fn new() -> Self {
+        Self {
+            items: Vec::new(),
+            free: [const { Vec::new() }; CLASSES.len()],
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> Option<&T> {
+        self.items.get(index as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.items.get_mut(index as usize)
+    }
+
+    /// Puts an item into the run of `len` items at `base`, to be its `at`th; where the run is now.
+    pub(super) fn insert(&mut self, base: u32, len: u32, at: u32, item: T) -> u32 {
+        let (from, to) = (class(len), class(len + 1));
+        let new = if from == to && len > 0 {
+            base
+        } else {
+            self.take_block(to)
+        };
+        self.shift(base + at, new + at + 1, len - at);
+        if new != base {
+            self.shift(base, new, at);
+            if len > 0 {
+                self.free[from].push(base);
+            }
+        }
+        self.items[(new + at) as usize] = item;
+        new
+    }
+
+    /// Takes the `at`th item out of the run of `len` items at `base`; where the run is now.
+    pub(super) fn remove(&mut self, base: u32, len: u32, at: u32) -> u32 {
+        let (from, to) = (class(len), class(len - 1));
+        if len == 1 {
+            self.free[from].push(base);
+            return 0;
+        }
+        let new = if from == to {
+            base
+        } else {
+            self.take_block(to)
+        };
+        if new != base {
+            self.shift(base, new, at);
+        }
+        self.shift(base + at + 1, new + at, len - at - 1);
+        if new != base {
+            self.free[from].push(base);
+        }
+        new
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        let free: usize = self.free.iter().map(Vec::capacity).sum();
+        self.items.capacity() * size_of::<T>() + free * size_of::<u32>()
+    }
+
+    fn take_block(&mut self, class: usize) -> u32 {
+        if let Some(base) = self.free[class].pop() {
+            return base;
+        }
+        let (base, size) = (self.items.len(), usize::from(CLASSES[class]));
+        if self.items.capacity() < base + size {
+            // By an eighth: a table that has grown large is not to hold as much again in reserve.
+            self.items.reserve_exact(size + base / 8);
+        }
+        self.items.resize(base + size, T::default());
+        u32::try_from(base).expect("fewer than 2^32 items: each prefix needs one of 2^31")
+    }
+
+    fn shift(&mut self, from: u32, to: u32, len: u32) {
+        let from = from as usize;
+        self.items
+            .copy_within(from..from + len as usize, to as usize);
+    }
+}
+
+/// The class of the smallest block for `len` items.
+fn class(len: u32) -> usize {
+    CLASSES.partition_point(|&size| u32::from(size) < len)
+}
+
+/// Sizes of blocks.
+const CLASSES: [u8; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64];

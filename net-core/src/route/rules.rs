@@ -1,0 +1,92 @@
+//! Rules that say which table is asked about which packets.
+
+use super::Reject;
+use crate::iface::{IfaceId, IpCidr};
+use core::net::IpAddr;
+
+/// The name of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId(pub u32);
+
+impl TableId {
+    /// Asked last of all (`default`).
+    pub const DEFAULT: Self = Self(253);
+    /// Where routes are unless one says otherwise (`main`).
+    pub const MAIN: Self = Self(254);
+}
+
+/// Which packets a rule is for: those that all of it applies to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Selector {
+    /// The source is in this prefix. A socket without an address of its own has none yet.
+    pub from: Option<IpCidr>,
+    /// The destination is in this prefix.
+    pub to: Option<IpCidr>,
+    /// The bits of the mark under the second number are those of the first.
+    pub mark: Option<(u32, u32)>,
+    /// The type of service or traffic class, without ECN's bits.
+    pub tos: Option<u8>,
+    /// It came in over this interface; what sockets send did not.
+    pub over: Option<IfaceId>,
+}
+
+/// What a rule says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleAction {
+    /// Ask this table; if it knows nothing, the next rule has its turn.
+    Table(TableId),
+    /// Nothing goes there.
+    Reject(Reject),
+}
+
+/// A rule of policy routing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Rules with lower numbers come first; among equals the older one. The main table has 32766
+    /// and the default table 32767, behind all rules of the same number.
+    pub priority: u32,
+    /// Which packets it is for.
+    pub selector: Selector,
+    /// What it says about them.
+    pub action: RuleAction,
+}
+
+/// What rules look at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Query {
+    pub(crate) dest: IpAddr,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) mark: u32,
+    pub(crate) tos: u8,
+    pub(crate) over: Option<IfaceId>,
+}
+
+impl Selector {
+    /// Whether a packet is meant.
+    pub(super) fn selects(&self, query: &Query) -> bool {
+        let Self {
+            from,
+            to,
+            mark,
+            tos,
+            over,
+        } = *self;
+        from.is_none_or(|prefix| query.source.is_some_and(|source| contains(prefix, source)))
+            && to.is_none_or(|prefix| contains(prefix, query.dest))
+            && mark.is_none_or(|(value, mask)| query.mark & mask == value & mask)
+            && tos.is_none_or(|tos| tos & !3 == query.tos & !3)
+            && over.is_none_or(|over| query.over == Some(over))
+    }
+}
+
+/// The priority of the main table.
+pub(super) const MAIN_PRIORITY: u32 = 32_766;
+
+fn contains(prefix: IpCidr, address: IpAddr) -> bool {
+    let len = u32::from(prefix.prefix_len);
+    match (prefix.address, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= len,
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros() >= len,
+        _ => false,
+    }
+}

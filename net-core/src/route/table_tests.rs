@@ -1,0 +1,110 @@
+use super::*;
+use core::net::Ipv4Addr;
+
+fn prefix(text: &str) -> IpCidr {
+    let (address, len) = text.split_once('/').unwrap();
+    cidr(address.parse().unwrap(), len.parse().unwrap())
+}
+
+fn route(to: &str, iface: u16, metric: u32) -> Route {
+    Route {
+        prefix: prefix(to),
+        via: None,
+        iface: IfaceId(iface),
+        source: None,
+        metric,
+    }
+}
+
+fn over(table: &RouteTable, dest: &str, flow: u64) -> Option<u16> {
+    let decision = table.decide(dest.parse().unwrap(), || flow)?;
+    Some(decision.route()?.iface.0)
+}
+
+#[test]
+fn the_longest_prefix_wins_in_both_families() {
+    let mut table = RouteTable::new();
+    for (number, to) in (0..).zip(["192.168.0.0/16", "192.168.2.0/24", "::/0", "2001:db8::/32"]) {
+        table.insert(route(to, number, 0));
+    }
+    assert_eq!(over(&table, "192.168.2.1", 0), Some(1));
+    assert_eq!(over(&table, "192.168.3.1", 0), Some(0));
+    assert_eq!(over(&table, "10.0.0.1", 0), None);
+    assert_eq!(over(&table, "2001:db8::1", 0), Some(3));
+    assert_eq!(over(&table, "2001:db9::1", 0), Some(2));
+    let found = table.lookup("192.168.2.1".parse().unwrap()).unwrap();
+    assert_eq!(found.prefix, prefix("192.168.2.0/24"));
+}
+
+#[test]
+fn ways_of_one_metric_share_flows_evenly_and_each_flow_keeps_its_way() {
+    let mut table = RouteTable::new();
+    for iface in 0..4 {
+        table.insert_beside(route("0.0.0.0/0", iface, 7));
+    }
+    table.insert_beside(route("0.0.0.0/0", 9, 8));
+    let mut counts = [0; 4];
+    for step in 0..4000_u64 {
+        let flow = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let iface = over(&table, "192.0.2.1", flow).unwrap();
+        assert_eq!(over(&table, "192.0.2.1", flow), Some(iface));
+        counts[usize::from(iface)] += 1;
+    }
+    assert!(
+        counts.iter().all(|count| (950..1050).contains(count)),
+        "{counts:?}"
+    );
+    // One that replaces takes the place of all of its metric.
+    table.insert(route("0.0.0.0/0", 5, 7));
+    assert_eq!(over(&table, "192.0.2.1", u64::MAX), Some(5));
+}
+
+#[test]
+fn nothing_goes_to_a_prefix_that_is_rejected() {
+    let mut table = RouteTable::new();
+    table.insert(route("0.0.0.0/0", 1, 0));
+    table.insert_reject(prefix("10.0.0.0/8"), Reject::Prohibit, 0);
+    let decision = table.decide(Ipv4Addr::new(10, 1, 1, 1).into(), || 0);
+    assert_eq!(decision, Some(Decision::Reject(Reject::Prohibit)));
+    assert_eq!(table.lookup(Ipv4Addr::new(10, 1, 1, 1).into()), None);
+    assert_eq!((table.routes().count(), table.entries().count()), (1, 2));
+}
+
+#[test]
+fn an_interface_that_goes_takes_its_ways_and_leaves_the_others() {
+    let mut table = RouteTable::new();
+    table.insert_beside(route("10.0.0.0/8", 1, 0));
+    table.insert_beside(route("10.0.0.0/8", 2, 0));
+    table.insert(route("fd00::/8", 1, 0));
+    table.remove_iface(IfaceId(1));
+    assert_eq!(over(&table, "10.1.1.1", 0), Some(2));
+    assert_eq!(table.len(), 1);
+}
+
+#[test]
+fn many_are_found_as_one_by_one() {
+    let mut table = RouteTable::new();
+    for number in 0..200_u16 {
+        table.insert(route(&std::format!("10.{number}.0.0/16"), number, 0));
+    }
+    let dests: Vec<u32> = (0..300).map(|n| 10 << 24 | n << 16 | n).collect();
+    let mut found = Vec::new();
+    table.decide_each(&dests, &mut found);
+    let alone = dests
+        .iter()
+        .map(|&dest| table.decide(Ipv4Addr::from(dest).into(), || 0));
+    assert_eq!(found, alone.collect::<Vec<_>>());
+}
+
+#[test]
+fn prefixes_that_share_their_ways_cost_little() {
+    let mut table = RouteTable::new();
+    for number in 0..60_000_u32 {
+        let address = Ipv4Addr::from(0x0a00_0000 + (number << 8));
+        let mut route = route("0.0.0.0/24", u16::try_from(number % 16).unwrap(), 0);
+        route.prefix.address = address.into();
+        table.insert(route);
+    }
+    let each = table.memory() / table.len();
+    assert!(each <= 30, "{each} bytes a prefix");
+}

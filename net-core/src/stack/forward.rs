@@ -1,0 +1,266 @@
+//! Packets for others: a router's part (RFC 1812 §5, RFC 8200).
+
+use super::Stack;
+use super::icmp::join_excess;
+use super::ip_input::Arrival;
+use crate::buf::{Checksum, RxPacket, TxPacket};
+use crate::error::SocketError;
+use crate::iface::{IfaceId, ReversePath};
+use crate::ip::{Fragments, may_be_forwarded};
+use crate::qdisc::priority_of_tos;
+use crate::route::{Decision, Query, Reject, Route};
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::checksum::pseudo_header;
+use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
+use bytes::Bytes;
+use core::hash::BuildHasher;
+use core::net::IpAddr;
+
+impl Stack {
+    /// Lets what comes in over an interface for others go on to them, or not. Off by default.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface).
+    pub fn set_forwarding(&mut self, iface: IfaceId, on: bool) -> Result<(), SocketError> {
+        let iface = self.iface_mut(iface);
+        iface.ok_or(SocketError::NoSuchInterface)?.forwarding = on;
+        Ok(())
+    }
+
+    /// Says which sources may come in over an interface (RFC 3704). [`ReversePath::Off`] by default.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface).
+    pub fn set_reverse_path(
+        &mut self,
+        iface: IfaceId,
+        check: ReversePath,
+    ) -> Result<(), SocketError> {
+        let iface = self.iface_mut(iface);
+        iface.ok_or(SocketError::NoSuchInterface)?.reverse_path = check;
+        Ok(())
+    }
+
+    /// Whether the routes lead back to where a packet came from.
+    pub(super) fn check_reverse_path(
+        &self,
+        check: ReversePath,
+        over: IfaceId,
+        source: IpAddr,
+    ) -> Result<(), DropReason> {
+        let leads_back = match check {
+            ReversePath::Off => true,
+            ReversePath::Loose => self.routes.main().lookup(source).is_some(),
+            ReversePath::Strict => {
+                let back = self.routes.main().lookup(source);
+                back.is_some_and(|route| {
+                    let over_it = self.routes.main().lookup_over(source, over);
+                    over_it.is_some_and(|other| {
+                        (other.prefix, other.metric) == (route.prefix, route.metric)
+                    })
+                })
+            }
+        };
+        if leads_back {
+            Ok(())
+        } else {
+            Err(DropReason::ReversePath)
+        }
+    }
+
+    /// Sends a packet on to whom it is for, or says why not.
+    pub(super) fn ip_forward(
+        &mut self,
+        arrival: Arrival<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let forwards = self
+            .iface(arrival.over)
+            .is_some_and(|iface| iface.forwarding);
+        if !forwards || !may_be_forwarded(arrival.ip.source, arrival.ip.dest) {
+            return Err(DropReason::NotForUs);
+        }
+        if arrival.ip.ttl <= 1 {
+            let code = icmp::HOPS_EXCEEDED;
+            self.send_error(arrival, &IcmpMessage::TimeExceeded { code }, now);
+            return Err(DropReason::HopLimit);
+        }
+        let route = match self.forward_route(&arrival) {
+            Ok(route) => route,
+            Err(reject) => return self.unreachable(arrival, reject, now),
+        };
+        let Some(out) = self.iface(route.iface) else {
+            return self.unreachable(arrival, None, now);
+        };
+        let next_hop = route.via.unwrap_or(arrival.ip.dest);
+        let path = self.path(route.iface, out, arrival.ip.source, next_hop);
+        let mtu = path.mtu;
+        let is_too_big = is_too_big(&arrival, mtu);
+        if is_too_big && !may_be_cut(&arrival) {
+            let mtu = mtu.into();
+            self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
+            return Err(DropReason::TooBig);
+        }
+        let mut packet = self.new_packet();
+        if let Err(reason) = carry_over(&arrival.ip, arrival.packet, &mut packet) {
+            self.recycle(packet);
+            return Err(reason);
+        }
+        ip::decrement_hops(&mut packet.head);
+        packet.meta.departure = now;
+        packet.meta.priority = priority_of_tos(arrival.ip.tos);
+        if packet.meta.gso.is_none() && !out_sums(self, route.iface) {
+            transport::complete_checksum(&mut packet);
+        }
+        self.stats.forwarded += 1;
+        if !is_too_big {
+            self.link_output(&path, packet, None, now);
+            return Ok(());
+        }
+        let cut = Fragments::new(&mut packet, mtu, arrival.ip.id.into())
+            .map(|fragments| self.send_fragments(&path, fragments, None, now));
+        self.recycle(packet);
+        cut
+    }
+
+    /// The way on; `Err` with what a route says, if one does.
+    fn forward_route(&self, arrival: &Arrival<'_>) -> Result<Route, Option<Reject>> {
+        let flow = || {
+            let ports = arrival.packet.frame.get(arrival.ip.header_len..);
+            let ports = ports.and_then(|bytes| bytes.first_chunk::<4>()).copied();
+            let ports = ports.filter(|_| {
+                matches!(arrival.ip.protocol, ip::TCP | ip::UDP) && arrival.ip.fragment.is_none()
+            });
+            let IpHeader { source, dest, .. } = arrival.ip;
+            self.flow_key.hash_one((source, dest, ports))
+        };
+        let query = Query {
+            dest: arrival.ip.dest,
+            source: Some(arrival.ip.source),
+            mark: 0,
+            tos: arrival.ip.tos,
+            over: Some(arrival.over),
+        };
+        match self.routes.decide(&query, flow) {
+            Some(Decision::Route(route)) => Ok(route),
+            Some(Decision::Reject(reject)) => Err(Some(reject)),
+            None => Err(None),
+        }
+    }
+
+    /// Tells the sender that no way leads on (RFC 1812 §5.2.7.1, RFC 4443 §3.1), where it is to know.
+    fn unreachable(
+        &mut self,
+        arrival: Arrival<'_>,
+        reject: Option<Reject>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let v4 = arrival.ip.dest.is_ipv4();
+        let code = match reject {
+            Some(Reject::Blackhole) => return Err(DropReason::Blackhole),
+            None if v4 => icmpv4::NET_UNREACHABLE,
+            None => icmpv6::NO_ROUTE,
+            Some(Reject::Unreachable) if v4 => icmpv4::HOST_UNREACHABLE,
+            Some(Reject::Unreachable) => icmpv6::ADDRESS_UNREACHABLE,
+            Some(Reject::Prohibit) if v4 => icmpv4::PROHIBITED,
+            Some(Reject::Prohibit) => icmpv6::PROHIBITED,
+        };
+        self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
+        Err(DropReason::NoRoute)
+    }
+}
+
+/// Whether a router may cut a packet (RFC 1812 §5.2.6); what is a fragment already is not cut again.
+fn may_be_cut(arrival: &Arrival<'_>) -> bool {
+    let ip = &arrival.ip;
+    ip.dest.is_ipv4()
+        && !ip.dont_fragment
+        && ip.fragment.is_none()
+        && arrival.packet.meta.gso.is_none()
+}
+
+fn out_sums(stack: &Stack, iface: IfaceId) -> bool {
+    stack
+        .iface(iface)
+        .is_some_and(|iface| iface.caps.tx_checksum)
+}
+
+/// Whether a packet, or what a super-segment stands for, is larger than the next link carries.
+fn is_too_big(arrival: &Arrival<'_>, mtu: u16) -> bool {
+    let mtu = usize::from(mtu);
+    match arrival.packet.meta.gso {
+        None => arrival.packet.len() > mtu,
+        Some(gso) => {
+            let headers = transport_end(&arrival.ip, arrival.packet).unwrap_or(usize::MAX);
+            headers.saturating_add(usize::from(gso.size)) > mtu
+        }
+    }
+}
+
+/// Where the transport header of a TCP segment or a datagram ends.
+fn transport_end(header: &IpHeader, packet: &RxPacket) -> Option<usize> {
+    let transport = packet.frame.get(header.header_len..)?;
+    let len = match header.protocol {
+        ip::TCP => crate::wire::tcp::header_len(transport)?,
+        ip::UDP => crate::wire::udp::HEADER_LEN,
+        _ => return None,
+    };
+    let end = header.header_len + len;
+    (end <= packet.frame.len()).then_some(end)
+}
+
+/// Makes a packet to send of one that has come in. Payload is not copied, unless it is small.
+fn carry_over(
+    header: &IpHeader,
+    packet: &mut RxPacket,
+    out: &mut TxPacket,
+) -> Result<(), DropReason> {
+    let len = packet.frame.len();
+    let head = match packet.meta.gso {
+        Some(_) => transport_end(header, packet).ok_or(DropReason::BadOffload)?,
+        None if len <= MAX_COPIED && packet.frags.is_empty() => len,
+        None => len.min(header.header_len + MAX_TRANSPORT),
+    };
+    let front = packet.frame.get(..head).ok_or(DropReason::Truncated)?;
+    out.head.prepend(head).copy_from_slice(front);
+    out.meta.header_len = u16::try_from(head).unwrap_or(u16::MAX);
+    out.meta.gso = packet.meta.gso;
+    out.meta.checksum = match packet.meta.checksum {
+        // What the sender wrote goes on as it is; the receiver verifies it.
+        Checksum::Unknown => Checksum::Verified,
+        known => known,
+    };
+    if packet.meta.gso.is_some() {
+        leave_to_cutter(header, out);
+    }
+    if head < len || !packet.frags.is_empty() {
+        let rest = core::mem::take(&mut packet.frame).split_off(head).freeze();
+        let frags = packet.frags.drain(..).map(|piece| piece.bytes);
+        let pieces = core::iter::once(rest).chain(frags);
+        out.body = join_excess(pieces.filter(|piece: &Bytes| !piece.is_empty()).collect());
+    }
+    Ok(())
+}
+
+/// Says of a super-segment that whoever cuts it sums the segments, whatever has been merged.
+fn leave_to_cutter(header: &IpHeader, out: &mut TxPacket) {
+    let (start, len) = (header.header_len, header.payload_len);
+    let Some(offset) = transport::checksum_offset(header.protocol) else {
+        return;
+    };
+    let len = u32::try_from(len).unwrap_or(u32::MAX);
+    let sum = pseudo_header(header.source, header.dest, header.protocol, len);
+    if let Some(field) = out.head.get_mut(start + offset..start + offset + 2) {
+        field.copy_from_slice(&sum.partial().to_be_bytes());
+    }
+    out.meta.checksum = Checksum::Partial {
+        start: u16::try_from(start).unwrap_or(0),
+        offset: u16::try_from(offset).unwrap_or(0),
+    };
+}
+
+/// A packet of up to so many bytes is copied: that costs less than sharing its memory.
+const MAX_COPIED: usize = 216;
+/// Bytes of a transport header that matter on the way: a checksum may have to be completed.
+const MAX_TRANSPORT: usize = 60;

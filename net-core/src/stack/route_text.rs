@@ -1,0 +1,120 @@
+//! Routes and rules changed and shown by the words of `ip route` and `ip rule`.
+
+use super::Stack;
+use crate::iface::IfaceId;
+use crate::route::{Change, Line, Route, TableId, Verb, parse_rule};
+use crate::text::{ParseError, Words};
+use alloc::string::String;
+use core::fmt::Write as _;
+
+impl Stack {
+    /// Changes a route by the words that `ip route` takes: `[add|append|replace|del]
+    /// [blackhole|unreachable|prohibit] PREFIX [via ADDRESS] [dev NAME] [src ADDRESS] [metric N]
+    /// [table N]`. Without `dev` the interface is the one that leads to the next hop.
+    ///
+    /// ```
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// stack.ip_route("add blackhole 203.0.113.0/24").unwrap();
+    /// let error = stack.ip_route("add 192.0.2.0/24 dev tun9").unwrap_err();
+    /// assert_eq!(error.to_string(), "column 22: there is no interface \"tun9\"");
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the text, or cannot be done, and at which column.
+    pub fn ip_route(&mut self, words: &str) -> Result<(), ParseError> {
+        let change = Change::parse(words, |name| self.iface_named(name))?;
+        let whole = |problem: &str| ParseError::at(1, problem);
+        if change.verb == Verb::Delete {
+            let table = self.routes.table_mut(change.table);
+            let is_meant = |decision: &_, metric| change.is_meant(decision, metric);
+            return match table.remove_where(change.prefix, is_meant) {
+                0 => Err(whole("there is no such route")),
+                _ => Ok(()),
+            };
+        }
+        if change.verb == Verb::Add && self.has_route(&change) {
+            return Err(whole("there is such a route already; append or replace it"));
+        }
+        if let Some(reject) = change.reject {
+            let table = self.routes.table_mut(change.table);
+            table.insert_reject(change.prefix, reject, change.metric);
+            return Ok(());
+        }
+        let iface = change.iface.or_else(|| {
+            let next = self.routes.main().lookup(change.via?)?;
+            Some(next.iface)
+        });
+        let route = Route {
+            prefix: change.prefix,
+            via: change.via,
+            iface: iface
+                .ok_or_else(|| whole("no interface leads to the next hop; name it (dev)"))?,
+            source: change.source,
+            metric: change.metric,
+        };
+        self.check_route(&route)
+            .map_err(|error| ParseError::at(1, error))?;
+        let table = self.routes.table_mut(change.table);
+        if change.verb == Verb::Append {
+            table.insert_beside(route);
+        } else {
+            table.insert(route);
+        }
+        Ok(())
+    }
+
+    /// Changes a rule by the words that `ip rule` takes: `add|del [from PREFIX] [to PREFIX] [fwmark
+    /// N[/MASK]] [tos N] [iif NAME] lookup TABLE|blackhole|unreachable|prohibit [priority N]`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, or that there is no such rule, and at which column.
+    pub fn ip_rule(&mut self, text: &str) -> Result<(), ParseError> {
+        let mut words = Words::new(text);
+        let adds = words.take("add");
+        if !adds && !words.take("del") {
+            return Err(ParseError::at(1, "add or del goes here"));
+        }
+        let rule = parse_rule(&mut words, |name| self.iface_named(name))?;
+        if adds {
+            self.add_rule(rule);
+        } else if !self.remove_rule(&rule) {
+            return Err(ParseError::at(1, "there is no such rule"));
+        }
+        Ok(())
+    }
+
+    /// A table as `ip route` prints it, a line for each route: the words that add it again.
+    #[must_use]
+    pub fn show_routes(&self, table: TableId) -> String {
+        let name = |id: IfaceId| Some(self.iface(id)?.config.name.as_str());
+        let entries = self
+            .route_table(table)
+            .into_iter()
+            .flat_map(|t| t.entries());
+        let mut text = String::new();
+        for (prefix, metric, decision) in entries {
+            let line = Line {
+                prefix,
+                metric,
+                decision,
+                iface: &name,
+            };
+            writeln!(text, "{line}").expect("strings take everything");
+        }
+        text
+    }
+
+    fn iface_named(&self, name: &str) -> Option<IfaceId> {
+        let mut ifaces = self.ifaces();
+        ifaces.find_map(|(id, config)| (config.name == name).then_some(id))
+    }
+
+    fn has_route(&self, change: &Change) -> bool {
+        let mut entries = self
+            .route_table(change.table)
+            .into_iter()
+            .flat_map(|t| t.entries());
+        entries.any(|(prefix, metric, _)| (prefix, metric) == (change.prefix, change.metric))
+    }
+}

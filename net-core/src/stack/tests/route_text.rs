@@ -1,0 +1,146 @@
+//! `ip route` and `ip rule`.
+
+use super::*;
+use crate::route::TableId;
+use std::string::ToString;
+
+fn said(outcome: Result<(), crate::ParseError>) -> String {
+    outcome.unwrap_err().to_string()
+}
+
+#[test]
+fn routes_are_added_shown_and_deleted_by_words() {
+    let mut host = Host::new();
+    for words in [
+        "add 192.0.2.0/24 via 10.7.0.9 dev tun0 src 10.7.0.2 metric 5",
+        "192.0.2.0/24 via 10.7.0.8 metric 7",
+        "append 192.0.2.0/24 via 10.7.0.7 metric 7",
+        "add prohibit 198.51.100.0/24",
+        "add 2001:db8::/32 via fd07::9",
+        "replace default via 10.7.0.3 dev tun0",
+        "add default via fd07::4 table 100",
+    ] {
+        host.stack
+            .ip_route(words)
+            .unwrap_or_else(|error| panic!("{words}: {error}"));
+    }
+    let shown = host.stack.show_routes(TableId::MAIN);
+    let expected = [
+        "default via 10.7.0.3 dev tun0",
+        "192.0.2.0/24 via 10.7.0.9 dev tun0 src 10.7.0.2 metric 5",
+        "192.0.2.0/24 via 10.7.0.8 dev tun0 metric 7",
+        "192.0.2.0/24 via 10.7.0.7 dev tun0 metric 7",
+        "prohibit 198.51.100.0/24",
+        "2001:db8::/32 via fd07::9 dev tun0",
+    ];
+    for line in expected {
+        assert!(
+            shown.lines().any(|shown| shown == line),
+            "{line} of\n{shown}"
+        );
+    }
+    let other = host.stack.show_routes(TableId(100));
+    assert_eq!(other, "default via fd07::4 dev tun0\n");
+    host.stack
+        .ip_route("del 192.0.2.0/24 via 10.7.0.8")
+        .unwrap();
+    host.stack.ip_route("del prohibit 198.51.100.0/24").unwrap();
+    let left = host.stack.show_routes(TableId::MAIN);
+    assert!(!left.contains("10.7.0.8") && left.contains("10.7.0.7") && !left.contains("prohibit"));
+}
+
+#[test]
+fn what_is_shown_adds_the_same_again() {
+    let mut host = Host::new();
+    host.stack
+        .ip_route("add 192.0.2.0/24 via 10.7.0.9 metric 3")
+        .unwrap();
+    host.stack
+        .ip_route("append 192.0.2.0/24 via 10.7.0.8 metric 3")
+        .unwrap();
+    let shown = host.stack.show_routes(TableId::MAIN);
+    for line in shown.lines() {
+        host.stack
+            .ip_route(&std::format!("append {line} table 7"))
+            .unwrap();
+    }
+    let again = host.stack.show_routes(TableId(7));
+    // That of the other family's default route is told by its next hop alone.
+    assert_eq!(again, shown);
+}
+
+#[test]
+fn errors_point_at_the_column() {
+    let mut host = Host::new();
+    let cases = [
+        (
+            "add 192.0.2.0/33 dev tun0",
+            "column 5: the length of this prefix is a number up to 32",
+        ),
+        ("add nowhere dev tun0", "column 5: \"nowhere\" is no prefix"),
+        (
+            "add 192.0.2.0/24 dev eth7",
+            "column 22: there is no interface \"eth7\"",
+        ),
+        ("add 192.0.2.0/24 via", "column 21: address is missing"),
+        (
+            "add 192.0.2.0/24 over tun0",
+            "column 18: one of via, dev, src, metric and table goes here",
+        ),
+        (
+            "add 0.0.0.0/0 dev tun0",
+            "column 1: there is such a route already; append or replace it",
+        ),
+        ("del 192.0.2.0/24", "column 1: there is no such route"),
+        (
+            "add 192.0.2.0/24 metric -1",
+            "column 25: \"-1\" is no number",
+        ),
+    ];
+    for (words, error) in cases {
+        assert_eq!(said(host.stack.ip_route(words)), error, "{words}");
+    }
+    let wrong = host.stack.ip_route("add 192.0.2.0/24 via fd07::1 dev tun0");
+    assert!(said(wrong).contains("have the family of its prefix"));
+}
+
+#[test]
+fn rules_are_added_and_deleted_by_words() {
+    let mut host = Host::new();
+    let words = "from 10.1.0.0/16 to all fwmark 0x10/0xf0 tos 0x10 iif tun0 lookup 100 priority 50";
+    host.stack.ip_rule(&std::format!("add {words}")).unwrap();
+    let rule = host.stack.rules()[0];
+    assert_eq!(
+        (rule.priority, rule.selector.mark),
+        (50, Some((0x10, 0xf0)))
+    );
+    assert_eq!(
+        (rule.selector.to, rule.selector.over),
+        (None, Some(host.wire))
+    );
+    host.stack.ip_rule(&std::format!("del {words}")).unwrap();
+    assert!(host.stack.rules().is_empty());
+    let cases = [
+        ("show", "column 1: add or del goes here"),
+        (
+            "add from 10.0.0.0/8 fwmark x",
+            "column 28: \"x\" is no mark with or without a mask",
+        ),
+        (
+            "add from 10.0.0.0/8 go",
+            "column 21: one of from, to, fwmark, tos, iif, lookup and priority goes here",
+        ),
+        (
+            "add from 10.0.0.0/8",
+            "column 20: what to do (lookup, blackhole, unreachable or prohibit) is missing",
+        ),
+        ("del prohibit", "column 1: there is no such rule"),
+        (
+            "add tos 256 lookup main",
+            "column 9: \"256\" is no number that fits",
+        ),
+    ];
+    for (words, error) in cases {
+        assert_eq!(said(host.stack.ip_rule(words)), error, "{words}");
+    }
+}
