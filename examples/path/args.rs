@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// Another rate of the way there from a time on. May be repeated.
     #[arg(long, value_name = "AT,RATE")]
     pub(crate) rate_at: Vec<String>,
-    /// Congestion control of the flows, in turn: reno, cubic.
+    /// Congestion control of the flows, in turn, by the names that the kernel has for them.
     #[arg(long, default_value = "cubic", value_delimiter = ',', value_parser = parse_algorithm)]
     pub(crate) cc: Vec<CongestionAlgorithm>,
     /// Flows, each between hosts of its own; as many as algorithms by default.
@@ -232,11 +232,13 @@ impl Args {
 }
 
 fn parse_algorithm(text: &str) -> Result<CongestionAlgorithm, String> {
-    match text {
-        "reno" => Ok(CongestionAlgorithm::Reno),
-        "cubic" => Ok(CongestionAlgorithm::Cubic),
-        _ => Err("there are reno and cubic".into()),
-    }
+    text.parse().map_err(|_| {
+        let names: Vec<_> = CongestionAlgorithm::ALL
+            .iter()
+            .map(|algorithm| algorithm.name())
+            .collect();
+        format!("there are {}", names.join(", "))
+    })
 }
 
 /// `2%,5`: two percent in bursts of five packets.

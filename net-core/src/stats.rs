@@ -128,6 +128,8 @@ drop_reasons! {
     ReversePath => "reverse_path",
     /// It has made as many hops as it may.
     HopLimit => "hop_limit",
+    /// A hook said so.
+    Hook => "hook",
     /// A route lets it vanish.
     Blackhole => "blackhole",
     /// Larger than the path allows.

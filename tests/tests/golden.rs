@@ -25,6 +25,14 @@ and review the difference",
 }
 
 #[test]
+fn every_plot_is_committed() {
+    for plot in golden::PLOTS {
+        let committed = fs::read_to_string(plot.file()).expect("the committed plot");
+        assert!(committed.starts_with("<svg"), "{}", plot.name);
+    }
+}
+
+#[test]
 fn every_table_is_committed() {
     for table in golden::ALL {
         let committed = fs::read_to_string(table.file()).expect("the committed table");

@@ -38,6 +38,9 @@ struct Args {
     /// Worker threads of the servers that run on tokio; 1 is the current-thread runtime.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Congestion control of the kernel's sockets, the client's too; the host's where none is given.
+    #[arg(long)]
+    congestion: Option<String>,
     /// Where the JSON goes.
     #[arg(long, default_value = "target/versus.json")]
     json: PathBuf,
@@ -52,6 +55,9 @@ fn main() -> anyhow::Result<()> {
     }
     let args = Args::parse();
     namespace::enter()?;
+    if let Some(name) = &args.congestion {
+        namespace::set_congestion_control(name)?;
+    }
     let runs = if args.quick { 1 } else { args.runs };
     let settings = Settings {
         time: Duration::from_secs_f64(if args.quick { 0.3 } else { args.seconds }),

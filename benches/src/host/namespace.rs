@@ -35,9 +35,25 @@ pub fn enter() -> anyhow::Result<()> {
 /// The congestion control of the kernel's sockets here.
 #[must_use]
 pub fn congestion_control() -> String {
-    fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")
+    fs::read_to_string(CONGESTION_CONTROL)
         .map_or_else(|_| "unknown".into(), |name| name.trim().into())
 }
+
+/// Makes `name` the congestion control of the kernel's sockets here.
+///
+/// # Errors
+/// When the kernel has none of that name, or does not let this namespace use it.
+pub fn set_congestion_control(name: &str) -> anyhow::Result<()> {
+    fs::write(CONGESTION_CONTROL, name).with_context(|| {
+        let allowed = fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control");
+        format!(
+            "setting the kernel's congestion control to {name:?}; it allows {}",
+            allowed.as_deref().unwrap_or("nobody knows what").trim()
+        )
+    })
+}
+
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
 /// Set in the process that runs inside.
 const MARK: &str = "VERSUS_IN_NAMESPACE";

@@ -66,6 +66,8 @@ pub struct RxMeta {
     pub pins: u32,
     /// The link brought it to several stations.
     pub to_group: bool,
+    /// The mark that a hook gave it.
+    pub mark: u32,
 }
 
 /// Frames up to this size stay with an emptied packet.

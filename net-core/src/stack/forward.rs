@@ -5,6 +5,7 @@ use super::icmp::join_excess;
 use super::ip_input::Arrival;
 use crate::buf::{Checksum, RxPacket, TxPacket};
 use crate::error::SocketError;
+use crate::hook::HookPoint;
 use crate::iface::{IfaceId, ReversePath};
 use crate::ip::{Fragments, may_be_forwarded};
 use crate::qdisc::priority_of_tos;
@@ -96,6 +97,11 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
+        let arrival = if self.hooks.is_watched(HookPoint::Forward) {
+            self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
+        } else {
+            arrival
+        };
         let is_too_big = is_too_big(&arrival, mtu);
         if is_too_big && !may_be_cut(&arrival) {
             let mtu = mtu.into();
@@ -110,6 +116,11 @@ impl Stack {
         ip::decrement_hops(&mut packet.head);
         packet.meta.departure = now;
         packet.meta.priority = priority_of_tos(arrival.ip.tos);
+        let came = Some(arrival.over);
+        if !self.pass_out_at(HookPoint::PostRouting, came, route.iface, &mut packet) {
+            self.recycle(packet);
+            return Ok(());
+        }
         if packet.meta.gso.is_none() && !out_sums(self, route.iface) {
             transport::complete_checksum(&mut packet);
         }
@@ -138,7 +149,7 @@ impl Stack {
         let query = Query {
             dest: arrival.ip.dest,
             source: Some(arrival.ip.source),
-            mark: 0,
+            mark: arrival.packet.meta.mark,
             tos: arrival.ip.tos,
             over: Some(arrival.over),
         };
@@ -226,6 +237,7 @@ fn carry_over(
     out.head.prepend(head).copy_from_slice(front);
     out.meta.header_len = u16::try_from(head).unwrap_or(u16::MAX);
     out.meta.gso = packet.meta.gso;
+    out.meta.mark = packet.meta.mark;
     out.meta.checksum = match packet.meta.checksum {
         // What the sender wrote goes on as it is; the receiver verifies it.
         Checksum::Unknown => Checksum::Verified,

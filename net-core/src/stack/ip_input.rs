@@ -2,6 +2,7 @@
 
 use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
+use crate::hook::HookPoint;
 use crate::iface::{IfaceId, IfaceKind, ReversePath};
 use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
@@ -48,17 +49,21 @@ impl Stack {
             packet.truncate(header.total_len());
         }
         check_offload(packet, &header)?;
-        let delivery = self.input_route(iface, &header)?;
-        if packet.meta.to_group && matches!(delivery, Delivery::Local | Delivery::Foreign) {
-            return Err(DropReason::LinkBroadcast);
-        }
-        let arrival = Arrival {
+        let mut arrival = Arrival {
             ip: header,
-            delivery,
+            delivery: Delivery::Foreign,
             over: iface,
             packet,
         };
-        match delivery {
+        if self.hooks.is_watched(HookPoint::PreRouting) {
+            arrival = self.pass_in(HookPoint::PreRouting, arrival, None, now)?;
+        }
+        arrival.delivery = self.input_route(iface, &arrival.ip)?;
+        let to_group = arrival.packet.meta.to_group;
+        if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
+            return Err(DropReason::LinkBroadcast);
+        }
+        match arrival.delivery {
             Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
                 self.local_deliver(arrival, now)
             }
@@ -74,6 +79,11 @@ impl Stack {
                 Some(whole) => whole,
                 None => return Ok(()),
             }
+        } else {
+            arrival
+        };
+        let arrival = if self.hooks.is_watched(HookPoint::LocalIn) {
+            self.pass_in(HookPoint::LocalIn, arrival, None, now)?
         } else {
             arrival
         };

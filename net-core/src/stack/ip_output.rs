@@ -29,6 +29,10 @@ impl Stack {
             return self.output_fragments(path, meta, packet, owner, now);
         }
         self.ip_finish(path, meta, &mut packet);
+        if !self.pass_out(path.iface, &mut packet) {
+            self.recycle(packet);
+            return true;
+        }
         let owner = owner.map(|socket| Owner::new(socket, &packet));
         self.link_output(path, packet, owner, now)
     }
@@ -58,6 +62,10 @@ impl Stack {
             ..meta
         };
         self.ip_finish(&whole, meta, &mut packet);
+        if !self.pass_out(path.iface, &mut packet) {
+            self.recycle(packet);
+            return true;
+        }
         let id = self.identifications.next(source, dest, protocol, 1);
         let sent = match Fragments::new(&mut packet, path.mtu, id) {
             Ok(fragments) if self.has_room(path.iface, fragments.count()) => {

@@ -5,6 +5,7 @@ mod device_queue;
 mod egress;
 mod events;
 mod forward;
+mod hooks;
 mod icmp;
 mod ifaces;
 mod ingress;
@@ -34,6 +35,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
+use crate::hook::Hooks;
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, Reassembler};
 use crate::neighbor::NeighborCache;
@@ -71,6 +73,7 @@ pub struct Stack {
     pub(crate) flow_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
+    pub(crate) hooks: Hooks,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
@@ -109,6 +112,7 @@ impl Stack {
             routes: Policy::default(),
             flow_key: seed.key("flows"),
             ifaces: Vec::new(),
+            hooks: Hooks::default(),
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),

@@ -10,6 +10,7 @@ pub(crate) use super::context::{Context, Counters, Negotiated};
 use super::ecn::Ecn;
 use super::limits::Limits;
 use super::pacing::Pacer;
+use super::paws::Paws;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::{RttEstimator, nanos};
@@ -78,6 +79,7 @@ pub(crate) struct Connection {
     /// TS.Recent, where timestamps are in use.
     pub(crate) ts_recent: Option<u32>,
     pub(crate) ts_recent_at: Instant,
+    pub(crate) paws: Paws,
     pub(crate) ts_offset: u32,
     /// Last.ACK.sent (RFC 7323 §4.3).
     pub(crate) last_ack_sent: SeqNum,

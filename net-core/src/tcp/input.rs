@@ -167,11 +167,10 @@ impl Connection {
     /// First, check the sequence number; before it PAWS (RFC 7323 §5.3).
     fn first_sequence_number(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         let reset = segment.has(TcpFlags::RST);
-        if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps) {
-            let older = value.wrapping_sub(recent).cast_signed() < 0;
+        if let (Some(_), Some((value, _))) = (self.ts_recent, segment.options.timestamps) {
             let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
-            if older && known && !reset {
-                self.receiver.ack_now |= segment.seq_len() > 0 || self.may_challenge(cx);
+            if known && self.paws.refuses(value) && !reset {
+                self.answer_old_segment(segment, cx);
                 return Err(self.refuse(DropReason::Paws, cx));
             }
         }
@@ -193,19 +192,26 @@ impl Connection {
                 // RFC 5961 §4.2: whatever its sequence number.
                 return Err(self.challenge(cx));
             }
-            if !segment.payload.is_empty() && end.at_or_before(nxt) {
-                cx.stats.tcp_duplicates_received += 1;
-                let behind = segment.seq + segment.payload.len();
-                self.receiver.report_duplicate((segment.seq, behind));
-            } else if segment.seq_len() > 0 || self.may_challenge(cx) {
-                self.receiver.ack_now = true;
-            } else {
-                cx.stats.count_drop(DropReason::RateLimited);
-            }
+            self.answer_old_segment(segment, cx);
             return Err(self.refuse(DropReason::OutOfWindow, cx));
         }
         self.trim_to_window(segment);
         Ok(())
+    }
+
+    /// A segment that is not acceptable draws an ACK (RFC 9293 §3.10.7.4, RFC 7323 §5.3 R1). Old data
+    /// is reported even where its timestamp is old too: how else is a sender to learn that what it sent
+    /// again was only late (RFC 2883 §4)? Bare ACKs are answered at a limited rate.
+    fn answer_old_segment(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        let end = segment.seq + segment.payload.len();
+        if !segment.payload.is_empty() && end.at_or_before(self.receiver.nxt) {
+            cx.stats.tcp_duplicates_received += 1;
+            self.receiver.report_duplicate((segment.seq, end));
+        } else if segment.seq_len() > 0 || self.may_challenge(cx) {
+            self.receiver.ack_now = true;
+        } else {
+            cx.stats.count_drop(DropReason::RateLimited);
+        }
     }
 
     /// Cuts off what lies beyond the window.
@@ -435,6 +441,8 @@ impl Connection {
         {
             self.ts_recent = Some(value);
             self.ts_recent_at = cx.now;
+            let whole = self.receiver.islands.is_empty();
+            self.paws.advance(value, whole, cx.now);
         }
     }
 

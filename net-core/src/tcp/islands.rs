@@ -4,36 +4,37 @@ use super::SeqNum;
 use super::segment::Payload;
 use crate::buf::RecvQueue;
 use crate::wire::SackBlocks;
-use alloc::vec::Vec;
-
-/// Islands that one connection keeps.
-const MAX_ISLANDS: usize = 256;
+use alloc::collections::BTreeMap;
 
 /// From the first sequence number to the one behind the last.
 pub(crate) type Range = (SeqNum, SeqNum);
 
-/// Out-of-order data in the order of the sequence space.
+/// A sequence number on an axis that does not wrap while there are islands.
+type Place = u64;
+
+/// Out-of-order data in the order of the sequence space. O(log n) work for each arrival.
 #[derive(Debug, Default)]
 pub(crate) struct Islands {
-    list: Vec<Island>,
+    /// By where they begin.
+    map: BTreeMap<Place, Island>,
+    /// Where islands begin, by when they changed last; those of which the peer was not told are the
+    /// largest.
+    recent: BTreeMap<(bool, u64), Place>,
+    /// A sequence number and its place.
+    origin: (SeqNum, Place),
     /// Counts arrivals.
-    touches: u32,
+    touches: u64,
     /// Bytes of memory held alive by all of them.
     pins: usize,
-    /// Islands that changed since the peer was told of them.
-    untold: usize,
 }
 
 /// Data without a hole in it.
 #[derive(Debug)]
 struct Island {
-    start: SeqNum,
-    end: SeqNum,
+    end: Place,
     queue: RecvQueue,
-    /// Larger is more recent: the peer wants the most recent first.
-    touched: u32,
-    /// The peer was told of it as it is.
-    told: bool,
+    /// Its key in `recent`.
+    touched: (bool, u64),
 }
 
 /// There are too many islands: the data was not kept.
@@ -42,12 +43,12 @@ pub(crate) struct NoRoom;
 
 impl Islands {
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.map.is_empty()
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.list.len()
+        self.map.len()
     }
 
     /// Bytes of memory held alive.
@@ -56,8 +57,9 @@ impl Islands {
     }
 
     /// Whether the peer has not been told of all of them.
-    pub(crate) const fn has_news(&self) -> bool {
-        self.untold > 0
+    pub(crate) fn has_news(&self) -> bool {
+        let newest = self.recent.last_key_value();
+        newest.is_some_and(|((untold, _), _)| *untold)
     }
 
     /// Everything is dropped.
@@ -67,15 +69,18 @@ impl Islands {
 
     /// The first part of `start..end` that is there already.
     pub(crate) fn overlap(&self, (start, end): Range) -> Option<Range> {
-        let at = self
-            .list
-            .partition_point(|island| island.end.at_or_before(start));
-        let island = self.list.get(at)?;
-        let part = (island.start.max(start), island.end.min(end));
-        part.0.before(part.1).then_some(part)
+        if self.map.is_empty() {
+            return None;
+        }
+        let (start, end) = (self.place(start), self.place(end));
+        let before = self.map.range(..=start).next_back();
+        let (&at, island) = before
+            .filter(|(_, island)| island.end > start)
+            .or_else(|| self.map.range(start..end).next())?;
+        Some((self.seq(at.max(start)), self.seq(island.end.min(end))))
     }
 
-    /// Keeps data from `seq` to `end`; whether some of it is new.
+    /// Keeps data from `seq` to `end`, as one of `most` islands; whether some of it is new.
     ///
     /// # Errors
     /// [`NoRoom`] if it would be an island too many.
@@ -84,109 +89,145 @@ impl Islands {
         seq: SeqNum,
         end: SeqNum,
         payload: &mut Payload<'_>,
+        most: usize,
     ) -> Result<bool, NoRoom> {
-        self.touches = self.touches.wrapping_add(1);
-        // Everything that ends before `seq` stays; `at` is the first that touches or follows.
-        let at = self.list.partition_point(|island| island.end.before(seq));
-        let mut grown = Island {
-            start: seq,
-            end,
-            queue: RecvQueue::default(),
-            touched: self.touches,
-            told: false,
-        };
-        if let Some(island) = self.list.get_mut(at)
-            && island.start.at_or_before(seq)
-        {
-            if end.at_or_before(island.end) {
-                (island.touched, island.told) = (self.touches, false);
-                self.recount();
-                return Ok(false);
-            }
-            // It continues this island: the usual case, and no new room is needed.
-            payload.trim_front(island.end.distance_from(seq));
-            grown.start = island.start;
-            grown.queue = core::mem::take(&mut island.queue);
-            self.list.remove(at);
-        } else if self.list.len() >= MAX_ISLANDS {
-            return Err(NoRoom);
+        if self.map.is_empty() {
+            self.origin = (seq, FIRST_PLACE);
         }
-        self.swallow(at, &mut grown, payload);
-        payload.move_to(&mut grown.queue);
-        self.list.insert(at, grown);
-        self.recount();
+        let (start, end) = (self.place(seq), self.place(end));
+        let before = self.map.range(..=start).next_back();
+        let touching = before.filter(|(_, island)| island.end >= start);
+        let Some((&start, island)) = touching else {
+            if self.map.len() >= most {
+                return Err(NoRoom);
+            }
+            self.grow(start, end, RecvQueue::default(), payload);
+            return Ok(true);
+        };
+        let known = island.end;
+        let queue = self.take_out(start);
+        if end <= known {
+            self.put_in(start, known, queue);
+            return Ok(false);
+        }
+        // It continues this island: the usual case, and no new room is needed.
+        payload.trim_front(self.seq(known).distance_from(seq));
+        self.grow(start, end, queue, payload);
         Ok(true)
     }
 
-    /// Joins to `grown`, and `payload` behind it, the islands from `at` on that they reach. What
+    /// Makes an island of `queue` and `payload` behind it, joined with those that they reach. What
     /// those have already is not kept twice.
-    fn swallow(&mut self, at: usize, grown: &mut Island, payload: &mut Payload<'_>) {
-        while let Some(next) = self.list.get(at) {
-            if next.start.after(grown.end) {
-                return;
+    fn grow(
+        &mut self,
+        start: Place,
+        mut end: Place,
+        mut queue: RecvQueue,
+        payload: &mut Payload<'_>,
+    ) {
+        while let Some((&next, island)) = self.map.range(start..=end).next() {
+            let next_end = island.end;
+            let mut next_queue = self.take_out(next);
+            // Otherwise it is covered whole by the new data.
+            if next_end > end {
+                next_queue.discard(self.seq(end).distance_from(self.seq(next)) as usize);
+                payload.move_to(&mut queue);
+                queue.append(&mut next_queue);
+                end = next_end;
+                break;
             }
-            let mut next = self.list.remove(at);
-            if next.end.at_or_before(grown.end) {
-                // Covered whole by the new data.
-                continue;
-            }
-            let overlap = grown.end.distance_from(next.start);
-            next.queue.discard(overlap as usize);
-            payload.move_to(&mut grown.queue);
-            grown.queue.append(&mut next.queue);
-            grown.end = next.end;
-            return;
         }
+        payload.move_to(&mut queue);
+        self.put_in(start, end, queue);
     }
 
     /// Moves what has become contiguous with `nxt` into `queue`; RCV.NXT behind it.
-    pub(crate) fn absorb(&mut self, mut nxt: SeqNum, queue: &mut RecvQueue) -> SeqNum {
-        while self
-            .list
-            .first()
-            .is_some_and(|first| first.start.at_or_before(nxt))
+    pub(crate) fn absorb(&mut self, nxt: SeqNum, queue: &mut RecvQueue) -> SeqNum {
+        let mut nxt = self.place(nxt);
+        while let Some((&start, island)) = self.map.first_key_value()
+            && start <= nxt
         {
-            let mut island = self.list.remove(0);
-            if island.end.after(nxt) {
-                let known = nxt.distance_from(island.start) as usize;
-                island.queue.discard(known);
-                queue.append(&mut island.queue);
-                nxt = island.end;
+            let end = island.end;
+            let mut island = self.take_out(start);
+            if end > nxt {
+                island.discard(self.seq(nxt).distance_from(self.seq(start)) as usize);
+                queue.append(&mut island);
+                nxt = end;
             }
         }
-        self.recount();
-        nxt
+        self.origin = (self.seq(nxt), nxt);
+        self.origin.0
     }
 
     /// Up to `max` SACK blocks: what the peer was not told of first, and of that the most recent
     /// (RFC 2018 §4). It counts as told.
     pub(crate) fn tell(&mut self, max: usize) -> SackBlocks {
         let mut blocks = SackBlocks::default();
-        let mut last = None;
-        while blocks.len() < max {
-            let newest = self
-                .list
-                .iter_mut()
-                .filter(|island| last.is_none_or(|last| (!island.told, island.touched) < last))
-                .max_by_key(|island| (!island.told, island.touched));
-            let Some(island) = newest else { break };
-            blocks.push(island.start, island.end);
-            last = Some((!island.told, island.touched));
+        let mut told = [None; SackBlocks::MAX];
+        for ((key, &start), told) in self.recent.iter().rev().take(max).zip(&mut told) {
+            if let Some(island) = self.map.get(&start) {
+                blocks.push(self.seq(start), self.seq(island.end));
+                *told = key.0.then_some((*key, start));
+            }
         }
-        for island in &mut self.list {
-            let last = last.unwrap_or_default();
-            island.told |= (!island.told, island.touched) >= last;
+        for (key, start) in told.into_iter().flatten() {
+            self.recent.remove(&key);
+            let key = (false, key.1);
+            self.recent.insert(key, start);
+            if let Some(island) = self.map.get_mut(&start) {
+                island.touched = key;
+            }
         }
-        self.recount();
         blocks
     }
 
-    /// After a change: sums up what is asked for with every packet.
-    fn recount(&mut self) {
-        self.pins = self.list.iter().map(|island| island.queue.pins()).sum();
-        self.untold = self.list.iter().filter(|island| !island.told).count();
+    /// Takes an island out of the books; its data.
+    fn take_out(&mut self, start: Place) -> RecvQueue {
+        let Some(island) = self.map.remove(&start) else {
+            return RecvQueue::default();
+        };
+        self.recent.remove(&island.touched);
+        self.pins -= island.queue.pins();
+        island.queue
+    }
+
+    /// Enters an island that has changed.
+    fn put_in(&mut self, start: Place, end: Place, queue: RecvQueue) {
+        self.touches += 1;
+        let touched = (true, self.touches);
+        self.pins += queue.pins();
+        self.recent.insert(touched, start);
+        let island = Island {
+            end,
+            queue,
+            touched,
+        };
+        self.map.insert(start, island);
+    }
+
+    /// Of a sequence number within a window of what is here.
+    fn place(&self, seq: SeqNum) -> Place {
+        let (origin, place) = self.origin;
+        if seq.before(origin) {
+            place - Place::from(origin.distance_from(seq))
+        } else {
+            place + Place::from(seq.distance_from(origin))
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "within a window")]
+    fn seq(&self, place: Place) -> SeqNum {
+        let (origin, at) = self.origin;
+        if place < at {
+            origin - (at - place) as u32
+        } else {
+            origin + (place - at) as u32
+        }
     }
 }
+
+/// Far enough from zero for what lies in front of it.
+const FIRST_PLACE: Place = 1 << 32;
 
 /// Ranges that arrived twice and that the peer has not been told of (RFC 2883).
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ mod limits;
 pub(crate) mod open;
 pub(crate) mod output;
 mod pacing;
+mod paws;
 mod receiver;
 #[cfg(test)]
 mod receiver_tests;

@@ -7,6 +7,7 @@ use super::context::{Counters, Negotiated};
 use super::ecn::Ecn;
 use super::limits::Limits;
 use super::pacing::Pacer;
+use super::paws::Paws;
 use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
@@ -119,6 +120,7 @@ impl Connection {
             ecn: Ecn::new(facts.ecn, facts.iss),
             ts_recent: facts.ts_recent,
             ts_recent_at: now,
+            paws: Paws::new(facts.ts_recent.unwrap_or_default(), now),
             ts_offset: facts.ts_offset,
             last_ack_sent: facts.irs + 1,
             syn_due: false,
@@ -187,6 +189,7 @@ impl Connection {
         self.ecn.on = facts.ecn;
         self.ts_recent = facts.ts_recent;
         self.ts_recent_at = now;
+        self.paws = Paws::new(facts.ts_recent.unwrap_or_default(), now);
         let receive_scale;
         (receive_scale, self.scale) = match facts.peer_scale {
             Some(peer) => (facts.our_scale, peer),

@@ -6,6 +6,11 @@ use super::islands::{Duplicates, Islands, NoRoom, Range};
 use super::segment::Payload;
 use crate::buf::RecvQueue;
 
+/// About what an island of out-of-order data costs beside its data.
+const MEMORY_OF_ISLAND: usize = 1024;
+/// Islands that even the smallest buffer keeps.
+const MIN_ISLANDS: usize = 64;
+
 /// What became of a segment's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -255,7 +260,9 @@ impl Receiver {
         if let Some(part) = self.islands.overlap((seq, end)) {
             self.report_duplicate(part);
         }
-        match self.islands.insert(seq, end, payload) {
+        // They cost memory beside their data: no more than the buffer may.
+        let most = (self.buffer / MEMORY_OF_ISLAND).max(MIN_ISLANDS);
+        match self.islands.insert(seq, end, payload, most) {
             Ok(true) => Arrival::OutOfOrder,
             Ok(false) => Arrival::Duplicate,
             Err(NoRoom) => Arrival::NoRoom,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::vec::Vec;
 
-const IRS: SeqNum = SeqNum::new(0xffff_f000);
+const IRS: SeqNum = SeqNum::new(0xffff_fa00);
 const WINDOW: u32 = 20_000;
 
 /// Smaller than the window, so that a run fills it.

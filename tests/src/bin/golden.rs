@@ -1,6 +1,6 @@
 //! Measures what TCP reaches over simulated paths, and writes the tables in `docs/golden`.
 //!
-//! Names of tables measure only those; without any, all are.
+//! Names of tables measure only those, and `plots` draws the plots; without any, it is everything.
 
 use std::fs;
 use std::process::ExitCode;
@@ -9,16 +9,26 @@ use tests::golden;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let known = |name: &String| golden::ALL.iter().any(|table| table.name == name);
+    let known = |name: &String| name == PLOTS || golden::ALL.iter().any(|table| table.name == name);
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         let names: Vec<_> = golden::ALL.iter().map(|table| table.name).collect();
-        eprintln!("{unknown} is no table: there are {}", names.join(", "));
+        eprintln!(
+            "{unknown} is no table: there are {}, and {PLOTS}",
+            names.join(", ")
+        );
         return ExitCode::FAILURE;
     }
-    for table in golden::ALL {
-        if !wanted.is_empty() && !wanted.iter().any(|name| name == table.name) {
-            continue;
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    if is_wanted(PLOTS) {
+        for plot in golden::PLOTS {
+            let file = plot.file();
+            if let Err(error) = fs::write(&file, plot.draw()) {
+                eprintln!("cannot write to {}: {error}", file.display());
+                return ExitCode::FAILURE;
+            }
         }
+    }
+    for table in golden::ALL.iter().filter(|table| is_wanted(table.name)) {
         let begun = Instant::now();
         let text = table.render();
         print!("{text}");
@@ -31,3 +41,6 @@ fn main() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
+
+/// The name that stands for the plots.
+const PLOTS: &str = "plots";

@@ -2,7 +2,7 @@
 //! diffs.
 //!
 //! `cargo run --release -p tests --bin golden` measures everything anew and writes the tables; the
-//! names of some measure only those. The table `quick` is measured by a test each time.
+//! names of some measure only those, and `plots` draws the plots. The table `quick` is measured by a test each time.
 
 mod completion;
 mod fairness;
@@ -11,14 +11,22 @@ mod grid;
 mod outage;
 mod parallel;
 mod path;
+mod plots;
 mod quick;
 mod reordering;
 mod table;
 
 pub use path::{Bulk, Path};
+pub use plots::{PLOTS, Plot};
 pub use table::Table;
 
 use std::path::PathBuf;
+
+/// The folder of tables and plots.
+#[must_use]
+pub fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/golden")
+}
 
 /// A table, by its name, and how to measure it.
 #[derive(Debug)]
@@ -57,8 +65,7 @@ impl Golden {
     /// The file that it is kept in.
     #[must_use]
     pub fn file(&self) -> PathBuf {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/golden");
-        folder.join(format!("{}.md", self.name))
+        folder().join(format!("{}.md", self.name))
     }
 
     /// The contents of the file, measured anew.

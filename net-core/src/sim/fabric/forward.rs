@@ -94,7 +94,6 @@ impl Forwarder {
             .routes
             .routes()
             .filter(|route| route.metric == BY_HAND)
-            .copied()
             .collect();
         self.routes = RouteTable::new();
         for route in by_hand {

@@ -248,14 +248,15 @@ impl Link {
         (self.sent_log.as_deref(), self.received_log.as_deref())
     }
 
-    /// Bytes that wait for their turn in the drop-tail queue, the packet under way included; `None`
-    /// where another discipline stands in its place.
+    /// Bytes that wait for their turn, the packet under way included; `None` where a discipline
+    /// stands in front of the line that does not count them.
     #[must_use]
     pub fn queued_bytes(&self, now: Instant) -> Option<usize> {
-        match &self.waiting {
-            Waiting::DropTail(queue) => Some(queue.bytes() + self.line.carries(now)),
-            Waiting::Custom(_) => None,
-        }
+        let waiting = match &self.waiting {
+            Waiting::DropTail(queue) => queue.bytes(),
+            Waiting::Custom(queue) => queue.bytes()?,
+        };
+        Some(waiting + self.line.carries(now))
     }
 
     /// Takes a configuration into use.

@@ -109,7 +109,7 @@ impl Link {
         if queue.is_empty() {
             self.line.wait_until(now);
         }
-        self.counters.queue_full += queue.enqueue(packet.clone(), now) as u64;
+        queue.enqueue(packet.clone(), &mut self.counters.queue_full, now);
         self.advance(now);
     }
 
@@ -148,7 +148,7 @@ impl Link {
         let packet = match &mut self.waiting {
             Waiting::DropTail(queue) => queue.pop(),
             Waiting::Custom(queue) => {
-                let packet = queue.dequeue(start);
+                let packet = queue.dequeue(&mut self.counters.queue_full, start);
                 packet.map(|packet| self.convert(&packet))
             }
         };

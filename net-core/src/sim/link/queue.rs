@@ -10,12 +10,12 @@ use core::fmt::Debug;
 ///
 /// Everything it needs of time it is told, and it is asked in order of time.
 pub trait Queue: Debug + Send {
-    /// Takes a packet in, or drops one, this or another; how many were dropped.
-    fn enqueue(&mut self, packet: TxPacket, now: Instant) -> usize;
+    /// Takes a packet in, or drops one, this or another; what is dropped is added to `dropped`.
+    fn enqueue(&mut self, packet: TxPacket, dropped: &mut u64, now: Instant);
 
     /// Takes the next packet out; the line is free. `None` where none may leave yet, or where those
-    /// that were there had to be dropped.
-    fn dequeue(&mut self, now: Instant) -> Option<TxPacket>;
+    /// that were there had to be dropped, which is added to `dropped`.
+    fn dequeue(&mut self, dropped: &mut u64, now: Instant) -> Option<TxPacket>;
 
     /// From when on [`dequeue`](Self::dequeue) has a packet; `None` without one. What may leave at
     /// once may say any time that has passed.
@@ -23,6 +23,11 @@ pub trait Queue: Debug + Send {
 
     /// Whether nothing waits.
     fn is_empty(&self) -> bool;
+
+    /// Bytes that wait; `None` where it does not count them.
+    fn bytes(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// First in, first out; what finds no room is dropped.

@@ -67,6 +67,10 @@ impl Stack {
             };
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
+            if !self.pass_out(path.iface, packet) {
+                out.truncate(before);
+                continue;
+            }
             if packet.meta.gso.is_some() && !path.caps.tso {
                 core::mem::swap(&mut self.uncut, packet);
                 out.truncate(before);

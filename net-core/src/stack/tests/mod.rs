@@ -4,6 +4,7 @@ mod ethernet;
 mod extensions;
 mod forward;
 mod fragments;
+mod hooks;
 mod icmp;
 mod iface_bound;
 mod ingress;

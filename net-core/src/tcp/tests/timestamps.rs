@@ -39,6 +39,44 @@ fn an_older_timestamp_is_refused_and_acknowledged() {
     assert_eq!(peer.try_read(10), Err(SocketError::WouldBlock));
 }
 
+/// The same, and its timestamps are agreed upon with selective acknowledgements.
+fn established_sack() -> Peer {
+    let mut peer = Peer::new();
+    peer.clock = Some(1000);
+    peer.handshake(syn().sack_permitted().timestamps(1000, 0));
+    peer
+}
+
+/// RFC 2883 §4: what was sent again has filled the hole, and then the original arrives late. Its sender
+/// can learn only from the report that it was not lost.
+#[test]
+fn a_late_original_is_reported_though_its_timestamp_is_old() {
+    let mut peer = established_sack();
+    peer.sends(tcp().seq(501).data(500).timestamps(1001, 0));
+    peer.sends(tcp().seq(1).data(500).timestamps(1050, 0));
+    peer.sends(tcp().seq(1001).data(500).timestamps(1051, 0));
+    peer.skips();
+    peer.sends(tcp().seq(1).data(500).timestamps(1000, 0));
+    peer.expects(tcp().ack(1501).sacks(&[(1, 501)]).bare());
+    assert_eq!(peer.drops(DropReason::Paws), 1);
+    peer.reads(1500);
+}
+
+/// Reordering beside a loss: what fills the first hole is newer than what fills the second.
+#[test]
+fn what_is_late_is_taken_though_what_was_sent_again_is_newer() {
+    let mut peer = established_sack();
+    peer.sends(tcp().seq(501).data(500).timestamps(1001, 0));
+    peer.sends(tcp().seq(1501).data(500).timestamps(1003, 0));
+    peer.skips();
+    peer.sends(tcp().seq(1).data(500).timestamps(1050, 0));
+    peer.expects(tcp().ack(1001).sacks(&[(1501, 2001)]));
+    peer.sends(tcp().seq(1001).data(500).timestamps(1002, 0));
+    peer.expects(tcp().ack(2001));
+    assert_eq!(peer.drops(DropReason::Paws), 0);
+    peer.reads(2000);
+}
+
 /// RFC 7323 §5.2: a RST is not subject to PAWS.
 #[test]
 fn a_reset_with_an_older_timestamp_counts() {

@@ -230,16 +230,15 @@ fn a_packet_passes_from_link_to_link() {
 struct Stack(Vec<TxPacket>);
 
 impl Queue for Stack {
-    fn enqueue(&mut self, packet: TxPacket, _now: Instant) -> usize {
+    fn enqueue(&mut self, packet: TxPacket, dropped: &mut u64, _now: Instant) {
         self.0.push(packet);
-        let many = self.0.len() > 3;
-        if many {
+        if self.0.len() > 3 {
             self.0.remove(0);
+            *dropped += 1;
         }
-        many.into()
     }
 
-    fn dequeue(&mut self, _now: Instant) -> Option<TxPacket> {
+    fn dequeue(&mut self, _dropped: &mut u64, _now: Instant) -> Option<TxPacket> {
         self.0.pop()
     }
 

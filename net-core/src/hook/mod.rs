@@ -1,0 +1,155 @@
+//! Hooks: where a packet's way can be looked at, changed and ended.
+//!
+//! Every packet passes some of five [points](HookPoint). What comes in for this host passes
+//! `PreRouting` and `LocalIn`; what goes on to others `PreRouting`, `Forward` and `PostRouting`; what
+//! this host sends `LocalOut` and `PostRouting`. At each point the hooks that were put there are asked
+//! in the order of their priorities, until one does not accept. Where there is none, a packet pays one
+//! comparison.
+
+use crate::iface::IfaceId;
+use crate::time::Instant;
+use crate::wire::{IpHeader, ip};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Where on its way a packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum HookPoint {
+    /// It has come in, and its header is in order; nobody knows yet where it goes.
+    PreRouting,
+    /// It is for this host.
+    LocalIn,
+    /// It goes on to somebody else.
+    Forward,
+    /// This host sends it.
+    LocalOut,
+    /// It is about to leave.
+    PostRouting,
+}
+
+/// What a hook says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Ask the next one.
+    Accept,
+    /// The packet vanishes, and is counted.
+    Drop,
+    /// As `Drop`, and the sender is told that it may not (RFC 1812 §5.2.7.1, code 13; RFC 4443 §3.1,
+    /// code 1), if it is at `LocalIn` or `Forward`: elsewhere this is the same as `Drop`.
+    Reject,
+}
+
+/// One who is asked about packets.
+pub trait Hook: fmt::Debug + Send {
+    /// Looks at a packet, and may change its bytes and its mark. Who changes what a checksum covers
+    /// brings the checksum in order; where a packet goes on depends on what is changed before that is
+    /// decided, at [`HookPoint::PreRouting`].
+    fn apply(&mut self, at: HookPoint, packet: &mut PacketView<'_>, now: Instant) -> Verdict;
+}
+
+/// The name of a hook that was put somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HookId(u32);
+
+/// A packet as a hook sees it.
+#[derive(Debug)]
+pub struct PacketView<'a> {
+    /// Its IP header.
+    pub ip: IpHeader,
+    /// It from the IP header on, as far as it lies in one piece: the headers, at least.
+    pub bytes: &'a mut [u8],
+    /// Its length in bytes, IP header included; a super-segment's is that of the whole.
+    pub len: usize,
+    /// The interface that it came in over, if it did.
+    pub came_over: Option<IfaceId>,
+    /// The interface that it leaves over, if that is known and it does.
+    pub leaves_over: Option<IfaceId>,
+    /// Its mark: the socket's, or what a hook made it.
+    pub mark: &'a mut u32,
+}
+
+impl PacketView<'_> {
+    /// Source and destination port of TCP and UDP; later fragments have none.
+    #[must_use]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        let is_later = self
+            .ip
+            .fragment
+            .is_some_and(|fragment| fragment.offset != 0);
+        if is_later || !matches!(self.ip.protocol, ip::TCP | ip::UDP) {
+            return None;
+        }
+        let &[a, b, c, d] = self.bytes.get(self.ip.header_len..)?.first_chunk()?;
+        Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+    }
+}
+
+/// The hooks of a stack.
+#[derive(Debug, Default)]
+pub(crate) struct Hooks {
+    /// By point, then by priority.
+    hooks: Vec<Entry>,
+    /// A bit for each point that has one.
+    points: u8,
+    next_id: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: HookPoint,
+    priority: i32,
+    id: HookId,
+    hook: Box<dyn Hook>,
+}
+
+impl Hooks {
+    /// Whether anybody is to be asked at a point.
+    #[inline]
+    pub(crate) const fn is_watched(&self, at: HookPoint) -> bool {
+        self.points & 1 << at as u8 != 0
+    }
+
+    /// Puts a hook at a point, behind those of the same priority.
+    pub(crate) fn add(&mut self, at: HookPoint, priority: i32, hook: Box<dyn Hook>) -> HookId {
+        let id = HookId(self.next_id);
+        self.next_id += 1;
+        let place = self
+            .hooks
+            .partition_point(|other| (other.at, other.priority) <= (at, priority));
+        let entry = Entry {
+            at,
+            priority,
+            id,
+            hook,
+        };
+        self.hooks.insert(place, entry);
+        self.points |= 1 << at as u8;
+        id
+    }
+
+    /// Takes a hook away.
+    pub(crate) fn remove(&mut self, id: HookId) -> Option<Box<dyn Hook>> {
+        let place = self.hooks.iter().position(|entry| entry.id == id)?;
+        let gone = self.hooks.remove(place);
+        self.points = self
+            .hooks
+            .iter()
+            .fold(0, |points, entry| points | 1 << entry.at as u8);
+        Some(gone.hook)
+    }
+
+    /// Asks the hooks at a point.
+    pub(crate) fn ask(
+        &mut self,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        now: Instant,
+    ) -> Verdict {
+        let here = self.hooks.iter_mut().filter(|entry| entry.at == at);
+        here.map(|entry| entry.hook.apply(at, packet, now))
+            .find(|verdict| *verdict != Verdict::Accept)
+            .unwrap_or(Verdict::Accept)
+    }
+}

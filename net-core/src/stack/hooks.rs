@@ -1,0 +1,136 @@
+//! Packets pass the hooks on their way.
+
+use super::Stack;
+use super::ip_input::Arrival;
+use crate::buf::{RxPacket, TxPacket};
+use crate::hook::{Hook, HookId, HookPoint, PacketView, Verdict};
+use crate::iface::IfaceId;
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::{IcmpMessage, IpHeader, icmpv4, icmpv6};
+use alloc::boxed::Box;
+use core::net::IpAddr;
+
+impl Stack {
+    /// Puts a hook at a point of every packet's way. Hooks with lower priorities are asked first; of
+    /// equals, the older one.
+    ///
+    /// ```
+    /// use net_core::hook::{Hook, HookPoint, PacketView, Verdict};
+    /// use net_core::{Config, Instant, Seed, Stack};
+    ///
+    /// /// Lets no Telnet in.
+    /// #[derive(Debug)]
+    /// struct NoTelnet;
+    ///
+    /// impl Hook for NoTelnet {
+    ///     fn apply(&mut self, _: HookPoint, packet: &mut PacketView<'_>, _: Instant) -> Verdict {
+    ///         match packet.ports() {
+    ///             Some((_, 23)) => Verdict::Reject,
+    ///             _ => Verdict::Accept,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// let id = stack.add_hook(HookPoint::LocalIn, 0, Box::new(NoTelnet));
+    /// assert!(stack.remove_hook(id).is_some());
+    /// ```
+    pub fn add_hook(&mut self, at: HookPoint, priority: i32, hook: Box<dyn Hook>) -> HookId {
+        self.hooks.add(at, priority, hook)
+    }
+
+    /// Takes a hook away; `None` if it is gone already.
+    pub fn remove_hook(&mut self, id: HookId) -> Option<Box<dyn Hook>> {
+        self.hooks.remove(id)
+    }
+
+    /// Lets a packet that has come in pass the hooks at a point, and reads its header anew.
+    pub(super) fn pass_in<'a>(
+        &mut self,
+        at: HookPoint,
+        arrival: Arrival<'a>,
+        leaves_over: Option<IfaceId>,
+        now: Instant,
+    ) -> Result<Arrival<'a>, DropReason> {
+        let mut arrival = arrival;
+        let len = arrival.packet.len();
+        let RxPacket { frame, meta, .. } = &mut *arrival.packet;
+        let mut view = PacketView {
+            ip: arrival.ip,
+            bytes: frame,
+            len,
+            came_over: Some(arrival.over),
+            leaves_over,
+            mark: &mut meta.mark,
+        };
+        match self.hooks.ask(at, &mut view, now) {
+            Verdict::Accept => {
+                let IpHeader {
+                    source,
+                    dest,
+                    tos,
+                    ttl,
+                    ..
+                } = IpHeader::parse_quoted(&arrival.packet.frame)?;
+                arrival.ip = IpHeader {
+                    source,
+                    dest,
+                    tos,
+                    ttl,
+                    ..arrival.ip
+                };
+                Ok(arrival)
+            }
+            Verdict::Reject if matches!(at, HookPoint::LocalIn | HookPoint::Forward) => {
+                let code = match arrival.ip.dest {
+                    IpAddr::V4(_) => icmpv4::PROHIBITED,
+                    IpAddr::V6(_) => icmpv6::PROHIBITED,
+                };
+                self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
+                Err(DropReason::Hook)
+            }
+            Verdict::Drop | Verdict::Reject => Err(DropReason::Hook),
+        }
+    }
+
+    /// Lets a finished packet of this host pass the hooks on its way out; whether it may leave.
+    #[inline]
+    pub(crate) fn pass_out(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
+        let watched = self.hooks.is_watched(HookPoint::LocalOut)
+            || self.hooks.is_watched(HookPoint::PostRouting);
+        !watched
+            || self.pass_out_at(HookPoint::LocalOut, None, iface, packet)
+                && self.pass_out_at(HookPoint::PostRouting, None, iface, packet)
+    }
+
+    /// Lets a finished packet pass the hooks at a point; whether it may go on.
+    pub(super) fn pass_out_at(
+        &mut self,
+        at: HookPoint,
+        came_over: Option<IfaceId>,
+        leaves_over: IfaceId,
+        packet: &mut TxPacket,
+    ) -> bool {
+        if !self.hooks.is_watched(at) {
+            return true;
+        }
+        let (len, now) = (packet.len(), self.clock);
+        let Ok(ip) = IpHeader::parse_quoted(&packet.head) else {
+            return true;
+        };
+        let mut view = PacketView {
+            ip,
+            bytes: &mut packet.head,
+            len,
+            came_over,
+            leaves_over: Some(leaves_over),
+            mark: &mut packet.meta.mark,
+        };
+        let accepted = self.hooks.ask(at, &mut view, now) == Verdict::Accept;
+        if !accepted {
+            self.stats.count_drop(DropReason::Hook);
+        }
+        accepted
+    }
+}
