@@ -6,6 +6,7 @@ use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_header};
 use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport, udp};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// Cuts a super-segment and appends the segments that it stands for to `out`. How many that were.
 ///
