@@ -11,11 +11,10 @@ use smallvec::SmallVec;
 /// Cuts a super-segment and appends the segments that it stands for to `out`. How many that were.
 ///
 /// All headers, the link's among them, lie in `packet.head` and nothing else does; the payload is not
-/// moved. Each segment
-/// gets its own sequence number, identification, lengths and checksums; FIN and PSH go to the last,
-/// CWR to the first where [`Gso::ecn`] says so. What stood in those fields does not matter. With
-/// `tx_checksum` the device completes the transport checksums, else they are complete. A packet
-/// that is no super-segment passes as it is.
+/// moved. Each segment gets its own sequence number, identification, lengths and checksums; FIN and PSH
+/// go to the last, CWR to the first where [`Gso::ecn`] says so. What stood in those fields does not
+/// matter. With `tx_checksum` the device completes the transport checksums, else they are complete. A
+/// packet that is no super-segment passes as it is.
 ///
 /// # Errors
 /// [`DropReason::BadOffload`] if `packet.meta.gso` contradicts the headers; the packet is dropped.
