@@ -1,4 +1,4 @@
-//! TCP and UDP echo, discard and source on our stack behind a TUN: the workhorse for outside test
+//! TCP and UDP echo, discard and source on our stack behind a TUN or TAP: the workhorse for outside test
 //! tools. Prints `ready` when it listens; Ctrl-C ends it.
 
 use anyhow::Context as _;

@@ -1,23 +1,26 @@
-//! A stack behind a TUN of this host, from command line options.
+//! A stack behind a TUN or TAP of this host, from command line options.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use net_tokio::Net;
-use net_tokio::device::Tun;
+use net_tokio::device::{Device, Tap, Tun};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketType, socket};
 use std::net::{IpAddr, SocketAddr};
 
-/// Which TUN, and which addresses on it.
+/// Which TUN or TAP, and which addresses on it.
 #[derive(Debug, Clone, Args)]
 pub struct TunOptions {
     /// Name of the TUN: one that exists is used as it is set up, another one is made.
-    #[arg(long, value_name = "NAME")]
-    pub tun: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "tap")]
+    pub tun: Option<String>,
+    /// Name of a TAP instead: the stack is a station of its own on an Ethernet with the host.
+    #[arg(long, value_name = "NAME", conflicts_with = "tun")]
+    pub tap: Option<String>,
     /// An address of the stack with its prefix length, for example 10.7.0.2/24; may be repeated.
     #[arg(long, value_name = "ADDRESS/LEN", required = true)]
     pub address: Vec<String>,
-    /// The host's address on the TUN, and the stack's way to everywhere else; one per family.
+    /// The host's address on the device, and the stack's way to everywhere else; one per family.
     #[arg(long, value_name = "ADDRESS")]
     pub gateway: Vec<IpAddr>,
     /// Largest IP packet in bytes [default: as the TUN has it, 1500 for a new one].
@@ -38,21 +41,15 @@ pub enum Switch {
 }
 
 impl TunOptions {
-    /// Opens or makes the TUN and brings the stack up; call it inside a tokio runtime.
+    /// Opens or makes the device and brings the stack up; call it inside a tokio runtime.
     ///
     /// # Errors
     /// What is missing, and how to get it.
     pub fn build(&self) -> anyhow::Result<Net> {
-        let mut tun = Tun::builder(&self.tun).offload(self.offload == Switch::On);
-        if let Some(mtu) = self.mtu {
-            tun = tun.mtu(mtu);
-        }
-        if !exists(&self.tun)? {
-            for (address, prefix_len) in self.host_addresses()? {
-                tun = tun.host_address(address, prefix_len);
-            }
-        }
-        let mut net = Net::builder().device(&self.tun, tun.build()?);
+        let Some(name) = self.tun.as_ref().or(self.tap.as_ref()) else {
+            bail!("name a device with --tun or --tap");
+        };
+        let mut net = Net::builder().device(name, self.device(name)?);
         for address in &self.address {
             net = net.address(address);
         }
@@ -60,6 +57,33 @@ impl TunOptions {
             net = net.gateway(gateway);
         }
         net.build().context("bringing the stack up")
+    }
+
+    fn device(&self, name: &str) -> anyhow::Result<Box<dyn Device>> {
+        let host_addresses = if exists(name)? {
+            Vec::new()
+        } else {
+            self.host_addresses()?
+        };
+        let offload = self.offload == Switch::On;
+        if self.tap.is_none() {
+            let mut tun = Tun::builder(name).offload(offload);
+            if let Some(mtu) = self.mtu {
+                tun = tun.mtu(mtu);
+            }
+            for (address, prefix_len) in host_addresses {
+                tun = tun.host_address(address, prefix_len);
+            }
+            return Ok(Box::new(tun.build()?));
+        }
+        let mut tap = Tap::builder(name).offload(offload);
+        if let Some(mtu) = self.mtu {
+            tap = tap.mtu(mtu);
+        }
+        for (address, prefix_len) in host_addresses {
+            tap = tap.host_address(address, prefix_len);
+        }
+        Ok(Box::new(tap.build()?))
     }
 
     /// The stack's own addresses with a port, to listen on.
@@ -73,7 +97,7 @@ impl TunOptions {
             .collect()
     }
 
-    /// The host's addresses on a TUN that we make: the gateways, or each network's first address.
+    /// The host's addresses on a device that we make: the gateways, or each network's first address.
     fn host_addresses(&self) -> anyhow::Result<Vec<(IpAddr, u8)>> {
         let mut addresses = Vec::new();
         for text in &self.address {
@@ -134,7 +158,8 @@ mod tests {
 
     fn options(address: &str, gateway: &[&str]) -> TunOptions {
         TunOptions {
-            tun: "t".into(),
+            tun: Some("t".into()),
+            tap: None,
             address: vec![address.into()],
             gateway: gateway.iter().filter_map(|g| g.parse().ok()).collect(),
             mtu: None,

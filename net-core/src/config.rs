@@ -1,6 +1,7 @@
 //! How a stack behaves; every bound in one place, with its default.
 
 use crate::error::SocketError;
+use crate::neighbor::NeighborConfig;
 use crate::time::Duration;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -28,6 +29,8 @@ pub struct Config {
     pub answers_per_second: u32,
     /// How many of those answers may come at once. 100.
     pub answer_burst: u32,
+    /// Settings of the neighbour cache (ARP and neighbour discovery).
+    pub neighbor: NeighborConfig,
 }
 
 /// Settings of TCP.
@@ -265,6 +268,7 @@ impl Default for Config {
             ttl: 64,
             answers_per_second: 1000,
             answer_burst: 100,
+            neighbor: NeighborConfig::default(),
         }
     }
 }

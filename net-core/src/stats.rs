@@ -27,6 +27,10 @@ macro_rules! drop_reasons {
 drop_reasons! {
     /// Shorter than its headers say or need.
     Truncated => "truncated",
+    /// A frame for another station.
+    OtherStation => "other_station",
+    /// A frame of a protocol that nobody handles here.
+    EtherType => "ethertype",
     /// A VLAN tag with the reserved number.
     VlanTag => "vlan_tag",
     /// An ARP packet that breaks its rules, or of other networks than Ethernet and IPv4.
@@ -35,6 +39,12 @@ drop_reasons! {
     Ndp => "ndp",
     /// A message about multicast memberships that breaks its rules.
     Membership => "membership",
+    /// Another station uses an address of this host.
+    AddressConflict => "address_conflict",
+    /// Meant for a neighbour that does not answer.
+    NeighborFailed => "neighbor_failed",
+    /// Too many packets wait for a neighbour's answer, or too many neighbours are asked for.
+    NeighborQueueFull => "neighbor_queue_full",
     /// An IP version other than 4 and 6.
     IpVersion => "ip_version",
     /// An IP header that breaks its rules.
@@ -43,6 +53,8 @@ drop_reasons! {
     IpChecksum => "ip_checksum",
     /// A source address that nobody may have.
     Martian => "martian",
+    /// For this host alone, but the link brought it to several (RFC 1122 §3.3.6).
+    LinkBroadcast => "link_broadcast",
     /// Not addressed to this host, and forwarding is not there.
     NotForUs => "not_for_us",
     /// A fragment that cannot be one: its length is no multiple of eight, it would make a packet of
@@ -208,6 +220,10 @@ pub struct Stats {
     pub icmp_errors_sent: u64,
     /// ICMP errors received that concerned a socket.
     pub icmp_errors_received: u64,
+    /// Questions for the stations of neighbours.
+    pub neighbor_solicitations: u64,
+    /// Packets in which another station claims an address of this host.
+    pub address_conflicts: u64,
 }
 
 /// A counter for each reason.

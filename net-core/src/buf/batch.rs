@@ -174,6 +174,22 @@ batch!(
     TxDrain
 );
 
+impl RxBatch {
+    /// Keeps the packets for which `keep` says so, in order, and drops the others.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&mut RxPacket) -> bool) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            if self.slots.get_mut(at).is_some_and(&mut keep) {
+                if kept != at {
+                    self.slots.swap(kept, at);
+                }
+                kept += 1;
+            }
+        }
+        self.truncate(kept);
+    }
+}
+
 impl TxBatch {
     /// Adds the packet in `from` behind the others and leaves an empty one there.
     pub(crate) fn exchange(&mut self, from: &mut Box<TxPacket>) {

@@ -53,10 +53,11 @@ pub fn carried(packet: &TxPacket, frames: &mut Pool) -> RxPacket {
 pub fn copy_completed(packet: &TxPacket, out: &mut BytesMut) {
     let at = out.len();
     packet.copy_to(out);
-    complete(packet.meta.checksum, &mut out[at..]);
+    let ip = at + usize::from(packet.meta.link_len);
+    complete(packet.meta.checksum, &mut out[ip..]);
 }
 
-/// Completes the checksum of a packet in one piece if it is `Partial`. Fields that point outside
+/// Completes the checksum of an IP packet in one piece if it is `Partial`. Fields that point outside
 /// the packet leave it as it is.
 pub fn complete(checksum: Checksum, packet: &mut [u8]) {
     let Checksum::Partial { start, offset } = checksum else {

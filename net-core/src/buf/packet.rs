@@ -64,6 +64,8 @@ pub struct RxMeta {
     pub gso: Option<Gso>,
     /// Bytes of memory that keeping `frame` costs.
     pub pins: u32,
+    /// The link brought it to several stations.
+    pub to_group: bool,
     /// The mark that a hook gave it.
     pub mark: u32,
 }
@@ -71,7 +73,7 @@ pub struct RxMeta {
 /// Frames up to this size stay with an emptied packet.
 const KEPT_FRAME: usize = 2048;
 
-/// A received packet: it starts at the IP header.
+/// A received packet: it starts at the IP header, or at the Ethernet header where that is the link's.
 #[derive(Debug, Default)]
 pub struct RxPacket {
     /// All headers, and payload up to the end of the buffer.
@@ -170,7 +172,7 @@ pub struct TxMeta {
 /// A packet to send: headers in `head`, payload in `body`, or behind the headers if it is small.
 #[derive(Debug, Clone, Default)]
 pub struct TxPacket {
-    /// IP and transport headers, and a small payload.
+    /// Headers of link, IP and transport, and a small payload.
     pub head: HeadBuf,
     /// Payload, in order; at most 8 pieces. Of a super-segment all of it is here.
     pub body: SmallVec<[Bytes; 8]>,

@@ -76,6 +76,11 @@ impl IcmpError {
         }
     }
 
+    /// What it means that the neighbour on the way does not answer.
+    pub(crate) const fn unreachable_neighbor() -> Self {
+        Self::soft(SocketError::HostUnreachable)
+    }
+
     const fn hard(error: SocketError) -> Self {
         Self {
             hard: Some(error),

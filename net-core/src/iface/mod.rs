@@ -8,6 +8,7 @@ pub(crate) use state::Iface;
 
 use crate::buf::GsoKind;
 use crate::error::SocketError;
+use crate::wire::MacAddr;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -77,6 +78,20 @@ pub enum IfaceKind {
     PointToPoint,
     /// What is sent comes back: 127.0.0.0/8 and ::1, and the stack's own addresses.
     Loopback,
+    /// Ethernet frames from a station with this address: TAP, a switch, a network card. Packets of
+    /// its device begin at the Ethernet header.
+    Ethernet(MacAddr),
+}
+
+impl IfaceKind {
+    /// The address of the station, where the link has such.
+    #[must_use]
+    pub const fn mac(self) -> Option<MacAddr> {
+        match self {
+            Self::Ethernet(mac) => Some(mac),
+            Self::PointToPoint | Self::Loopback => None,
+        }
+    }
 }
 
 /// An interface to add.
@@ -98,6 +113,11 @@ impl IfaceConfig {
         if self.mtu < 576 {
             return Err(SocketError::InvalidInput(
                 "the MTU of an interface is at least 576",
+            ));
+        }
+        if self.kind.mac().is_some_and(|mac| !mac.is_unicast()) {
+            return Err(SocketError::InvalidInput(
+                "the address of a station is no group's and not zero",
             ));
         }
         for cidr in &self.addresses {

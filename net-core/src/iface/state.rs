@@ -4,6 +4,7 @@ use super::{DeviceCaps, DeviceQueue, IfaceConfig, ReversePath};
 use crate::seed::Rng;
 use crate::socket::SocketQueue;
 use crate::stack::TimerId;
+use crate::time::Instant;
 
 /// An interface at work.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Iface {
     pub(crate) reverse_path: ReversePath,
     /// The next IPv4 identification.
     pub(crate) next_id: u16,
+    /// Until then no address is defended again (RFC 5227 §2.4).
+    pub(crate) defended_until: Instant,
 }
 
 impl Iface {
@@ -42,6 +45,7 @@ impl Iface {
             forwarding: false,
             reverse_path: ReversePath::Off,
             next_id: u16::from_le_bytes([low, high]),
+            defended_until: Instant::ZERO,
         }
     }
 }

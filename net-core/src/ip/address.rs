@@ -11,6 +11,8 @@ pub(crate) enum Delivery {
     Local,
     /// It is for every host on the link; nothing that answers may be sent back.
     Broadcast,
+    /// It is for a group that this host belongs to.
+    Multicast,
     /// It is for somebody else.
     Foreign,
 }

@@ -1,6 +1,7 @@
 //! The way out of the stack to one destination.
 
 use crate::iface::{DeviceCaps, IfaceId, IpCidr};
+use crate::neighbor::NeighborHint;
 use crate::socket::{IpSettings, PathMtuMode};
 use crate::wire::{ipv4, ipv6};
 use core::net::{IpAddr, Ipv6Addr};
@@ -12,6 +13,10 @@ pub(crate) struct Path {
     pub(crate) iface: IfaceId,
     /// The source address to use.
     pub(crate) source: IpAddr,
+    /// The neighbour that gets the packets: a router, or the destination itself.
+    pub(crate) next_hop: IpAddr,
+    /// Where that neighbour was found last.
+    pub(crate) neighbor: NeighborHint,
     /// The interface's MTU in bytes, IP header included.
     pub(crate) mtu: u16,
     /// What the interface's device does for us.

@@ -6,14 +6,15 @@ use crate::stats::DropReason;
 use crate::wire::checksum::{Sum, pseudo_header};
 use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp, transport, udp};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// Cuts a super-segment and appends the segments that it stands for to `out`. How many that were.
 ///
-/// All headers lie in `packet.head` and nothing else does; the payload is not moved. Each segment
-/// gets its own sequence number, identification, lengths and checksums; FIN and PSH go to the last,
-/// CWR to the first where [`Gso::ecn`] says so. What stood in those fields does not matter. With
-/// `tx_checksum` the device completes the transport checksums, else they are complete. A packet
-/// that is no super-segment passes as it is.
+/// All headers, the link's among them, lie in `packet.head` and nothing else does; the payload is not
+/// moved. Each segment gets its own sequence number, identification, lengths and checksums; FIN and PSH
+/// go to the last, CWR to the first where [`Gso::ecn`] says so. What stood in those fields does not
+/// matter. With `tx_checksum` the device completes the transport checksums, else they are complete. A
+/// packet that is no super-segment passes as it is.
 ///
 /// # Errors
 /// [`DropReason::BadOffload`] if `packet.meta.gso` contradicts the headers; the packet is dropped.
@@ -50,6 +51,8 @@ pub fn fit(mut packet: TxPacket, caps: DeviceCaps, out: &mut TxBatch) -> Result<
 struct Cutter {
     /// The headers, with 0 in the fields that each segment fills in.
     template: HeadBuf,
+    /// What the link has in front of that.
+    link: SmallVec<[u8; 18]>,
     meta: TxMeta,
     ip_header_len: usize,
     transport: Transport,
@@ -82,8 +85,10 @@ struct Segment {
 impl Cutter {
     fn new(packet: &TxPacket, gso: Gso, offload: bool) -> Result<Self, DropReason> {
         let bad = DropReason::BadOffload;
-        let header = IpHeader::parse_quoted(&packet.head).map_err(|_| bad)?;
-        let kind = match (ip::version(&packet.head), header.protocol) {
+        let link_len = usize::from(packet.meta.link_len);
+        let (link, headers) = packet.head.split_at_checked(link_len).ok_or(bad)?;
+        let header = IpHeader::parse_quoted(headers).map_err(|_| bad)?;
+        let kind = match (ip::version(headers), header.protocol) {
             (Some(4), ip::TCP) => GsoKind::Tcp4,
             (Some(6), ip::TCP) => GsoKind::Tcp6,
             (_, ip::UDP) => GsoKind::Udp,
@@ -94,6 +99,7 @@ impl Cutter {
         }
         let at = header.header_len;
         let mut template = packet.head.clone();
+        template.strip(link_len);
         let transport = if header.protocol == ip::TCP {
             let bytes = template.get(at..).unwrap_or_default();
             if tcp::header_len(bytes) != Some(bytes.len()) {
@@ -128,6 +134,7 @@ impl Cutter {
             header: sum_of(template.get(at..)),
             pseudo: pseudo_header(header.source, header.dest, header.protocol, 0),
             template,
+            link: SmallVec::from_slice(link),
             meta,
             ip_header_len: at,
             transport,
@@ -158,6 +165,10 @@ impl Cutter {
             packet.meta = self.meta;
             let payload = rest.take(payload_len, &mut packet.body, !self.offload);
             self.fill(&segment, payload, packet);
+            if !self.link.is_empty() {
+                let front = packet.head.prepend(self.link.len());
+                front.copy_from_slice(&self.link);
+            }
             if segment.last {
                 return count;
             }

@@ -48,7 +48,26 @@ struct Fixed {
 /// # Errors
 /// [`DropReason::BadOffload`] if it contradicts the packet or asks for what was not negotiated.
 pub fn parse(header: [u8; LEN], packet: &[u8]) -> Result<Offload, DropReason> {
-    let fixed: Fixed = transmute!(header);
+    parse_frame(header, packet, 0)
+}
+
+/// As [`parse`], for a frame with `link_len` bytes in front of its IP header. Where its checksum begins
+/// is told from the IP header on.
+///
+/// # Errors
+/// As [`parse`]; [`DropReason::Truncated`] for a frame without anything behind the link's header.
+pub fn parse_frame(
+    header: [u8; LEN],
+    frame: &[u8],
+    link_len: usize,
+) -> Result<Offload, DropReason> {
+    let mut fixed: Fixed = transmute!(header);
+    let packet = frame.get(link_len..).ok_or(DropReason::Truncated)?;
+    if fixed.flags & NEEDS_CSUM != 0 {
+        let start = usize::from(fixed.csum_start.get()).checked_sub(link_len);
+        let start = start.and_then(|start| u16::try_from(start).ok());
+        fixed.csum_start = U16::new(start.ok_or(DropReason::BadOffload)?);
+    }
     if header == [0; LEN] {
         return Ok(Offload::default());
     }
@@ -71,7 +90,7 @@ pub fn emit(packet: &TxPacket) -> [u8; LEN] {
     let mut fixed: Fixed = transmute!([0_u8; LEN]);
     if let Checksum::Partial { start, offset } = packet.meta.checksum {
         fixed.flags = NEEDS_CSUM;
-        fixed.csum_start = U16::new(start);
+        fixed.csum_start = U16::new(start + u16::from(packet.meta.link_len));
         fixed.csum_offset = U16::new(offset);
     }
     if let Some(gso) = packet.meta.gso {

@@ -21,7 +21,7 @@ pub struct Record<'a> {
     pub nanos: u64,
     /// Which way it went.
     pub direction: Direction,
-    /// Its bytes from the IP header on, or the first of them.
+    /// Its bytes from the first header on, or the first of them.
     pub bytes: &'a [u8],
     /// How many bytes it had.
     pub len: usize,
@@ -38,16 +38,29 @@ pub fn section(out: &mut Vec<u8>) {
     });
 }
 
-/// Appends an interface that carries IP packets and counts nanoseconds. Characters of its name
-/// beyond 255 bytes are left out.
-pub fn interface(out: &mut Vec<u8>, name: &str) {
+/// What packets of an interface begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// An Ethernet header.
+    Ethernet,
+    /// An IP header.
+    Raw,
+}
+
+/// Appends an interface that counts nanoseconds. Characters of its name beyond 255 bytes are left
+/// out.
+pub fn interface(out: &mut Vec<u8>, name: &str, link: LinkType) {
     let mut end = name.len().min(255);
     while !name.is_char_boundary(end) {
         end -= 1;
     }
     let name = name.as_bytes().get(..end).unwrap_or_default();
     block(out, INTERFACE_DESCRIPTION, |out| {
-        put(out, LINKTYPE_RAW.to_le_bytes());
+        let link = match link {
+            LinkType::Ethernet => LINKTYPE_ETHERNET,
+            LinkType::Raw => LINKTYPE_RAW,
+        };
+        put(out, link.to_le_bytes());
         put(out, [0; 2]);
         // No limit to the length of packets.
         put(out, [0; 4]);
@@ -114,6 +127,7 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
 /// Packets begin with an IPv4 or IPv6 header.
+const LINKTYPE_ETHERNET: u16 = 1;
 const LINKTYPE_RAW: u16 = 101;
 const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;

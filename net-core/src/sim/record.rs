@@ -1,6 +1,6 @@
 //! Packets kept for a capture.
 
-use super::pcapng::{self, Direction};
+use super::pcapng::{self, Direction, LinkType};
 use crate::buf::{Checksum, RxPacket, TxPacket, crossing};
 use crate::time::Instant;
 use alloc::string::String;
@@ -92,7 +92,7 @@ pub(super) fn capture(taps: &[Tap<'_>]) -> Vec<u8> {
     pcapng::section(&mut out);
     let mut entries = Vec::new();
     for (interface, tap) in (0_u32..).zip(taps) {
-        pcapng::interface(&mut out, &tap.name);
+        pcapng::interface(&mut out, &tap.name, LinkType::Raw);
         let logs = [
             (tap.received, Direction::Inbound),
             (tap.sent, Direction::Outbound),

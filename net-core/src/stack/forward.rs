@@ -91,9 +91,12 @@ impl Stack {
             Ok(route) => route,
             Err(reject) => return self.unreachable(arrival, reject, now),
         };
-        let Some(mtu) = self.iface(route.iface).map(|out| out.config.mtu) else {
+        let Some(out) = self.iface(route.iface) else {
             return self.unreachable(arrival, None, now);
         };
+        let next_hop = route.via.unwrap_or(arrival.ip.dest);
+        let path = self.path(route.iface, out, arrival.ip.source, next_hop);
+        let mtu = path.mtu;
         let arrival = if self.hooks.is_watched(HookPoint::Forward) {
             self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
         } else {
@@ -123,11 +126,11 @@ impl Stack {
         }
         self.stats.forwarded += 1;
         if !is_too_big {
-            self.link_output(route.iface, packet, None);
+            self.link_output(&path, packet, None, now);
             return Ok(());
         }
         let cut = Fragments::new(&mut packet, mtu, arrival.ip.id.into())
-            .map(|fragments| self.send_fragments(route.iface, fragments, None));
+            .map(|fragments| self.send_fragments(&path, fragments, None, now));
         self.recycle(packet);
         cut
     }

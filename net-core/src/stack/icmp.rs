@@ -9,7 +9,7 @@ use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv6_ext::Chain;
-use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
+use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ndp, transport};
 use bytes::{Buf, Bytes, BytesMut};
 use core::net::IpAddr;
 use core::{iter, mem};
@@ -32,6 +32,9 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         transport::verify_checksum(arrival.packet, &arrival.ip)?;
+        if arrival.ip.dest.is_ipv6() && ndp::is_ndp(kind(&arrival)) {
+            return self.ndp_input(&arrival, now);
+        }
         match read(&arrival)? {
             IcmpMessage::EchoReply { ident, .. } => self.echo_reply_input(arrival, ident),
             IcmpMessage::EchoRequest { ident, seq } => {
@@ -57,7 +60,7 @@ impl Stack {
         } = arrival;
         // RFC 1122 §3.2.2.6 allows to ignore requests to broadcast addresses; an answer would
         // make us an amplifier.
-        if delivery == Delivery::Broadcast {
+        if delivery != Delivery::Local {
             return Err(DropReason::IcmpIrrelevant);
         }
         let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
@@ -157,7 +160,7 @@ impl Stack {
             ..
         } = arrival;
         let is_later_fragment = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-        if delivery == Delivery::Broadcast || is_later_fragment || is_error {
+        if delivery != Delivery::Local || is_later_fragment || is_error {
             return;
         }
         if !self.limits.icmp.take(now) {
@@ -217,6 +220,12 @@ impl Stack {
         };
         Ok(self.ip_output(&path, meta, packet, None, now))
     }
+}
+
+/// The type of the message that has arrived; 0 if there is none.
+fn kind(arrival: &Arrival<'_>) -> u8 {
+    let kind = arrival.packet.frame.get(arrival.ip.header_len);
+    kind.copied().unwrap_or_default()
 }
 
 /// Which field of an IPv6 packet names its protocol.

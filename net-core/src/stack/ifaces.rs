@@ -69,6 +69,7 @@ impl Stack {
             }
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
+            self.neighbors.remove_iface(iface, &mut self.wheel);
         }
     }
 

@@ -1,40 +1,37 @@
 //! The way in: from a batch of received packets to the protocol of each.
 
 use super::Stack;
-use crate::buf::{RxBatch, RxPacket};
-use crate::iface::IfaceId;
+use crate::buf::RxBatch;
+use crate::iface::{IfaceId, IfaceKind};
 use crate::offload::gro;
-use crate::stats::DropReason;
 use crate::time::Instant;
 
 impl Stack {
     /// Takes in what a device received, and leaves the batch empty.
     pub fn handle_batch(&mut self, iface: IfaceId, batch: &mut RxBatch, now: Instant) {
         self.clock = now;
-        if self
+        for packet in batch.packets() {
+            self.stats.rx_packets += 1;
+            self.stats.rx_bytes += packet.len() as u64;
+        }
+        let Some((kind, caps)) = self
             .iface(iface)
-            .is_some_and(|iface| iface.caps.software_gro)
-        {
+            .map(|iface| (iface.config.kind, iface.caps))
+        else {
+            batch.clear();
+            return;
+        };
+        if let IfaceKind::Ethernet(mac) = kind {
+            batch.retain(|frame| self.ethernet_input(iface, mac, frame, now));
+        }
+        if caps.software_gro {
             gro::merge(batch);
         }
         for packet in batch.packets_mut() {
-            self.stats.rx_packets += 1;
-            self.stats.rx_bytes += packet.len() as u64;
-            if let Err(reason) = self.link_input(iface, packet, now) {
+            if let Err(reason) = self.ip_input(iface, packet, now) {
                 self.stats.count_drop(reason);
             }
         }
         batch.clear();
-    }
-
-    /// Takes in one packet as the link carried it.
-    fn link_input(
-        &mut self,
-        iface: IfaceId,
-        packet: &mut RxPacket,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        // The links there are so far carry IP packets alone.
-        self.ip_input(iface, packet, now)
     }
 }

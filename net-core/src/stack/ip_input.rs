@@ -59,8 +59,14 @@ impl Stack {
             arrival = self.pass_in(HookPoint::PreRouting, arrival, None, now)?;
         }
         arrival.delivery = self.input_route(iface, &arrival.ip)?;
+        let to_group = arrival.packet.meta.to_group;
+        if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
+            return Err(DropReason::LinkBroadcast);
+        }
         match arrival.delivery {
-            Delivery::Local | Delivery::Broadcast => self.local_deliver(arrival, now),
+            Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
+                self.local_deliver(arrival, now)
+            }
             Delivery::Foreign => self.ip_forward(arrival, now),
         }
     }
@@ -103,7 +109,10 @@ impl Stack {
         let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
         // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
-        if is_martian_source(header.source, over_loopback)
+        let asks_before_having = header.source.is_unspecified()
+            && header.protocol == ip::ICMPV6
+            && header.dest.is_multicast();
+        if (is_martian_source(header.source, over_loopback) && !asks_before_having)
             || (!over_loopback
                 && (header.dest.is_loopback() || self.addresses.contains(header.source)))
             || self.addresses.is_broadcast(header.source)
@@ -112,6 +121,9 @@ impl Stack {
         }
         if over.reverse_path != ReversePath::Off {
             self.check_reverse_path(over.reverse_path, iface, header.source)?;
+        }
+        if header.dest.is_multicast() && self.is_member(iface, header.dest) {
+            return Ok(Delivery::Multicast);
         }
         Ok(self.addresses.delivery(header.dest))
     }
@@ -123,7 +135,7 @@ impl Stack {
             over,
             packet,
         } = arrival;
-        if delivery == Delivery::Broadcast {
+        if delivery != Delivery::Local {
             return Err(DropReason::NotForUs);
         }
         transport::verify_checksum(packet, &ip)?;

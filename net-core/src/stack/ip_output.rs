@@ -26,7 +26,7 @@ impl Stack {
         packet.meta.departure = packet.meta.departure.max(now);
         let total_len = meta.header_len() + packet.len();
         if total_len > usize::from(path.mtu) && packet.meta.gso.is_none() {
-            return self.output_fragments(path, meta, packet, owner);
+            return self.output_fragments(path, meta, packet, owner, now);
         }
         self.ip_finish(path, meta, &mut packet);
         if !self.pass_out(path.iface, &mut packet) {
@@ -34,7 +34,7 @@ impl Stack {
             return true;
         }
         let owner = owner.map(|socket| Owner::new(socket, &packet));
-        self.link_output(path.iface, packet, owner)
+        self.link_output(path, packet, owner, now)
     }
 
     /// Sends a packet in fragments, all of them or none; whether there was room.
@@ -44,6 +44,7 @@ impl Stack {
         meta: IpMeta,
         mut packet: Box<TxPacket>,
         owner: Option<SocketId>,
+        now: Instant,
     ) -> bool {
         let IpMeta {
             source,
@@ -68,7 +69,7 @@ impl Stack {
         let id = self.identifications.next(source, dest, protocol, 1);
         let sent = match Fragments::new(&mut packet, path.mtu, id) {
             Ok(fragments) if self.has_room(path.iface, fragments.count()) => {
-                self.send_fragments(path.iface, fragments, owner);
+                self.send_fragments(path, fragments, owner, now);
                 true
             }
             Ok(_) => {
@@ -86,9 +87,10 @@ impl Stack {
 
     pub(super) fn send_fragments(
         &mut self,
-        iface: IfaceId,
+        path: &Path,
         mut fragments: Fragments<'_>,
         owner: Option<SocketId>,
+        now: Instant,
     ) {
         self.stats.ip_fragmented += 1;
         for _ in 0..fragments.count() {
@@ -96,23 +98,8 @@ impl Stack {
             fragments.next_into(&mut fragment);
             self.stats.ip_fragments_sent += 1;
             let owner = owner.map(|socket| Owner::new(socket, &fragment));
-            self.link_output(iface, fragment, owner);
+            self.link_output(path, fragment, owner, now);
         }
-    }
-
-    /// Gives a packet what its link needs in front of it, and queues it for the device; whether there
-    /// was room. Until it has left or is dropped it counts against its owner.
-    pub(crate) fn link_output(
-        &mut self,
-        iface: IfaceId,
-        packet: Box<TxPacket>,
-        owner: Option<Owner>,
-    ) -> bool {
-        if let Some(owner) = owner {
-            self.hold(owner);
-        }
-        // The links there are so far carry IP packets alone.
-        self.device_queue(iface, packet, owner)
     }
 
     /// Finishes a packet: checksum and IP header. A super-segment's checksum is left to who cuts it.

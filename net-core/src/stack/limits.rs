@@ -13,6 +13,8 @@ pub(crate) struct AnswerLimits {
     pub(crate) reset: TokenBucket,
     /// Challenge ACKs (RFC 5961 §7).
     pub(crate) challenge: TokenBucket,
+    /// Answers to who asks for the station of an address.
+    pub(crate) neighbor: TokenBucket,
 }
 
 impl AnswerLimits {
@@ -23,6 +25,7 @@ impl AnswerLimits {
             icmp: bucket,
             reset: bucket,
             challenge: bucket,
+            neighbor: bucket,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod arp;
 mod device_queue;
 mod dispatch;
 mod egress;
@@ -12,6 +13,9 @@ mod ingress;
 mod ip_input;
 mod ip_output;
 mod limits;
+mod link;
+mod ndp;
+mod neighbors;
 mod raw;
 mod raw_sockets;
 mod reassembly;
@@ -41,6 +45,7 @@ use crate::config::Config;
 use crate::hook::Hooks;
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, Reassembler};
+use crate::neighbor::NeighborCache;
 use crate::qdisc::Dropped;
 use crate::route::Policy;
 use crate::seed::{Key, Rng, Seed};
@@ -79,6 +84,7 @@ pub struct Stack {
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) hooks: Hooks,
     pub(crate) addresses: LocalAddresses,
+    pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
     /// Set while fragments wait.
     reassembly_timer: Option<TimerId>,
@@ -119,6 +125,7 @@ impl Stack {
             ifaces: Vec::new(),
             hooks: Hooks::default(),
             addresses: LocalAddresses::default(),
+            neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),

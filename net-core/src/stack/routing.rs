@@ -4,6 +4,7 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
 use crate::ip::{Path, same_scope_source};
+use crate::neighbor::NeighborHint;
 use crate::route::{Decision, Query, Route};
 use crate::socket::IpSettings;
 use core::hash::BuildHasher;
@@ -68,7 +69,9 @@ impl Stack {
                 "a loopback source address cannot leave this host",
             ));
         }
-        Ok(self.path(route.iface, iface, source))
+        let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
+        let next_hop = route.via.filter(|_| !to_many).unwrap_or(dest);
+        Ok(self.path(route.iface, iface, source, next_hop))
     }
 
     /// What the routes say about a destination; the pair of addresses chooses among ways that share.
@@ -129,13 +132,22 @@ impl Stack {
                     .flatten()
             })
             .unwrap_or(dest);
-        Ok(self.path(id, iface, source))
+        Ok(self.path(id, iface, source, dest))
     }
 
-    fn path(&self, id: IfaceId, iface: &Iface, source: IpAddr) -> Path {
+    /// The way over an interface to a neighbour there.
+    pub(super) fn path(
+        &self,
+        id: IfaceId,
+        iface: &Iface,
+        source: IpAddr,
+        next_hop: IpAddr,
+    ) -> Path {
         Path {
             iface: id,
             source,
+            next_hop,
+            neighbor: NeighborHint::default(),
             mtu: iface.config.mtu,
             caps: iface.caps,
             generation: self.route_generation(),

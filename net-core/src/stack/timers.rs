@@ -14,6 +14,8 @@ pub(crate) enum TimerKey {
     Embryo(u32),
     /// A connection in TIME_WAIT, by its slab index.
     TimeWait(u32),
+    /// The state of a neighbour, by its place in the cache.
+    Neighbor(u32),
     /// The next packet that waits at an interface may leave.
     Departure(IfaceId),
     /// The oldest packet of which fragments are there.
@@ -46,6 +48,7 @@ impl Stack {
                     }
                 }
                 TimerKey::Reassembly => self.reassembly_timeout(now),
+                TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),
             }
         }
     }

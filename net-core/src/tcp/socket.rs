@@ -31,6 +31,8 @@ pub(crate) struct TcpSocket {
     pub(crate) path: Option<Path>,
     /// Bytes charged to the stack's memory budget.
     pub(crate) charged: usize,
+    /// SND.UNA when the neighbour on the way was last confirmed to be there.
+    pub(crate) confirmed: Option<SeqNum>,
     /// Bytes of its packets that wait in the queue in front of a device.
     pub(crate) queued: u32,
 }
@@ -127,6 +129,7 @@ impl TcpSocket {
             armed_at: Instant::MAX,
             path: None,
             charged: 0,
+            confirmed: None,
             queued: 0,
         }
     }

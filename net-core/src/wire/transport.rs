@@ -62,7 +62,8 @@ pub fn complete_checksum(packet: &mut TxPacket) {
     let Checksum::Partial { start, offset } = packet.meta.checksum else {
         return;
     };
-    let (start, offset) = (usize::from(start), usize::from(offset));
+    let start = usize::from(start) + usize::from(packet.meta.link_len);
+    let offset = usize::from(offset);
     let Some(transport) = packet.head.get(start..) else {
         return;
     };

@@ -5,6 +5,7 @@ use bytes::{Buf as _, BytesMut};
 use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
 use net_core::stats::DropReason;
+use net_core::wire::vlan;
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
@@ -22,6 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Framing {
     vnet: bool,
+    /// Bytes of the link's header in front of each packet.
+    link_len: usize,
     small_pool: Pool,
     large_pool: Pool,
     /// The next packet goes into this one.
@@ -50,16 +53,23 @@ pub(super) enum Stop {
 }
 
 impl Framing {
-    pub(super) fn new(vnet: bool, mtu: u16, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(vnet: bool, link_len: usize, mtu: u16, counters: Arc<Counters>) -> Self {
         // A kernel with IFF_VNET_HDR fills up to 64 KiB; otherwise nothing exceeds the MTU.
         let longest = if vnet {
-            vnet::LEN + 0x1_0000
+            vnet::LEN + link_len + 0x1_0000
         } else {
+            // A frame may have a VLAN tag.
             usize::from(mtu)
+                + if link_len > 0 {
+                    link_len + vlan::TAG_LEN
+                } else {
+                    0
+                }
         };
         let mut large_pool = Pool::new(longest, 128);
         Self {
             vnet,
+            link_len,
             small_pool: Pool::new(SMALL, 1024),
             buffer: large_pool.take(),
             large_pool,
@@ -102,7 +112,7 @@ impl Framing {
         let offload = match self.buffer.split_at_checked(header_len) {
             Some((front, packet)) => {
                 header[..header_len].copy_from_slice(front);
-                vnet::parse(header, packet)
+                vnet::parse_frame(header, packet, self.link_len)
             }
             None => Err(DropReason::Truncated),
         };

@@ -1,9 +1,14 @@
 //! Where packets come from and go to.
 //!
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
-//! header. The kinds here: [`Loopback`], the in-memory [`pair`] with impairments, and on Linux the
-//! `Tun`. A [`PcapTap`] around any of them writes a capture.
+//! header, or at its Ethernet header where the device is a [station](Device::mac). The kinds here:
+//! [`Loopback`], the in-memory [`pair`] with impairments, the [`Switch`] for any number of stacks, the
+//! [`channel`] to the program itself, the [`UdpTunnel`], and on Linux the `Tun` and the `Tap`. A
+//! [`PcapTap`] around any of them writes a capture.
 
+mod channel;
+#[cfg(test)]
+mod ethernet_tests;
 #[cfg(target_os = "linux")]
 mod framing;
 mod link;
@@ -12,25 +17,35 @@ mod loopback;
 mod netlink;
 mod pair;
 mod pcap;
+mod switch;
 #[cfg(target_os = "linux")]
 pub(crate) mod sys;
+#[cfg(target_os = "linux")]
+mod tap;
 #[cfg(test)]
 mod tests;
 #[cfg(target_os = "linux")]
 mod tun;
+mod udp_tunnel;
 
+pub use channel::{Channel, Packets, channel, ethernet_channel};
 pub use link::LinkStats;
 pub use loopback::Loopback;
 pub use net_core::sim::{LinkConfig, LinkCounters};
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
+pub use switch::{Switch, SwitchCounters, SwitchPort};
+#[cfg(target_os = "linux")]
+pub use tap::{Tap, TapBuilder};
 #[cfg(target_os = "linux")]
 pub use tun::{Tun, TunBuilder, TunStats};
+pub use udp_tunnel::{UdpTunnel, UdpTunnelStats};
 
 use crate::clock::Clock;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
+use net_core::wire::MacAddr;
 use std::io;
 use std::task::{Context, Poll, Waker};
 
@@ -41,6 +56,12 @@ pub trait Device: Send + 'static {
 
     /// Largest IP packet in bytes that it takes; constant over its life. Super-segments are larger.
     fn mtu(&self) -> u16;
+
+    /// The address of the station that the device is, if packets begin at an Ethernet header; `None` if
+    /// they begin at the IP header. Constant over its life.
+    fn mac(&self) -> Option<MacAddr> {
+        None
+    }
 
     /// Tells the device by which clock `now` and [`poll_timeout`](Self::poll_timeout) count. The
     /// driver calls it once, before anything else.
@@ -104,6 +125,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
 
     fn mtu(&self) -> u16 {
         (**self).mtu()
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        (**self).mac()
     }
 
     fn attach(&mut self, clock: Clock) {

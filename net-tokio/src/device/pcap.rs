@@ -5,8 +5,9 @@ use crate::clock::Clock;
 use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket, crossing};
-use net_core::sim::pcapng::{self, Direction, Record};
+use net_core::sim::pcapng::{self, Direction, LinkType, Record};
 use net_core::time::Instant;
+use net_core::wire::{MacAddr, ethernet};
 use std::fmt;
 use std::io::{self, Write};
 use std::task::{Context, Poll};
@@ -53,7 +54,11 @@ impl<D: Device> PcapTap<D> {
         let mut writer: Box<dyn Write + Send> = Box::new(writer);
         let mut block = Vec::new();
         pcapng::section(&mut block);
-        pcapng::interface(&mut block, name);
+        let link = match device.mac() {
+            Some(_) => LinkType::Ethernet,
+            None => LinkType::Raw,
+        };
+        pcapng::interface(&mut block, name, link);
         writer.write_all(&block)?;
         let clock = Clock::new();
         Ok(Self {
@@ -73,7 +78,10 @@ impl<D: Device> PcapTap<D> {
         for chunk in &packet.frags {
             self.scratch.extend_from_slice(&chunk.bytes);
         }
-        crossing::complete(packet.meta.checksum, &mut self.scratch);
+        let link = self.device.mac().map_or(0, |_| ethernet::HEADER_LEN);
+        if let Some(ip) = self.scratch.get_mut(link..) {
+            crossing::complete(packet.meta.checksum, ip);
+        }
         self.write(Direction::Inbound, self.clock.now());
     }
 
@@ -111,6 +119,10 @@ impl<D: Device> Device for PcapTap<D> {
 
     fn mtu(&self) -> u16 {
         self.device.mtu()
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        self.device.mac()
     }
 
     fn attach(&mut self, clock: Clock) {

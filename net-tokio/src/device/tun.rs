@@ -40,6 +40,8 @@ use tokio::runtime::Handle;
 /// [`try_recv`](Self::try_recv) and [`try_send`](Self::try_send).
 #[derive(Debug)]
 pub struct Tun {
+    /// What it is called in errors.
+    kind: &'static str,
     name: String,
     mtu: u16,
     caps: DeviceCaps,
@@ -78,7 +80,7 @@ impl Tun {
         let (count, stop) = self.framing.recv(self.io.fd(), batch, budget);
         match stop {
             Stop::WouldBlock if count == 0 => Err(io::ErrorKind::WouldBlock.into()),
-            Stop::Fatal(error) if count == 0 => Err(gone(&self.name, &error)),
+            Stop::Fatal(error) if count == 0 => Err(gone(self.kind, &self.name, &error)),
             _ => Ok(count),
         }
     }
@@ -91,7 +93,7 @@ impl Tun {
         match self.framing.send(self.io.fd(), batch) {
             Stop::Done => Ok(()),
             Stop::WouldBlock => Err(io::ErrorKind::WouldBlock.into()),
-            Stop::Fatal(error) => Err(gone(&self.name, &error)),
+            Stop::Fatal(error) => Err(gone(self.kind, &self.name, &error)),
         }
     }
 }
@@ -115,13 +117,13 @@ impl Device for Tun {
         let fd = registered.fd.get_ref().as_fd();
         // After clear_ready() only another poll arms the waker.
         loop {
-            let mut guard =
-                ready!(registered.poll_readable(cx)).map_err(|error| gone(&self.name, &error))?;
+            let mut guard = ready!(registered.poll_readable(cx))
+                .map_err(|error| gone(self.kind, &self.name, &error))?;
             let (count, stop) = self.framing.recv(fd, batch, budget);
             match stop {
                 Stop::WouldBlock => guard.clear_ready(),
                 Stop::Fatal(error) if count == 0 => {
-                    return Poll::Ready(Err(gone(&self.name, &error)));
+                    return Poll::Ready(Err(gone(self.kind, &self.name, &error)));
                 }
                 Stop::Done | Stop::Fatal(_) => return Poll::Ready(Ok(count)),
             }
@@ -147,7 +149,7 @@ impl Device for Tun {
             match self.framing.send(fd, batch) {
                 Stop::Done => return Poll::Ready(Ok(())),
                 Stop::WouldBlock => guard.clear_ready(),
-                Stop::Fatal(error) => return Poll::Ready(Err(gone(&self.name, &error))),
+                Stop::Fatal(error) => return Poll::Ready(Err(gone(self.kind, &self.name, &error))),
             }
         }
     }
@@ -235,10 +237,10 @@ impl Registration {
     }
 }
 
-fn gone(name: &str, error: &io::Error) -> io::Error {
+fn gone(kind: &str, name: &str, error: &io::Error) -> io::Error {
     io::Error::new(
         error.kind(),
-        format!("the TUN {name} is of no more use ({error}); it was probably removed"),
+        format!("the {kind} {name} is of no more use ({error}); it was probably removed"),
     )
 }
 

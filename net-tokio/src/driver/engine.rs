@@ -1,17 +1,17 @@
 //! What the driver, the handles and the sockets of a stack share.
 
 use super::mail::{Mail, Posted, Release};
-use super::round::{Core, Outcome};
+use super::round::{BoundDevice, Core, Outcome};
 use super::{Parts, Time, time};
 use crate::error::{self, Ended};
 use crate::shared::{ChunkPool, Fault, Kick, RunRight, Stop, Touch, Turn};
 use crate::sync::MutexGuard;
 use net_core::socket::Operation;
-use net_core::{Instant, SocketError, SocketId};
+use net_core::{Instant, SocketError, SocketId, Stack};
 use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::thread;
@@ -29,12 +29,12 @@ pub(crate) struct Engine {
     /// is off. What is due later needs no attention.
     armed: AtomicU64,
     /// Tasks may run rounds.
-    inline: bool,
+    inline: AtomicBool,
     process_wide: bool,
     /// A policy has a say in what sockets do.
     policed: bool,
     /// The most bytes of payload that fit a datagram on every interface, over IPv6 too.
-    fits_everywhere: usize,
+    fits_everywhere: AtomicUsize,
     /// Nobody holds a handle or a socket any more.
     abandoned: AtomicBool,
     ended: OnceLock<Ended>,
@@ -47,8 +47,7 @@ impl Engine {
         let waker = Waker::from(Arc::clone(&bell));
         let inline = parts.inline_rounds && parts.devices.iter().all(|each| each.device.inline());
         let policed = parts.stack.has_policy();
-        let mtus = parts.stack.ifaces().map(|(_, iface)| iface.mtu);
-        let fits_everywhere = usize::from(mtus.min().unwrap_or(0)).saturating_sub(UDP_HEADERS);
+        let fits_everywhere = fits_everywhere(&parts.stack);
         let mut devices = parts.devices;
         for each in &mut devices {
             each.device.attach(parts.time.clock());
@@ -60,10 +59,10 @@ impl Engine {
             pool: ChunkPool::new(),
             time: parts.time,
             armed: AtomicU64::new(u64::MAX),
-            inline,
+            inline: AtomicBool::new(inline),
             process_wide: parts.process_wide,
             policed,
-            fits_everywhere,
+            fits_everywhere: AtomicUsize::new(fits_everywhere),
             abandoned: AtomicBool::new(false),
             ended: OnceLock::new(),
             end: Notify::new(),
@@ -124,6 +123,17 @@ impl Engine {
         self.core.control().stack_mut().permit(operation)
     }
 
+    /// Takes a device in whose interface the stack knows already.
+    pub(crate) fn add_device(&self, core: &mut Core, mut bound: BoundDevice) {
+        bound.device.attach(self.time.clock());
+        if !bound.device.inline() {
+            self.inline.store(false, Ordering::Relaxed);
+        }
+        let fits = fits_everywhere(core.stack());
+        self.fits_everywhere.store(fits, Ordering::Relaxed);
+        core.add_device(bound);
+    }
+
     /// Looks at the stack, also after its end.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Core) -> R) -> R {
         f(&self.core.control())
@@ -131,7 +141,7 @@ impl Engine {
 
     /// Says that the letter box has something: a round by the caller, or a wake of the driver.
     pub(crate) fn ring(&self) {
-        if !self.inline {
+        if !self.inline.load(Ordering::Relaxed) {
             self.bell.kick.kick();
         } else if let Some(right) = self.take_right() {
             self.run_inline(right);
@@ -158,7 +168,7 @@ impl Engine {
 
     /// Payload bytes of a datagram that is too long for no interface.
     pub(crate) fn fits_everywhere(&self) -> usize {
-        self.fits_everywhere
+        self.fits_everywhere.load(Ordering::Relaxed)
     }
 
     /// Memory for what is written.
@@ -360,3 +370,9 @@ const MAX_INLINE_ROUNDS: u32 = 256;
 
 /// Bytes of an IPv6 and a UDP header.
 const UDP_HEADERS: usize = 40 + 8;
+
+/// The most bytes of payload that fit a datagram on every interface, over IPv6 too.
+fn fits_everywhere(stack: &Stack) -> usize {
+    let mtus = stack.ifaces().map(|(_, iface)| iface.mtu);
+    usize::from(mtus.min().unwrap_or(0)).saturating_sub(UDP_HEADERS)
+}

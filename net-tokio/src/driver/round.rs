@@ -5,6 +5,7 @@ use super::slots::Slots;
 use super::warnings::{Warning, Warnings};
 use crate::device::Device;
 use crate::error::Ended;
+use crate::net::InterfaceStatus;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::stack::Transmit;
 use net_core::time::Duration;
@@ -42,7 +43,8 @@ struct Port {
     bound: BoundDevice,
     /// What the device had no room for, in order.
     tx: TxBatch,
-    failed: bool,
+    /// Why the device is of no more use.
+    failure: Option<String>,
     supply: Supply,
 }
 
@@ -75,16 +77,10 @@ pub(super) struct Outcome {
 
 impl Core {
     pub(super) fn new(stack: Stack, devices: Vec<BoundDevice>, waker: Waker, now: Instant) -> Self {
-        let port = |bound| Port {
-            bound,
-            tx: TxBatch::with_capacity(BUDGET),
-            failed: false,
-            supply: Supply::Several,
-        };
         Self {
             stack,
             slots: Slots::default(),
-            devices: devices.into_iter().map(port).collect(),
+            devices: devices.into_iter().map(Port::new).collect(),
             rx: RxBatch::with_capacity(BUDGET),
             waker,
             now,
@@ -118,8 +114,39 @@ impl Core {
     }
 
     /// Takes the slot out of a socket that lives on.
-    pub(crate) fn detach(&mut self, id: SocketId) {
+    pub(crate) fn detach_slot(&mut self, id: SocketId) {
         self.slots.detach(id);
+    }
+
+    /// Takes a device in.
+    pub(super) fn add_device(&mut self, bound: BoundDevice) {
+        self.devices.push(Port::new(bound));
+    }
+
+    /// Removes an interface and gives its device back.
+    pub(crate) fn detach(&mut self, name: &str) -> Option<Box<dyn Device>> {
+        let mut ports = self.devices.iter();
+        let at = ports.position(|port| port.bound.name == name)?;
+        let port = self.devices.remove(at);
+        self.stack.remove_iface(port.bound.iface);
+        Some(port.bound.device)
+    }
+
+    /// How the interfaces are.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = InterfaceStatus> + '_ {
+        self.devices.iter().map(|port| {
+            let mut known = self.stack.ifaces();
+            let config = known.find_map(|(id, config)| (id == port.bound.iface).then_some(config));
+            InterfaceStatus {
+                name: port.bound.name.clone(),
+                mac: port.bound.device.mac(),
+                mtu: config.map_or_else(|| port.bound.device.mtu(), |config| config.mtu),
+                addresses: config
+                    .map(|config| config.addresses.clone())
+                    .unwrap_or_default(),
+                failure: port.failure.clone(),
+            }
+        })
     }
 
     /// The time of the call under way.
@@ -207,14 +234,19 @@ impl Core {
             .iter()
             .filter(|port| !port.bound.loopback)
             .peekable();
-        (links.peek().is_some() && links.all(|port| port.failed)).then_some(Ended::DeviceFailed)
+        (links.peek().is_some() && links.all(|port| port.failure.is_some()))
+            .then_some(Ended::DeviceFailed)
     }
 
     /// Brings in what the devices have, up to the budget; whether there may be more.
     fn receive(&mut self, now: Instant, clock: impl Fn() -> Instant) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         let mut more = false;
-        for port in self.devices.iter_mut().filter(|port| !port.failed) {
+        for port in self
+            .devices
+            .iter_mut()
+            .filter(|port| port.failure.is_none())
+        {
             let mut left = BUDGET;
             if port.supply == Supply::One {
                 left = 1;
@@ -227,7 +259,7 @@ impl Core {
                 {
                     Poll::Ready(Ok(count)) => left = left.saturating_sub(count.max(1)),
                     Poll::Ready(Err(error)) => {
-                        port.fail(&error);
+                        port.fail(&error, &mut self.stack);
                         break;
                     }
                     Poll::Pending => break,
@@ -251,7 +283,11 @@ impl Core {
     fn transmit(&mut self, now: Instant) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         let mut more = false;
-        for port in self.devices.iter_mut().filter(|port| !port.failed) {
+        for port in self
+            .devices
+            .iter_mut()
+            .filter(|port| port.failure.is_none())
+        {
             let iface = port.bound.iface;
             for turn in 0.. {
                 let state = self.stack.poll_transmit(iface, &mut port.tx, now);
@@ -261,7 +297,7 @@ impl Core {
                 match port.bound.device.poll_send(&mut cx, &mut port.tx, now) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
-                        port.fail(&error);
+                        port.fail(&error, &mut self.stack);
                         break;
                     }
                     Poll::Pending => break,
@@ -292,7 +328,7 @@ impl Core {
         let devices = self
             .devices
             .iter()
-            .filter(|port| !port.failed)
+            .filter(|port| port.failure.is_none())
             .filter_map(|port| port.bound.device.poll_timeout());
         devices
             .chain(self.stack.poll_timeout())
@@ -302,6 +338,15 @@ impl Core {
 }
 
 impl Port {
+    fn new(bound: BoundDevice) -> Self {
+        Self {
+            bound,
+            tx: TxBatch::with_capacity(BUDGET),
+            failure: None,
+            supply: Supply::Several,
+        }
+    }
+
     /// Concludes from the packets that a round has brought how many the next one will.
     fn learn(&mut self, count: usize) {
         // Memory is found to be dry for nothing.
@@ -315,10 +360,13 @@ impl Port {
         };
     }
 
-    fn fail(&mut self, error: &std::io::Error) {
-        tracing::error!(device = %self.bound.name, %error, "device failed; its interface is dead");
-        self.failed = true;
+    /// The device is of no more use: its interface goes, with its addresses and routes, so that what
+    /// is sent finds another way or fails.
+    fn fail(&mut self, error: &std::io::Error, stack: &mut Stack) {
+        tracing::error!(device = %self.bound.name, %error, "device failed; its interface is removed");
+        self.failure = Some(error.to_string());
         self.tx.clear();
+        stack.remove_iface(self.bound.iface);
     }
 }
 

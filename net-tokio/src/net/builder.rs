@@ -1,17 +1,14 @@
 //! Setting up a stack.
 
-use super::Net;
-use crate::device::{Device, Loopback};
+use super::{Interface, Net};
+use crate::device::Device;
 use crate::driver::{self, Time};
-use crate::error::to_io;
 use crate::lookup::NamesConfig;
-use net_core::iface::{IfaceKind, IpCidr};
-use net_core::route::Route;
 use net_core::socket::Policy;
-use net_core::{Config, IfaceConfig, Seed, Stack};
+use net_core::{Config, Seed, Stack};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 use tokio::runtime;
@@ -66,59 +63,37 @@ impl NetBuilder {
 
     /// Adds an interface called `name` over `device`.
     pub fn device(mut self, name: impl Into<String>, device: impl Device) -> Self {
-        self.interfaces.push(Interface {
-            name: name.into(),
-            device: Box::new(device),
-            mtu: None,
-            addresses: Vec::new(),
-            routes: Vec::new(),
-        });
+        self.interfaces.push(Interface::new(name, device));
         self
     }
 
     /// Gives the device added last an address with the length of its on-link prefix:
     /// `10.7.0.2/24`, `fd07::2/64`. Without a length it is a host's (`/32`, `/128`).
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
-        match parse_cidr(address.as_ref()) {
-            Ok(cidr) => self.on_last_device("address", |interface| interface.addresses.push(cidr)),
-            Err(error) => self.note(error),
-        }
+        let address = address.as_ref();
+        self.on_last_device("address", |interface| interface.address(address));
         self
     }
 
     /// Sends what no other route covers, of the gateway's address family, through the device added
     /// last. May be given once per family.
     pub fn gateway(mut self, gateway: IpAddr) -> Self {
-        let prefix = IpCidr {
-            address: match gateway {
-                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-            },
-            prefix_len: 0,
-        };
-        self.on_last_device("gateway", |interface| {
-            interface.routes.push((prefix, Some(gateway)));
-        });
+        self.on_last_device("gateway", |interface| interface.gateway(gateway));
         self
     }
 
     /// Sends what goes to `prefix` through the device added last, by the router `via` if there is
     /// one.
     pub fn route(mut self, prefix: impl AsRef<str>, via: impl Into<Option<IpAddr>>) -> Self {
-        let via = via.into();
-        match parse_cidr(prefix.as_ref()) {
-            Ok(prefix) => {
-                self.on_last_device("route", |interface| interface.routes.push((prefix, via)));
-            }
-            Err(error) => self.note(error),
-        }
+        let (prefix, via) = (prefix.as_ref(), via.into());
+        self.on_last_device("route", |interface| interface.route(prefix, via));
         self
     }
 
     /// Limits the packets of the device added last to `mtu` bytes, where the device could take
     /// larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
-        self.on_last_device("mtu", |interface| interface.mtu = Some(mtu));
+        self.on_last_device("mtu", |interface| interface.mtu(mtu));
         self
     }
 
@@ -227,11 +202,9 @@ impl NetBuilder {
             stack.set_policy(policy);
         }
         let mut devices = Vec::with_capacity(self.interfaces.len() + 1);
-        if self.loopback {
-            devices.push(add(&mut stack, Interface::loopback(), IfaceKind::Loopback)?);
-        }
-        for interface in self.interfaces {
-            devices.push(add(&mut stack, interface, IfaceKind::PointToPoint)?);
+        let loopback = self.loopback.then(Interface::loopback);
+        for interface in loopback.into_iter().chain(self.interfaces) {
+            devices.push(interface.join(&mut stack)?);
         }
         let parts = driver::Parts {
             stack,
@@ -245,9 +218,9 @@ impl NetBuilder {
         Ok((Net::from_engine(engine, self.names)?, driver))
     }
 
-    fn on_last_device(&mut self, what: &str, change: impl FnOnce(&mut Interface)) {
-        match self.interfaces.last_mut() {
-            Some(interface) => change(interface),
+    fn on_last_device(&mut self, what: &str, change: impl FnOnce(Interface) -> Interface) {
+        match self.interfaces.pop() {
+            Some(interface) => self.interfaces.push(change(interface)),
             None => self.note(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("{what}(..) speaks of a device: add one with device(..) first"),
@@ -263,7 +236,7 @@ impl NetBuilder {
 
 impl fmt::Debug for NetBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.interfaces.iter().map(|each| &each.name).collect();
+        let names: Vec<_> = self.interfaces.iter().map(Interface::name).collect();
         f.debug_struct("NetBuilder")
             .field("interfaces", &names)
             .finish_non_exhaustive()
@@ -284,126 +257,9 @@ pub enum Driver {
     Thread,
 }
 
-/// A device with its settings.
-struct Interface {
-    name: String,
-    device: Box<dyn Device>,
-    mtu: Option<u16>,
-    addresses: Vec<IpCidr>,
-    routes: Vec<(IpCidr, Option<IpAddr>)>,
-}
-
-impl Interface {
-    fn loopback() -> Self {
-        let cidr = |address, prefix_len| IpCidr {
-            address,
-            prefix_len,
-        };
-        Self {
-            name: "lo".into(),
-            device: Box::new(Loopback::new()),
-            mtu: None,
-            addresses: vec![
-                cidr(Ipv4Addr::LOCALHOST.into(), 8),
-                cidr(Ipv6Addr::LOCALHOST.into(), 128),
-            ],
-            routes: Vec::new(),
-        }
-    }
-}
-
-/// Makes the stack know `interface`.
-fn add(
-    stack: &mut Stack,
-    interface: Interface,
-    kind: IfaceKind,
-) -> io::Result<driver::BoundDevice> {
-    let Interface {
-        name,
-        device,
-        mtu,
-        addresses,
-        routes,
-    } = interface;
-    let explain = |error| {
-        let io_error = to_io(error);
-        io::Error::new(io_error.kind(), format!("interface {name}: {error}"))
-    };
-    let config = IfaceConfig {
-        name: name.clone(),
-        kind,
-        mtu: mtu.map_or(device.mtu(), |mtu| mtu.min(device.mtu())),
-        addresses,
-    };
-    let iface = stack.add_iface(config, device.caps()).map_err(explain)?;
-    for (prefix, via) in routes {
-        let route = Route {
-            prefix,
-            via,
-            iface,
-            source: None,
-            metric: 0,
-        };
-        stack.add_route(route).map_err(explain)?;
-    }
-    Ok(driver::BoundDevice {
-        name,
-        iface,
-        device,
-        loopback: kind == IfaceKind::Loopback,
-    })
-}
-
-/// `10.7.0.2/24` and the like.
-fn parse_cidr(text: &str) -> io::Result<IpCidr> {
-    let (address, prefix_len) = match text.split_once('/') {
-        Some((address, len)) => (address, Some(len)),
-        None => (text, None),
-    };
-    let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix_len = match prefix_len {
-            Some(len) => len.parse().ok().filter(|len| *len <= longest)?,
-            None => longest,
-        };
-        Some(IpCidr {
-            address,
-            prefix_len,
-        })
-    });
-    parsed.ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{text:?} is no address with prefix length, such as 10.7.0.2/24 or fd07::2/64"),
-        )
-    })
-}
-
 /// A seed from the operating system.
 fn entropy() -> io::Result<Seed> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::from)?;
     Ok(Seed::from_bytes(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_may_come_with_a_prefix_length() {
-        let cidr = parse_cidr("10.7.0.2/24").expect("valid");
-        assert_eq!(cidr.address, IpAddr::from([10, 7, 0, 2]));
-        assert_eq!(cidr.prefix_len, 24);
-        assert_eq!(parse_cidr("fd07::2").expect("valid").prefix_len, 128);
-    }
-
-    #[test]
-    fn a_malformed_address_is_refused_by_name() {
-        for text in ["10.7.0.2/33", "fd07::2/129", "10.7.0/8", "", "/24"] {
-            let error = parse_cidr(text).expect_err("malformed");
-            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-            assert!(error.to_string().contains(text));
-        }
-    }
 }

@@ -2,15 +2,18 @@
 
 mod ambient;
 mod builder;
+mod interface;
 mod scoped;
 
 pub use ambient::{EnterGuard, spawn};
 pub use builder::{Driver, NetBuilder};
+pub use interface::{Interface, InterfaceStatus};
 pub use scoped::Scoped;
 
 use crate::driver::Engine;
 use crate::lookup::{Names, NamesConfig};
 use net_core::SocketError;
+use net_core::neighbor::Neighbor;
 use net_core::socket::{Domain, Families, Summary};
 use net_core::stats::Stats;
 use std::fmt;
@@ -64,6 +67,13 @@ impl Net {
     pub fn addresses(&self) -> Vec<IpAddr> {
         self.engine()
             .look(|core| core.stack().local_addresses().collect())
+    }
+
+    /// The neighbours that the stack knows or asks for, on its Ethernets.
+    #[must_use]
+    pub fn neighbors(&self) -> Vec<Neighbor> {
+        self.engine()
+            .look(|core| core.stack().neighbors().collect())
     }
 
     /// How many sockets the stack has, counting connections that no application holds any more but

@@ -163,7 +163,7 @@ impl Conn {
         let id = self.slot.id();
         self.net.engine().act(|core, now| {
             core.stack_mut().disconnect(id, now)?;
-            core.detach(id);
+            core.detach_slot(id);
             self.slot.detach();
             Ok(())
         })?;

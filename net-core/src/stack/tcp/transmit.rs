@@ -1,7 +1,8 @@
 //! Sockets hand their segments to an interface that has room.
 
 use crate::buf::TxBatch;
-use crate::ip::IpMeta;
+use crate::ip::{IpMeta, Path};
+use crate::neighbor::NeighborHint;
 use crate::offload::gso;
 use crate::qdisc::Owner;
 use crate::socket::SocketId;
@@ -28,7 +29,7 @@ impl Stack {
     fn tcp_send(&mut self, id: SocketId, turn: usize, now: Instant, out: &mut TxBatch) -> bool {
         self.refresh_path(id);
         let ends = self.sockets.tcp(id).map(|s| (s.local, s.remote, s.path));
-        let Some((Some(local), Some(remote), Some(path))) = ends else {
+        let Some((Some(local), Some(remote), Some(mut path))) = ends else {
             return false;
         };
         let ports = Ports {
@@ -77,9 +78,32 @@ impl Stack {
                     .expect("the headers are our own");
                 self.uncut.reset();
             }
+            self.link_transmit(&mut path, out, before, now);
         }
+        self.remember_neighbor(id, &path, now);
         self.tcp_settle_sent(id, now);
         more
+    }
+
+    /// Keeps the place of the neighbour for the next time, and tells the cache that the peer, and so
+    /// the neighbour, has been reached since the last time.
+    fn remember_neighbor(&mut self, id: SocketId, path: &Path, now: Instant) {
+        if path.neighbor == NeighborHint::default() {
+            return;
+        }
+        let Some(socket) = self.sockets.tcp_mut(id) else {
+            return;
+        };
+        if let Some(kept) = &mut socket.path {
+            kept.neighbor = path.neighbor;
+        }
+        let Some(una) = socket.connection().map(|connection| connection.una) else {
+            return;
+        };
+        let acknowledged = socket.confirmed.replace(una);
+        if acknowledged.is_some_and(|before| before != una) {
+            self.neighbor_confirm(path, now);
+        }
     }
 
     /// Lets a socket put a few packets into the queue in front of its device, up to its share;
@@ -115,7 +139,8 @@ impl Stack {
             let mut packet = self.new_packet();
             core::mem::swap(&mut packet, sent);
             let owner = Owner::new(id, &packet);
-            self.link_output(iface, packet, Some(owner));
+            self.hold(owner);
+            self.device_queue(iface, packet, Some(owner));
         }
         batch.clear();
     }

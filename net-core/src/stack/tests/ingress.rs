@@ -18,9 +18,13 @@ fn packets_for_others_are_dropped() {
     let mut host = Host::new();
     host.inject(echo(PEER, "10.7.0.3"));
     host.inject(echo(PEER_V6, "fd07::3"));
+    host.inject(echo(PEER, "224.0.0.2"));
+    host.inject(echo(PEER_V6, "ff02::2"));
+    host.assert_dropped(DropReason::NotForUs, 4);
+    // What every host belongs to is for us, but no host answers there.
     host.inject(echo(PEER, "224.0.0.1"));
     host.inject(echo(PEER_V6, "ff02::1"));
-    host.assert_dropped(DropReason::NotForUs, 4);
+    host.assert_dropped(DropReason::IcmpIrrelevant, 2);
     assert_eq!(host.sent().len(), 0);
 }
 

@@ -2,6 +2,7 @@
 
 mod dispatch;
 mod error_queue;
+mod ethernet;
 mod extensions;
 mod forward;
 mod fragments;

@@ -4,6 +4,7 @@ use super::{Counters, Framing, Io, Tun};
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
 use net_core::offload::vnet;
+use net_core::wire::ethernet;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
@@ -26,16 +27,32 @@ pub struct TunBuilder {
     mtu: Option<u16>,
     host_addresses: Vec<(IpAddr, u8)>,
     offload: bool,
+    /// A TAP: Ethernet frames instead of IP packets.
+    ethernet: bool,
 }
 
 impl TunBuilder {
-    pub(super) fn new(name: String) -> Self {
+    pub(super) const fn new(name: String) -> Self {
         Self {
             name,
             mtu: None,
             host_addresses: Vec::new(),
             offload: true,
+            ethernet: false,
         }
+    }
+
+    /// A builder for a TAP.
+    pub(in crate::device) fn tap(name: String) -> Self {
+        Self {
+            ethernet: true,
+            ..Self::new(name)
+        }
+    }
+
+    /// What kind of device it is.
+    const fn kind(&self) -> &'static str {
+        if self.ethernet { "TAP" } else { "TUN" }
     }
 
     /// Largest IP packet in bytes, up to 65535. Left alone if not given: 1500 for a new TUN.
@@ -78,9 +95,15 @@ impl TunBuilder {
             .map_err(|error| explain(&error, &format!("cannot set the offloads of {name}")))?;
         let mtu = self.configure(&mut device, &name)?;
         let counters = Arc::new(Counters::default());
+        let link_len = if self.ethernet {
+            ethernet::HEADER_LEN
+        } else {
+            0
+        };
         Ok(Tun {
-            framing: Framing::new(self.offload, mtu, counters.clone()),
+            framing: Framing::new(self.offload, link_len, mtu, counters.clone()),
             io: Io::new(fd),
+            kind: self.kind(),
             name,
             mtu,
             caps,
@@ -120,27 +143,31 @@ impl TunBuilder {
             platform.ensure_root_privileges(false);
             platform.vnet_hdr(self.offload);
         });
+        if self.ethernet {
+            config.layer(tun::Layer::L2);
+        }
+        let kind = self.kind();
         tun::create(&config).map_err(|error| {
             let error = io::Error::from(error);
             let name = &self.name;
             match Errno::from_io_error(&error) {
                 Some(Errno::PERM) => {
-                    explain(&error, &format!("cannot open or make the TUN {name}"))
+                    explain(&error, &format!("cannot open or make the {kind} {name}"))
                 }
                 Some(Errno::BUSY) => said(
                     &error,
                     format!(
-                        "another process has the TUN {name} open; choose another name or end it"
+                        "another process has the {kind} {name} open; choose another name or end it"
                     ),
                 ),
                 Some(Errno::INVAL) => said(
                     &error,
                     format!(
-                        "{name} exists and is no TUN with one queue (perhaps a TAP, or made with \
-                         multi_queue); choose another name, or `ip link delete {name}`"
+                        "{name} exists and is no {kind} with one queue (perhaps of another kind, or \
+                         made with multi_queue); choose another name, or `ip link delete {name}`"
                     ),
                 ),
-                _ => said(&error, format!("cannot open or make the TUN {name}")),
+                _ => said(&error, format!("cannot open or make the {kind} {name}")),
             }
         })
     }

@@ -1,0 +1,120 @@
+//! ARP in the stack (RFC 826, RFC 5227).
+
+use super::Stack;
+use crate::error::SocketError;
+use crate::iface::IfaceId;
+use crate::neighbor::Sighting;
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::{ArpOperation, ArpPacket, EtherType, MacAddr};
+use core::net::{IpAddr, Ipv4Addr};
+
+impl Stack {
+    /// Takes in what follows the Ethernet header of an ARP frame.
+    pub(super) fn arp_input(
+        &mut self,
+        iface: IfaceId,
+        mac: MacAddr,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let packet = ArpPacket::parse(bytes)?;
+        let sender = IpAddr::V4(packet.sender_ip);
+        let target = IpAddr::V4(packet.target_ip);
+        if packet.sender_mac == mac {
+            // Our own, come back.
+            return Err(DropReason::Arp);
+        }
+        let for_us = self.has_address(iface, target);
+        if self.addresses.contains(sender) {
+            self.arp_conflict(iface, packet.sender_ip, now);
+            return Err(DropReason::AddressConflict);
+        }
+        if !packet.is_probe() {
+            let sighting = match packet.operation {
+                ArpOperation::Request if for_us => Sighting::Asks(packet.sender_mac),
+                ArpOperation::Reply if for_us => Sighting::Adverts {
+                    mac: Some(packet.sender_mac),
+                    solicited: true,
+                    overrides: true,
+                    router: None,
+                },
+                _ => Sighting::Mentions(packet.sender_mac),
+            };
+            self.neighbor_seen(iface, sender, sighting, now);
+        }
+        let answered = for_us || self.neighbors.is_proxy(iface, target);
+        if packet.operation == ArpOperation::Request && answered {
+            if !self.limits.neighbor.take(now) {
+                return Err(DropReason::RateLimited);
+            }
+            let reply = ArpPacket::reply_to(&packet, mac);
+            self.ethernet_output(iface, packet.sender_mac, EtherType::ARP, &reply.to_bytes());
+        }
+        Ok(())
+    }
+
+    /// Somebody else uses an address of ours: says that it is ours, unless that was said a short time
+    /// ago (RFC 5227 §2.4(b)).
+    fn arp_conflict(&mut self, iface: IfaceId, address: Ipv4Addr, now: Instant) {
+        self.stats.address_conflicts += 1;
+        if !self.has_address(iface, IpAddr::V4(address)) {
+            return;
+        }
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        if own.defended_until > now {
+            return;
+        }
+        own.defended_until = now + DEFEND_INTERVAL;
+        self.arp_announce(iface, address);
+    }
+
+    /// Tells the whole link where an address of ours is (RFC 5227 §2.3).
+    pub(super) fn arp_announce(&mut self, iface: IfaceId, address: Ipv4Addr) {
+        if let Some(mac) = self.mac(iface) {
+            let packet = ArpPacket::request(mac, address, address);
+            self.ethernet_output(
+                iface,
+                MacAddr::BROADCAST,
+                EtherType::ARP,
+                &packet.to_bytes(),
+            );
+        }
+    }
+
+    /// Tells the neighbours of an interface where its addresses are, as after it was moved to another
+    /// link or has taken an address over: a gratuitous ARP (RFC 5227 §2.3) or an unsolicited
+    /// advertisement (RFC 4861 §7.2.6) for each.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface).
+    pub fn announce(&mut self, iface: IfaceId, now: Instant) -> Result<(), SocketError> {
+        let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
+        let addresses: alloc::vec::Vec<IpAddr> = own
+            .config
+            .addresses
+            .iter()
+            .map(|cidr| cidr.address)
+            .collect();
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => self.arp_announce(iface, address),
+                IpAddr::V6(address) => self.ndp_announce(iface, address, now),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the interface has the address.
+    pub(super) fn has_address(&self, iface: IfaceId, address: IpAddr) -> bool {
+        self.iface(iface).is_some_and(|iface| {
+            let mut own = iface.config.addresses.iter();
+            own.any(|cidr| cidr.address == address)
+        })
+    }
+}
+
+/// So often an address is defended at most (RFC 5227 §1.1's DEFEND_INTERVAL).
+const DEFEND_INTERVAL: crate::time::Duration = crate::time::Duration::from_secs(10);

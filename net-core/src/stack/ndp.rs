@@ -1,0 +1,247 @@
+//! Neighbour discovery in the stack (RFC 4861).
+
+use super::Stack;
+use super::ip_input::Arrival;
+use crate::iface::IfaceId;
+use crate::ip::IpMeta;
+use crate::neighbor::{Ask, Sighting};
+use crate::socket::IpSettings;
+use crate::stats::DropReason;
+use crate::time::{Duration, Instant};
+use crate::wire::ethernet::{ALL_NODES, solicited_node};
+use crate::wire::ndp::{HOP_LIMIT, NdpOptions, NeighborAdvert, RouterAdvert};
+use crate::wire::{MacAddr, NdpMessage, NdpOption, ip};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv6Addr};
+
+/// The addresses of an IPv6 header.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    source: Ipv6Addr,
+    dest: Ipv6Addr,
+}
+
+impl Stack {
+    /// Takes in a message of neighbour discovery whose checksum is right.
+    pub(super) fn ndp_input(
+        &mut self,
+        arrival: &Arrival<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let (IpAddr::V6(source), IpAddr::V6(dest)) = (arrival.ip.source, arrival.ip.dest) else {
+            return Err(DropReason::Ndp);
+        };
+        // No router has touched it (RFC 4861 §6.1, §7.1, §8.1).
+        if arrival.ip.ttl != HOP_LIMIT {
+            return Err(DropReason::Ndp);
+        }
+        let Some(mac) = self.mac(arrival.over) else {
+            return Err(DropReason::IcmpIrrelevant);
+        };
+        if !arrival.packet.frags.is_empty() {
+            return Err(DropReason::Truncated);
+        }
+        let bytes = arrival.packet.frame.get(arrival.ip.header_len..);
+        let (message, options) = NdpMessage::parse(bytes.ok_or(DropReason::Truncated)?)?;
+        let ends = Ends { source, dest };
+        match message {
+            NdpMessage::NeighborSolicit { target } => {
+                self.solicited(arrival.over, mac, ends, target, options, now)
+            }
+            NdpMessage::NeighborAdvert(advert) => {
+                self.advertised(arrival.over, ends, advert, options, now)
+            }
+            NdpMessage::RouterAdvert(advert) => {
+                self.router_advertised(arrival.over, ends, advert, options, now)
+            }
+            // A host has nothing to say to who asks for routers (RFC 4861 §6.2.6).
+            NdpMessage::RouterSolicit | NdpMessage::Redirect { .. } => {
+                Err(DropReason::IcmpIrrelevant)
+            }
+        }
+    }
+
+    /// A router says how neighbours are to be asked, and where it is itself (RFC 4861 §6.3.4).
+    fn router_advertised(
+        &mut self,
+        iface: IfaceId,
+        ends: Ends,
+        advert: RouterAdvert,
+        options: NdpOptions<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        // RFC 4861 §6.1.2.
+        if !ends.source.is_unicast_link_local() {
+            return Err(DropReason::Ndp);
+        }
+        let told = |millis: u32| (millis != 0).then(|| Duration::from_millis(millis.into()));
+        let reachable = told(advert.reachable_time).map(|time| time.min(MAX_REACHABLE_TIME));
+        let retrans =
+            told(advert.retrans_timer).map(|time| time.clamp(MIN_RETRANS_TIMER, MAX_RETRANS_TIMER));
+        self.neighbors.set_times(iface, reachable, retrans);
+        if let Some(mac) = options.source_link_layer() {
+            let sighting = Sighting::IsRouter(mac);
+            self.neighbor_seen(iface, IpAddr::V6(ends.source), sighting, now);
+        }
+        Ok(())
+    }
+
+    /// Somebody asks for an address (RFC 4861 §7.2.3).
+    fn solicited(
+        &mut self,
+        iface: IfaceId,
+        mac: MacAddr,
+        ends: Ends,
+        target: Ipv6Addr,
+        options: NdpOptions<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let asker = options.source_link_layer();
+        let duplicate_detection = ends.source.is_unspecified();
+        // RFC 4861 §7.1.1.
+        if duplicate_detection && (ends.dest != solicited_node(target) || asker.is_some()) {
+            return Err(DropReason::Ndp);
+        }
+        let ours = self.has_address(iface, IpAddr::V6(target));
+        if !ours && !self.neighbors.is_proxy(iface, IpAddr::V6(target)) {
+            return Err(DropReason::IcmpIrrelevant);
+        }
+        if let (Some(asker), false) = (asker, duplicate_detection) {
+            let sighting = Sighting::Asks(asker);
+            self.neighbor_seen(iface, IpAddr::V6(ends.source), sighting, now);
+        }
+        if !self.limits.neighbor.take(now) {
+            return Err(DropReason::RateLimited);
+        }
+        let advert = NeighborAdvert {
+            router: false,
+            solicited: !duplicate_detection,
+            // Not for somebody else, who may answer as well (RFC 4861 §7.2.8).
+            overrides: ours,
+            target,
+        };
+        let dest = if duplicate_detection {
+            ALL_NODES
+        } else {
+            ends.source
+        };
+        let source = if ours {
+            target
+        } else {
+            self.source_on(iface, dest).ok_or(DropReason::NoRoute)?
+        };
+        let option = [NdpOption::TargetLinkLayer(mac)];
+        let message = NdpMessage::NeighborAdvert(advert);
+        self.ndp_send(iface, source, dest, &message, &option, now);
+        Ok(())
+    }
+
+    /// Somebody says where an address is (RFC 4861 §7.2.5).
+    fn advertised(
+        &mut self,
+        iface: IfaceId,
+        ends: Ends,
+        advert: NeighborAdvert,
+        options: NdpOptions<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        // RFC 4861 §7.1.2.
+        if ends.dest.is_multicast() && advert.solicited {
+            return Err(DropReason::Ndp);
+        }
+        let target = IpAddr::V6(advert.target);
+        if self.has_address(iface, target) {
+            self.stats.address_conflicts += 1;
+            return Err(DropReason::AddressConflict);
+        }
+        let sighting = Sighting::Adverts {
+            mac: options.target_link_layer(),
+            solicited: advert.solicited,
+            overrides: advert.overrides,
+            router: Some(advert.router),
+        };
+        self.neighbor_seen(iface, target, sighting, now);
+        Ok(())
+    }
+
+    /// Asks for the station of an address (RFC 4861 §7.2.2).
+    pub(super) fn neighbor_solicit(
+        &mut self,
+        iface: IfaceId,
+        mac: MacAddr,
+        source: Ipv6Addr,
+        target: Ipv6Addr,
+        ask: Ask,
+        now: Instant,
+    ) {
+        let dest = match ask {
+            Ask::Everybody => solicited_node(target),
+            Ask::Station(_) => target,
+        };
+        let message = NdpMessage::NeighborSolicit { target };
+        let option = [NdpOption::SourceLinkLayer(mac)];
+        self.ndp_send(iface, source, dest, &message, &option, now);
+    }
+
+    /// Tells the whole link where an address of ours is (RFC 4861 §7.2.6).
+    pub(super) fn ndp_announce(&mut self, iface: IfaceId, address: Ipv6Addr, now: Instant) {
+        let Some(mac) = self.mac(iface) else {
+            return;
+        };
+        let message = NdpMessage::NeighborAdvert(NeighborAdvert {
+            router: false,
+            solicited: false,
+            overrides: true,
+            target: address,
+        });
+        let option = [NdpOption::TargetLinkLayer(mac)];
+        self.ndp_send(iface, address, ALL_NODES, &message, &option, now);
+    }
+
+    /// Sends a message over an interface.
+    pub(super) fn ndp_send(
+        &mut self,
+        iface: IfaceId,
+        source: Ipv6Addr,
+        dest: Ipv6Addr,
+        message: &NdpMessage,
+        options: &[NdpOption<'_>],
+        now: Instant,
+    ) {
+        let (source, dest) = (IpAddr::V6(source), IpAddr::V6(dest));
+        let Some(path) = self
+            .iface(iface)
+            .map(|own| self.path(iface, own, source, dest))
+        else {
+            return;
+        };
+        let mut bytes = Vec::with_capacity(64);
+        message.emit(options, &mut bytes);
+        let mut packet = self.new_packet();
+        packet.head.prepend(bytes.len()).copy_from_slice(&bytes);
+        let settings = IpSettings::default();
+        let meta = IpMeta::new(&settings, &path, dest, ip::ICMPV6, HOP_LIMIT);
+        let meta = IpMeta {
+            ttl: HOP_LIMIT,
+            ..meta
+        };
+        self.ip_output(&path, meta, packet, None, now);
+    }
+
+    /// The address of an interface that fits a destination.
+    pub(super) fn source_on(&self, iface: IfaceId, dest: Ipv6Addr) -> Option<Ipv6Addr> {
+        let addresses = &self.iface(iface)?.config.addresses;
+        match crate::ip::same_scope_source(addresses, IpAddr::V6(dest)) {
+            Some(IpAddr::V6(source)) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// The longest time for which a router can make neighbours count as reachable (RFC 4861 §6.2.1's
+/// AdvReachableTime).
+const MAX_REACHABLE_TIME: Duration = Duration::from_secs(3600);
+/// A router cannot make solicitations more frequent than so.
+const MIN_RETRANS_TIMER: Duration = Duration::from_millis(100);
+/// Nor less frequent.
+const MAX_RETRANS_TIMER: Duration = Duration::from_secs(10);

@@ -1,0 +1,251 @@
+//! Neighbours in the stack: asking for them, letting packets wait, telling who waited in vain.
+
+use super::Stack;
+use crate::buf::TxPacket;
+use crate::error::SocketError;
+use crate::icmp::IcmpError;
+use crate::iface::IfaceId;
+use crate::ip::{Path, same_scope_source};
+use crate::neighbor::{Ask, Context, Expiry, Lookup, Neighbor, NeighborHint, Sighting};
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::transport::QuotedPorts;
+use crate::wire::{ArpPacket, EtherType, IpHeader, MacAddr, ip};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+impl Stack {
+    /// Every neighbour that the stack knows or asks for.
+    pub fn neighbors(&self) -> impl Iterator<Item = Neighbor> + '_ {
+        self.neighbors.iter()
+    }
+
+    /// Says where a neighbour is, for good: it is not asked, and what others say does not change it.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](SocketError::InvalidInput): an interface that is no Ethernet, or addresses
+    /// that no single host has.
+    pub fn set_neighbor(
+        &mut self,
+        iface: IfaceId,
+        address: IpAddr,
+        mac: MacAddr,
+    ) -> Result<(), SocketError> {
+        self.check_neighbor(iface, address)?;
+        if !mac.is_unicast() {
+            return Err(SocketError::InvalidInput(
+                "the station of a neighbour is no group",
+            ));
+        }
+        let waiting = self
+            .neighbors
+            .set_permanent(iface, address, mac, &mut self.wheel);
+        for packet in waiting {
+            self.link_release(iface, packet, mac);
+        }
+        Ok(())
+    }
+
+    /// Forgets a neighbour, also one of [`set_neighbor`](Self::set_neighbor). Packets that wait for
+    /// it are dropped.
+    pub fn remove_neighbor(&mut self, iface: IfaceId, address: IpAddr) {
+        let waiting = self.neighbors.remove(iface, address, &mut self.wheel);
+        self.neighbor_drop(waiting);
+    }
+
+    /// Starts or stops answering for an address of somebody else, who is reached through this host
+    /// (RFC 4861 §7.2.8, RFC 1027).
+    ///
+    /// # Errors
+    /// [`InvalidInput`](SocketError::InvalidInput): an interface that is no Ethernet, or an address
+    /// that no single host has.
+    pub fn set_neighbor_proxy(
+        &mut self,
+        iface: IfaceId,
+        address: IpAddr,
+        on: bool,
+    ) -> Result<(), SocketError> {
+        self.check_neighbor(iface, address)?;
+        self.neighbors.set_proxy(iface, address, on);
+        Ok(())
+    }
+
+    fn check_neighbor(&self, iface: IfaceId, address: IpAddr) -> Result<(), SocketError> {
+        if self.mac(iface).is_none() {
+            return Err(SocketError::InvalidInput(
+                "only an interface of Ethernet has neighbours",
+            ));
+        }
+        if !is_host(address) {
+            return Err(SocketError::InvalidInput(
+                "a neighbour has the address of a single host",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where packets for a neighbour go; asks for it if need be.
+    pub(super) fn resolve(
+        &mut self,
+        iface: IfaceId,
+        address: IpAddr,
+        hint: &mut NeighborHint,
+        now: Instant,
+    ) -> Lookup {
+        let mut cx = Context {
+            config: &self.config.neighbor,
+            wheel: &mut self.wheel,
+            now,
+        };
+        let (lookup, ask) = self.neighbors.resolve(iface, address, hint, &mut cx);
+        if let Some(ask) = ask {
+            let lost = self.neighbors.take_lost();
+            self.stats.count_drops(DropReason::NeighborQueueFull, lost);
+            self.solicit(iface, address, ask, now);
+        }
+        lookup
+    }
+
+    /// Lets a packet wait until a neighbour answers.
+    pub(super) fn neighbor_wait(&mut self, index: u32, packet: Box<TxPacket>) {
+        let dropped = self.neighbors.wait(index, packet, &self.config.neighbor);
+        self.neighbor_drop(dropped);
+    }
+
+    fn neighbor_drop(&mut self, dropped: VecDeque<Box<TxPacket>>) {
+        for packet in dropped {
+            self.stats.count_drop(DropReason::NeighborQueueFull);
+            self.recycle(packet);
+        }
+    }
+
+    /// A neighbour has said something about itself; what has waited for that leaves.
+    pub(super) fn neighbor_seen(
+        &mut self,
+        iface: IfaceId,
+        address: IpAddr,
+        sighting: Sighting,
+        now: Instant,
+    ) {
+        if !is_host(address) {
+            return;
+        }
+        let mut cx = Context {
+            config: &self.config.neighbor,
+            wheel: &mut self.wheel,
+            now,
+        };
+        let released = self
+            .neighbors
+            .handle_sighting(iface, address, sighting, &mut cx);
+        let lost = self.neighbors.take_lost();
+        self.stats.count_drops(DropReason::NeighborQueueFull, lost);
+        if let Some((mac, waiting)) = released {
+            for packet in waiting {
+                self.link_release(iface, packet, mac);
+            }
+        }
+    }
+
+    /// The peer of a connection has acknowledged something new, so packets reach the neighbour that
+    /// leads to it (RFC 4861 §7.3.1).
+    pub(crate) fn neighbor_confirm(&mut self, path: &Path, now: Instant) {
+        let at = self
+            .neighbors
+            .at_hint(path.iface, path.next_hop, path.neighbor);
+        if let Some(index) = at {
+            let mut cx = Context {
+                config: &self.config.neighbor,
+                wheel: &mut self.wheel,
+                now,
+            };
+            self.neighbors.confirm(index, &mut cx);
+        }
+    }
+
+    /// A timer of a neighbour has gone off.
+    pub(super) fn neighbor_timeout(&mut self, index: u32, now: Instant) {
+        let mut cx = Context {
+            config: &self.config.neighbor,
+            wheel: &mut self.wheel,
+            now,
+        };
+        match self.neighbors.handle_timeout(index, &mut cx) {
+            Expiry::Quiet => {}
+            Expiry::Ask(iface, address, ask) => self.solicit(iface, address, ask, now),
+            Expiry::Failed(waiting) => {
+                for packet in waiting {
+                    self.stats.count_drop(DropReason::NeighborFailed);
+                    self.neighbor_failed(&packet, now);
+                    self.recycle(packet);
+                }
+            }
+        }
+    }
+
+    /// Asks for the station of an address.
+    fn solicit(&mut self, iface: IfaceId, address: IpAddr, ask: Ask, now: Instant) {
+        let (Some(mac), Some(own)) = (self.mac(iface), self.iface(iface)) else {
+            return;
+        };
+        let source = same_scope_source(&own.config.addresses, address);
+        self.stats.neighbor_solicitations += 1;
+        match (address, source) {
+            (IpAddr::V4(target), source) => {
+                let source = match source {
+                    Some(IpAddr::V4(source)) => source,
+                    _ => Ipv4Addr::UNSPECIFIED,
+                };
+                let question = ArpPacket::request(mac, source, target);
+                let dest = match ask {
+                    Ask::Everybody => MacAddr::BROADCAST,
+                    Ask::Station(station) => station,
+                };
+                self.ethernet_output(iface, dest, EtherType::ARP, &question.to_bytes());
+            }
+            (IpAddr::V6(target), Some(IpAddr::V6(source))) => {
+                self.neighbor_solicit(iface, mac, source, target, ask, now);
+            }
+            (IpAddr::V6(_), _) => self.stats.count_drop(DropReason::NoRoute),
+        }
+    }
+
+    /// Tells the socket that a packet came from that its neighbour is not there, as a router's ICMP
+    /// error would (RFC 4861 §7.2.2, RFC 1122 §2.3.2.1).
+    fn neighbor_failed(&mut self, packet: &TxPacket, now: Instant) {
+        let Ok(header) = IpHeader::parse_quoted(&packet.head) else {
+            return;
+        };
+        if header.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return;
+        }
+        let Some(ports) = packet
+            .head
+            .get(header.header_len..)
+            .and_then(QuotedPorts::parse)
+        else {
+            return;
+        };
+        let local = SocketAddr::new(header.source, ports.source_port);
+        let remote = SocketAddr::new(header.dest, ports.dest_port);
+        let error = IcmpError::unreachable_neighbor();
+        match header.protocol {
+            ip::TCP => self.tcp_icmp_error(local, remote, ports.seq, error, now),
+            ip::UDP => {
+                self.udp_icmp_error(local, remote, error.soft);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a single host may have the address.
+fn is_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() || v4.is_loopback())
+        }
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast() || v6.is_loopback()),
+    }
+}

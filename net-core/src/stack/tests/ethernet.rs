@@ -1,0 +1,646 @@
+//! Ethernet: frames in and out, ARP and neighbour discovery.
+
+use super::*;
+use crate::SocketError;
+use crate::neighbor::{NeighborConfig, NeighborState};
+use crate::tcp::RecvFlags;
+use crate::time::Duration;
+use crate::wire::ethernet::{ALL_NODES, solicited_node};
+use crate::wire::ndp::{HOP_LIMIT, NeighborAdvert};
+use crate::wire::{
+    ArpOperation, ArpPacket, EtherType, EthernetHeader, MacAddr, NdpMessage, NdpOption, TcpFlags,
+    TcpHeader,
+};
+use core::net::{Ipv4Addr, Ipv6Addr};
+use std::vec;
+
+const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
+const PEER_MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
+const ROUTER: &str = "10.7.0.254";
+const LINK_LOCAL: &str = "fe80::2";
+const PEER_LINK_LOCAL: &str = "fe80::1";
+
+fn v4(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+fn v6(text: &str) -> Ipv6Addr {
+    text.parse().unwrap()
+}
+
+/// 10.7.0.2/24, fd07::2/64 and fe80::2/64 on an Ethernet, default routes to .254.
+fn station(config: Config, caps: DeviceCaps) -> Host {
+    let now = Instant::from_millis(1);
+    let mut stack = Stack::new(config, Seed::from_u64(7), now);
+    let addresses = ["10.7.0.2/24", "fd07::2/64", "fe80::2/64"];
+    let wire = iface("eth0", IfaceKind::Ethernet(MAC), 1500, &addresses);
+    let wire = stack.add_iface(wire, caps).unwrap();
+    let lo = iface(
+        "lo",
+        IfaceKind::Loopback,
+        65535,
+        &["127.0.0.1/8", "::1/128"],
+    );
+    let loopback = stack.add_iface(lo, DeviceCaps::default()).unwrap();
+    let route = Route {
+        prefix: cidr("0.0.0.0/0"),
+        via: Some(ip(ROUTER)),
+        iface: wire,
+        source: None,
+        metric: 0,
+    };
+    stack.add_route(route).unwrap();
+    Host {
+        stack,
+        wire,
+        loopback,
+        now,
+    }
+}
+
+fn plain() -> Host {
+    station(Config::default(), DeviceCaps::default())
+}
+
+/// A frame that has left: its header, and what it carries.
+#[track_caller]
+fn unwrap(packet: &TxPacket) -> (EthernetHeader, BytesMut) {
+    let mut bytes = bytes_of(packet);
+    let header = EthernetHeader::parse(&bytes).unwrap();
+    assert_eq!(header.source, MAC);
+    assert_eq!(packet.meta.link_len, 14);
+    (header, bytes.split_off(14))
+}
+
+fn frame(dest: MacAddr, ethertype: EtherType, payload: &[u8]) -> RxPacket {
+    let header = EthernetHeader {
+        dest,
+        source: PEER_MAC,
+        ethertype,
+    };
+    let mut bytes = BytesMut::from(&header.to_bytes()[..]);
+    bytes.extend_from_slice(payload);
+    RxPacket::from_frame(bytes)
+}
+
+/// An IP packet in a frame to the host.
+fn framed(packet: &TxPacket) -> RxPacket {
+    let bytes = bytes_of(packet);
+    let ethertype = match bytes[0] >> 4 {
+        4 => EtherType::IPV4,
+        _ => EtherType::IPV6,
+    };
+    frame(MAC, ethertype, &bytes)
+}
+
+/// A message of neighbour discovery in its frame.
+fn ndp(
+    source: &str,
+    dest: Ipv6Addr,
+    hops: u8,
+    message: NdpMessage,
+    options: &[NdpOption<'_>],
+) -> RxPacket {
+    let mut bytes = Vec::new();
+    message.emit(options, &mut bytes);
+    let mut packet = TxPacket::default();
+    packet.head.prepend(bytes.len()).copy_from_slice(&bytes);
+    let (source, dest) = (ip(source), IpAddr::V6(dest));
+    transport::fill_checksum(&mut packet, source, dest, ip::ICMPV6, false);
+    let header = IpHeader {
+        ttl: hops,
+        ..IpHeader::new(source, dest, ip::ICMPV6, packet.len())
+    };
+    header.emit(&mut packet.head);
+    let mac = MacAddr::of_group(dest).unwrap_or(MAC);
+    frame(mac, EtherType::IPV6, &bytes_of(&packet))
+}
+
+/// What the host says in neighbour discovery.
+#[track_caller]
+fn read_ndp(packet: &TxPacket) -> (EthernetHeader, IpHeader, NdpMessage, Option<MacAddr>) {
+    let (link, bytes) = unwrap(packet);
+    assert_eq!(link.ethertype, EtherType::IPV6);
+    let ip = IpHeader::parse(&bytes, bytes.len()).unwrap();
+    let received = RxPacket::from_frame(bytes.clone());
+    assert_eq!(transport::verify_checksum(&received, &ip), Ok(()));
+    assert_eq!(ip.ttl, HOP_LIMIT);
+    let (message, options) = NdpMessage::parse(&bytes[40..]).unwrap();
+    let mac = options.source_link_layer().or(options.target_link_layer());
+    (link, ip, message, mac)
+}
+
+#[track_caller]
+fn read_arp(packet: &TxPacket) -> (EthernetHeader, ArpPacket) {
+    let (link, bytes) = unwrap(packet);
+    assert_eq!(link.ethertype, EtherType::ARP);
+    (link, ArpPacket::parse(&bytes).unwrap())
+}
+
+fn arp_reply(address: &str) -> RxPacket {
+    let packet = ArpPacket {
+        operation: ArpOperation::Reply,
+        sender_mac: PEER_MAC,
+        sender_ip: v4(address),
+        target_mac: MAC,
+        target_ip: v4(OURS),
+    };
+    frame(MAC, EtherType::ARP, &packet.to_bytes())
+}
+
+fn arp_request(sender: &str, target: &str) -> RxPacket {
+    let packet = ArpPacket::request(PEER_MAC, v4(sender), v4(target));
+    frame(MacAddr::BROADCAST, EtherType::ARP, &packet.to_bytes())
+}
+
+fn advert(target: &str) -> NdpMessage {
+    NdpMessage::NeighborAdvert(NeighborAdvert {
+        router: false,
+        solicited: true,
+        overrides: true,
+        target: v6(target),
+    })
+}
+
+fn send(host: &mut Host, socket: SocketId, to: &str, byte: u8) -> Result<(), SocketError> {
+    let mut udp = host.stack.udp(socket).unwrap();
+    udp.send(Bytes::from(vec![byte; 10]), Some(addr(to)))
+}
+
+fn pass(host: &mut Host, time: Duration) {
+    host.now += time;
+    host.stack.handle_timeout(host.now);
+}
+
+#[test]
+fn five_datagrams_wait_for_one_question_and_leave_in_order() {
+    let mut host = plain();
+    let socket = host.udp("10.7.0.2:9");
+    for byte in 1..=5 {
+        send(&mut host, socket, "10.7.0.1:7", byte).unwrap();
+    }
+    let sent = host.sent();
+    assert_eq!(sent.len(), 1);
+    let (link, question) = read_arp(&sent[0]);
+    assert!(link.dest.is_broadcast());
+    assert_eq!(question, ArpPacket::request(MAC, v4(OURS), v4(PEER)));
+    host.inject(arp_reply(PEER));
+    let sent = host.sent();
+    let bodies: Vec<u8> = sent.iter().map(|packet| packet.body[0][0]).collect();
+    assert_eq!(bodies, [1, 2, 3, 4, 5]);
+    for packet in &sent {
+        let (link, bytes) = unwrap(packet);
+        assert_eq!((link.dest, link.ethertype), (PEER_MAC, EtherType::IPV4));
+        assert_eq!(Seen::new(&plain_packet(&bytes)).udp().dest_port, 7);
+    }
+    // From now on they leave at once.
+    send(&mut host, socket, "10.7.0.1:7", 6).unwrap();
+    assert_eq!(host.sent().len(), 1);
+}
+
+fn plain_packet(bytes: &[u8]) -> TxPacket {
+    body(bytes)
+}
+
+#[test]
+fn what_is_not_on_the_link_goes_to_the_station_of_the_gateway() {
+    let mut host = plain();
+    let socket = host.udp("10.7.0.2:9");
+    send(&mut host, socket, "192.0.2.1:7", 1).unwrap();
+    let (_, question) = read_arp(&host.sent()[0]);
+    assert_eq!(question.target_ip, v4(ROUTER));
+    host.inject(arp_reply(ROUTER));
+    let sent = host.sent();
+    let (link, bytes) = unwrap(&sent[0]);
+    assert_eq!(link.dest, PEER_MAC);
+    assert_eq!(Seen::new(&plain_packet(&bytes)).ip.dest, ip("192.0.2.1"));
+}
+
+#[test]
+fn neighbour_discovery_asks_the_group_and_is_answered() {
+    let mut host = plain();
+    let socket = host.udp("[fd07::2]:9");
+    send(&mut host, socket, "[fd07::1]:7", 1).unwrap();
+    let sent = host.sent();
+    let (link, ip, message, mac) = read_ndp(&sent[0]);
+    let group = solicited_node(v6(PEER_V6));
+    assert_eq!(ip.dest, IpAddr::V6(group));
+    assert_eq!(ip.source, super::ip(OURS_V6));
+    assert_eq!(Some(link.dest), MacAddr::of_group(IpAddr::V6(group)));
+    let target = v6(PEER_V6);
+    assert_eq!(message, NdpMessage::NeighborSolicit { target });
+    assert_eq!(
+        mac,
+        Some(MAC),
+        "RFC 4861 §7.2.2: MUST include its link-layer address"
+    );
+    let option = [NdpOption::TargetLinkLayer(PEER_MAC)];
+    host.inject(ndp(PEER_V6, v6(OURS_V6), 255, advert(PEER_V6), &option));
+    let sent = host.sent();
+    assert_eq!(unwrap(&sent[0]).0.dest, PEER_MAC);
+    let known: Vec<_> = host.stack.neighbors().collect();
+    assert_eq!(known[0].state, NeighborState::Reachable);
+    assert_eq!(known[0].mac, Some(PEER_MAC));
+}
+
+#[test]
+fn a_question_for_our_address_is_answered_and_teaches_who_asks() {
+    let mut host = plain();
+    host.inject(arp_request(PEER, OURS));
+    let (link, reply) = read_arp(&host.sent()[0]);
+    assert_eq!(link.dest, PEER_MAC);
+    let question = ArpPacket::request(PEER_MAC, v4(PEER), v4(OURS));
+    assert_eq!(reply, ArpPacket::reply_to(&question, MAC));
+    let known: Vec<_> = host.stack.neighbors().collect();
+    assert_eq!(
+        (known[0].address, known[0].state),
+        (ip(PEER), NeighborState::Stale)
+    );
+
+    let target = v6(OURS_V6);
+    let solicit = NdpMessage::NeighborSolicit { target };
+    let option = [NdpOption::SourceLinkLayer(PEER_MAC)];
+    host.inject(ndp(PEER_V6, solicited_node(target), 255, solicit, &option));
+    let (link, header, message, mac) = read_ndp(&host.sent()[0]);
+    assert_eq!((link.dest, header.dest), (PEER_MAC, ip(PEER_V6)));
+    let expected = NeighborAdvert {
+        router: false,
+        solicited: true,
+        overrides: true,
+        target,
+    };
+    assert_eq!(message, NdpMessage::NeighborAdvert(expected));
+    assert_eq!(mac, Some(MAC));
+    assert_eq!(host.stack.neighbors().count(), 2);
+}
+
+#[test]
+fn who_checks_whether_an_address_is_free_is_told_that_it_is_not() {
+    let mut host = plain();
+    host.inject(arp_request("0.0.0.0", OURS));
+    assert_eq!(read_arp(&host.sent()[0]).1.sender_ip, v4(OURS));
+    let target = v6(OURS_V6);
+    let solicit = NdpMessage::NeighborSolicit { target };
+    host.inject(ndp("::", solicited_node(target), 255, solicit, &[]));
+    let (_, header, message, _) = read_ndp(&host.sent()[0]);
+    assert_eq!(header.dest, IpAddr::V6(ALL_NODES));
+    let NdpMessage::NeighborAdvert(advert) = message else {
+        panic!("{message:?}");
+    };
+    assert!(!advert.solicited && advert.overrides);
+    assert_eq!(
+        host.stack.neighbors().count(),
+        0,
+        "nothing is learnt from it"
+    );
+}
+
+#[test]
+fn questions_for_others_are_not_answered_unless_by_proxy() {
+    let mut host = plain();
+    host.inject(arp_request(PEER, "10.7.0.77"));
+    let target = v6("fd07::77");
+    let solicit = || {
+        let message = NdpMessage::NeighborSolicit { target };
+        let option = [NdpOption::SourceLinkLayer(PEER_MAC)];
+        ndp(PEER_V6, solicited_node(target), 255, message, &option)
+    };
+    host.inject(solicit());
+    assert_eq!(host.sent().len(), 0);
+    assert_eq!(host.stack.neighbors().count(), 0);
+    let wire = host.wire;
+    for address in ["10.7.0.77", "fd07::77"] {
+        host.stack
+            .set_neighbor_proxy(wire, ip(address), true)
+            .unwrap();
+    }
+    host.inject(arp_request(PEER, "10.7.0.77"));
+    host.inject(solicit());
+    let sent = host.sent();
+    assert_eq!(read_arp(&sent[0]).1.sender_ip, v4("10.7.0.77"));
+    let (_, _, message, _) = read_ndp(&sent[1]);
+    let NdpMessage::NeighborAdvert(advert) = message else {
+        panic!("{message:?}");
+    };
+    assert!(
+        !advert.overrides,
+        "RFC 4861 §7.2.8: SHOULD be 0 for a proxy"
+    );
+}
+
+#[test]
+fn a_connection_to_a_silent_neighbour_fails_as_host_unreachable() {
+    let mut host = plain();
+    for peer in ["10.7.0.1:80", "[fd07::1]:80"] {
+        let family = if peer.starts_with('[') {
+            Family::V6
+        } else {
+            Family::V4
+        };
+        let socket = host.stack.tcp_open(family).unwrap();
+        let now = host.now;
+        let began = host.stack.connect(socket, addr(peer), now);
+        assert_eq!(began, Err(SocketError::InProgress));
+        assert_eq!(host.sent().len(), 1, "a question, and no SYN");
+        for _ in 0..2 {
+            pass(&mut host, Duration::from_secs(1));
+            host.sent();
+        }
+        assert_eq!(host.stack.take_error(socket), None);
+        pass(&mut host, Duration::from_secs(1));
+        assert_eq!(
+            host.stack.take_error(socket),
+            Some(SocketError::HostUnreachable)
+        );
+    }
+    // The SYN and its retransmission after one second, each time.
+    host.assert_dropped(DropReason::NeighborFailed, 4);
+    assert_eq!(host.stack.stats().neighbor_solicitations, 6);
+    assert_eq!(host.stack.neighbors().count(), 0);
+}
+
+#[test]
+fn a_connected_datagram_socket_learns_that_its_neighbour_is_silent() {
+    let mut host = plain();
+    let socket = host.udp("10.7.0.2:9");
+    let now = host.now;
+    host.stack.connect(socket, addr("10.7.0.1:7"), now).unwrap();
+    send(&mut host, socket, "10.7.0.1:7", 1).unwrap();
+    for _ in 0..3 {
+        pass(&mut host, Duration::from_secs(1));
+    }
+    assert_eq!(
+        host.stack.take_error(socket),
+        Some(SocketError::HostUnreachable)
+    );
+}
+
+#[test]
+fn a_stream_keeps_its_neighbour_reachable_without_a_probe() {
+    let mut host = plain();
+    let wire = host.wire;
+    let listener = host.stack.tcp_open(Family::V4).unwrap();
+    host.stack.bind(listener, addr("10.7.0.2:80")).unwrap();
+    host.stack.listen(listener, 4).unwrap();
+    let tcp = |seq: u32, ack: u32, flags: TcpFlags| {
+        let mut packet = TxPacket::default();
+        let header = TcpHeader {
+            source_port: 4000,
+            dest_port: 80,
+            seq: crate::tcp::SeqNum::new(seq),
+            ack: crate::tcp::SeqNum::new(ack),
+            flags,
+            window: 65535,
+            ..TcpHeader::default()
+        };
+        header.emit(&mut packet.head);
+        framed(&wrap(ip(PEER), ip(OURS), ip::TCP, packet))
+    };
+    host.inject(tcp(100, 0, TcpFlags::SYN));
+    host.inject(arp_reply(PEER));
+    let sent = host.sent();
+    let (_, bytes) = unwrap(sent.last().unwrap());
+    let iss = u32::from_be_bytes(bytes[24..28].try_into().unwrap());
+    let mut nxt = iss.wrapping_add(1);
+    host.inject(tcp(101, nxt, TcpFlags::ACK));
+    let (socket, _) = host.stack.accept(listener).unwrap();
+    for _ in 0..20 {
+        let now = host.now;
+        let data = Bytes::from_static(b"abc");
+        host.stack.tcp(socket, now).unwrap().push(data).unwrap();
+        let sent = host.sent();
+        assert_eq!(sent.len(), 1, "data, and no question");
+        assert_eq!(unwrap(&sent[0]).0.dest, PEER_MAC);
+        nxt = nxt.wrapping_add(3);
+        host.inject(tcp(101, nxt, TcpFlags::ACK));
+        pass(&mut host, Duration::from_secs(10));
+    }
+    assert_eq!(host.stack.stats().neighbor_solicitations, 1);
+    host.stack.remove_iface(wire);
+    assert_eq!(host.stack.neighbors().count(), 0);
+}
+
+#[test]
+fn frames_for_other_stations_and_of_other_protocols_are_counted() {
+    let mut host = plain();
+    let packet = datagram("10.7.0.1:7", "10.7.0.2:9", b"x");
+    host.inject(frame(PEER_MAC, EtherType::IPV4, &bytes_of(&packet)));
+    host.assert_dropped(DropReason::OtherStation, 1);
+    host.inject(frame(MAC, EtherType(0x88cc), b"lldp"));
+    host.assert_dropped(DropReason::EtherType, 1);
+    host.inject(RxPacket::from_frame(BytesMut::from(&[0; 13][..])));
+    host.assert_dropped(DropReason::Truncated, 1);
+    // RFC 1122 §3.3.6: SHOULD discard what the link brought to everybody but is for one.
+    host.inject(frame(
+        MacAddr::BROADCAST,
+        EtherType::IPV4,
+        &bytes_of(&packet),
+    ));
+    host.assert_dropped(DropReason::LinkBroadcast, 1);
+    host.inject(frame(MAC, EtherType::IPV4, &bytes_of(&packet)));
+    host.assert_dropped(DropReason::NoSocket, 1);
+}
+
+#[test]
+fn neighbour_discovery_from_beyond_a_router_is_refused() {
+    let mut host = plain();
+    let target = v6(OURS_V6);
+    let solicit = NdpMessage::NeighborSolicit { target };
+    let option = [NdpOption::SourceLinkLayer(PEER_MAC)];
+    let group = solicited_node(target);
+    // RFC 4861 §7.1.1: MUST silently discard.
+    host.inject(ndp(PEER_V6, group, 254, solicit, &option));
+    host.inject(ndp("::", group, 255, solicit, &option));
+    host.inject(ndp("::", ALL_NODES, 255, solicit, &[]));
+    // RFC 4861 §7.1.2: a solicited advertisement to many.
+    let option = [NdpOption::TargetLinkLayer(PEER_MAC)];
+    host.inject(ndp(PEER_V6, ALL_NODES, 255, advert(PEER_V6), &option));
+    host.assert_dropped(DropReason::Ndp, 4);
+    assert_eq!(host.sent().len(), 0);
+}
+
+#[test]
+fn an_address_of_ours_is_defended_at_most_every_ten_seconds() {
+    let mut host = plain();
+    for _ in 0..5 {
+        host.inject(arp_request(OURS, OURS));
+    }
+    let sent = host.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(
+        read_arp(&sent[0]).1,
+        ArpPacket::request(MAC, v4(OURS), v4(OURS))
+    );
+    pass(&mut host, Duration::from_secs(10));
+    host.inject(arp_request(OURS, PEER));
+    assert_eq!(host.sent().len(), 1);
+    let option = [NdpOption::TargetLinkLayer(PEER_MAC)];
+    host.inject(ndp(PEER_V6, v6(OURS_V6), 255, advert(OURS_V6), &option));
+    host.assert_dropped(DropReason::AddressConflict, 7);
+    assert_eq!(host.stack.stats().address_conflicts, 7);
+}
+
+#[test]
+fn announcing_tells_everybody_where_the_addresses_are() {
+    let mut host = plain();
+    let (wire, now) = (host.wire, host.now);
+    host.stack.announce(wire, now).unwrap();
+    let sent = host.sent();
+    assert_eq!(sent.len(), 3);
+    assert!(read_arp(&sent[0]).0.dest.is_broadcast());
+    let (_, header, message, mac) = read_ndp(&sent[2]);
+    assert_eq!(
+        (header.source, header.dest),
+        (ip(LINK_LOCAL), IpAddr::V6(ALL_NODES))
+    );
+    assert!(matches!(message, NdpMessage::NeighborAdvert(advert) if advert.overrides));
+    assert_eq!(mac, Some(MAC));
+}
+
+#[test]
+fn a_router_says_how_long_to_wait_for_neighbours() {
+    let mut host = plain();
+    let advert = NdpMessage::RouterAdvert(crate::wire::ndp::RouterAdvert {
+        hop_limit: 0,
+        managed: false,
+        other: false,
+        preference: crate::wire::ndp::Preference::Medium,
+        lifetime: 0,
+        reachable_time: 0,
+        retrans_timer: 4000,
+    });
+    let option = [NdpOption::SourceLinkLayer(PEER_MAC)];
+    host.inject(ndp(PEER_V6, ALL_NODES, 255, advert, &option));
+    host.assert_dropped(DropReason::Ndp, 1);
+    host.inject(ndp(PEER_LINK_LOCAL, ALL_NODES, 255, advert, &option));
+    let known: Vec<_> = host.stack.neighbors().collect();
+    assert!(known[0].router && known[0].state == NeighborState::Stale);
+    let socket = host.udp("[fd07::2]:9");
+    send(&mut host, socket, "[fd07::9]:7", 1).unwrap();
+    assert_eq!(host.sent().len(), 1);
+    pass(&mut host, Duration::from_millis(3900));
+    assert_eq!(host.sent().len(), 0);
+    pass(&mut host, Duration::from_millis(200));
+    assert_eq!(host.sent().len(), 1);
+}
+
+#[test]
+fn broadcast_and_multicast_need_no_question() {
+    let mut host = plain();
+    let socket = host.udp("10.7.0.2:9");
+    host.stack.udp_settings_mut(socket).unwrap().broadcast = true;
+    send(&mut host, socket, "10.7.0.255:7", 1).unwrap();
+    send(&mut host, socket, "224.0.0.251:7", 1).unwrap();
+    let sent = host.sent();
+    assert!(unwrap(&sent[0]).0.dest.is_broadcast());
+    let group = MacAddr::of_group(ip("224.0.0.251"));
+    assert_eq!(Some(unwrap(&sent[1]).0.dest), group);
+}
+
+#[test]
+fn a_flood_of_questions_is_answered_at_a_bounded_rate_and_keeps_the_table_small() {
+    let config = Config {
+        neighbor: NeighborConfig {
+            max_entries: 64,
+            ..NeighborConfig::default()
+        },
+        ..Config::default()
+    };
+    let mut host = station(config, DeviceCaps::default());
+    for sender in 0..5000_u32 {
+        let sender = Ipv4Addr::from_bits(0x0a07_1000 + sender);
+        let packet = ArpPacket::request(PEER_MAC, sender, v4(OURS));
+        host.inject(frame(
+            MacAddr::BROADCAST,
+            EtherType::ARP,
+            &packet.to_bytes(),
+        ));
+    }
+    assert_eq!(host.stack.neighbors().count(), 64);
+    assert_eq!(host.sent().len(), 100);
+    host.assert_dropped(DropReason::RateLimited, 4900);
+    // The application scans: what waits is bounded as well.
+    let socket = host.udp("10.7.0.2:9");
+    for target in 0..5000_u32 {
+        let target = Ipv4Addr::from_bits(0x0a07_0000 + 3 + target % 200);
+        send(&mut host, socket, &std::format!("{target}:7"), 1).unwrap();
+        host.sent();
+    }
+    assert!(host.stack.neighbors().count() <= 64);
+    assert!(host.stack.neighbors.waiting() <= 1024);
+}
+
+#[test]
+fn segments_are_merged_and_super_segments_leave_whole_over_ethernet() {
+    let caps = DeviceCaps {
+        tx_checksum: true,
+        tso: true,
+        uso: false,
+        software_gro: true,
+    };
+    let mut host = station(Config::default(), caps);
+    let wire = host.wire;
+    host.stack.set_neighbor(wire, ip(PEER), PEER_MAC).unwrap();
+    let mut other = station_at("10.7.0.1/24", caps);
+    other.stack.set_neighbor(other.wire, ip(OURS), MAC).unwrap();
+    let listener = other.stack.tcp_open(Family::V4).unwrap();
+    other.stack.bind(listener, addr("10.7.0.1:80")).unwrap();
+    other.stack.listen(listener, 4).unwrap();
+    let socket = host.stack.tcp_open(Family::V4).unwrap();
+    let now = host.now;
+    let _ = host.stack.connect(socket, addr("10.7.0.1:80"), now);
+    exchange(&mut host, &mut other);
+    let (peer, _) = other.stack.accept(listener).unwrap();
+    let data = Bytes::from(vec![7; 100_000]);
+    host.stack
+        .tcp(socket, now)
+        .unwrap()
+        .push(data.clone())
+        .unwrap();
+    let before = other.stack.stats().rx_packets;
+    exchange(&mut host, &mut other);
+    assert!(
+        other.stack.stats().rx_packets - before < 30,
+        "no packet of the MTU's size"
+    );
+    let mut read = vec![0; 200_000];
+    let mut stream = other.stack.tcp(peer, now).unwrap();
+    let count = stream.recv(&mut read, RecvFlags::empty()).unwrap();
+    assert_eq!(read[..count], data);
+}
+
+fn station_at(address: &str, caps: DeviceCaps) -> Host {
+    let now = Instant::from_millis(1);
+    let mut stack = Stack::new(Config::default(), Seed::from_u64(8), now);
+    let wire = iface("eth0", IfaceKind::Ethernet(PEER_MAC), 1500, &[address]);
+    let wire = stack.add_iface(wire, caps).unwrap();
+    Host {
+        stack,
+        wire,
+        loopback: wire,
+        now,
+    }
+}
+
+/// Carries frames between two hosts, offload and all, until neither has one.
+fn exchange(one: &mut Host, two: &mut Host) {
+    loop {
+        let (there, back) = (one.sent(), two.sent());
+        if there.is_empty() && back.is_empty() {
+            return;
+        }
+        for packet in &there {
+            two.inject(carried(packet));
+        }
+        for packet in &back {
+            one.inject(carried(packet));
+        }
+    }
+}
+
+fn carried(packet: &TxPacket) -> RxPacket {
+    let mut received = linear(packet);
+    received.meta.checksum = packet.meta.checksum;
+    received.meta.gso = packet.meta.gso;
+    received
+}

@@ -1,0 +1,182 @@
+//! IP packets in datagrams of the host's UDP.
+
+use super::Device;
+use bytes::BytesMut;
+use net_core::DeviceCaps;
+use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
+use net_core::time::Instant;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+/// A tunnel to one peer: every datagram is one IP packet and nothing else, without encryption and
+/// without a handshake.
+///
+/// Datagrams of others are not received. Like every network it may lose packets: what the host has no
+/// room for is dropped and counted.
+///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_tokio::{Net, device::UdpTunnel};
+/// let peer = "192.0.2.1:4789".parse().unwrap();
+/// let tunnel = UdpTunnel::connect("0.0.0.0:4789", peer, 1400).await?;
+/// let net = Net::builder().device("tunnel0", tunnel).address("10.7.0.2/24").build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct UdpTunnel {
+    socket: UdpSocket,
+    mtu: u16,
+    buffer: Vec<u8>,
+    flat: BytesMut,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    refused: AtomicU64,
+}
+
+impl UdpTunnel {
+    /// A tunnel from the host's address `local` to `peer`, for IP packets of up to `mtu` bytes; with
+    /// the headers outside, 28 or 48 bytes more go over the host's network.
+    ///
+    /// # Errors
+    /// Those of the host's `bind` and `connect`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: nothing is left of a call that was dropped.
+    pub async fn connect(
+        local: impl tokio::net::ToSocketAddrs,
+        peer: SocketAddr,
+        mtu: u16,
+    ) -> io::Result<Self> {
+        let socket = UdpSocket::bind(local).await?;
+        socket.connect(peer).await?;
+        Ok(Self::new(socket, mtu))
+    }
+
+    /// A tunnel over a socket that is connected to the peer.
+    #[must_use]
+    pub fn new(socket: UdpSocket, mtu: u16) -> Self {
+        Self {
+            socket,
+            mtu,
+            buffer: vec![0; LONGEST],
+            flat: BytesMut::new(),
+            counters: Arc::default(),
+        }
+    }
+
+    /// A handle to its counters that outlives it.
+    #[must_use]
+    pub fn stats(&self) -> UdpTunnelStats {
+        UdpTunnelStats {
+            counters: self.counters.clone(),
+        }
+    }
+}
+
+/// Counters of a [`UdpTunnel`].
+#[derive(Debug, Clone)]
+pub struct UdpTunnelStats {
+    counters: Arc<Counters>,
+}
+
+impl UdpTunnelStats {
+    /// Packets that the host did not take: too large, no route, or the peer refused an earlier one.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.counters.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Device for UdpTunnel {
+    fn caps(&self) -> DeviceCaps {
+        DeviceCaps {
+            software_gro: true,
+            ..DeviceCaps::default()
+        }
+    }
+
+    fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut RxBatch,
+        budget: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut count = 0;
+        while count < budget {
+            let mut buffer = ReadBuf::new(&mut self.buffer);
+            match self.socket.poll_recv(cx, &mut buffer) {
+                Poll::Ready(Ok(())) => {
+                    let frame = BytesMut::from(buffer.filled());
+                    batch.push(RxPacket::from_frame(frame));
+                    count += 1;
+                }
+                // An ICMP error about an earlier packet: the tunnel goes on.
+                Poll::Ready(Err(error)) if is_passing(&error) => {}
+                Poll::Ready(Err(error)) if count == 0 => return Poll::Ready(Err(error)),
+                Poll::Pending if count == 0 => return Poll::Pending,
+                Poll::Ready(Err(_)) | Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut TxBatch,
+        _now: Instant,
+    ) -> Poll<io::Result<()>> {
+        let mut done = 0;
+        let mut full = false;
+        for packet in batch.packets() {
+            self.flat.clear();
+            crossing::copy_completed(packet, &mut self.flat);
+            match self.socket.poll_send(cx, &self.flat) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => {
+                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                Poll::Pending => {
+                    full = true;
+                    break;
+                }
+            }
+            done += 1;
+        }
+        batch.drop_front(done);
+        if full {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+/// Whether an error is about one packet only.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// The longest datagram.
+const LONGEST: usize = 65_535;

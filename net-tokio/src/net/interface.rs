@@ -1,0 +1,279 @@
+//! Interfaces: what one is to be, adding and removing them at run time, and how they are.
+
+use super::Net;
+use crate::device::{Device, Loopback};
+use crate::driver::BoundDevice;
+use crate::error::to_io;
+use net_core::iface::{IfaceKind, IpCidr};
+use net_core::route::Route;
+use net_core::wire::MacAddr;
+use net_core::{IfaceConfig, Stack};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A device with its settings, to become an interface of a stack.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_tokio::device::Switch;
+/// use net_tokio::{Interface, Net};
+/// let net = Net::builder().build()?;
+/// let switch = Switch::new();
+/// net.attach(Interface::new("eth0", switch.port()).address("10.7.0.2/24"))?;
+/// assert_eq!(net.interfaces().len(), 2);
+/// net.detach("eth0")?;
+/// assert_eq!(net.interfaces().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing happens before it is attached"]
+pub struct Interface {
+    name: String,
+    device: Box<dyn Device>,
+    loopback: bool,
+    mtu: Option<u16>,
+    addresses: Vec<IpCidr>,
+    routes: Vec<(IpCidr, Option<IpAddr>)>,
+    /// The first argument that made no sense.
+    mistake: Option<io::Error>,
+}
+
+impl Interface {
+    /// An interface called `name` over `device`, without an address.
+    pub fn new(name: impl Into<String>, device: impl Device) -> Self {
+        Self {
+            name: name.into(),
+            device: Box::new(device),
+            loopback: false,
+            mtu: None,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            mistake: None,
+        }
+    }
+
+    pub(super) fn loopback() -> Self {
+        let cidr = |address, prefix_len| IpCidr {
+            address,
+            prefix_len,
+        };
+        Self {
+            loopback: true,
+            addresses: vec![
+                cidr(Ipv4Addr::LOCALHOST.into(), 8),
+                cidr(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
+            ..Self::new("lo", Loopback::new())
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// An address with the length of its on-link prefix: `10.7.0.2/24`, `fd07::2/64`. Without a length
+    /// it is a host's (`/32`, `/128`).
+    pub fn address(mut self, address: impl AsRef<str>) -> Self {
+        match parse_cidr(address.as_ref()) {
+            Ok(cidr) => self.addresses.push(cidr),
+            Err(error) => self.note(error),
+        }
+        self
+    }
+
+    /// Sends what no other route covers, of the gateway's address family, through it.
+    pub fn gateway(mut self, gateway: IpAddr) -> Self {
+        let prefix = IpCidr {
+            address: match gateway {
+                IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            },
+            prefix_len: 0,
+        };
+        self.routes.push((prefix, Some(gateway)));
+        self
+    }
+
+    /// Sends what goes to `prefix` through it, by the router `via` if there is one.
+    pub fn route(mut self, prefix: impl AsRef<str>, via: impl Into<Option<IpAddr>>) -> Self {
+        match parse_cidr(prefix.as_ref()) {
+            Ok(prefix) => self.routes.push((prefix, via.into())),
+            Err(error) => self.note(error),
+        }
+        self
+    }
+
+    /// Limits its packets to `mtu` bytes, where the device could take larger ones.
+    pub fn mtu(mut self, mtu: u16) -> Self {
+        self.mtu = Some(mtu);
+        self
+    }
+
+    /// Keeps the first mistake.
+    fn note(&mut self, error: io::Error) {
+        self.mistake.get_or_insert(error);
+    }
+
+    /// Makes the stack know it, whole or not at all.
+    pub(super) fn join(self, stack: &mut Stack) -> io::Result<BoundDevice> {
+        let Self {
+            name,
+            device,
+            loopback,
+            mtu,
+            addresses,
+            routes,
+            mistake,
+        } = self;
+        if let Some(mistake) = mistake {
+            return Err(mistake);
+        }
+        let explain = |error| {
+            let io_error = to_io(error);
+            io::Error::new(io_error.kind(), format!("interface {name}: {error}"))
+        };
+        let kind = match device.mac() {
+            _ if loopback => IfaceKind::Loopback,
+            Some(mac) => IfaceKind::Ethernet(mac),
+            None => IfaceKind::PointToPoint,
+        };
+        let config = IfaceConfig {
+            name: name.clone(),
+            kind,
+            mtu: mtu.map_or(device.mtu(), |mtu| mtu.min(device.mtu())),
+            addresses,
+        };
+        let iface = stack.add_iface(config, device.caps()).map_err(explain)?;
+        for (prefix, via) in routes {
+            let route = Route {
+                prefix,
+                via,
+                iface,
+                source: None,
+                metric: 0,
+            };
+            if let Err(error) = stack.add_route(route) {
+                stack.remove_iface(iface);
+                return Err(explain(error));
+            }
+        }
+        Ok(BoundDevice {
+            name,
+            iface,
+            device,
+            loopback,
+        })
+    }
+}
+
+impl fmt::Debug for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interface")
+            .field("name", &self.name)
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an interface is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// The address of its station, if it is on an Ethernet.
+    pub mac: Option<MacAddr>,
+    /// Largest IP packet in bytes.
+    pub mtu: u16,
+    /// Its addresses; none once its device has failed.
+    pub addresses: Vec<IpCidr>,
+    /// Why its device has failed, if it has: then its addresses and routes are gone.
+    pub failure: Option<String>,
+}
+
+impl Net {
+    /// Adds an interface while the stack runs.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an argument that makes no sense (which one, the text says), also a name that
+    /// is taken; or that the stack has ended.
+    pub fn attach(&self, interface: Interface) -> io::Result<()> {
+        let engine = self.engine();
+        engine.act(|core, _| {
+            let joined = interface.join(core.stack_mut());
+            Ok(joined.map(|bound| engine.add_device(core, bound)))
+        })?
+    }
+
+    /// Removes an interface with its addresses and routes, and gives its device back. What waits for
+    /// the device is dropped; connections over it find another way or time out.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no interface of that name; or that the stack has ended.
+    pub fn detach(&self, name: &str) -> io::Result<Box<dyn Device>> {
+        let gone = self.engine().act(|core, _| Ok(core.detach(name)))?;
+        gone.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the stack has no interface {name}"),
+            )
+        })
+    }
+
+    /// The interfaces, also those whose devices have failed.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<InterfaceStatus> {
+        self.engine().look(|core| core.interfaces().collect())
+    }
+}
+
+/// `10.7.0.2/24` and the like.
+fn parse_cidr(text: &str) -> io::Result<IpCidr> {
+    let (address, prefix_len) = match text.split_once('/') {
+        Some((address, len)) => (address, Some(len)),
+        None => (text, None),
+    };
+    let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_len = match prefix_len {
+            Some(len) => len.parse().ok().filter(|len| *len <= longest)?,
+            None => longest,
+        };
+        Some(IpCidr {
+            address,
+            prefix_len,
+        })
+    });
+    parsed.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{text:?} is no address with prefix length, such as 10.7.0.2/24 or fd07::2/64"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_come_with_a_prefix_length() {
+        let cidr = parse_cidr("10.7.0.2/24").expect("valid");
+        assert_eq!(cidr.address, IpAddr::from([10, 7, 0, 2]));
+        assert_eq!(cidr.prefix_len, 24);
+        assert_eq!(parse_cidr("fd07::2").expect("valid").prefix_len, 128);
+    }
+
+    #[test]
+    fn a_malformed_address_is_refused_by_name() {
+        for text in ["10.7.0.2/33", "fd07::2/129", "10.7.0/8", "", "/24"] {
+            let error = parse_cidr(text).expect_err("malformed");
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(text));
+        }
+    }
+}
