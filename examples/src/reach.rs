@@ -43,7 +43,8 @@ impl ReachOptions {
             return in_memory();
         };
         let tun = TunOptions {
-            tun: tun.clone(),
+            tun: Some(tun.clone()),
+            tap: None,
             address: self.address.clone(),
             gateway: self.gateway.clone(),
             mtu: None,

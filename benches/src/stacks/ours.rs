@@ -11,7 +11,8 @@ use net_tokio::{TcpListener, UdpSocket};
 /// When the TUN cannot be opened or a port not be bound.
 pub async fn serve(config: &ServerConfig) -> anyhow::Result<()> {
     let options = TunOptions {
-        tun: config.tun.clone(),
+        tun: Some(config.tun.clone()),
+        tap: None,
         address: vec![format!("{}/24", config.address)],
         gateway: Vec::new(),
         mtu: None,

@@ -144,7 +144,7 @@ mod tests {
     fn every_block_says_its_length_at_both_ends() {
         let mut out = Vec::new();
         section(&mut out);
-        interface(&mut out, "eth0");
+        interface(&mut out, "eth0", LinkType::Raw);
         for len in 0..9 {
             let record = Record {
                 interface: 0,
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_long_name_is_cut_between_characters() {
         let mut out = Vec::new();
-        interface(&mut out, &"ä".repeat(200));
+        interface(&mut out, &"ä".repeat(200), LinkType::Raw);
         let at = 16;
         let len = usize::from(u16::from_le_bytes([out[at + 2], out[at + 3]]));
         assert_eq!(len, 254);

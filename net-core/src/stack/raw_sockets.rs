@@ -110,7 +110,7 @@ impl Stack {
             return Ok(());
         }
         let owner = Owner::new(id, &packet);
-        self.link_output(path.iface, packet, Some(owner));
+        self.link_output(path, packet, Some(owner), self.clock);
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::Stack;
 use super::ip_input::Arrival;
 use crate::config::Config;
+use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId};
@@ -162,5 +163,23 @@ impl Stack {
         self.stats.udp_in += u64::from(is_udp);
         self.changed(id);
         Ok(())
+    }
+
+    /// Nobody has the address of a connected socket's peer, or of the router to it.
+    pub(super) fn udp_peer_lost(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        error: Option<SocketError>,
+    ) {
+        let Some(&id) = self.udp.flows.get(&FlowKey::new(local, remote)) else {
+            return;
+        };
+        if let Some(socket) = self.sockets.udp_mut(id)
+            && error.is_some()
+        {
+            socket.error = error;
+            self.changed(id);
+        }
     }
 }
