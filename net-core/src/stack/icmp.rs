@@ -160,7 +160,8 @@ impl Stack {
             ..
         } = arrival;
         let is_later_fragment = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-        if delivery != Delivery::Local || is_later_fragment || is_error {
+        let to_many = matches!(delivery, Delivery::Broadcast | Delivery::Multicast);
+        if to_many || is_later_fragment || is_error {
             return;
         }
         if !self.limits.icmp.take(now) {
