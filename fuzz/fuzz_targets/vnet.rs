@@ -45,7 +45,7 @@ fn cut(frame: &[u8], split: usize, offload: vnet::Offload) {
     if gso::segment(&packet, false, &mut out).is_ok()
         && let Some(gso) = offload.gso
     {
-        let sent: usize = out.packets().iter().map(TxPacket::body_len).sum();
+        let sent: usize = out.packets().iter().map(|packet| packet.body_len()).sum();
         assert_eq!(sent, body.len());
         for packet in out.packets() {
             assert!(packet.body_len() <= usize::from(gso.size));
