@@ -6,6 +6,7 @@
 
 mod ack;
 mod autotune;
+mod challenge;
 pub mod congestion;
 pub(crate) mod connection;
 mod context;
