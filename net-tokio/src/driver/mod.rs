@@ -34,8 +34,8 @@ pub(crate) struct Parts {
     pub(crate) time: Time,
     /// Callers may run rounds, if every device agrees.
     pub(crate) inline_rounds: bool,
-    /// How long the driver asks the devices after the last packet.
-    pub(crate) busy_poll: Duration,
+    /// How long the driver asks the devices after the last packet; where that is not said, it learns.
+    pub(crate) busy_poll: Option<Duration>,
     /// The loopback stack of last resort.
     pub(crate) process_wide: bool,
 }
@@ -43,12 +43,17 @@ pub(crate) struct Parts {
 /// The engine of a new stack, and the driver whose future has to be run.
 pub(crate) fn start(parts: Parts) -> (Arc<Engine>, Driver) {
     let precise = parts.devices.iter().any(|each| !each.device.inline());
-    let busy_poll = parts.busy_poll;
+    let busy = match parts.busy_poll {
+        Some(time) => BusyPoll::for_time(time),
+        // Devices in memory are answered by tasks of this program, which need the core.
+        None if precise => BusyPoll::learning(),
+        None => BusyPoll::for_time(Duration::ZERO),
+    };
     let engine = Arc::new(Engine::new(parts));
     let driver = Driver {
         engine: Arc::clone(&engine),
         precise,
-        busy_poll,
+        busy,
     };
     (engine, driver)
 }
@@ -59,16 +64,16 @@ pub(crate) struct Driver {
     engine: Arc<Engine>,
     /// A device needs the runtime's I/O anyway, and packets may be paced by less than tokio's ticks.
     precise: bool,
-    busy_poll: Duration,
+    busy: BusyPoll,
 }
 
 impl Driver {
     /// Runs rounds until the stack has ended. Dropping the future before that fails every socket.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut state = State {
             engine: &self.engine,
             alarm: Alarm::new(self.engine.time().clock(), self.precise),
-            busy: BusyPoll::new(self.busy_poll),
+            busy: &mut self.busy,
             wakes: Vec::new(),
             streak: 0,
         };
@@ -103,7 +108,7 @@ enum Next {
 struct State<'a> {
     engine: &'a Engine,
     alarm: Alarm,
-    busy: BusyPoll,
+    busy: &'a mut BusyPoll,
     wakes: Vec<Waker>,
     /// Polls in a row that asked for another.
     streak: u32,
@@ -127,8 +132,8 @@ impl State<'_> {
         // Tasks that were woken together usually write together: one round for all of them.
         let mut again = outcome.more || self.wakes.len() >= 2;
         again |= self.arm(outcome.next, outcome.now, cx);
-        again |= self.busy.goes_on(outcome.packets);
-        let again = right.finish(again);
+        let asks = self.busy.goes_on(outcome.traffic, again);
+        let again = right.finish(again || asks);
         // A wake may drop a task and its sockets, which ring: the run right is free by now.
         self.wakes.drain(..).for_each(Waker::wake);
         if !again {
@@ -136,7 +141,8 @@ impl State<'_> {
             return Poll::Pending;
         }
         self.streak += 1;
-        if self.streak >= HAND_OVER {
+        // What the device has for those who ask is found when the runtime looks.
+        if self.streak >= HAND_OVER || asks {
             self.streak = 0;
             return Poll::Ready(Next::HandOver);
         }

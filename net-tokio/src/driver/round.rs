@@ -1,5 +1,6 @@
 //! One round over the stack and its devices.
 
+use super::busy::Traffic;
 use super::mail::{ListenerEntry, Mail, TcpEntry, UdpEntry};
 use super::slots::Slots;
 use super::warnings::{Warning, Warnings};
@@ -69,8 +70,7 @@ pub(super) struct Outcome {
     pub(super) next: Option<Instant>,
     /// When this round ended, as far as timers are concerned.
     pub(super) now: Instant,
-    /// Packets that have come and gone until now.
-    pub(super) packets: u64,
+    pub(super) traffic: Traffic,
     /// The stack has nothing left to do, ever.
     pub(super) ended: Option<Ended>,
 }
@@ -184,12 +184,15 @@ impl Core {
         more |= self.slots.deliver(&mut self.stack, now, wakes);
         let stats = self.stack.stats();
         self.warnings.look(stats, now).for_each(Warning::say);
-        let packets = stats.rx_packets + stats.tx_packets;
+        let traffic = Traffic {
+            received: stats.rx_packets,
+            sent: stats.tx_packets,
+        };
         Outcome {
             more,
             next: self.next_wake(),
             now,
-            packets,
+            traffic,
             ended: self.is_over(abandoned, now),
         }
     }
