@@ -290,7 +290,7 @@ impl Default for TcpConfig {
             recv_buffer_max: 32 << 20,
             send_buffer: 4 << 20,
             send_buffer_max: 32 << 20,
-            notsent_lowat: 512 << 10,
+            notsent_lowat: 128 << 10,
             max_backlog: 4096,
             max_half_open: 65536,
             syn_cookies: SynCookies::default(),

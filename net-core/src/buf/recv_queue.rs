@@ -225,7 +225,9 @@ impl RecvQueue {
 
     /// Removes everything; keeps one small buffer for the next bytes.
     pub fn clear(&mut self) {
-        self.discard(self.len);
+        if self.len > 0 {
+            self.discard(self.len);
+        }
         if self.tail.capacity() > 4 * SLACK {
             self.tail = Vec::new();
         }

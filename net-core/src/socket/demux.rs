@@ -47,6 +47,10 @@ impl FlowKey {
         self.0.get(..32).unwrap_or_default()
     }
 
+    fn word(&self, at: usize) -> u32 {
+        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
     fn end(&self, address: usize, port: usize) -> SocketAddr {
         let mut octets = [0; 16];
         octets.copy_from_slice(&self.0[address..address + 16]);
@@ -57,7 +61,14 @@ impl FlowKey {
 
 impl Hash for FlowKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
+        // Of two IPv4-mapped addresses what they have in common need not be hashed.
+        let [local, remote, ports] = [12, 28, 32].map(|at| self.word(at));
+        if self.0[..12] == MAPPED && self.0[16..28] == MAPPED {
+            state.write_u64(u64::from(local) << 32 | u64::from(remote));
+            state.write_u32(ports);
+        } else {
+            state.write(&self.0);
+        }
     }
 }
 
@@ -117,6 +128,9 @@ impl<V> Demux<V> {
         self.map.hasher().hash_one(key)
     }
 }
+
+/// What every IPv4-mapped IPv6 address begins with (RFC 4291 §2.5.5.2).
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// The address as 16 octets, IPv4 as IPv4-mapped.
 fn octets(address: IpAddr) -> [u8; 16] {

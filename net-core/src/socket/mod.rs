@@ -52,6 +52,12 @@ impl SocketId {
         }
     }
 
+    /// Whether it names what lives at its index in this generation, in this shard.
+    #[inline]
+    pub(crate) const fn is_of(self, generation: u32, shard: u8) -> bool {
+        self.generation == Self::new(0, generation, shard).generation
+    }
+
     /// The position in the socket table: small, reused after close, fit to index an array.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -206,15 +206,15 @@ impl SocketTable {
         matches!(entry.state, State::Live(_)).then(|| SocketId::new(index, entry.generation, 0))
     }
 
+    #[inline]
     fn entry(&self, id: SocketId) -> Option<&Entry> {
         let entry = self.entries.get(id.index())?;
-        let index = u32::try_from(id.index()).ok()?;
-        (SocketId::new(index, entry.generation, 0) == id).then_some(entry)
+        id.is_of(entry.generation, 0).then_some(entry)
     }
 
+    #[inline]
     fn entry_mut(&mut self, id: SocketId) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(id.index())?;
-        let index = u32::try_from(id.index()).ok()?;
-        (SocketId::new(index, entry.generation, 0) == id).then_some(entry)
+        id.is_of(entry.generation, 0).then_some(entry)
     }
 }

@@ -55,6 +55,8 @@ enum Touch {
     None,
     /// What the received data costs.
     Taken,
+    /// There is something new to send.
+    Given,
     /// Everything.
     All,
 }
@@ -176,7 +178,7 @@ impl<'a> Tcp<'a> {
     /// # Errors
     /// `BrokenPipe` once the sending side is closed, or the pending error.
     pub fn push(&mut self, bytes: Bytes) -> Result<(), SocketError> {
-        let connection = self.touch()?;
+        let connection = self.touch_as(Touch::Given)?;
         connection.more = false;
         connection.push(bytes)
     }
@@ -374,6 +376,7 @@ impl Drop for Tcp<'_> {
         match self.touch {
             Touch::None => {}
             Touch::Taken => self.stack.tcp_settle_taken(self.id),
+            Touch::Given => self.stack.tcp_settle_given(self.id, self.now),
             Touch::All => self.stack.tcp_settle(self.id, self.now),
         }
     }

@@ -56,14 +56,20 @@ impl Limit {
 }
 
 /// How long a connection was held up by each [`Limit`]; together the age of the connection.
+///
+/// Kept in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LimitedTime([Duration; Limit::ALL.len()]);
+pub struct LimitedTime([u64; Limit::ALL.len()]);
 
 impl LimitedTime {
     /// How long `limit` held the connection up.
     #[must_use]
     pub const fn by(&self, limit: Limit) -> Duration {
-        self.0[limit as usize]
+        Duration::from_nanos(self.0[limit as usize])
+    }
+
+    fn add(&mut self, limit: Limit, since: Instant, now: Instant) {
+        self.0[limit as usize] += now.as_nanos().saturating_sub(since.as_nanos());
     }
 }
 
@@ -90,7 +96,7 @@ impl Limits {
     /// From `now` on it is this limit.
     pub(crate) fn update(&mut self, limit: Limit, now: Instant) {
         if limit != self.now {
-            self.times.0[self.now as usize] += now.saturating_since(self.since);
+            self.times.add(self.now, self.since, now);
             self.now = limit;
             self.since = now;
         }
@@ -110,7 +116,7 @@ impl Limits {
     /// The times up to `now`.
     pub(crate) fn times(&self, now: Instant) -> LimitedTime {
         let mut times = self.times;
-        times.0[self.now as usize] += now.saturating_since(self.since);
+        times.add(self.now, self.since, now);
         times
     }
 }

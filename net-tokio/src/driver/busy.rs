@@ -46,7 +46,8 @@ impl BusyPoll {
 
     /// Stays awake where that paid lately, and where whoever answers has a core of its own.
     pub(super) fn learning() -> Self {
-        let alone = thread::available_parallelism().is_ok_and(|cores| cores == NonZero::<usize>::MIN);
+        let alone =
+            thread::available_parallelism().is_ok_and(|cores| cores == NonZero::<usize>::MIN);
         Self {
             learns: true,
             pays: false,

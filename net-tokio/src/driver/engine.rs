@@ -114,6 +114,12 @@ impl Engine {
         Some(f(&mut core))
     }
 
+    /// Whether a policy has a say.
+    #[inline]
+    pub(crate) fn is_policed(&self) -> bool {
+        self.policed
+    }
+
     /// Asks the policy, if there is one, which means to wait for the round that runs.
     #[inline]
     pub(crate) fn permit(&self, operation: &Operation) -> Result<(), SocketError> {

@@ -85,18 +85,32 @@ impl Stack {
     /// Compares what a socket wants now with what is arranged for it: its place among those that
     /// want to transmit, its timer, its memory charge, its event. After every touch, once.
     pub(crate) fn tcp_settle(&mut self, id: SocketId, now: Instant) {
-        let iface = self
-            .sockets
-            .tcp(id)
-            .and_then(|socket| {
-                let may = socket.connection()?.may_transmit();
-                socket.path.filter(|_| may)
-            })
-            .map(|path| path.iface);
-        if let Some(iface) = iface {
-            self.want_transmit(iface, id);
-        }
+        self.tcp_want_transmit(id);
         self.tcp_settle_sent(id, now);
+    }
+
+    /// The same for a socket that has only been given something to send: its timers are looked at when
+    /// it has had its turn.
+    pub(crate) fn tcp_settle_given(&mut self, id: SocketId, now: Instant) {
+        if self.tcp_want_transmit(id) {
+            self.tcp_settle_taken(id);
+        } else {
+            self.tcp_settle_sent(id, now);
+        }
+    }
+
+    /// Gives a socket that may have something to send its place among those that want to; whether it
+    /// may.
+    fn tcp_want_transmit(&mut self, id: SocketId) -> bool {
+        let iface = self.sockets.tcp(id).and_then(|socket| {
+            let may = socket.connection()?.may_transmit();
+            socket.path.as_ref().filter(|_| may).map(|path| path.iface)
+        });
+        let Some(iface) = iface else {
+            return false;
+        };
+        self.want_transmit(iface, id);
+        true
     }
 
     /// The same for a socket that has just had its turn to transmit.

@@ -39,12 +39,12 @@ impl Stack {
         let ttl = self.config.ttl;
         let mut more = true;
         for _ in 0..turn {
-            if out.len() >= MAX_TX_BATCH {
+            if !more || out.len() >= MAX_TX_BATCH {
                 break;
             }
             let before = out.len();
             let packet = out.slot();
-            let meta = self.with_connection(id, now, |connection, cx| {
+            let sent = self.with_connection(id, now, |connection, cx| {
                 if !connection.poll_transmit(ports, cx, packet) {
                     return None;
                 }
@@ -54,17 +54,19 @@ impl Stack {
                     0
                 };
                 let meta = IpMeta::new(&cx.settings.ip, &path, remote.ip(), ip::TCP, ttl);
-                Some(IpMeta {
+                let meta = IpMeta {
                     source: local.ip(),
                     tos: meta.tos & !ECN_MASK | ecn,
                     ..meta
-                })
+                };
+                Some((meta, connection.may_transmit()))
             });
-            let Some(meta) = meta.flatten() else {
+            let Some((meta, goes_on)) = sent.flatten() else {
                 out.truncate(before);
                 more = false;
                 break;
             };
+            more = goes_on;
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
             if !self.pass_out(path.iface, packet) {

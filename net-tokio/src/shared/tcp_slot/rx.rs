@@ -249,7 +249,7 @@ impl TcpSlot {
 
     /// Moves what has arrived into `user`; remembers `waker` if nothing has and something may.
     fn refill(&self, user: &mut RecvQueue, waker: Option<&Waker>) -> Refill {
-        let mut arrived = RecvQueue::default();
+        let mut arrived = None;
         let old;
         let refill = {
             let mut queue = self.rx.queue.lock();
@@ -264,12 +264,12 @@ impl TcpSlot {
                 // A swap keeps the room of both; only a peek at more than is here has to append.
                 std::mem::swap(&mut queue.arrived, user);
             } else {
-                std::mem::swap(&mut queue.arrived, &mut arrived);
+                arrived = Some(std::mem::take(&mut queue.arrived));
             }
             refill
         };
         drop(old);
-        if !arrived.is_empty() {
+        if let Some(mut arrived) = arrived {
             user.append(&mut arrived);
         }
         if refill == Refill::Nothing && user.is_empty() {
