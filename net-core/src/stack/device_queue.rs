@@ -286,7 +286,7 @@ impl Stack {
     /// A packet has left its queue; its sender has the room again.
     pub(super) fn release(&mut self, owner: Owner) {
         match self.sockets.get(owner.socket) {
-            Some(SocketKind::Udp(_)) => self.udp_sent(owner.socket, owner.bytes as usize),
+            Some(SocketKind::Datagram(_)) => self.udp_sent(owner.socket, owner.bytes as usize),
             Some(SocketKind::Tcp(_)) => self.tcp_left_queue(owner),
             Some(SocketKind::Plugged(_)) | None => {}
         }

@@ -216,7 +216,7 @@ impl Stack {
     pub(super) fn plugged(&mut self, id: SocketId) -> Option<&mut (dyn SocketOps + 'static)> {
         match self.sockets.get_mut(id)? {
             SocketKind::Plugged(socket) => Some(&mut **socket),
-            SocketKind::Tcp(_) | SocketKind::Udp(_) => None,
+            SocketKind::Tcp(_) | SocketKind::Datagram(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::socket::{
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
-use crate::udp::{Bound, Speaks, Udp, UdpSocket};
+use crate::udp::{Bound, DatagramSocket, Speaks, Udp};
 use crate::wire::ip;
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -79,8 +79,8 @@ impl Stack {
     }
 
     fn datagram_open(&mut self, family: Family, speaks: Speaks) -> Result<SocketId, SocketError> {
-        let socket = UdpSocket::new(family, speaks, &self.config.udp);
-        self.sockets.insert(SocketKind::Udp(Box::new(socket)))
+        let socket = DatagramSocket::new(family, speaks, &self.config.udp);
+        self.sockets.insert(SocketKind::Datagram(Box::new(socket)))
     }
 
     /// Gives the socket a local address; port 0 picks a free one (RFC 6056).
@@ -218,7 +218,7 @@ impl Stack {
     pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_local_addr(id),
-            Kind::Udp => self.udp_socket(id).map(UdpSocket::local_addr),
+            Kind::Udp => self.udp_socket(id).map(DatagramSocket::local_addr),
             Kind::Plugged => self.operations_of(id)?.local_addr(),
         }
     }
@@ -404,7 +404,7 @@ impl Stack {
     pub fn kind(&self, id: SocketId) -> Result<Kind, SocketError> {
         match self.sockets.get(id) {
             Some(SocketKind::Tcp(_)) if self.sockets.is_owned(id) => Ok(Kind::Tcp),
-            Some(SocketKind::Udp(_)) => Ok(Kind::Udp),
+            Some(SocketKind::Datagram(_)) => Ok(Kind::Udp),
             Some(SocketKind::Plugged(_)) => Ok(Kind::Plugged),
             _ => Err(SocketError::NoSuchSocket),
         }
@@ -421,7 +421,7 @@ impl Stack {
         }
     }
 
-    pub(crate) fn udp_socket(&self, id: SocketId) -> Result<&UdpSocket, SocketError> {
+    pub(crate) fn udp_socket(&self, id: SocketId) -> Result<&DatagramSocket, SocketError> {
         self.sockets.udp(id).ok_or(SocketError::NoSuchSocket)
     }
 }

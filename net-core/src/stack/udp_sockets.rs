@@ -5,7 +5,7 @@ use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, Speaks, UdpSocket};
+use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, Recent, SendMeta, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
 use core::net::{IpAddr, SocketAddr};
@@ -115,7 +115,7 @@ impl Stack {
 
     /// Takes the socket out of every table.
     pub(super) fn udp_close(&mut self, id: SocketId) {
-        let Some(SocketKind::Udp(socket)) = self.remove_socket(id) else {
+        let Some(SocketKind::Datagram(socket)) = self.remove_socket(id) else {
             return;
         };
         if let Some(peer) = socket.peer
@@ -333,7 +333,7 @@ impl Stack {
 
 /// The address that the application means by `addr`. Unlike streams, an IPv6 socket may be given an
 /// IPv4 address as it is.
-fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, SocketError> {
+fn destination(addr: SocketAddr, socket: &DatagramSocket) -> Result<SocketAddr, SocketError> {
     let only_v6 = socket.settings.only_v6;
     match (socket.family, addr) {
         (Family::V6, SocketAddr::V4(_)) if only_v6 => Err(SocketError::NetworkUnreachable),

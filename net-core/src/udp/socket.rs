@@ -1,4 +1,4 @@
-//! What the stack keeps for each UDP socket.
+//! What the stack keeps for each datagram socket.
 
 use super::ErrorQueue;
 use crate::config::UdpConfig;
@@ -31,7 +31,7 @@ pub struct Datagram {
 
 /// A UDP socket, or one that does the same with another protocol.
 #[derive(Debug)]
-pub(crate) struct UdpSocket {
+pub(crate) struct DatagramSocket {
     pub(crate) speaks: Speaks,
     pub(crate) family: Family,
     pub(crate) settings: UdpSettings,
@@ -104,7 +104,7 @@ pub(crate) struct Recent {
     pub(crate) path: Path,
 }
 
-impl UdpSocket {
+impl DatagramSocket {
     /// Memory that a waiting datagram costs beside its payload.
     const OVERHEAD: usize = 128;
 
