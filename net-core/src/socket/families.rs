@@ -58,6 +58,10 @@ pub enum Handler {
     Tcp(Family),
     /// UDP, over IPv4 or IPv6.
     Udp(Family),
+    /// Echo requests and the replies to them, over ICMP or ICMPv6.
+    Ping(Family),
+    /// Packets of the protocol that is asked for, 1–255, over IPv4 or IPv6.
+    Raw(Family),
     /// Something of the embedder's.
     Plugged(Factory),
     /// Nothing yet: whoever asks is told that it is not supported, and what.
@@ -219,10 +223,7 @@ impl Entry {
             ..Self::new(socket_type, protocol, handler)
         };
         let (tcp, udp) = (Handler::Tcp(family), Handler::Udp(family));
-        let (ping, raw) = (
-            Handler::Missing("ping sockets"),
-            Handler::Missing("raw sockets"),
-        );
+        let (ping, raw) = (Handler::Ping(family), Handler::Raw(family));
         Vec::from([
             permanent(SocketType::STREAM, Protocol::TCP, tcp),
             permanent(SocketType::DGRAM, Protocol::UDP, udp),
@@ -262,6 +263,8 @@ impl fmt::Debug for Handler {
         match self {
             Self::Tcp(family) => f.debug_tuple("Tcp").field(family).finish(),
             Self::Udp(family) => f.debug_tuple("Udp").field(family).finish(),
+            Self::Ping(family) => f.debug_tuple("Ping").field(family).finish(),
+            Self::Raw(family) => f.debug_tuple("Raw").field(family).finish(),
             Self::Plugged(_) => f.debug_tuple("Plugged").finish_non_exhaustive(),
             Self::Missing(what) => f.debug_tuple("Missing").field(what).finish(),
         }

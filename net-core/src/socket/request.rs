@@ -111,6 +111,29 @@ impl Request {
         }
     }
 
+    /// A ping socket.
+    #[must_use]
+    pub fn ping(family: Family) -> Self {
+        Self {
+            domain: family.into(),
+            socket_type: SocketType::DGRAM,
+            protocol: match family {
+                Family::V4 => Protocol::ICMP,
+                Family::V6 => Protocol::ICMPV6,
+            },
+        }
+    }
+
+    /// A raw socket for an IP protocol.
+    #[must_use]
+    pub fn raw(family: Family, protocol: u8) -> Self {
+        Self {
+            domain: family.into(),
+            socket_type: SocketType::RAW,
+            protocol: Protocol(protocol.into()),
+        }
+    }
+
     /// Checks the ranges, the family's before the type's, and sends `SOCK_PACKET` of IPv4, which is
     /// older than `AF_PACKET`, to the family that serves it.
     pub(crate) fn checked(mut self) -> Result<Self, SocketError> {

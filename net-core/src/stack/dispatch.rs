@@ -65,6 +65,14 @@ impl Stack {
                 let family = *family;
                 self.udp_open_socket(family)?
             }
+            Handler::Ping(family) => {
+                let family = *family;
+                self.ping_open_socket(family)?
+            }
+            Handler::Raw(family) => {
+                let family = *family;
+                self.raw_open_socket(family, request.protocol)?
+            }
             Handler::Plugged(make) => {
                 let socket = make(request)?;
                 self.sockets.insert(SocketKind::Plugged(socket))?

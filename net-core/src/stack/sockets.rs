@@ -9,9 +9,7 @@ use crate::socket::{
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
-use crate::udp::{Bound, DatagramSocket, Speaks, Udp};
-use crate::wire::ip;
-use alloc::boxed::Box;
+use crate::udp::{Bound, DatagramSocket, Udp};
 use core::net::SocketAddr;
 
 /// Which protocol's half of the stack a call goes to.
@@ -45,19 +43,15 @@ impl Stack {
         self.socket(Request::udp(family))
     }
 
-    pub(super) fn udp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        self.datagram_open(family, Speaks::Udp)
-    }
-
     /// Opens a ping socket: it sends echo requests with an identifier that the stack sees to, and
     /// receives the replies to them. [`bind`](Self::bind) to a port chooses the identifier.
     ///
     /// What is sent is an ICMP message from its type on; identifier and checksum are filled in.
     ///
     /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
+    /// [`TooManySockets`](SocketError::TooManySockets), or another of [`socket`](Self::socket)'s.
     pub fn ping_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        self.datagram_open(family, Speaks::Echo)
+        self.socket(Request::ping(family))
     }
 
     /// Opens a raw socket: it receives a copy of every packet of the IP protocol that came whole, and
@@ -68,19 +62,9 @@ impl Stack {
     /// Protocol 255 is for sending with a header alone.
     ///
     /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
+    /// `ProtocolNotSupported` for protocol 0, or another of [`socket`](Self::socket)'s.
     pub fn raw_open(&mut self, family: Family, protocol: u8) -> Result<SocketId, SocketError> {
-        let id = self.datagram_open(family, Speaks::Ip(protocol))?;
-        if protocol == ip::RAW {
-            self.udp_settings_mut(id)?.header_included = true;
-        }
-        self.raw.add(protocol, id);
-        Ok(id)
-    }
-
-    fn datagram_open(&mut self, family: Family, speaks: Speaks) -> Result<SocketId, SocketError> {
-        let socket = DatagramSocket::new(family, speaks, &self.config.udp);
-        self.sockets.insert(SocketKind::Datagram(Box::new(socket)))
+        self.socket(Request::raw(family, protocol))
     }
 
     /// Gives the socket a local address; port 0 picks a free one (RFC 6056).
@@ -407,6 +391,18 @@ impl Stack {
             Some(SocketKind::Datagram(_)) => Ok(Kind::Udp),
             Some(SocketKind::Plugged(_)) => Ok(Kind::Plugged),
             _ => Err(SocketError::NoSuchSocket),
+        }
+    }
+
+    /// What a socket like this one is asked for by (`SO_DOMAIN`, `SO_TYPE`, `SO_PROTOCOL`).
+    ///
+    /// # Errors
+    /// `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
+    pub fn request_of(&self, id: SocketId) -> Result<Request, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.family(id).map(Request::tcp),
+            Kind::Udp => self.udp_socket(id).map(DatagramSocket::request),
+            Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 

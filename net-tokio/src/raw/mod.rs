@@ -39,7 +39,7 @@ use std::net::{IpAddr, SocketAddr};
 /// ```
 #[derive(Debug)]
 pub struct RawSocket {
-    socket: UdpSocket,
+    pub(crate) socket: UdpSocket,
 }
 
 impl RawSocket {

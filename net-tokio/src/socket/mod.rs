@@ -5,6 +5,7 @@ mod plugged;
 
 use crate::error::to_io;
 use crate::net::Net;
+use crate::raw::{PingSocket, RawSocket};
 use crate::tcp::{TcpListener, TcpSocket, TcpStream};
 use crate::udp::UdpSocket;
 use net_core::SocketError;
@@ -18,8 +19,10 @@ use std::net::SocketAddr;
 /// A socket of a kind that is known only at run time.
 ///
 /// Family, type and protocol are looked up in the stack's [table of families](Net::families). What came
-/// of it can be used through this handle, or turned into a [`TcpSocket`], [`TcpListener`], [`TcpStream`]
-/// or [`UdpSocket`] by `try_from`, which gives the handle back if it is of another kind.
+/// of it can be used through this handle, or turned into a [`TcpSocket`], [`TcpListener`], [`TcpStream`],
+/// [`UdpSocket`], [`PingSocket`] or [`RawSocket`] by `try_from`, which gives the handle back if it is of
+/// another kind. Addresses of ping and raw sockets are given with a port that nobody looks at, but for
+/// the identifier that a ping socket is bound to.
 ///
 /// Where the kernel's calls would block, the methods here wait; those of a
 /// [nonblocking](Self::set_nonblocking) socket say `WouldBlock` instead.
@@ -55,8 +58,20 @@ enum State {
     /// Connected, or about to be.
     Stream(TcpStream),
     Datagram(UdpSocket),
+    Ping(PingSocket),
+    Raw(RawSocket),
     Plugged(Plugged),
 }
+
+/// A socket of datagrams, whatever they carry.
+macro_rules! datagrams {
+    ($socket:pat) => {
+        $crate::socket::State::Datagram($socket)
+            | $crate::socket::State::Ping($crate::PingSocket { socket: $socket })
+            | $crate::socket::State::Raw($crate::RawSocket { socket: $socket })
+    };
+}
+use datagrams;
 
 impl Socket {
     /// A socket on the [current](Net::current) stack. The type may carry the flags `SOCK_NONBLOCK` and
@@ -94,7 +109,15 @@ impl Socket {
             let id = core.stack_mut().socket(request)?;
             match core.stack().kind(id)? {
                 Kind::Tcp => Ok(State::Fresh(TcpSocket::of(net, id))),
-                Kind::Udp => Ok(State::Datagram(UdpSocket::of(net, core.add_udp(id)))),
+                Kind::Udp => {
+                    let made = core.stack().request_of(id)?;
+                    let socket = UdpSocket::of(net, core.add_udp(id));
+                    Ok(match (made.socket_type, made.protocol) {
+                        (SocketType::RAW, _) => State::Raw(RawSocket { socket }),
+                        (_, Protocol::UDP) => State::Datagram(socket),
+                        _ => State::Ping(PingSocket { socket }),
+                    })
+                }
                 Kind::Plugged => Ok(State::Plugged(Plugged::new(net, id))),
                 _ => {
                     core.stack_mut().close(id, now);
@@ -127,7 +150,7 @@ impl Socket {
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
         match &self.state {
             State::Fresh(socket) => socket.bind(addr),
-            State::Datagram(socket) => socket.bind_to(addr),
+            datagrams!(socket) => socket.bind_to(addr),
             State::Plugged(socket) => socket.bind(addr),
             State::Listener(_) | State::Stream(_) => Err(to_io(SocketError::InvalidInput(
                 "the socket has an address already",
@@ -154,7 +177,7 @@ impl Socket {
             State::Stream(_) => Err(to_io(SocketError::InvalidInput(
                 "a connected socket cannot listen",
             ))),
-            State::Datagram(_) => Err(to_io(SocketError::Unsupported(
+            datagrams!(_) => Err(to_io(SocketError::Unsupported(
                 "only streams take connections",
             ))),
         }
@@ -186,7 +209,7 @@ impl Socket {
                     "only a listening socket accepts",
                 )));
             }
-            State::Datagram(_) => {
+            datagrams!(_) => {
                 return Err(to_io(SocketError::Unsupported(
                     "only streams take connections",
                 )));
@@ -219,7 +242,7 @@ impl Socket {
             }
             State::Listener(_) => return Err(to_io(SocketError::AlreadyConnected)),
             State::Stream(stream) => return stream.conn.connect_again(addr),
-            State::Datagram(socket) => return socket.connect(addr).await,
+            datagrams!(socket) => return socket.connect(addr).await,
             State::Plugged(socket) => return socket.connect(addr, self.nonblocking).await,
         }
         let State::Stream(stream) = &self.state else {
@@ -240,7 +263,7 @@ impl Socket {
             State::Fresh(socket) => socket.local_addr(),
             State::Listener(listener) => listener.local_addr(),
             State::Stream(stream) => stream.local_addr(),
-            State::Datagram(socket) => socket.local_addr(),
+            datagrams!(socket) => socket.local_addr(),
             State::Plugged(socket) => socket.local_addr(),
         }
     }
@@ -253,7 +276,7 @@ impl Socket {
         match &self.state {
             State::Fresh(_) | State::Listener(_) => Err(to_io(SocketError::NotConnected)),
             State::Stream(stream) => stream.peer_addr(),
-            State::Datagram(socket) => socket.peer_addr(),
+            datagrams!(socket) => socket.peer_addr(),
             State::Plugged(socket) => socket.peer_addr(),
         }
     }
@@ -267,7 +290,7 @@ impl Socket {
             State::Fresh(socket) => socket.take_error(),
             State::Listener(_) => Ok(None),
             State::Stream(stream) => stream.take_error(),
-            State::Datagram(socket) => socket.take_error(),
+            datagrams!(socket) => socket.take_error(),
             State::Plugged(socket) => socket.take_error(),
         }
     }
@@ -279,7 +302,7 @@ impl fmt::Debug for Socket {
             State::Fresh(socket) => socket.fmt(f),
             State::Listener(listener) => listener.fmt(f),
             State::Stream(stream) => stream.fmt(f),
-            State::Datagram(socket) => socket.fmt(f),
+            datagrams!(socket) => socket.fmt(f),
             State::Plugged(socket) => socket.fmt(f),
         }
     }
@@ -316,6 +339,8 @@ convert!(TcpSocket, Fresh);
 convert!(TcpListener, Listener);
 convert!(TcpStream, Stream);
 convert!(UdpSocket, Datagram);
+convert!(PingSocket, Ping);
+convert!(RawSocket, Raw);
 
 /// The type without its flags, and whether `SOCK_NONBLOCK` was among them.
 fn without_flags(socket_type: socket2::Type) -> Result<(SocketType, bool), SocketError> {
