@@ -3,6 +3,7 @@
 
 use super::{Domain, Family, Protocol, Request, SocketOps, SocketType};
 use crate::error::SocketError;
+use crate::packet::PacketKind;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -62,10 +63,10 @@ pub enum Handler {
     Ping(Family),
     /// Packets of the protocol that is asked for, 1–255, over IPv4 or IPv6.
     Raw(Family),
+    /// Frames of interfaces, whole or without the link's header.
+    Packet(PacketKind),
     /// Something of the embedder's.
     Plugged(Factory),
-    /// Nothing yet: whoever asks is told that it is not supported, and what.
-    Missing(&'static str),
 }
 
 /// Makes the operations of a socket that was asked for.
@@ -234,12 +235,13 @@ impl Entry {
 
     /// What packet sockets have; their protocols are EtherTypes.
     fn of_packets() -> Vec<Self> {
-        [SocketType::DGRAM, SocketType::RAW, SocketType::PACKET]
-            .map(|socket_type| {
-                let handler = Handler::Missing("packet sockets");
-                Self::new(socket_type, Protocol::ANY, handler)
-            })
-            .into()
+        [
+            (SocketType::DGRAM, PacketKind::Cooked),
+            (SocketType::RAW, PacketKind::Raw),
+            (SocketType::PACKET, PacketKind::Raw),
+        ]
+        .map(|(socket_type, kind)| Self::new(socket_type, Protocol::ANY, Handler::Packet(kind)))
+        .into()
     }
 
     fn key(&self) -> (SocketType, Protocol) {
@@ -265,8 +267,8 @@ impl fmt::Debug for Handler {
             Self::Udp(family) => f.debug_tuple("Udp").field(family).finish(),
             Self::Ping(family) => f.debug_tuple("Ping").field(family).finish(),
             Self::Raw(family) => f.debug_tuple("Raw").field(family).finish(),
+            Self::Packet(kind) => f.debug_tuple("Packet").field(kind).finish(),
             Self::Plugged(_) => f.debug_tuple("Plugged").finish_non_exhaustive(),
-            Self::Missing(what) => f.debug_tuple("Missing").field(what).finish(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{SocketId, SocketOps};
 use crate::error::SocketError;
+use crate::packet::PacketSocket;
 use crate::tcp::TcpSocket;
 use crate::udp::DatagramSocket;
 use alloc::boxed::Box;
@@ -14,6 +15,8 @@ pub(crate) enum SocketKind {
     Tcp(Box<TcpSocket>),
     /// A UDP, ping or raw socket.
     Datagram(Box<DatagramSocket>),
+    /// A packet socket.
+    Packet(Box<PacketSocket>),
     /// One of a protocol that the embedder brought.
     Plugged(Box<dyn SocketOps>),
 }
@@ -165,6 +168,22 @@ impl SocketTable {
     pub(crate) fn udp_mut(&mut self, id: SocketId) -> Option<&mut DatagramSocket> {
         match self.get_mut(id)? {
             SocketKind::Datagram(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The packet socket.
+    pub(crate) fn packet(&self, id: SocketId) -> Option<&PacketSocket> {
+        match self.get(id)? {
+            SocketKind::Packet(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The packet socket.
+    pub(crate) fn packet_mut(&mut self, id: SocketId) -> Option<&mut PacketSocket> {
+        match self.get_mut(id)? {
+            SocketKind::Packet(socket) => Some(socket),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
+use crate::packet::PacketSocket;
 use crate::socket::{
     Family, IpOption, IpSettings, Operation, Request, SocketId, SocketKind, SocketOps, TcpOption,
     TcpSettings, UdpSettings,
@@ -20,10 +21,14 @@ pub enum Kind {
     Tcp,
     /// UDP's.
     Udp,
+    /// None: to the frames of interfaces.
+    Packet,
     /// None: to a protocol that the embedder brought.
     Plugged,
 }
 
+const NO_ADDRESS: SocketError =
+    SocketError::Unsupported("packet sockets have interfaces in place of addresses");
 const NOT_A_STREAM: SocketError = SocketError::Unsupported("only TCP sockets listen and accept");
 
 impl Stack {
@@ -77,6 +82,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_bind(id, addr),
             Kind::Udp => self.udp_bind(id, addr),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations(id)?.bind(addr),
         }
     }
@@ -92,7 +98,7 @@ impl Stack {
         })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_listen(id, backlog),
-            Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Udp | Kind::Packet => Err(NOT_A_STREAM),
             Kind::Plugged => self.operations(id)?.listen(backlog),
         }
     }
@@ -105,7 +111,7 @@ impl Stack {
         self.permit(&Operation::Accept { socket: id })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_accept(id, false),
-            Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Udp | Kind::Packet => Err(NOT_A_STREAM),
             Kind::Plugged => {
                 if self.sockets.is_full() {
                     return Err(SocketError::TooManySockets);
@@ -126,7 +132,7 @@ impl Stack {
     pub fn accept_held(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_accept(id, true),
-            Kind::Udp | Kind::Plugged => Err(NOT_A_STREAM),
+            _ => Err(NOT_A_STREAM),
         }
     }
 
@@ -154,6 +160,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_connect(id, addr, now),
             Kind::Udp => self.udp_connect(id, addr),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations(id)?.connect(addr, now),
         }
     }
@@ -168,6 +175,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_disconnect(id, now),
             Kind::Udp => self.udp_disconnect(id),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => Err(SocketError::Unsupported("plugged sockets stay connected")),
         }
     }
@@ -179,6 +187,7 @@ impl Stack {
         match self.kind(id) {
             Ok(Kind::Tcp) => self.tcp_close(id, now),
             Ok(Kind::Udp) => self.udp_close(id),
+            Ok(Kind::Packet) => self.packet_close(id),
             Ok(Kind::Plugged) => drop(self.remove_socket(id)),
             Err(_) => {}
         }
@@ -190,6 +199,7 @@ impl Stack {
         match self.kind(id) {
             Ok(Kind::Tcp) => self.tcp_abort(id, now),
             Ok(Kind::Udp) => self.udp_close(id),
+            Ok(Kind::Packet) => self.packet_close(id),
             Ok(Kind::Plugged) => drop(self.remove_socket(id)),
             Err(_) => {}
         }
@@ -203,6 +213,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_local_addr(id),
             Kind::Udp => self.udp_socket(id).map(DatagramSocket::local_addr),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations_of(id)?.local_addr(),
         }
     }
@@ -220,6 +231,7 @@ impl Stack {
                 // As the kernel, to which port 0 is none.
                 .filter(|peer| peer.port() != 0)
                 .ok_or(SocketError::NotConnected),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations_of(id)?.peer_addr(),
         }
     }
@@ -229,6 +241,7 @@ impl Stack {
         match self.kind(id).ok()? {
             Kind::Tcp => self.tcp_take_error(id),
             Kind::Udp => self.sockets.udp_mut(id)?.take_error(),
+            Kind::Packet => None,
             Kind::Plugged => self.operations(id).ok()?.take_error(),
         }
     }
@@ -240,7 +253,7 @@ impl Stack {
     pub fn tcp_settings(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_settings_of(id),
-            Kind::Udp | Kind::Plugged => Err(SocketError::NoSuchSocket),
+            _ => Err(SocketError::NoSuchSocket),
         }
     }
 
@@ -256,7 +269,7 @@ impl Stack {
     ) -> Result<(), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_set_option(id, option, now),
-            Kind::Udp | Kind::Plugged => Err(SocketError::NoSuchSocket),
+            _ => Err(SocketError::NoSuchSocket),
         }
     }
 
@@ -290,7 +303,7 @@ impl Stack {
         let family = match self.kind(id)? {
             Kind::Tcp => self.sockets.tcp(id).map(|socket| socket.family),
             Kind::Udp => self.sockets.udp(id).map(|socket| socket.family),
-            Kind::Plugged => None,
+            Kind::Packet | Kind::Plugged => None,
         };
         family.ok_or(SocketError::NoSuchSocket)
     }
@@ -298,12 +311,12 @@ impl Stack {
     /// The options of a socket's IP layer.
     ///
     /// # Errors
-    /// `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
+    /// `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
     pub fn ip_settings(&self, id: SocketId) -> Result<&IpSettings, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_settings_of(id).map(|settings| &settings.ip),
             Kind::Udp => self.udp_socket(id).map(|socket| &socket.settings.ip),
-            Kind::Plugged => Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
@@ -323,7 +336,7 @@ impl Stack {
                 socket.recent = None;
                 socket.settings.ip.set(option, false)
             }
-            Kind::Plugged => Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
@@ -332,7 +345,7 @@ impl Stack {
     /// interfaces. What the stack sends to itself comes over the loopback interface.
     ///
     /// # Errors
-    /// `NoSuchInterface`, `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
+    /// `NoSuchInterface`, `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
     pub fn bind_iface(&mut self, id: SocketId, iface: Option<IfaceId>) -> Result<(), SocketError> {
         if iface.is_some_and(|iface| self.iface(iface).is_none()) {
             return Err(SocketError::NoSuchInterface);
@@ -363,7 +376,7 @@ impl Stack {
                     ports.set_iface(addr, only_v6, id, iface);
                 }
             }
-            Kind::Plugged => return Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => return Err(SocketError::NoSuchOption),
         }
         Ok(())
     }
@@ -389,6 +402,7 @@ impl Stack {
         match self.sockets.get(id) {
             Some(SocketKind::Tcp(_)) if self.sockets.is_owned(id) => Ok(Kind::Tcp),
             Some(SocketKind::Datagram(_)) => Ok(Kind::Udp),
+            Some(SocketKind::Packet(_)) => Ok(Kind::Packet),
             Some(SocketKind::Plugged(_)) => Ok(Kind::Plugged),
             _ => Err(SocketError::NoSuchSocket),
         }
@@ -397,11 +411,16 @@ impl Stack {
     /// What a socket like this one is asked for by (`SO_DOMAIN`, `SO_TYPE`, `SO_PROTOCOL`).
     ///
     /// # Errors
-    /// `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
+    /// `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
     pub fn request_of(&self, id: SocketId) -> Result<Request, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.family(id).map(Request::tcp),
             Kind::Udp => self.udp_socket(id).map(DatagramSocket::request),
+            Kind::Packet => self
+                .sockets
+                .packet(id)
+                .map(PacketSocket::request)
+                .ok_or(SocketError::NoSuchSocket),
             Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }

@@ -303,29 +303,25 @@ impl Stack {
         Ok(path)
     }
 
-    /// A packet of `len` bytes that a socket sent waits for the device.
-    pub(super) fn udp_queued(&mut self, id: SocketId, len: usize) {
-        if let Some(socket) = self.sockets.udp_mut(id) {
-            socket.unsent += len;
-        }
-    }
-
-    /// Such a packet has left, or is dropped; its sender may go on.
+    /// A packet that a socket sent has left, or is dropped; its sender may go on.
     pub(super) fn udp_sent(&mut self, id: SocketId, len: usize) {
         let Some(socket) = self.sockets.udp_mut(id) else {
             return;
         };
         socket.unsent = socket.unsent.saturating_sub(len);
         if socket.unsent <= socket.settings.send_buffer / 2 {
-            self.udp_unblock(id);
+            self.unblock(id);
         }
     }
 
     /// There is room again for who waited for it.
-    pub(super) fn udp_unblock(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.udp_mut(id)
-            && core::mem::take(&mut socket.blocked)
-        {
+    pub(super) fn unblock(&mut self, id: SocketId) {
+        let blocked = match self.sockets.get_mut(id) {
+            Some(SocketKind::Datagram(socket)) => &mut socket.blocked,
+            Some(SocketKind::Packet(socket)) => &mut socket.blocked,
+            _ => return,
+        };
+        if core::mem::take(blocked) {
             self.changed(id);
         }
     }

@@ -5,7 +5,7 @@ mod plugged;
 
 use crate::error::to_io;
 use crate::net::Net;
-use crate::raw::{PingSocket, RawSocket};
+use crate::raw::{PacketSocket, PingSocket, RawSocket};
 use crate::tcp::{TcpListener, TcpSocket, TcpStream};
 use crate::udp::UdpSocket;
 use net_core::SocketError;
@@ -20,8 +20,8 @@ use std::net::SocketAddr;
 ///
 /// Family, type and protocol are looked up in the stack's [table of families](Net::families). What came
 /// of it can be used through this handle, or turned into a [`TcpSocket`], [`TcpListener`], [`TcpStream`],
-/// [`UdpSocket`], [`PingSocket`] or [`RawSocket`] by `try_from`, which gives the handle back if it is of
-/// another kind. Addresses of ping and raw sockets are given with a port that nobody looks at, but for
+/// [`UdpSocket`], [`PingSocket`], [`RawSocket`] or [`PacketSocket`] by `try_from`, which gives the handle
+/// back if it is of another kind. Addresses of ping and raw sockets are given with a port that nobody looks at, but for
 /// the identifier that a ping socket is bound to.
 ///
 /// Where the kernel's calls would block, the methods here wait; those of a
@@ -60,6 +60,7 @@ enum State {
     Datagram(UdpSocket),
     Ping(PingSocket),
     Raw(RawSocket),
+    Packet(PacketSocket),
     Plugged(Plugged),
 }
 
@@ -119,6 +120,10 @@ impl Socket {
                     })
                 }
                 Kind::Plugged => Ok(State::Plugged(Plugged::new(net, id))),
+                Kind::Packet => {
+                    let socket = PacketSocket::of(net, core.add_packet(id));
+                    Ok(State::Packet(socket))
+                }
                 _ => {
                     core.stack_mut().close(id, now);
                     Err(SocketError::Unsupported("sockets of that kind"))
@@ -151,6 +156,7 @@ impl Socket {
         match &self.state {
             State::Fresh(socket) => socket.bind(addr),
             datagrams!(socket) => socket.bind_to(addr),
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => socket.bind(addr),
             State::Listener(_) | State::Stream(_) => Err(to_io(SocketError::InvalidInput(
                 "the socket has an address already",
@@ -177,7 +183,7 @@ impl Socket {
             State::Stream(_) => Err(to_io(SocketError::InvalidInput(
                 "a connected socket cannot listen",
             ))),
-            datagrams!(_) => Err(to_io(SocketError::Unsupported(
+            datagrams!(_) | State::Packet(_) => Err(to_io(SocketError::Unsupported(
                 "only streams take connections",
             ))),
         }
@@ -209,7 +215,7 @@ impl Socket {
                     "only a listening socket accepts",
                 )));
             }
-            datagrams!(_) => {
+            datagrams!(_) | State::Packet(_) => {
                 return Err(to_io(SocketError::Unsupported(
                     "only streams take connections",
                 )));
@@ -243,6 +249,7 @@ impl Socket {
             State::Listener(_) => return Err(to_io(SocketError::AlreadyConnected)),
             State::Stream(stream) => return stream.conn.connect_again(addr),
             datagrams!(socket) => return socket.connect(addr).await,
+            State::Packet(_) => return Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => return socket.connect(addr, self.nonblocking).await,
         }
         let State::Stream(stream) = &self.state else {
@@ -264,6 +271,7 @@ impl Socket {
             State::Listener(listener) => listener.local_addr(),
             State::Stream(stream) => stream.local_addr(),
             datagrams!(socket) => socket.local_addr(),
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => socket.local_addr(),
         }
     }
@@ -277,6 +285,7 @@ impl Socket {
             State::Fresh(_) | State::Listener(_) => Err(to_io(SocketError::NotConnected)),
             State::Stream(stream) => stream.peer_addr(),
             datagrams!(socket) => socket.peer_addr(),
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => socket.peer_addr(),
         }
     }
@@ -288,7 +297,7 @@ impl Socket {
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         match &self.state {
             State::Fresh(socket) => socket.take_error(),
-            State::Listener(_) => Ok(None),
+            State::Listener(_) | State::Packet(_) => Ok(None),
             State::Stream(stream) => stream.take_error(),
             datagrams!(socket) => socket.take_error(),
             State::Plugged(socket) => socket.take_error(),
@@ -303,6 +312,7 @@ impl fmt::Debug for Socket {
             State::Listener(listener) => listener.fmt(f),
             State::Stream(stream) => stream.fmt(f),
             datagrams!(socket) => socket.fmt(f),
+            State::Packet(socket) => socket.fmt(f),
             State::Plugged(socket) => socket.fmt(f),
         }
     }
@@ -341,6 +351,7 @@ convert!(TcpStream, Stream);
 convert!(UdpSocket, Datagram);
 convert!(PingSocket, Ping);
 convert!(RawSocket, Raw);
+convert!(PacketSocket, Packet);
 
 /// The type without its flags, and whether `SOCK_NONBLOCK` was among them.
 fn without_flags(socket_type: socket2::Type) -> Result<(SocketType, bool), SocketError> {
@@ -361,6 +372,9 @@ fn number_of(domain: socket2::Domain) -> Domain {
         other => Domain(other.into()),
     }
 }
+
+const NO_ADDRESS: SocketError =
+    SocketError::Unsupported("packet sockets have interfaces in place of addresses");
 
 /// The bits of a type that are not flags (`SOCK_TYPE_MASK`).
 const TYPE_MASK: i32 = 0xf;

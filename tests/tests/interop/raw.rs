@@ -15,16 +15,16 @@ use tokio::time::timeout;
 /// What needs rights that the namespace gives: whatever either side refuses, the other refuses with
 /// the same number.
 #[test]
-fn ping_and_raw_sockets_are_refused_as_by_the_kernel() {
+fn raw_ping_and_packet_sockets_are_refused_as_by_the_kernel() {
     netns::run(
-        "raw::ping_and_raw_sockets_are_refused_as_by_the_kernel",
+        "raw::raw_ping_and_packet_sockets_are_refused_as_by_the_kernel",
         || {
             let range = "/proc/sys/net/ipv4/ping_group_range";
             fs::write(range, "0 0").expect("the namespace's own");
             let runtime = Builder::new_current_thread().build().expect("a runtime");
             let _inside = runtime.enter();
             let net = Net::builder().build().expect("a stack");
-            for domain in [2, 10] {
+            for domain in [2, 10, 17] {
                 for (socket_type, protocol) in [
                     (2, 1),
                     (2, 58),
@@ -36,6 +36,10 @@ fn ping_and_raw_sockets_are_refused_as_by_the_kernel() {
                     (3, 89),
                     (3, 255),
                     (3, 263),
+                    (1, 0),
+                    (5, 8),
+                    (10, 0x0300),
+                    (11, 8),
                 ] {
                     let (domain, socket_type) = (Domain::from(domain), Type::from(socket_type));
                     let protocol = Some(Protocol::from(protocol));

@@ -187,8 +187,12 @@ fn only_ip_and_packets_are_built_in() {
 fn the_old_type_of_packet_sockets_is_served_by_the_packet_family() {
     let mut host = Host::new();
     let old = request(2, 10, 0x0300);
-    let missing = SocketError::Unsupported("packet sockets");
-    assert_eq!(opened(&mut host, old), Err(missing));
+    assert_eq!(opened(&mut host, old), Ok(Kind::Packet));
+    let known = host
+        .stack
+        .socket(old)
+        .and_then(|id| host.stack.request_of(id));
+    assert_eq!(known, Ok(request(17, 3, 0x0300)));
     let asked = Arc::new(Mutex::new(None));
     let log = asked.clone();
     let handler = Handler::Plugged(Box::new(move |request| {
