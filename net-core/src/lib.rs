@@ -19,6 +19,7 @@ pub mod iface;
 mod ip;
 pub mod neighbor;
 pub mod offload;
+pub mod packet;
 pub mod qdisc;
 pub mod route;
 pub mod seed;

@@ -77,7 +77,7 @@ pub use udp::QuicSocket;
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Scoped, spawn},
-    raw::{PingSocket, RawSocket, Reply},
+    raw::{PacketSocket, PingSocket, RawSocket, Reply},
     socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,

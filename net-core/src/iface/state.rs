@@ -23,6 +23,8 @@ pub(crate) struct Iface {
     pub(crate) blocked: SocketQueue,
     /// What comes in for others goes on to them.
     pub(crate) forwarding: bool,
+    /// How many packet sockets want to see frames for other stations.
+    pub(crate) promiscuous: u32,
     /// Which sources may come in.
     pub(crate) reverse_path: ReversePath,
     /// The next IPv4 identification.
@@ -43,6 +45,7 @@ impl Iface {
             ready: SocketQueue::default(),
             blocked: SocketQueue::default(),
             forwarding: false,
+            promiscuous: 0,
             reverse_path: ReversePath::Off,
             next_id: u16::from_le_bytes([low, high]),
             defended_until: Instant::ZERO,

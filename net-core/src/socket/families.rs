@@ -3,6 +3,7 @@
 
 use super::{Domain, Family, Protocol, Request, SocketOps, SocketType};
 use crate::error::SocketError;
+use crate::packet::PacketKind;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -58,10 +59,14 @@ pub enum Handler {
     Tcp(Family),
     /// UDP, over IPv4 or IPv6.
     Udp(Family),
+    /// Echo requests and the replies to them, over ICMP or ICMPv6.
+    Ping(Family),
+    /// Packets of the protocol that is asked for, 1–255, over IPv4 or IPv6.
+    Raw(Family),
+    /// Frames of interfaces, whole or without the link's header.
+    Packet(PacketKind),
     /// Something of the embedder's.
     Plugged(Factory),
-    /// Nothing yet: whoever asks is told that it is not supported, and what.
-    Missing(&'static str),
 }
 
 /// Makes the operations of a socket that was asked for.
@@ -219,10 +224,7 @@ impl Entry {
             ..Self::new(socket_type, protocol, handler)
         };
         let (tcp, udp) = (Handler::Tcp(family), Handler::Udp(family));
-        let (ping, raw) = (
-            Handler::Missing("ping sockets"),
-            Handler::Missing("raw sockets"),
-        );
+        let (ping, raw) = (Handler::Ping(family), Handler::Raw(family));
         Vec::from([
             permanent(SocketType::STREAM, Protocol::TCP, tcp),
             permanent(SocketType::DGRAM, Protocol::UDP, udp),
@@ -233,12 +235,13 @@ impl Entry {
 
     /// What packet sockets have; their protocols are EtherTypes.
     fn of_packets() -> Vec<Self> {
-        [SocketType::DGRAM, SocketType::RAW, SocketType::PACKET]
-            .map(|socket_type| {
-                let handler = Handler::Missing("packet sockets");
-                Self::new(socket_type, Protocol::ANY, handler)
-            })
-            .into()
+        [
+            (SocketType::DGRAM, PacketKind::Cooked),
+            (SocketType::RAW, PacketKind::Raw),
+            (SocketType::PACKET, PacketKind::Raw),
+        ]
+        .map(|(socket_type, kind)| Self::new(socket_type, Protocol::ANY, Handler::Packet(kind)))
+        .into()
     }
 
     fn key(&self) -> (SocketType, Protocol) {
@@ -262,8 +265,10 @@ impl fmt::Debug for Handler {
         match self {
             Self::Tcp(family) => f.debug_tuple("Tcp").field(family).finish(),
             Self::Udp(family) => f.debug_tuple("Udp").field(family).finish(),
+            Self::Ping(family) => f.debug_tuple("Ping").field(family).finish(),
+            Self::Raw(family) => f.debug_tuple("Raw").field(family).finish(),
+            Self::Packet(kind) => f.debug_tuple("Packet").field(kind).finish(),
             Self::Plugged(_) => f.debug_tuple("Plugged").finish_non_exhaustive(),
-            Self::Missing(what) => f.debug_tuple("Missing").field(what).finish(),
         }
     }
 }

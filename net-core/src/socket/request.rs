@@ -2,6 +2,8 @@
 
 use super::Family;
 use crate::error::SocketError;
+use crate::packet::PacketKind;
+use crate::wire::EtherType;
 use core::fmt;
 
 /// The number of an address family, as Linux counts them (`AF_INET` …).
@@ -109,6 +111,49 @@ impl Request {
             socket_type: SocketType::DGRAM,
             protocol: Protocol::UDP,
         }
+    }
+
+    /// A ping socket.
+    #[must_use]
+    pub fn ping(family: Family) -> Self {
+        Self {
+            domain: family.into(),
+            socket_type: SocketType::DGRAM,
+            protocol: match family {
+                Family::V4 => Protocol::ICMP,
+                Family::V6 => Protocol::ICMPV6,
+            },
+        }
+    }
+
+    /// A raw socket for an IP protocol.
+    #[must_use]
+    pub fn raw(family: Family, protocol: u8) -> Self {
+        Self {
+            domain: family.into(),
+            socket_type: SocketType::RAW,
+            protocol: Protocol(protocol.into()),
+        }
+    }
+
+    /// A packet socket; the numbers of its protocols are EtherTypes in network byte order.
+    #[must_use]
+    pub fn packet(kind: PacketKind, ethertype: EtherType) -> Self {
+        Self {
+            domain: Domain::PACKET,
+            socket_type: match kind {
+                PacketKind::Raw => SocketType::RAW,
+                PacketKind::Cooked => SocketType::DGRAM,
+            },
+            protocol: Protocol(ethertype.0.to_be().into()),
+        }
+    }
+
+    /// The EtherType that the protocol of a packet socket stands for; as in the kernel, the low 16 bits
+    /// count.
+    pub(crate) const fn ethertype(self) -> EtherType {
+        let [a, b, ..] = self.protocol.0.to_le_bytes();
+        EtherType(u16::from_be(u16::from_le_bytes([a, b])))
     }
 
     /// Checks the ranges, the family's before the type's, and sends `SOCK_PACKET` of IPv4, which is

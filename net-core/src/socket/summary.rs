@@ -24,7 +24,7 @@ use core::net::SocketAddr;
 pub struct Summary {
     /// Which one.
     pub socket: SocketId,
-    /// Its protocol: `tcp`, `udp`, or `plugged` where the embedder brought it.
+    /// Its protocol: `tcp`, `udp`, `icmp`, `raw`, `packet`, or `plugged` where the embedder brought it.
     pub protocol: &'static str,
     /// The state of a TCP socket.
     pub state: Option<State>,

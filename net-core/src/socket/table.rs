@@ -2,8 +2,9 @@
 
 use super::{SocketId, SocketOps};
 use crate::error::SocketError;
+use crate::packet::PacketSocket;
 use crate::tcp::TcpSocket;
-use crate::udp::UdpSocket;
+use crate::udp::DatagramSocket;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -12,8 +13,10 @@ use alloc::vec::Vec;
 pub(crate) enum SocketKind {
     /// A TCP listener or connection.
     Tcp(Box<TcpSocket>),
-    /// A UDP socket.
-    Udp(Box<UdpSocket>),
+    /// A UDP, ping or raw socket.
+    Datagram(Box<DatagramSocket>),
+    /// A packet socket.
+    Packet(Box<PacketSocket>),
     /// One of a protocol that the embedder brought.
     Plugged(Box<dyn SocketOps>),
 }
@@ -153,18 +156,34 @@ impl SocketTable {
         }
     }
 
-    /// The UDP socket.
-    pub(crate) fn udp(&self, id: SocketId) -> Option<&UdpSocket> {
+    /// The UDP, ping or raw socket.
+    pub(crate) fn udp(&self, id: SocketId) -> Option<&DatagramSocket> {
         match self.get(id)? {
-            SocketKind::Udp(socket) => Some(socket),
+            SocketKind::Datagram(socket) => Some(socket),
             _ => None,
         }
     }
 
-    /// The UDP socket.
-    pub(crate) fn udp_mut(&mut self, id: SocketId) -> Option<&mut UdpSocket> {
+    /// The UDP, ping or raw socket.
+    pub(crate) fn udp_mut(&mut self, id: SocketId) -> Option<&mut DatagramSocket> {
         match self.get_mut(id)? {
-            SocketKind::Udp(socket) => Some(socket),
+            SocketKind::Datagram(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The packet socket.
+    pub(crate) fn packet(&self, id: SocketId) -> Option<&PacketSocket> {
+        match self.get(id)? {
+            SocketKind::Packet(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// The packet socket.
+    pub(crate) fn packet_mut(&mut self, id: SocketId) -> Option<&mut PacketSocket> {
+        match self.get_mut(id)? {
+            SocketKind::Packet(socket) => Some(socket),
             _ => None,
         }
     }

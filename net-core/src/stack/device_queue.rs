@@ -276,18 +276,22 @@ impl Stack {
 
     /// A packet is about to wait; until it has left it takes up its sender's room.
     pub(super) fn hold(&mut self, owner: Owner) {
-        if let Some(socket) = self.sockets.tcp_mut(owner.socket) {
-            socket.queued = socket.queued.saturating_add(owner.bytes);
-        } else {
-            self.udp_queued(owner.socket, owner.bytes as usize);
+        match self.sockets.get_mut(owner.socket) {
+            Some(SocketKind::Tcp(socket)) => {
+                socket.queued = socket.queued.saturating_add(owner.bytes);
+            }
+            Some(SocketKind::Datagram(socket)) => socket.unsent += owner.bytes as usize,
+            Some(SocketKind::Packet(socket)) => socket.unsent += owner.bytes as usize,
+            Some(SocketKind::Plugged(_)) | None => {}
         }
     }
 
     /// A packet has left its queue; its sender has the room again.
     pub(super) fn release(&mut self, owner: Owner) {
         match self.sockets.get(owner.socket) {
-            Some(SocketKind::Udp(_)) => self.udp_sent(owner.socket, owner.bytes as usize),
+            Some(SocketKind::Datagram(_)) => self.udp_sent(owner.socket, owner.bytes as usize),
             Some(SocketKind::Tcp(_)) => self.tcp_left_queue(owner),
+            Some(SocketKind::Packet(_)) => self.packet_sent(owner.socket, owner.bytes as usize),
             Some(SocketKind::Plugged(_)) | None => {}
         }
     }
@@ -300,7 +304,7 @@ impl Stack {
             && let Some(index) = iface.blocked.pop()
         {
             if let Some(socket) = self.sockets.id_at(index) {
-                self.udp_unblock(socket);
+                self.unblock(socket);
             }
         }
     }

@@ -40,7 +40,7 @@ impl Stack {
     /// for one that is no type's; what the [policy](Policy) says; `TooManySockets`; `AddressFamily`
     /// where the family is not registered, nor by the [loader](Self::set_family_loader);
     /// `InvalidInput` for a number that is no protocol's; `SocketTypeNotSupported`,
-    /// `ProtocolNotSupported`; `Unsupported` for what is not there yet.
+    /// `ProtocolNotSupported`.
     pub fn socket(&mut self, request: Request) -> Result<SocketId, SocketError> {
         let request = request.checked()?;
         self.permit(&Operation::Create(request))?;
@@ -65,11 +65,22 @@ impl Stack {
                 let family = *family;
                 self.udp_open_socket(family)?
             }
+            Handler::Ping(family) => {
+                let family = *family;
+                self.ping_open_socket(family)?
+            }
+            Handler::Raw(family) => {
+                let family = *family;
+                self.raw_open_socket(family, request.protocol)?
+            }
+            Handler::Packet(kind) => {
+                let kind = *kind;
+                self.packet_open_socket(kind, request.ethertype())?
+            }
             Handler::Plugged(make) => {
                 let socket = make(request)?;
                 self.sockets.insert(SocketKind::Plugged(socket))?
             }
-            Handler::Missing(what) => return Err(SocketError::Unsupported(what)),
         };
         let created = self.permit(&Operation::Created { socket, request });
         if created.is_err() {
@@ -216,7 +227,7 @@ impl Stack {
     pub(super) fn plugged(&mut self, id: SocketId) -> Option<&mut (dyn SocketOps + 'static)> {
         match self.sockets.get_mut(id)? {
             SocketKind::Plugged(socket) => Some(&mut **socket),
-            SocketKind::Tcp(_) | SocketKind::Udp(_) => None,
+            _ => None,
         }
     }
 }

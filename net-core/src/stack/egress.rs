@@ -31,6 +31,16 @@ impl Stack {
     /// where both wait, each gets half of the batch.
     pub fn poll_transmit(&mut self, iface: IfaceId, out: &mut TxBatch, now: Instant) -> Transmit {
         self.clock = now;
+        let first = out.len();
+        let transmit = self.transmit(iface, out, now);
+        if self.taps.hears_outgoing() {
+            self.tap_sent(iface, out, first, now);
+        }
+        transmit
+    }
+
+    #[inline]
+    fn transmit(&mut self, iface: IfaceId, out: &mut TxBatch, now: Instant) -> Transmit {
         let mut handed = Handed::after(out.len());
         match self.iface(iface) {
             Some(iface) if iface.queue.is_passed_by() => {}

@@ -26,7 +26,8 @@ impl Stack {
         }
         match self.sockets.get(id) {
             Some(SocketKind::Tcp(_)) => self.tcp_readiness(id),
-            Some(SocketKind::Udp(socket)) => socket.readiness(),
+            Some(SocketKind::Datagram(socket)) => socket.readiness(),
+            Some(SocketKind::Packet(socket)) => socket.readiness(),
             // A plugged protocol wakes its tasks itself.
             Some(SocketKind::Plugged(_)) | None => Readiness::empty(),
         }

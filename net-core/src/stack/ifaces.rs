@@ -64,7 +64,7 @@ impl Stack {
             }
             while let Some(index) = gone.blocked.pop() {
                 if let Some(socket) = self.sockets.id_at(index) {
-                    self.udp_unblock(socket);
+                    self.unblock(socket);
                 }
             }
             self.addresses.remove_iface(iface);

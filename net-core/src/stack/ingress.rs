@@ -23,6 +23,8 @@ impl Stack {
         };
         if let IfaceKind::Ethernet(mac) = kind {
             batch.retain(|frame| self.ethernet_input(iface, mac, frame, now));
+        } else if self.taps.hears_incoming() {
+            self.tap_packets(iface, batch.packets(), now);
         }
         if caps.software_gro {
             gro::merge(batch);

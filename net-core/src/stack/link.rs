@@ -53,6 +53,7 @@ impl Stack {
         now: Instant,
     ) -> Result<bool, DropReason> {
         let header = EthernetHeader::parse(&frame.frame)?;
+        let taken = self.taps.hears_incoming() && self.tap_frame(iface, mac, &header, frame, now);
         if header.dest != mac && !header.dest.is_group() {
             return Err(DropReason::OtherStation);
         }
@@ -64,6 +65,7 @@ impl Stack {
                 self.arp_input(iface, mac, &frame.frame, now)?;
                 Ok(false)
             }
+            _ if taken => Ok(false),
             _ => Err(DropReason::EtherType),
         }
     }

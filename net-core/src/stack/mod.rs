@@ -16,6 +16,7 @@ mod limits;
 mod link;
 mod ndp;
 mod neighbors;
+mod packet_sockets;
 mod raw;
 mod raw_sockets;
 mod reassembly;
@@ -23,6 +24,7 @@ mod route_text;
 mod routing;
 mod sockets;
 mod summaries;
+mod taps;
 mod tcp;
 mod timers;
 mod udp;
@@ -35,6 +37,7 @@ pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget};
 use raw::RawTable;
 pub use sockets::Kind;
+use taps::TapTable;
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
@@ -76,6 +79,7 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     raw: RawTable,
+    taps: TapTable,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: Policy,
     /// Chooses among ways that share what goes to a prefix.
@@ -119,6 +123,7 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             raw: RawTable::default(),
+            taps: TapTable::default(),
             wheel: Wheel::new(now),
             routes: Policy::default(),
             flow_key: seed.key("flows"),

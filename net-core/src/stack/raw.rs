@@ -8,7 +8,7 @@ use crate::icmp::{IcmpError, Quoted, complete_checksum};
 use crate::iface::IfaceId;
 use crate::socket::{FlowKey, SocketId};
 use crate::stats::DropReason;
-use crate::udp::{Datagram, ErrorQueue, QueuedError, Speaks, UdpSocket};
+use crate::udp::{Datagram, DatagramSocket, ErrorQueue, QueuedError, Speaks};
 use crate::wire::{IpHeader, icmp, ip, udp};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -184,7 +184,7 @@ impl Stack {
     }
 }
 
-impl UdpSocket {
+impl DatagramSocket {
     /// Whether packets between these addresses are the socket's; for those without ports.
     fn hears(&self, local: IpAddr, remote: IpAddr) -> bool {
         let same_version = local.is_ipv4() == self.family.unspecified().is_ipv4();
@@ -228,7 +228,7 @@ fn copy_from(packet: &RxPacket, start: usize) -> Bytes {
 
 /// What is to be told about an error.
 fn queued(
-    socket: &UdpSocket,
+    socket: &DatagramSocket,
     arrival: &Arrival<'_>,
     quoted: &Quoted,
     error: SocketError,

@@ -1,17 +1,46 @@
-//! What the application does to ping and raw sockets, where UDP does otherwise.
+//! Making datagram sockets, and what the application does to ping and raw sockets where UDP does
+//! otherwise.
 
 use super::Stack;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
 use crate::qdisc::Owner;
-use crate::socket::{Family, IpSettings, SocketId};
-use crate::udp::{Bound, Outgoing, Peer, Speaks};
+use crate::socket::{Family, IpSettings, Protocol, SocketId, SocketKind};
+use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, Speaks};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ipv4};
+use alloc::boxed::Box;
 use bytes::{Buf, Bytes};
 use core::net::{IpAddr, SocketAddr};
 
 impl Stack {
+    pub(super) fn udp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.datagram_open(family, Speaks::Udp)
+    }
+
+    pub(super) fn ping_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
+        self.datagram_open(family, Speaks::Echo)
+    }
+
+    pub(super) fn raw_open_socket(
+        &mut self,
+        family: Family,
+        protocol: Protocol,
+    ) -> Result<SocketId, SocketError> {
+        let protocol = u8::try_from(protocol.0).map_err(|_| SocketError::ProtocolNotSupported)?;
+        let id = self.datagram_open(family, Speaks::Ip(protocol))?;
+        if protocol == ip::RAW {
+            self.udp_settings_mut(id)?.header_included = true;
+        }
+        self.raw.add(protocol, id);
+        Ok(id)
+    }
+
+    fn datagram_open(&mut self, family: Family, speaks: Speaks) -> Result<SocketId, SocketError> {
+        let socket = DatagramSocket::new(family, speaks, &self.config.udp);
+        self.sockets.insert(SocketKind::Datagram(Box::new(socket)))
+    }
+
     /// Fixes the peer of a socket without ports: where it sends, and whom alone it hears.
     pub(super) fn raw_connect(
         &mut self,

@@ -3,15 +3,14 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
+use crate::packet::PacketSocket;
 use crate::socket::{
     Family, IpOption, IpSettings, Operation, Request, SocketId, SocketKind, SocketOps, TcpOption,
     TcpSettings, UdpSettings,
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
-use crate::udp::{Bound, Speaks, Udp, UdpSocket};
-use crate::wire::ip;
-use alloc::boxed::Box;
+use crate::udp::{Bound, DatagramSocket, Udp};
 use core::net::SocketAddr;
 
 /// Which protocol's half of the stack a call goes to.
@@ -22,10 +21,14 @@ pub enum Kind {
     Tcp,
     /// UDP's.
     Udp,
+    /// None: to the frames of interfaces.
+    Packet,
     /// None: to a protocol that the embedder brought.
     Plugged,
 }
 
+const NO_ADDRESS: SocketError =
+    SocketError::Unsupported("packet sockets have interfaces in place of addresses");
 const NOT_A_STREAM: SocketError = SocketError::Unsupported("only TCP sockets listen and accept");
 
 impl Stack {
@@ -45,19 +48,15 @@ impl Stack {
         self.socket(Request::udp(family))
     }
 
-    pub(super) fn udp_open_socket(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        self.datagram_open(family, Speaks::Udp)
-    }
-
     /// Opens a ping socket: it sends echo requests with an identifier that the stack sees to, and
     /// receives the replies to them. [`bind`](Self::bind) to a port chooses the identifier.
     ///
     /// What is sent is an ICMP message from its type on; identifier and checksum are filled in.
     ///
     /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
+    /// [`TooManySockets`](SocketError::TooManySockets), or another of [`socket`](Self::socket)'s.
     pub fn ping_open(&mut self, family: Family) -> Result<SocketId, SocketError> {
-        self.datagram_open(family, Speaks::Echo)
+        self.socket(Request::ping(family))
     }
 
     /// Opens a raw socket: it receives a copy of every packet of the IP protocol that came whole, and
@@ -68,19 +67,9 @@ impl Stack {
     /// Protocol 255 is for sending with a header alone.
     ///
     /// # Errors
-    /// [`TooManySockets`](SocketError::TooManySockets).
+    /// `ProtocolNotSupported` for protocol 0, or another of [`socket`](Self::socket)'s.
     pub fn raw_open(&mut self, family: Family, protocol: u8) -> Result<SocketId, SocketError> {
-        let id = self.datagram_open(family, Speaks::Ip(protocol))?;
-        if protocol == ip::RAW {
-            self.udp_settings_mut(id)?.header_included = true;
-        }
-        self.raw.add(protocol, id);
-        Ok(id)
-    }
-
-    fn datagram_open(&mut self, family: Family, speaks: Speaks) -> Result<SocketId, SocketError> {
-        let socket = UdpSocket::new(family, speaks, &self.config.udp);
-        self.sockets.insert(SocketKind::Udp(Box::new(socket)))
+        self.socket(Request::raw(family, protocol))
     }
 
     /// Gives the socket a local address; port 0 picks a free one (RFC 6056).
@@ -93,6 +82,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_bind(id, addr),
             Kind::Udp => self.udp_bind(id, addr),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations(id)?.bind(addr),
         }
     }
@@ -108,7 +98,7 @@ impl Stack {
         })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_listen(id, backlog),
-            Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Udp | Kind::Packet => Err(NOT_A_STREAM),
             Kind::Plugged => self.operations(id)?.listen(backlog),
         }
     }
@@ -121,7 +111,7 @@ impl Stack {
         self.permit(&Operation::Accept { socket: id })?;
         match self.kind(id)? {
             Kind::Tcp => self.tcp_accept(id, false),
-            Kind::Udp => Err(NOT_A_STREAM),
+            Kind::Udp | Kind::Packet => Err(NOT_A_STREAM),
             Kind::Plugged => {
                 if self.sockets.is_full() {
                     return Err(SocketError::TooManySockets);
@@ -142,7 +132,7 @@ impl Stack {
     pub fn accept_held(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_accept(id, true),
-            Kind::Udp | Kind::Plugged => Err(NOT_A_STREAM),
+            _ => Err(NOT_A_STREAM),
         }
     }
 
@@ -170,6 +160,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_connect(id, addr, now),
             Kind::Udp => self.udp_connect(id, addr),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations(id)?.connect(addr, now),
         }
     }
@@ -184,6 +175,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_disconnect(id, now),
             Kind::Udp => self.udp_disconnect(id),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => Err(SocketError::Unsupported("plugged sockets stay connected")),
         }
     }
@@ -195,6 +187,7 @@ impl Stack {
         match self.kind(id) {
             Ok(Kind::Tcp) => self.tcp_close(id, now),
             Ok(Kind::Udp) => self.udp_close(id),
+            Ok(Kind::Packet) => self.packet_close(id),
             Ok(Kind::Plugged) => drop(self.remove_socket(id)),
             Err(_) => {}
         }
@@ -206,6 +199,7 @@ impl Stack {
         match self.kind(id) {
             Ok(Kind::Tcp) => self.tcp_abort(id, now),
             Ok(Kind::Udp) => self.udp_close(id),
+            Ok(Kind::Packet) => self.packet_close(id),
             Ok(Kind::Plugged) => drop(self.remove_socket(id)),
             Err(_) => {}
         }
@@ -218,7 +212,8 @@ impl Stack {
     pub fn local_addr(&self, id: SocketId) -> Result<SocketAddr, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_local_addr(id),
-            Kind::Udp => self.udp_socket(id).map(UdpSocket::local_addr),
+            Kind::Udp => self.udp_socket(id).map(DatagramSocket::local_addr),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations_of(id)?.local_addr(),
         }
     }
@@ -236,6 +231,7 @@ impl Stack {
                 // As the kernel, to which port 0 is none.
                 .filter(|peer| peer.port() != 0)
                 .ok_or(SocketError::NotConnected),
+            Kind::Packet => Err(NO_ADDRESS),
             Kind::Plugged => self.operations_of(id)?.peer_addr(),
         }
     }
@@ -245,6 +241,7 @@ impl Stack {
         match self.kind(id).ok()? {
             Kind::Tcp => self.tcp_take_error(id),
             Kind::Udp => self.sockets.udp_mut(id)?.take_error(),
+            Kind::Packet => None,
             Kind::Plugged => self.operations(id).ok()?.take_error(),
         }
     }
@@ -256,7 +253,7 @@ impl Stack {
     pub fn tcp_settings(&self, id: SocketId) -> Result<&TcpSettings, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_settings_of(id),
-            Kind::Udp | Kind::Plugged => Err(SocketError::NoSuchSocket),
+            _ => Err(SocketError::NoSuchSocket),
         }
     }
 
@@ -272,7 +269,7 @@ impl Stack {
     ) -> Result<(), SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_set_option(id, option, now),
-            Kind::Udp | Kind::Plugged => Err(SocketError::NoSuchSocket),
+            _ => Err(SocketError::NoSuchSocket),
         }
     }
 
@@ -306,7 +303,7 @@ impl Stack {
         let family = match self.kind(id)? {
             Kind::Tcp => self.sockets.tcp(id).map(|socket| socket.family),
             Kind::Udp => self.sockets.udp(id).map(|socket| socket.family),
-            Kind::Plugged => None,
+            Kind::Packet | Kind::Plugged => None,
         };
         family.ok_or(SocketError::NoSuchSocket)
     }
@@ -314,12 +311,12 @@ impl Stack {
     /// The options of a socket's IP layer.
     ///
     /// # Errors
-    /// `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
+    /// `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
     pub fn ip_settings(&self, id: SocketId) -> Result<&IpSettings, SocketError> {
         match self.kind(id)? {
             Kind::Tcp => self.tcp_settings_of(id).map(|settings| &settings.ip),
             Kind::Udp => self.udp_socket(id).map(|socket| &socket.settings.ip),
-            Kind::Plugged => Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
@@ -339,7 +336,7 @@ impl Stack {
                 socket.recent = None;
                 socket.settings.ip.set(option, false)
             }
-            Kind::Plugged => Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
@@ -348,7 +345,7 @@ impl Stack {
     /// interfaces. What the stack sends to itself comes over the loopback interface.
     ///
     /// # Errors
-    /// `NoSuchInterface`, `NoSuchSocket`; `NoSuchOption` for a socket of a plugged protocol.
+    /// `NoSuchInterface`, `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
     pub fn bind_iface(&mut self, id: SocketId, iface: Option<IfaceId>) -> Result<(), SocketError> {
         if iface.is_some_and(|iface| self.iface(iface).is_none()) {
             return Err(SocketError::NoSuchInterface);
@@ -379,7 +376,7 @@ impl Stack {
                     ports.set_iface(addr, only_v6, id, iface);
                 }
             }
-            Kind::Plugged => return Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => return Err(SocketError::NoSuchOption),
         }
         Ok(())
     }
@@ -404,9 +401,27 @@ impl Stack {
     pub fn kind(&self, id: SocketId) -> Result<Kind, SocketError> {
         match self.sockets.get(id) {
             Some(SocketKind::Tcp(_)) if self.sockets.is_owned(id) => Ok(Kind::Tcp),
-            Some(SocketKind::Udp(_)) => Ok(Kind::Udp),
+            Some(SocketKind::Datagram(_)) => Ok(Kind::Udp),
+            Some(SocketKind::Packet(_)) => Ok(Kind::Packet),
             Some(SocketKind::Plugged(_)) => Ok(Kind::Plugged),
             _ => Err(SocketError::NoSuchSocket),
+        }
+    }
+
+    /// What a socket like this one is asked for by (`SO_DOMAIN`, `SO_TYPE`, `SO_PROTOCOL`).
+    ///
+    /// # Errors
+    /// `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
+    pub fn request_of(&self, id: SocketId) -> Result<Request, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => self.family(id).map(Request::tcp),
+            Kind::Udp => self.udp_socket(id).map(DatagramSocket::request),
+            Kind::Packet => self
+                .sockets
+                .packet(id)
+                .map(PacketSocket::request)
+                .ok_or(SocketError::NoSuchSocket),
+            Kind::Plugged => Err(SocketError::NoSuchOption),
         }
     }
 
@@ -421,7 +436,7 @@ impl Stack {
         }
     }
 
-    pub(crate) fn udp_socket(&self, id: SocketId) -> Result<&UdpSocket, SocketError> {
+    pub(crate) fn udp_socket(&self, id: SocketId) -> Result<&DatagramSocket, SocketError> {
         self.sockets.udp(id).ok_or(SocketError::NoSuchSocket)
     }
 }

@@ -5,7 +5,7 @@ use crate::error::SocketError;
 use crate::socket::{SocketId, SocketKind, Summary, present};
 use crate::tcp::State;
 use crate::tcp::socket::{Role, TcpSocket};
-use crate::udp::UdpSocket;
+use crate::udp::{DatagramSocket, Speaks};
 
 impl Stack {
     /// How a socket is doing, in a line.
@@ -26,7 +26,13 @@ impl Stack {
         Ok(
             match self.sockets.get(id).ok_or(SocketError::NoSuchSocket)? {
                 SocketKind::Tcp(socket) => summary_of_tcp(socket, blank),
-                SocketKind::Udp(socket) => summary_of_udp(socket, blank),
+                SocketKind::Datagram(socket) => summary_of_udp(socket, blank),
+                SocketKind::Packet(socket) => Summary {
+                    protocol: "packet",
+                    unread: socket.unread(),
+                    unsent: socket.unsent,
+                    ..blank
+                },
                 SocketKind::Plugged(socket) => Summary {
                     local: socket.local_addr().ok(),
                     peer: socket.peer_addr().ok(),
@@ -66,9 +72,13 @@ fn summary_of_tcp(socket: &TcpSocket, blank: Summary) -> Summary {
     }
 }
 
-fn summary_of_udp(socket: &UdpSocket, blank: Summary) -> Summary {
+fn summary_of_udp(socket: &DatagramSocket, blank: Summary) -> Summary {
     Summary {
-        protocol: "udp",
+        protocol: match socket.speaks {
+            Speaks::Udp => "udp",
+            Speaks::Echo => "icmp",
+            Speaks::Ip(_) => "raw",
+        },
         local: Some(socket.local_addr()),
         peer: socket.peer_addr(),
         unread: socket.unread(),

@@ -9,7 +9,7 @@ use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId};
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::udp::{Cutter, Datagram, Speaks, UdpSocket};
+use crate::udp::{Cutter, Datagram, DatagramSocket, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{IpHeader, UdpHeader, transport};
 use core::net::SocketAddr;
@@ -155,7 +155,7 @@ impl Stack {
         if !socket.has_room() {
             return Err(DropReason::RecvBufferFull);
         }
-        if !self.memory.try_charge(UdpSocket::cost(datagram.pins)) {
+        if !self.memory.try_charge(DatagramSocket::cost(datagram.pins)) {
             return Err(DropReason::NoMemory);
         }
         let is_udp = socket.speaks == Speaks::Udp;

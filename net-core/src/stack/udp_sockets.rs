@@ -5,7 +5,7 @@ use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
-use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, Speaks, UdpSocket};
+use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, Recent, SendMeta, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
 use core::net::{IpAddr, SocketAddr};
@@ -115,7 +115,7 @@ impl Stack {
 
     /// Takes the socket out of every table.
     pub(super) fn udp_close(&mut self, id: SocketId) {
-        let Some(SocketKind::Udp(socket)) = self.remove_socket(id) else {
+        let Some(SocketKind::Datagram(socket)) = self.remove_socket(id) else {
             return;
         };
         if let Some(peer) = socket.peer
@@ -303,29 +303,25 @@ impl Stack {
         Ok(path)
     }
 
-    /// A packet of `len` bytes that a socket sent waits for the device.
-    pub(super) fn udp_queued(&mut self, id: SocketId, len: usize) {
-        if let Some(socket) = self.sockets.udp_mut(id) {
-            socket.unsent += len;
-        }
-    }
-
-    /// Such a packet has left, or is dropped; its sender may go on.
+    /// A packet that a socket sent has left, or is dropped; its sender may go on.
     pub(super) fn udp_sent(&mut self, id: SocketId, len: usize) {
         let Some(socket) = self.sockets.udp_mut(id) else {
             return;
         };
         socket.unsent = socket.unsent.saturating_sub(len);
         if socket.unsent <= socket.settings.send_buffer / 2 {
-            self.udp_unblock(id);
+            self.unblock(id);
         }
     }
 
     /// There is room again for who waited for it.
-    pub(super) fn udp_unblock(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.udp_mut(id)
-            && core::mem::take(&mut socket.blocked)
-        {
+    pub(super) fn unblock(&mut self, id: SocketId) {
+        let blocked = match self.sockets.get_mut(id) {
+            Some(SocketKind::Datagram(socket)) => &mut socket.blocked,
+            Some(SocketKind::Packet(socket)) => &mut socket.blocked,
+            _ => return,
+        };
+        if core::mem::take(blocked) {
             self.changed(id);
         }
     }
@@ -333,7 +329,7 @@ impl Stack {
 
 /// The address that the application means by `addr`. Unlike streams, an IPv6 socket may be given an
 /// IPv4 address as it is.
-fn destination(addr: SocketAddr, socket: &UdpSocket) -> Result<SocketAddr, SocketError> {
+fn destination(addr: SocketAddr, socket: &DatagramSocket) -> Result<SocketAddr, SocketError> {
     let only_v6 = socket.settings.only_v6;
     match (socket.family, addr) {
         (Family::V6, SocketAddr::V4(_)) if only_v6 => Err(SocketError::NetworkUnreachable),

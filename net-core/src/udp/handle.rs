@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::{Datagram, Outgoing, QueuedError, SendMeta, UdpSocket};
+use super::{Datagram, DatagramSocket, Outgoing, QueuedError, SendMeta};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -89,7 +89,7 @@ impl<'a> Udp<'a> {
         self.stack
             .sockets
             .udp(self.id)
-            .map_or(0, UdpSocket::waiting)
+            .map_or(0, DatagramSocket::waiting)
     }
 
     /// Moves every waiting datagram behind those of `into`.

@@ -14,4 +14,4 @@ pub use handle::Udp;
 pub(crate) use outgoing::Outgoing;
 pub use send_meta::SendMeta;
 pub use socket::Datagram;
-pub(crate) use socket::{Bound, Peer, Recent, Speaks, UdpSocket};
+pub(crate) use socket::{Bound, DatagramSocket, Peer, Recent, Speaks};

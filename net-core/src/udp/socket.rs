@@ -1,10 +1,10 @@
-//! What the stack keeps for each UDP socket.
+//! What the stack keeps for each datagram socket.
 
 use super::ErrorQueue;
 use crate::config::UdpConfig;
 use crate::error::SocketError;
 use crate::ip::Path;
-use crate::socket::{Family, Readiness, UdpSettings, present};
+use crate::socket::{Family, Readiness, Request, UdpSettings, present};
 use crate::wire::{ip, ipv4, ipv6, udp};
 use alloc::collections::VecDeque;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub struct Datagram {
 
 /// A UDP socket, or one that does the same with another protocol.
 #[derive(Debug)]
-pub(crate) struct UdpSocket {
+pub(crate) struct DatagramSocket {
     pub(crate) speaks: Speaks,
     pub(crate) family: Family,
     pub(crate) settings: UdpSettings,
@@ -104,7 +104,7 @@ pub(crate) struct Recent {
     pub(crate) path: Path,
 }
 
-impl UdpSocket {
+impl DatagramSocket {
     /// Memory that a waiting datagram costs beside its payload.
     const OVERHEAD: usize = 128;
 
@@ -129,13 +129,27 @@ impl UdpSocket {
         }
     }
 
-    /// The local address as the application sees it.
+    /// What such a socket is asked for by.
+    pub(crate) fn request(&self) -> Request {
+        match self.speaks {
+            Speaks::Udp => Request::udp(self.family),
+            Speaks::Echo => Request::ping(self.family),
+            Speaks::Ip(protocol) => Request::raw(self.family, protocol),
+        }
+    }
+
+    /// The local address as the application sees it. The port of a raw socket is its protocol, as in
+    /// the kernel.
     pub(crate) fn local_addr(&self) -> SocketAddr {
-        match (self.peer, self.bound) {
+        let mut addr = match (self.peer, self.bound) {
             (Some(peer), _) => present(peer.local, self.family),
             (None, Some(bound)) => present(bound.addr, self.family),
             (None, None) => SocketAddr::new(self.family.unspecified(), 0),
+        };
+        if let Speaks::Ip(protocol) = self.speaks {
+            addr.set_port(protocol.into());
         }
+        addr
     }
 
     /// The peer's address as the application sees it.

@@ -161,6 +161,10 @@ impl FromStr for MacAddr {
 pub struct EtherType(pub u16);
 
 impl EtherType {
+    /// No type: what nothing carries.
+    pub const NONE: Self = Self(0);
+    /// Every type, for a socket that hears of all (`ETH_P_ALL`); no frame has it.
+    pub const ALL: Self = Self(3);
     /// IPv4.
     pub const IPV4: Self = Self(0x0800);
     /// ARP.

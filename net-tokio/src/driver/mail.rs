@@ -3,6 +3,7 @@
 use crate::shared::{Dirty, DirtyList, ListenerSlot, TcpSlot, Touch, UdpSlot};
 use crate::sync::{AtomicBool, Mutex};
 use net_core::SocketId;
+use net_core::packet::Frame;
 use net_core::udp::Datagram;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -19,6 +20,8 @@ pub(crate) struct Keyed<S> {
 pub(crate) type TcpEntry = Keyed<TcpSlot>;
 /// A datagram socket's slot.
 pub(crate) type UdpEntry = Keyed<UdpSlot<Datagram>>;
+/// A packet socket's slot. Nothing that is sent goes through it.
+pub(crate) type PacketEntry = Keyed<UdpSlot<Frame>>;
 /// A listener's slot; a connection comes with its peer's address.
 pub(crate) type ListenerEntry = Keyed<ListenerSlot<Accepted>>;
 /// What `accept` returns.
@@ -53,6 +56,7 @@ impl<S: Dirty> Dirty for Keyed<S> {
 pub(crate) struct Mail {
     pub(super) tcp: DirtyList<TcpEntry>,
     pub(super) udp: DirtyList<UdpEntry>,
+    pub(super) packets: DirtyList<PacketEntry>,
     pub(super) listeners: DirtyList<ListenerEntry>,
     pub(super) released: Mutex<Vec<Release>>,
 }
@@ -71,6 +75,7 @@ impl Mail {
         Self {
             tcp: DirtyList::new(),
             udp: DirtyList::new(),
+            packets: DirtyList::new(),
             listeners: DirtyList::new(),
             released: Mutex::new(Vec::new()),
         }
@@ -104,6 +109,12 @@ impl Posted for TcpEntry {
 impl Posted for UdpEntry {
     fn list(mail: &Mail) -> &DirtyList<Self> {
         &mail.udp
+    }
+}
+
+impl Posted for PacketEntry {
+    fn list(mail: &Mail) -> &DirtyList<Self> {
+        &mail.packets
     }
 }
 

@@ -14,7 +14,7 @@ mod time;
 mod warnings;
 
 pub(crate) use engine::Engine;
-pub(crate) use mail::{Accepted, ListenerEntry, TcpEntry, UdpEntry};
+pub(crate) use mail::{Accepted, ListenerEntry, PacketEntry, TcpEntry, UdpEntry};
 pub(crate) use round::{BoundDevice, Core};
 pub(crate) use time::Time;
 

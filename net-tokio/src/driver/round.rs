@@ -1,7 +1,7 @@
 //! One round over the stack and its devices.
 
 use super::busy::Traffic;
-use super::mail::{ListenerEntry, Mail, TcpEntry, UdpEntry};
+use super::mail::{ListenerEntry, Mail, PacketEntry, TcpEntry, UdpEntry};
 use super::slots::Slots;
 use super::warnings::{Warning, Warnings};
 use crate::device::Device;
@@ -106,6 +106,11 @@ impl Core {
     pub(crate) fn add_udp(&mut self, id: SocketId) -> Arc<UdpEntry> {
         let send_buffer = self.stack.config().udp.send_buffer;
         self.slots.add_udp(id, send_buffer)
+    }
+
+    /// Makes a slot for a packet socket.
+    pub(crate) fn add_packet(&mut self, id: SocketId) -> Arc<PacketEntry> {
+        self.slots.add_packet(id)
     }
 
     /// Makes a slot for a listener.

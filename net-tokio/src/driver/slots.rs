@@ -1,9 +1,10 @@
 //! The slots of a stack's sockets, and what goes back and forth between them and the stack.
 
-use super::mail::{ListenerEntry, Mail, Release, TcpEntry, UdpEntry};
+use super::mail::{ListenerEntry, Mail, PacketEntry, Release, TcpEntry, UdpEntry};
 use crate::shared::{Close, Fault, ListenerSlot, Outgoing, TcpSlot, UdpSlot};
 use bytes::Bytes;
 use net_core::buf::RecvQueue;
+use net_core::packet::Frame;
 use net_core::socket::{Event, Readiness};
 use net_core::tcp::Tcp;
 use net_core::udp::Datagram;
@@ -18,11 +19,13 @@ pub(super) struct Slots {
     entries: Vec<Option<Entry>>,
     dirty_tcp: Vec<Arc<TcpEntry>>,
     dirty_udp: Vec<Arc<UdpEntry>>,
+    dirty_packets: Vec<Arc<PacketEntry>>,
     dirty_listeners: Vec<Arc<ListenerEntry>>,
     released: Vec<Release>,
     pieces: Vec<Bytes>,
     received: RecvQueue,
     datagrams: VecDeque<Datagram>,
+    frames: VecDeque<Frame>,
     outgoing: VecDeque<Outgoing>,
     /// Handing out made the stack want to send.
     acted: bool,
@@ -32,6 +35,7 @@ pub(super) struct Slots {
 enum Entry {
     Tcp(Arc<TcpEntry>),
     Udp(Arc<UdpEntry>),
+    Packet(Arc<PacketEntry>),
     Listener(Arc<ListenerEntry>),
 }
 
@@ -47,6 +51,13 @@ impl Slots {
     pub(super) fn add_udp(&mut self, id: SocketId, send_buffer: usize) -> Arc<UdpEntry> {
         let entry = Arc::new(UdpEntry::new(id, UdpSlot::new(send_buffer)));
         self.put(id, Entry::Udp(Arc::clone(&entry)));
+        entry
+    }
+
+    /// Makes a slot for a packet socket.
+    pub(super) fn add_packet(&mut self, id: SocketId) -> Arc<PacketEntry> {
+        let entry = Arc::new(PacketEntry::new(id, UdpSlot::new(usize::MAX)));
+        self.put(id, Entry::Packet(Arc::clone(&entry)));
         entry
     }
 
@@ -79,6 +90,13 @@ impl Slots {
         }
         self.dirty_udp = dirty;
 
+        let mut dirty = std::mem::take(&mut self.dirty_packets);
+        mail.packets.drain(&mut dirty);
+        for entry in dirty.drain(..) {
+            self.packet_in(&entry, stack, now, wakes);
+        }
+        self.dirty_packets = dirty;
+
         let mut dirty = std::mem::take(&mut self.dirty_listeners);
         mail.listeners.drain(&mut dirty);
         for entry in dirty.drain(..) {
@@ -108,6 +126,7 @@ impl Slots {
                     self.acted = true;
                 }
                 Some(Entry::Udp(entry)) => self.udp_out(&entry, stack, wakes),
+                Some(Entry::Packet(entry)) => self.packet_in(&entry, stack, now, wakes),
                 Some(Entry::Listener(entry)) => self.accept(&entry, stack, now, wakes),
                 // A `TcpSocket` that is not connected and does not listen yet.
                 None => {}
@@ -130,6 +149,7 @@ impl Slots {
             match entry {
                 Entry::Tcp(entry) => entry.fail(Fault::Gone, wakes),
                 Entry::Udp(entry) => entry.fail(Fault::Gone, wakes),
+                Entry::Packet(entry) => entry.fail(Fault::Gone, wakes),
                 Entry::Listener(entry) => entry.fail(Fault::Gone, wakes),
             }
         }
@@ -194,6 +214,33 @@ impl Slots {
         } else {
             self.udp_out(entry, stack, wakes);
         }
+    }
+
+    /// Either side of a packet socket has news: who waits for room tries again, and frames go over as
+    /// far as there is room for them.
+    fn packet_in(
+        &mut self,
+        entry: &PacketEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) {
+        if entry.drain_tx(&mut self.outgoing, wakes) {
+            stack.close(entry.id(), now);
+            self.remove(entry.id());
+            return;
+        }
+        let Some(mut packet) = stack.packet(entry.id()) else {
+            return;
+        };
+        // Whoever makes room kicks, unless nothing is left behind.
+        let room = entry.room(usize::MAX);
+        let frames = std::iter::from_fn(|| packet.recv());
+        self.frames.extend(frames.take(room));
+        if packet.waiting() == 0 {
+            entry.room(0);
+        }
+        entry.fill(&mut self.frames, wakes);
     }
 
     fn listener_in(&mut self, entry: &ListenerEntry, stack: &mut Stack, now: Instant) {
@@ -324,6 +371,7 @@ impl Entry {
         match self {
             Self::Tcp(entry) => entry.id(),
             Self::Udp(entry) => entry.id(),
+            Self::Packet(entry) => entry.id(),
             Self::Listener(entry) => entry.id(),
         }
     }

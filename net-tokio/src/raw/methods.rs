@@ -5,6 +5,12 @@
 macro_rules! datagram_methods {
     ($type:ty) => {
         impl $type {
+            /// The stack that the socket belongs to.
+            #[must_use]
+            pub fn net(&self) -> &$crate::net::Net {
+                self.socket.net()
+            }
+
             /// Gives the socket a local address: it sends from there and takes only what is sent to it.
             ///
             /// # Errors

@@ -1,10 +1,13 @@
-//! Sockets below UDP: [`PingSocket`] for echo requests, [`RawSocket`] for any protocol over IP.
+//! Sockets below UDP: [`PingSocket`] for echo requests, [`RawSocket`] for any protocol over IP, and
+//! [`PacketSocket`] for whole frames.
 //!
-//! They are shaped as `tokio::net::UdpSocket` is, with addresses that have no port.
+//! The first two are shaped as `tokio::net::UdpSocket` is, with addresses that have no port.
 
 mod methods;
+mod packet;
 mod ping;
 
+pub use packet::PacketSocket;
 pub use ping::{PingSocket, Reply};
 
 use crate::net::Net;
@@ -39,7 +42,7 @@ use std::net::{IpAddr, SocketAddr};
 /// ```
 #[derive(Debug)]
 pub struct RawSocket {
-    socket: UdpSocket,
+    pub(crate) socket: UdpSocket,
 }
 
 impl RawSocket {

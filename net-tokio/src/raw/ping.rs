@@ -29,7 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 /// ```
 #[derive(Debug)]
 pub struct PingSocket {
-    socket: UdpSocket,
+    pub(crate) socket: UdpSocket,
 }
 
 /// The answer to an echo request.

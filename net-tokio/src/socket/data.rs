@@ -1,6 +1,6 @@
 //! Moving bytes through a socket whose kind is known only at run time.
 
-use super::{Socket, State};
+use super::{NO_ADDRESS, Socket, State, datagrams};
 use crate::error::to_io;
 use net_core::SocketError;
 use net_core::socket::Readiness;
@@ -27,8 +27,10 @@ impl Socket {
                 let attempt = || stream.try_write(data);
                 stream.async_io(Interest::WRITABLE, attempt).await
             }
-            State::Datagram(socket) if self.nonblocking => socket.try_send(data),
-            State::Datagram(socket) => socket.send(data).await,
+            datagrams!(socket) if self.nonblocking => socket.try_send(data),
+            datagrams!(socket) => socket.send(data).await,
+            State::Packet(socket) if self.nonblocking => socket.try_send(data),
+            State::Packet(socket) => socket.send(data).await,
             State::Plugged(socket) => socket.send(data, None, self.nonblocking).await,
         }
     }
@@ -43,9 +45,10 @@ impl Socket {
     /// As for [`send`](Self::send).
     pub async fn send_to(&self, data: &[u8], to: SocketAddr) -> io::Result<usize> {
         match &self.state {
-            State::Datagram(socket) if self.nonblocking => socket.try_send_to(data, to),
-            State::Datagram(socket) => socket.send_to(data, to).await,
+            datagrams!(socket) if self.nonblocking => socket.try_send_to(data, to),
+            datagrams!(socket) => socket.send_to(data, to).await,
             State::Plugged(socket) => socket.send(data, Some(to), self.nonblocking).await,
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Fresh(_) | State::Listener(_) | State::Stream(_) => self.send(data).await,
         }
     }
@@ -84,8 +87,17 @@ impl Socket {
                 };
                 Ok((len, None))
             }
-            State::Datagram(socket) if self.nonblocking => socket.try_recv_from(buf).map(named),
-            State::Datagram(socket) => socket.recv_from(buf).await.map(named),
+            datagrams!(socket) if self.nonblocking => socket.try_recv_from(buf).map(named),
+            datagrams!(socket) => socket.recv_from(buf).await.map(named),
+            State::Packet(socket) => {
+                let frame = match self.nonblocking {
+                    true => socket.try_recv()?,
+                    false => socket.recv().await?,
+                };
+                let len = frame.payload.len().min(buf.len());
+                buf[..len].copy_from_slice(&frame.payload[..len]);
+                Ok((len, None))
+            }
             State::Plugged(socket) => socket.recv(buf, self.nonblocking).await,
         }
     }
@@ -98,7 +110,7 @@ impl Socket {
         match &self.state {
             State::Fresh(_) | State::Listener(_) => Err(to_io(SocketError::NotConnected)),
             State::Stream(stream) => stream.conn.shutdown(how),
-            State::Datagram(_) => Err(to_io(SocketError::Unsupported(
+            datagrams!(_) | State::Packet(_) => Err(to_io(SocketError::Unsupported(
                 "only streams have directions to shut down",
             ))),
             State::Plugged(socket) => socket.shutdown(how),
@@ -118,7 +130,8 @@ impl Socket {
             State::Fresh(_) => Ok(()),
             State::Listener(listener) => listener.acceptable().await,
             State::Stream(stream) => stream.readable().await,
-            State::Datagram(socket) => socket.readable().await,
+            datagrams!(socket) => socket.readable().await,
+            State::Packet(socket) => socket.ready(Interest::READABLE).await.map(drop),
             State::Plugged(socket) => socket.ready(Readiness::READABLE).await,
         }
     }
@@ -136,7 +149,8 @@ impl Socket {
         match &self.state {
             State::Fresh(_) | State::Listener(_) => Ok(()),
             State::Stream(stream) => stream.writable().await,
-            State::Datagram(socket) => socket.writable().await,
+            datagrams!(socket) => socket.writable().await,
+            State::Packet(socket) => socket.ready(Interest::WRITABLE).await.map(drop),
             State::Plugged(socket) => socket.ready(Readiness::WRITABLE).await,
         }
     }

@@ -5,6 +5,7 @@ mod plugged;
 
 use crate::error::to_io;
 use crate::net::Net;
+use crate::raw::{PacketSocket, PingSocket, RawSocket};
 use crate::tcp::{TcpListener, TcpSocket, TcpStream};
 use crate::udp::UdpSocket;
 use net_core::SocketError;
@@ -18,8 +19,10 @@ use std::net::SocketAddr;
 /// A socket of a kind that is known only at run time.
 ///
 /// Family, type and protocol are looked up in the stack's [table of families](Net::families). What came
-/// of it can be used through this handle, or turned into a [`TcpSocket`], [`TcpListener`], [`TcpStream`]
-/// or [`UdpSocket`] by `try_from`, which gives the handle back if it is of another kind.
+/// of it can be used through this handle, or turned into a [`TcpSocket`], [`TcpListener`], [`TcpStream`],
+/// [`UdpSocket`], [`PingSocket`], [`RawSocket`] or [`PacketSocket`] by `try_from`, which gives the handle
+/// back if it is of another kind. Addresses of ping and raw sockets are given with a port that nobody looks at, but for
+/// the identifier that a ping socket is bound to.
 ///
 /// Where the kernel's calls would block, the methods here wait; those of a
 /// [nonblocking](Self::set_nonblocking) socket say `WouldBlock` instead.
@@ -55,8 +58,21 @@ enum State {
     /// Connected, or about to be.
     Stream(TcpStream),
     Datagram(UdpSocket),
+    Ping(PingSocket),
+    Raw(RawSocket),
+    Packet(PacketSocket),
     Plugged(Plugged),
 }
+
+/// A socket of datagrams, whatever they carry.
+macro_rules! datagrams {
+    ($socket:pat) => {
+        $crate::socket::State::Datagram($socket)
+            | $crate::socket::State::Ping($crate::PingSocket { socket: $socket })
+            | $crate::socket::State::Raw($crate::RawSocket { socket: $socket })
+    };
+}
+use datagrams;
 
 impl Socket {
     /// A socket on the [current](Net::current) stack. The type may carry the flags `SOCK_NONBLOCK` and
@@ -94,8 +110,20 @@ impl Socket {
             let id = core.stack_mut().socket(request)?;
             match core.stack().kind(id)? {
                 Kind::Tcp => Ok(State::Fresh(TcpSocket::of(net, id))),
-                Kind::Udp => Ok(State::Datagram(UdpSocket::of(net, core.add_udp(id)))),
+                Kind::Udp => {
+                    let made = core.stack().request_of(id)?;
+                    let socket = UdpSocket::of(net, core.add_udp(id));
+                    Ok(match (made.socket_type, made.protocol) {
+                        (SocketType::RAW, _) => State::Raw(RawSocket { socket }),
+                        (_, Protocol::UDP) => State::Datagram(socket),
+                        _ => State::Ping(PingSocket { socket }),
+                    })
+                }
                 Kind::Plugged => Ok(State::Plugged(Plugged::new(net, id))),
+                Kind::Packet => {
+                    let socket = PacketSocket::of(net, core.add_packet(id));
+                    Ok(State::Packet(socket))
+                }
                 _ => {
                     core.stack_mut().close(id, now);
                     Err(SocketError::Unsupported("sockets of that kind"))
@@ -127,7 +155,8 @@ impl Socket {
     pub fn bind(&self, addr: SocketAddr) -> io::Result<()> {
         match &self.state {
             State::Fresh(socket) => socket.bind(addr),
-            State::Datagram(socket) => socket.bind_to(addr),
+            datagrams!(socket) => socket.bind_to(addr),
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => socket.bind(addr),
             State::Listener(_) | State::Stream(_) => Err(to_io(SocketError::InvalidInput(
                 "the socket has an address already",
@@ -154,7 +183,7 @@ impl Socket {
             State::Stream(_) => Err(to_io(SocketError::InvalidInput(
                 "a connected socket cannot listen",
             ))),
-            State::Datagram(_) => Err(to_io(SocketError::Unsupported(
+            datagrams!(_) | State::Packet(_) => Err(to_io(SocketError::Unsupported(
                 "only streams take connections",
             ))),
         }
@@ -186,7 +215,7 @@ impl Socket {
                     "only a listening socket accepts",
                 )));
             }
-            State::Datagram(_) => {
+            datagrams!(_) | State::Packet(_) => {
                 return Err(to_io(SocketError::Unsupported(
                     "only streams take connections",
                 )));
@@ -219,7 +248,8 @@ impl Socket {
             }
             State::Listener(_) => return Err(to_io(SocketError::AlreadyConnected)),
             State::Stream(stream) => return stream.conn.connect_again(addr),
-            State::Datagram(socket) => return socket.connect(addr).await,
+            datagrams!(socket) => return socket.connect(addr).await,
+            State::Packet(_) => return Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => return socket.connect(addr, self.nonblocking).await,
         }
         let State::Stream(stream) = &self.state else {
@@ -240,7 +270,8 @@ impl Socket {
             State::Fresh(socket) => socket.local_addr(),
             State::Listener(listener) => listener.local_addr(),
             State::Stream(stream) => stream.local_addr(),
-            State::Datagram(socket) => socket.local_addr(),
+            datagrams!(socket) => socket.local_addr(),
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => socket.local_addr(),
         }
     }
@@ -253,7 +284,8 @@ impl Socket {
         match &self.state {
             State::Fresh(_) | State::Listener(_) => Err(to_io(SocketError::NotConnected)),
             State::Stream(stream) => stream.peer_addr(),
-            State::Datagram(socket) => socket.peer_addr(),
+            datagrams!(socket) => socket.peer_addr(),
+            State::Packet(_) => Err(to_io(NO_ADDRESS)),
             State::Plugged(socket) => socket.peer_addr(),
         }
     }
@@ -265,9 +297,9 @@ impl Socket {
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         match &self.state {
             State::Fresh(socket) => socket.take_error(),
-            State::Listener(_) => Ok(None),
+            State::Listener(_) | State::Packet(_) => Ok(None),
             State::Stream(stream) => stream.take_error(),
-            State::Datagram(socket) => socket.take_error(),
+            datagrams!(socket) => socket.take_error(),
             State::Plugged(socket) => socket.take_error(),
         }
     }
@@ -279,7 +311,8 @@ impl fmt::Debug for Socket {
             State::Fresh(socket) => socket.fmt(f),
             State::Listener(listener) => listener.fmt(f),
             State::Stream(stream) => stream.fmt(f),
-            State::Datagram(socket) => socket.fmt(f),
+            datagrams!(socket) => socket.fmt(f),
+            State::Packet(socket) => socket.fmt(f),
             State::Plugged(socket) => socket.fmt(f),
         }
     }
@@ -316,6 +349,9 @@ convert!(TcpSocket, Fresh);
 convert!(TcpListener, Listener);
 convert!(TcpStream, Stream);
 convert!(UdpSocket, Datagram);
+convert!(PingSocket, Ping);
+convert!(RawSocket, Raw);
+convert!(PacketSocket, Packet);
 
 /// The type without its flags, and whether `SOCK_NONBLOCK` was among them.
 fn without_flags(socket_type: socket2::Type) -> Result<(SocketType, bool), SocketError> {
@@ -336,6 +372,9 @@ fn number_of(domain: socket2::Domain) -> Domain {
         other => Domain(other.into()),
     }
 }
+
+const NO_ADDRESS: SocketError =
+    SocketError::Unsupported("packet sockets have interfaces in place of addresses");
 
 /// The bits of a type that are not flags (`SOCK_TYPE_MASK`).
 const TYPE_MASK: i32 = 0xf;

@@ -4,7 +4,7 @@ mod plugged;
 
 use net_core::Seed;
 use net_tokio::device::{LinkConfig, pair};
-use net_tokio::{Net, Socket, TcpListener, TcpSocket, TcpStream, UdpSocket};
+use net_tokio::{Net, PingSocket, RawSocket, Socket, TcpListener, TcpSocket, TcpStream, UdpSocket};
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
@@ -197,8 +197,7 @@ async fn families_types_and_protocols_are_refused_as_by_the_kernel() {
         (Domain::IPV4, Type::STREAM, Some(Protocol::UDP), 93),
         (Domain::IPV6, Type::DGRAM, Some(Protocol::ICMPV4), 93),
         (Domain::IPV4, Type::from(4), None, 94),
-        (Domain::IPV4, Type::RAW, Some(Protocol::from(89)), 95),
-        (Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4), 95),
+        (Domain::IPV4, Type::RAW, None, 93),
     ] {
         let error = Socket::new_on(&net, domain, socket_type, protocol).expect_err("none");
         if cfg!(target_os = "linux") {
@@ -237,6 +236,45 @@ async fn each_combination_is_refused_as_by_the_host() {
                 );
             }
         }
+    }
+}
+
+/// SPEC 14 and 15: what `socket()` makes of ICMP, and what that turns into.
+#[tokio::test]
+async fn ping_and_raw_sockets_come_from_family_type_and_protocol() {
+    let net = net();
+    let open = |socket_type, protocol| {
+        let socket = Socket::new_on(&net, Domain::IPV4, socket_type, Some(protocol));
+        socket.expect("a socket")
+    };
+    let here = SocketAddr::from(([127, 0, 0, 1], 0));
+    let ping = open(Type::DGRAM, Protocol::ICMPV4);
+    ping.bind(([127, 0, 0, 1], 77).into()).expect("free");
+    assert_eq!(ping.local_addr().expect("bound").port(), 77);
+    let observer = open(Type::RAW, Protocol::ICMPV4);
+    let request = [8, 0, 0, 0, 0, 0, 0, 1, b'h', b'i'];
+    ping.send_to(&request, here).await.expect("room");
+    let mut buf = [0; 100];
+    let (len, from) = ping.recv_from(&mut buf).await.expect("a reply");
+    assert_eq!(from, Some(here));
+    assert_eq!(buf[4..len], [0, 77, 0, 1, b'h', b'i']);
+    // The raw socket has seen request and reply, with their IP headers.
+    for kind in [8, 0] {
+        let len = observer.recv(&mut buf).await.expect("a copy");
+        assert_eq!((len, buf[0], buf[20]), (30, 0x45, kind));
+    }
+    let socket = RawSocket::try_from(ping).expect_err("not a raw one");
+    let socket = UdpSocket::try_from(socket).expect_err("nor UDP");
+    let ping = PingSocket::try_from(socket).expect("it is");
+    assert_eq!(ping.identifier().expect("alive"), 77);
+    let raw = RawSocket::try_from(observer).expect("it is");
+    assert!(!raw.header_included().expect("alive"));
+    let mut again = Socket::from(raw);
+    let unbound = again.send(b"x").await.expect_err("to nobody");
+    let stream_only = again.listen(1).expect_err("no stream");
+    if cfg!(target_os = "linux") {
+        assert_eq!(code(&unbound), Some(89), "EDESTADDRREQ");
+        assert_eq!(code(&stream_only), Some(95), "EOPNOTSUPP");
     }
 }
 

@@ -3,10 +3,58 @@
 use crate::kernel::upward;
 use crate::matrix::{Opener, Row, World, rows};
 use net_core::SocketError;
-use net_tokio::{PingSocket, RawSocket, UdpSocket};
+use net_tokio::{Net, PingSocket, RawSocket, Socket, UdpSocket};
+use socket2::{Domain, Protocol, Type};
+use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tests::netns;
+use tokio::runtime::Builder;
 use tokio::time::timeout;
+
+/// What needs rights that the namespace gives: whatever either side refuses, the other refuses with
+/// the same number.
+#[test]
+fn raw_ping_and_packet_sockets_are_refused_as_by_the_kernel() {
+    netns::run(
+        "raw::raw_ping_and_packet_sockets_are_refused_as_by_the_kernel",
+        || {
+            let range = "/proc/sys/net/ipv4/ping_group_range";
+            fs::write(range, "0 0").expect("the namespace's own");
+            let runtime = Builder::new_current_thread().build().expect("a runtime");
+            let _inside = runtime.enter();
+            let net = Net::builder().build().expect("a stack");
+            for domain in [2, 10, 17] {
+                for (socket_type, protocol) in [
+                    (2, 1),
+                    (2, 58),
+                    (2, 255),
+                    (3, -1),
+                    (3, 0),
+                    (3, 1),
+                    (3, 58),
+                    (3, 89),
+                    (3, 255),
+                    (3, 263),
+                    (1, 0),
+                    (5, 8),
+                    (10, 0x0300),
+                    (11, 8),
+                ] {
+                    let (domain, socket_type) = (Domain::from(domain), Type::from(socket_type));
+                    let protocol = Some(Protocol::from(protocol));
+                    let theirs = socket2::Socket::new_raw(domain, socket_type, protocol);
+                    let ours = Socket::new_on(&net, domain, socket_type, protocol);
+                    assert_eq!(
+                        ours.map_err(|error| error.raw_os_error()).err(),
+                        theirs.map_err(|error| error.raw_os_error()).err(),
+                        "{domain:?} {socket_type:?} {protocol:?}"
+                    );
+                }
+            }
+        },
+    );
+}
 
 fn ours() -> Vec<Row> {
     let mut rows = Row::all();

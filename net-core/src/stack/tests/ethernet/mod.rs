@@ -2,6 +2,7 @@
 
 mod frames;
 mod neighbors;
+mod packet;
 
 use super::*;
 use crate::SocketError;
