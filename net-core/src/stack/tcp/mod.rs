@@ -4,6 +4,7 @@
 mod accept;
 mod close;
 mod cookies;
+mod embryo;
 mod open;
 mod repair;
 mod segments;
