@@ -7,10 +7,11 @@ use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
-use crate::tcp::connection::timestamp;
+use crate::tcp::connection::{Negotiated, timestamp};
+use crate::tcp::ecn::Ecn;
 use crate::tcp::open::initial_window;
 use crate::tcp::segment::Segment;
-use crate::tcp::socket::{Flow, Role, TcpSocket};
+use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
 use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
 use core::net::SocketAddr;
@@ -39,51 +40,55 @@ impl Stack {
         let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
-        let facts = embryo.facts;
-        let next = facts.irs + 1;
-        if segment.has(TcpFlags::RST) {
-            if segment.seq == next {
-                self.drop_embryo(index);
-            } else {
-                self.stats.count_drop(DropReason::OutOfWindow);
-            }
-            return;
-        }
-        if segment.has(TcpFlags::SYN) {
-            if segment.seq == facts.irs {
-                // Our SYN-ACK was lost, or is late.
-                embryo.sent_at = None;
-                self.answer_embryo(index, now);
-            } else {
-                self.stats.count_drop(DropReason::ChallengeAck);
-            }
-            return;
-        }
-        if !segment.has(TcpFlags::ACK) {
-            self.stats.count_drop(DropReason::BadFlags);
-            return;
-        }
-        if segment.ack != facts.iss + 1 {
-            self.stats.count_drop(DropReason::BadAck);
-            self.send_reset(Origin::of(segment), local, remote, now);
-            return;
-        }
-        if let (Some(recent), Some((value, _))) = (facts.ts_recent, segment.options.timestamps)
-            && value.wrapping_sub(recent).cast_signed() < 0
-        {
-            self.stats.count_drop(DropReason::Paws);
-            return;
-        }
-        let listener = embryo.listener;
         let window = self
             .sockets
-            .tcp(listener)
+            .tcp(embryo.listener)
             .map_or(0, |socket| initial_window(&socket.settings));
-        if segment.seq.before(next) || segment.seq.distance_from(next) >= window.max(1) {
-            self.stats.count_drop(DropReason::OutOfWindow);
+        match judge(&embryo.facts, window, segment) {
+            Judgement::Complete => self.complete_handshake(index, segment, local, remote, now),
+            Judgement::Repeat => {
+                embryo.sent_at = None;
+                // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
+                embryo.facts.ecn &= Ecn::is_asked(segment);
+                self.answer_embryo(index, now);
+            }
+            Judgement::Over => self.drop_embryo(index),
+            Judgement::Reset => {
+                self.stats.count_drop(DropReason::BadAck);
+                self.send_reset(Origin::of(segment), local, remote, now);
+            }
+            Judgement::Challenge(reason) => {
+                self.stats.count_drop(reason);
+                self.challenge_embryo(index, window, now);
+            }
+            Judgement::Drop(reason) => self.stats.count_drop(reason),
+        }
+    }
+
+    /// Tells the peer what is expected of it.
+    fn challenge_embryo(&mut self, index: u32, window: u32, now: Instant) {
+        if !self.limits.challenge.take(now) {
+            self.stats.count_drop(DropReason::RateLimited);
             return;
         }
-        self.complete_handshake(index, segment, local, remote, now);
+        let Some(Embryo { key, facts, .. }) = self.tcp.embryos.get(index as usize) else {
+            return;
+        };
+        let (local, remote, facts) = (key.local(), key.remote(), *facts);
+        let shift = facts.peer_scale.map_or(0, |_| facts.our_scale);
+        let window = u16::try_from(window >> shift).unwrap_or(u16::MAX);
+        let (seq, ack, recent) = (facts.iss + 1, facts.irs + 1, facts.ts_recent);
+        self.stats.tcp_challenge_acks += 1;
+        self.acknowledge(
+            local,
+            remote,
+            seq,
+            ack,
+            recent,
+            facts.ts_offset,
+            window,
+            now,
+        );
     }
 
     /// The final ACK: the connection comes into being, if the accept queue has room.
@@ -191,6 +196,59 @@ impl Stack {
         {
             listener.half_open = listener.half_open.saturating_sub(1);
         }
+    }
+}
+
+/// What a segment is to a half-open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judgement {
+    /// The last of the handshake.
+    Complete,
+    /// The SYN again: our SYN-ACK was lost, or is late.
+    Repeat,
+    /// The peer does not want it any more.
+    Over,
+    /// It acknowledges something else: the answer is a RST.
+    Reset,
+    /// It may be forged, or of another time: the answer is an ACK.
+    Challenge(DropReason),
+    Drop(DropReason),
+}
+
+/// The checks of RFC 9293 §3.10.7.4 and RFC 5961 in their order; `window` is the one that the SYN-ACK
+/// told.
+fn judge(facts: &Negotiated, window: u32, segment: &Segment<'_>) -> Judgement {
+    let next = facts.irs + 1;
+    let ahead = segment.seq.distance_from(next);
+    let within = segment.seq.at_or_after(next) && ahead < window.max(1);
+    if segment.has(TcpFlags::RST) {
+        return match within {
+            true if ahead == 0 => Judgement::Over,
+            true => Judgement::Challenge(DropReason::ChallengeAck),
+            false => Judgement::Drop(DropReason::OutOfWindow),
+        };
+    }
+    if segment.has(TcpFlags::SYN) {
+        return if segment.seq == facts.irs {
+            Judgement::Repeat
+        } else {
+            // A peer that begins anew answers with the RST that ends this.
+            Judgement::Challenge(DropReason::ChallengeAck)
+        };
+    }
+    if let (Some(recent), Some((value, _))) = (facts.ts_recent, segment.options.timestamps)
+        && value.wrapping_sub(recent).cast_signed() < 0
+    {
+        return Judgement::Challenge(DropReason::Paws);
+    }
+    if !within {
+        Judgement::Challenge(DropReason::OutOfWindow)
+    } else if !segment.has(TcpFlags::ACK) {
+        Judgement::Drop(DropReason::BadFlags)
+    } else if segment.ack != facts.iss + 1 {
+        Judgement::Reset
+    } else {
+        Judgement::Complete
     }
 }
 
