@@ -275,10 +275,16 @@ impl Connection {
             // Once more for the same segment.
             Phase::Loss => self.recovery.frto == Frto::Repaired && must("5682 MUST 2.1.2"),
         };
-        if self.recovery.phase != Phase::Loss {
+        // RFC 5681 §3.1: the threshold once for each segment that the timer finds lost, the window
+        // each time.
+        let again = self.recovery.phase == Phase::Loss;
+        if !again || must("5681 MUST 3.1.8") && self.una.after(self.recovery.timed_out) {
             self.congestion.on_rto(self.flight_before_loss(), cx.now);
+        } else {
+            self.congestion.limit_window(self.mss);
         }
         let recovery = &mut self.recovery;
+        recovery.timed_out = self.una;
         recovery.undo.on_timeout();
         recovery.phase = Phase::Loss;
         recovery.recover = self.nxt;
