@@ -7,6 +7,7 @@ use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
+use crate::tcp::SeqNum;
 use crate::tcp::connection::{Negotiated, timestamp};
 use crate::tcp::ecn::Ecn;
 use crate::tcp::open::initial_window;
@@ -179,6 +180,17 @@ impl Stack {
             self.stats.tcp_retransmits += 1;
             self.answer_embryo(index, now);
         }
+    }
+
+    /// Nobody is there to answer the SYN-ACK, says an ICMP error that quotes one with this number;
+    /// whether it is ours.
+    pub(super) fn refuse_embryo(&mut self, index: u32, seq: SeqNum) -> bool {
+        let embryo = self.tcp.embryos.get(index as usize);
+        let ours = embryo.is_some_and(|embryo| embryo.facts.iss == seq);
+        if ours {
+            self.drop_embryo(index);
+        }
+        ours
     }
 
     fn drop_embryo(&mut self, index: u32) {

@@ -142,8 +142,15 @@ impl Stack {
         error: IcmpError,
         now: Instant,
     ) {
-        let flow = self.tcp.flows.get(&FlowKey::new(local, remote));
-        let Some(&Flow::Socket(id)) = flow.filter(|_| must("9293 MUST-54")) else {
+        let flow = self.tcp.flows.get(&FlowKey::new(local, remote)).copied();
+        let flow = flow.filter(|_| must("9293 MUST-54"));
+        if let Some(Flow::Embryo(index)) = flow
+            && error.hard.is_some()
+            && self.refuse_embryo(index, seq)
+        {
+            return;
+        }
+        let Some(Flow::Socket(id)) = flow else {
             self.stats.count_drop(DropReason::IcmpIrrelevant);
             return;
         };

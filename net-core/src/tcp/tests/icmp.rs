@@ -164,3 +164,21 @@ fn packet_too_big_raises_nothing() {
         assert_eq!(peer.info().send_mss, 960);
     }
 }
+
+/// RFC 9293 MUST-54: a hard error about a SYN-ACK ends the attempt; a soft one, or one about a number
+/// that is only guessed, does not.
+#[test]
+fn a_hard_error_ends_a_half_open_connection() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.icmp(HOST_UNREACHABLE, 0);
+    peer.icmp(UNREACHABLE, 7);
+    assert_eq!(peer.drops(DropReason::IcmpIrrelevant), 2);
+    peer.icmp(UNREACHABLE, 0);
+    peer.waits(secs(10));
+    peer.expects_nothing();
+    peer.sends(tcp());
+    peer.expects(tcp().flags(RST).seq(1));
+}
