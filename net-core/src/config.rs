@@ -93,7 +93,8 @@ pub struct TcpConfig {
     pub rto_min: Duration,
     /// Largest retransmission timeout (RFC 6298 §2.5). 120 s.
     pub rto_max: Duration,
-    /// SYN retransmissions before connect() times out. 6.
+    /// SYN retransmissions before connect() times out: one more than Linux's, so that it tries for
+    /// three minutes at least (RFC 9293 MUST-23). 7.
     pub syn_retries: u8,
     /// SYN-ACK retransmissions before a half-open connection is dropped. 5.
     pub syn_ack_retries: u8,
@@ -298,7 +299,7 @@ impl Default for TcpConfig {
             rto_initial: Duration::from_secs(1),
             rto_min: Duration::from_millis(200),
             rto_max: Duration::from_secs(120),
-            syn_retries: 6,
+            syn_retries: 7,
             syn_ack_retries: 5,
             retries: 15,
             delayed_ack: Duration::from_millis(40),

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, mutant))]
 extern crate std;
 
 pub mod buf;
@@ -17,6 +17,7 @@ pub mod hook;
 mod icmp;
 pub mod iface;
 mod ip;
+mod must;
 pub mod neighbor;
 pub mod offload;
 pub mod packet;

@@ -1,6 +1,7 @@
-//! What the integration tests share: tables of what TCP reaches, hosts joined by links under virtual time, and network
+//! What the integration tests share: documents that are held to the project, tables of what TCP reaches, hosts joined by links under virtual time, and network
 //! namespaces with the kernel in them.
 
+pub mod documents;
 pub mod golden;
 pub mod hosts;
 #[cfg(target_os = "linux")]

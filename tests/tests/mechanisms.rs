@@ -1,17 +1,11 @@
 //! `docs/mechanisms.md` says of every mechanism what shows it, and does not lie.
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use tests::documents::{all_functions, module, quoted, read};
 
 const ROWS: usize = 132;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 fn document() -> String {
-    fs::read_to_string(root().join("docs/mechanisms.md")).expect("the document")
+    read("docs/mechanisms.md")
 }
 
 /// The cells of each row of the tables: number, mechanism, modules, tests.
@@ -31,31 +25,6 @@ fn is_open(tests: &str) -> bool {
         .split('`')
         .step_by(2)
         .any(|text| text.contains("open"))
-}
-
-/// What stands between backquotes.
-fn quoted(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split('`').skip(1).step_by(2)
-}
-
-/// The names of all functions in the sources below `folder`.
-fn functions(folder: &Path, names: &mut HashSet<String>) {
-    for entry in fs::read_dir(folder).expect("a folder of the project") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default();
-        if path.is_dir() && name != "target" {
-            functions(&path, names);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = fs::read_to_string(&path).expect("a source file");
-            for line in source.lines() {
-                let words = line.trim_start().trim_start_matches("async ");
-                if let Some(rest) = words.strip_prefix("fn ") {
-                    let end = rest.find(['(', '<']).unwrap_or(rest.len());
-                    names.insert(rest[..end].to_owned());
-                }
-            }
-        }
-    }
 }
 
 #[test]
@@ -79,22 +48,17 @@ fn every_mechanism_has_its_row() {
 
 #[test]
 fn every_test_and_module_that_is_named_exists() {
-    let mut names = HashSet::new();
-    for package in ["net-core", "net-tokio", "tests", "examples", "benches"] {
-        functions(&root().join(package), &mut names);
-    }
+    let names = all_functions();
     let document = document();
     for (number, [_, modules, tests]) in rows(&document) {
         for test in quoted(tests) {
             assert!(names.contains(test), "row {number}: no test {test}");
         }
-        for module in quoted(modules) {
-            let (package, path) = module.split_once('/').expect("package/path");
-            let path = root().join(package).join("src").join(path);
-            assert!(
-                path.is_dir() || path.with_extension("rs").is_file(),
-                "row {number}: no module {module}"
-            );
+        for path in quoted(modules) {
+            let found = path
+                .split_once('/')
+                .and_then(|(package, path)| module(package, path));
+            assert!(found.is_some(), "row {number}: no module {path}");
         }
     }
 }

@@ -136,6 +136,16 @@ impl NeighborCache {
         self.release(index)
     }
 
+    /// Packets may not reach the neighbour any more: the next one makes it be asked.
+    pub(crate) fn doubt(&mut self, index: u32, cx: &mut Context<'_>) {
+        if let Some(entry) = self.entry_mut(index)
+            && entry.state == NeighborState::Reachable
+        {
+            let step = entry.doubted(cx.config);
+            self.settle(index, step, cx);
+        }
+    }
+
     /// Something has shown that packets reach the neighbour.
     pub(crate) fn confirm(&mut self, index: u32, cx: &mut Context<'_>) {
         let Some(entry) = self.entry_mut(index) else {

@@ -5,6 +5,7 @@ use crate::buf::{GsoKind, RxPacket};
 use crate::hook::HookPoint;
 use crate::iface::{IfaceId, IfaceKind, ReversePath};
 use crate::ip::{Delivery, is_martian_source};
+use crate::must::must;
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
@@ -112,7 +113,8 @@ impl Stack {
         let asks_before_having = header.source.is_unspecified()
             && header.protocol == ip::ICMPV6
             && header.dest.is_multicast();
-        if (is_martian_source(header.source, over_loopback) && !asks_before_having)
+        let from_nobody = is_martian_source(header.source, over_loopback) && must("9293 MUST-63");
+        if (from_nobody && !asks_before_having)
             || (!over_loopback
                 && (header.dest.is_loopback() || self.addresses.contains(header.source)))
             || self.addresses.is_broadcast(header.source)
@@ -135,7 +137,7 @@ impl Stack {
             over,
             packet,
         } = arrival;
-        if delivery != Delivery::Local {
+        if delivery != Delivery::Local && must("9293 MUST-57") {
             return Err(DropReason::NotForUs);
         }
         transport::verify_checksum(packet, &ip)?;

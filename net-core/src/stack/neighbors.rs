@@ -164,6 +164,22 @@ impl Stack {
         }
     }
 
+    /// A peer does not acknowledge what it is sent: if the neighbour that leads to it is gone, that is
+    /// to be found out by asking it (RFC 1122 §3.3.1.4, RFC 4861 §7.3.3).
+    pub(crate) fn neighbor_doubt(&mut self, path: &Path, now: Instant) {
+        let at = self
+            .neighbors
+            .at_hint(path.iface, path.next_hop, path.neighbor);
+        if let Some(index) = at {
+            let mut cx = Context {
+                config: &self.config.neighbor,
+                wheel: &mut self.wheel,
+                now,
+            };
+            self.neighbors.doubt(index, &mut cx);
+        }
+    }
+
     /// A timer of a neighbour has gone off.
     pub(super) fn neighbor_timeout(&mut self, index: u32, now: Instant) {
         let mut cx = Context {

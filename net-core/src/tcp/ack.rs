@@ -6,6 +6,7 @@ use super::congestion::{AckSample, CongestionControl};
 use super::connection::{Connection, Context};
 use super::recovery::{Ack, Delivery, Phase, RetransmissionTest};
 use super::segment::Segment;
+use crate::must::must;
 use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
 
@@ -96,7 +97,8 @@ impl Connection {
         if segment.ack.before(self.una) || !newer {
             return false;
         }
-        let window = u32::from(segment.window) << self.scale;
+        let sign = if must("9293 MUST-1") { 0 } else { 0x8000 };
+        let window = u32::from(segment.window & !sign) << self.scale;
         let changed = window != self.wnd;
         if changed && window > self.wnd {
             // Room for the writer's segments: the persist timer has done its work.
@@ -218,8 +220,8 @@ impl Connection {
             self.ecn.on_delivered();
         }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
-        // come of reordering.
-        let widens = ack.advances() || self.recovery.rack.reordering_seen;
+        // come of reordering; nor does what echoes a mark (RFC 3168 §6.1.2).
+        let widens = ack.advances() || self.recovery.rack.reordering_seen || !must("3042 MUST 2.1");
         let sample = AckSample {
             acked: ack.delivered,
             slow_start: ack.delivered.min(self.slow_start_limit(cx)),
@@ -230,7 +232,7 @@ impl Connection {
             in_flight: prior_in_flight,
             in_flight_now: self.in_flight(),
             cwnd_limited: self.limits.window_was_full(self.una),
-            window_used: widens && self.fills_window(prior_in_flight),
+            window_used: widens && !ack.echoes_mark && self.fills_window(prior_in_flight),
             congestion_experienced: ack.marked,
             echoes_mark: ack.echoes_mark,
             in_recovery,

@@ -115,6 +115,8 @@ pub(crate) struct Connection {
     pub(crate) sent_at: Instant,
     /// The pending error.
     pub(crate) error: Option<SocketError>,
+    /// What an ICMP error said of the path, and when (RFC 9293 §3.9.2.2: no reason to end).
+    pub(crate) soft_error: Option<(SocketError, Instant)>,
     /// The application has closed the socket.
     pub(crate) orphan: bool,
     /// Something changed that the application would want to know.

@@ -7,6 +7,7 @@
 //! timer sends bare ones. Else the timer follows the time between arrivals: a steady stream's next
 //! segment is worth waiting for only if it comes soon.
 
+use crate::must::must;
 use crate::time::{Duration, Instant};
 
 /// Segments acknowledged at once at the beginning, and whenever the peer may have begun anew.
@@ -75,7 +76,7 @@ impl DelayedAck {
     ) -> bool {
         self.adapt(timing, now);
         let full = self.segments >= 2 || self.bytes >= 2 * peer_mss.max(1);
-        let hurry = self.quick > 0 && !self.ping_pong;
+        let hurry = self.quick > 0 && !self.ping_pong || !must("9293 MUST-58");
         if full || quick || hurry {
             self.quick = self.quick.saturating_sub(1);
             return true;
@@ -109,7 +110,8 @@ impl DelayedAck {
         } else {
             timing.srtt.clamp(timing.min, timing.max)
         };
-        self.timeout.clamp(timing.min, most.max(timing.min))
+        let delay = self.timeout.clamp(timing.min, most.max(timing.min));
+        delay * if must("9293 MUST-40") { 1 } else { 20 }
     }
 
     /// The timer expired: the acknowledgement leaves alone.

@@ -2,6 +2,7 @@
 
 use super::SeqNum;
 use super::segment::Segment;
+use crate::must::must;
 use crate::wire::TcpFlags;
 
 /// What a connection remembers of congestion marks.
@@ -49,7 +50,8 @@ impl Ecn {
             return false;
         }
         let before = self.echo;
-        self.echo &= !(per_packet || segment.has(TcpFlags::CWR));
+        let reduced = segment.has(TcpFlags::CWR) || !must("3168 MUST 6.1.1.4");
+        self.echo &= !(per_packet || reduced);
         self.echo |= segment.congestion_experienced;
         per_packet && self.echo != before
     }
@@ -89,6 +91,6 @@ impl Ecn {
 
     /// Whether the packet just built is to be sent as ECN-capable.
     pub(crate) fn take_capable(&mut self) -> bool {
-        core::mem::take(&mut self.capable)
+        core::mem::take(&mut self.capable) || self.on && !must("3168 MUST 6.1.5.1")
     }
 }

@@ -5,6 +5,7 @@ use super::congestion::CongestionControl;
 use super::connection::Connection;
 use super::limits::{Limit, LimitedTime};
 use super::recovery::Phase;
+use crate::SocketError;
 use crate::config::CongestionAlgorithm;
 use crate::time::{Duration, Instant};
 
@@ -70,6 +71,12 @@ pub struct TcpInfo {
     pub bytes_retransmitted: u64,
     /// Retransmission timeouts.
     pub timeouts: u32,
+    /// Those of them since the peer last acknowledged anything. The socket's event is raised at the
+    /// third (R1 of RFC 9293 §3.8.3).
+    pub unanswered: u8,
+    /// What an ICMP error has said of the path since the peer was heard last: no reason to end the
+    /// connection, but the one that is given if the peer stays silent (RFC 9293 §3.9.2.2).
+    pub soft_error: Option<SocketError>,
     /// Times that fast recovery began.
     pub fast_recoveries: u32,
     /// Bytes considered lost, rightly or not.
@@ -129,6 +136,8 @@ impl Connection {
             retransmits: self.counters.retransmits,
             bytes_retransmitted: self.counters.bytes_retransmitted,
             timeouts: self.counters.timeouts,
+            unanswered: self.retries,
+            soft_error: self.soft_error(),
             fast_recoveries: self.counters.fast_recoveries,
             bytes_lost: self.counters.bytes_lost,
             loss_probes: self.counters.loss_probes,

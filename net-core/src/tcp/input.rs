@@ -12,6 +12,7 @@ use super::recovery::Delivery;
 use super::segment::Segment;
 use crate::SocketError;
 use crate::config::CongestionAlgorithm;
+use crate::must::must;
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
@@ -35,8 +36,12 @@ pub(crate) enum Disposition {
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
-pub(crate) const fn default_mss(v6: bool) -> u16 {
-    if v6 { 1220 } else { 536 }
+pub(crate) fn default_mss(v6: bool) -> u16 {
+    match v6 {
+        _ if !must("9293 MUST-15") => u16::MAX,
+        true => 1220,
+        false => 536,
+    }
 }
 
 /// A check's verdict: go on to the next, or stop here.
@@ -100,6 +105,8 @@ impl Connection {
             self.acknowledge_syn(segment, cx);
             self.establish(cx);
             cx.stats.tcp_active_opens += 1;
+        } else if !must("9293 MUST-10") {
+            return Err(self.refuse(DropReason::BadFlags, cx));
         } else {
             // Simultaneous open: answer with SYN, ACK.
             self.state = State::SynReceived;
@@ -142,7 +149,8 @@ impl Connection {
             our_mss: self.our_mss,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
-            ecn: cx.settings.wants_ecn(config) && Ecn::is_granted(segment),
+            // RFC 3168 §6.1.1: not after a SYN that did not ask.
+            ecn: cx.settings.wants_ecn(config) && self.retries == 0 && Ecn::is_granted(segment),
             our_scale: self.our_scale,
             ts_recent: options
                 .timestamps
@@ -188,21 +196,23 @@ impl Connection {
         let reset = segment.has(TcpFlags::RST);
         if let (Some(_), Some((value, _))) = (self.ts_recent, segment.options.timestamps) {
             let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
-            if known && self.paws.refuses(value) && !reset {
+            let old = must("7323 MUST 5.3.1") && known && self.paws.refuses(value);
+            if old && !(reset && must("7323 MUST 5.2.2")) {
                 self.answer_old_segment(segment, cx);
                 return Err(self.refuse(DropReason::Paws, cx));
             }
         }
         let (nxt, edge) = (self.receiver.nxt, self.receiver.edge);
         let end = segment.seq + segment.seq_len();
+        // With no window, a segment at RCV.NXT still brings its RST, ACK and URG; its text is cut below.
+        let is_next = segment.seq == nxt && must("9293 MUST-66");
         let acceptable = if segment.seq_len() == 0 {
-            segment.seq.at_or_after(nxt) && (segment.seq.before(edge) || segment.seq == nxt)
+            segment.seq.at_or_after(nxt) && (segment.seq.before(edge) || is_next)
         } else {
-            // With no window, a segment at RCV.NXT still brings its ACK; its text is cut below.
-            (segment.seq.before(edge) || segment.seq == nxt) && end.after(nxt)
+            (segment.seq.before(edge) || is_next) && end.after(nxt)
         };
         if !acceptable {
-            if reset {
+            if reset && must("5961 MUST 3.2.4") {
                 return Err(self.refuse(DropReason::OutOfWindow, cx));
             }
             // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
@@ -251,7 +261,8 @@ impl Connection {
         if !segment.has(TcpFlags::RST) {
             return Ok(());
         }
-        if segment.seq != self.receiver.nxt {
+        let exact = segment.seq == self.receiver.nxt && must("5961 MUST 3.2.1");
+        if !exact && must("5961 MUST 3.2.2") {
             return Err(self.challenge(cx));
         }
         cx.stats.tcp_resets_received += 1;
@@ -261,13 +272,13 @@ impl Connection {
             State::Closing | State::LastAck => None,
             _ => Some(SocketError::ConnectionReset),
         };
-        self.terminate(error);
+        self.terminate(error.filter(|_| must("9293 MUST-12")));
         Err(Disposition::Closed)
     }
 
     /// Fourth, check the SYN bit (RFC 5961 §4.2).
     fn fourth_syn(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) -> Check {
-        if !segment.has(TcpFlags::SYN) {
+        if !segment.has(TcpFlags::SYN) || !must("5961 MUST 4.2.1") {
             return Ok(());
         }
         Err(self.challenge(cx))
@@ -289,8 +300,9 @@ impl Connection {
             self.wl1 = segment.seq - 1;
         }
         // RFC 5961 §5.2: neither of what was never sent nor older than any window.
-        let oldest = self.una - self.max_wnd.max(0xffff);
-        if segment.ack.after(self.nxt) || segment.ack.before(oldest) {
+        let oldest = self.una - self.max_wnd;
+        let absurd = segment.ack.after(self.nxt) || segment.ack.before(oldest);
+        if absurd && must("5961 MUST 5.2.1") {
             cx.stats.count_drop(DropReason::BadAck);
             return Err(self.challenge_uncounted(cx));
         }
@@ -299,8 +311,8 @@ impl Connection {
         self.update_ts_recent(segment, cx);
         self.hear_user_timeout(segment, cx);
         self.handle_ack(segment, cx);
-        if self.wnd == 0 && !self.orphan {
-            // RFC 9293 MUST-37: a peer that has shut its window over data in flight, but answers,
+        if self.wnd == 0 && !self.orphan && must("9293 MUST-37") {
+            // A peer that has shut its window over data in flight, but answers,
             // is alive, however often the data is sent again.
             self.retries = 0;
         }
@@ -458,7 +470,7 @@ impl Connection {
     /// RFC 7323 §4.3: TS.Recent follows segments that span Last.ACK.sent.
     fn update_ts_recent(&mut self, segment: &Segment<'_>, cx: &Context<'_>) {
         if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps)
-            && segment.seq.at_or_before(self.last_ack_sent)
+            && (segment.seq.at_or_before(self.last_ack_sent) || !must("7323 MUST 4.3.1"))
             && value.wrapping_sub(recent).cast_signed() >= 0
         {
             self.ts_recent = Some(value);

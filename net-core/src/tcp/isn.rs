@@ -1,6 +1,7 @@
 //! Initial sequence numbers (RFC 6528) and timestamp offsets, both keyed by the stack's secret.
 
 use super::SeqNum;
+use crate::must::must;
 use crate::seed::{Key, Seed};
 use crate::socket::FlowKey;
 use crate::time::Instant;
@@ -25,9 +26,13 @@ impl Secrets {
     /// ISN = M + F(localip, localport, remoteip, remoteport, secretkey), M ticking every 4 µs.
     pub(crate) fn isn(&self, key: &FlowKey, now: Instant) -> SeqNum {
         #[expect(clippy::cast_possible_truncation, reason = "both wrap at 32 bits")]
-        let number =
-            (self.isn.prf(key.as_bytes()) as u32).wrapping_add((now.as_micros() / 4) as u32);
-        SeqNum::new(number)
+        let (secret, clock) = (
+            self.isn.prf(key.as_bytes()) as u32,
+            (now.as_micros() / 4) as u32,
+        );
+        let secret = if must("9293 MUST-9") { secret } else { 0 };
+        let clock = if must("9293 MUST-8") { clock } else { 0 };
+        SeqNum::new(secret.wrapping_add(clock))
     }
 
     /// A SYN cookie (RFC 4987 appendix A): 5 bits of `tick`, 3 bits of `index`, and 24 bits of a hash

@@ -40,7 +40,7 @@ pub(crate) mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
-mod timers;
+pub(crate) mod timers;
 mod urgent;
 mod user_timeout;
 

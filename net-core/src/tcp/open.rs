@@ -19,6 +19,7 @@ use super::user_timeout::UserTimeouts;
 use super::{SeqNum, State};
 use crate::buf::TxPacket;
 use crate::config::TcpConfig;
+use crate::must::must;
 use crate::socket::TcpSettings;
 use crate::time::Instant;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
@@ -87,10 +88,7 @@ impl Connection {
         settings: &TcpSettings,
         now: Instant,
     ) -> Self {
-        let (receive_scale, scale) = match facts.peer_scale {
-            Some(peer) => (facts.our_scale, peer),
-            None => (0, 0),
-        };
+        let (receive_scale, scale) = shifts(facts);
         let mut connection = Self {
             state: State::Closed,
             passive: false,
@@ -153,6 +151,7 @@ impl Connection {
             waiting_since: now,
             sent_at: now,
             error: None,
+            soft_error: None,
             orphan: false,
             notify: false,
             counters: Counters::default(),
@@ -181,7 +180,8 @@ impl Connection {
         config: &TcpConfig,
         settings: &TcpSettings,
     ) {
-        let options = if self.ts_recent.is_some() { 12 } else { 0 };
+        let stamped = self.ts_recent.is_some() && must("9293 MUST-16");
+        let options = if stamped { 12 } else { 0 };
         let limit = settings.max_segment.unwrap_or(u16::MAX);
         let mss = self
             .peer_mss
@@ -208,10 +208,7 @@ impl Connection {
         self.ts_recent_at = now;
         self.paws = Paws::new(facts.ts_recent.unwrap_or_default(), now);
         let receive_scale;
-        (receive_scale, self.scale) = match facts.peer_scale {
-            Some(peer) => (facts.our_scale, peer),
-            None => (0, 0),
-        };
+        (receive_scale, self.scale) = shifts(facts);
         let our_mss = u32::from(self.our_mss);
         self.receiver = Receiver::new(facts.irs, settings.recv_buffer, receive_scale, our_mss);
         self.receiver.edge = self.receiver.nxt + initial_window(settings);
@@ -227,7 +224,7 @@ impl Connection {
         let acks = self.state == State::SynReceived;
         let config = cx.config;
         let options = TcpOptions {
-            mss: Some(self.our_mss),
+            mss: must("9293 MUST-14").then_some(self.our_mss),
             window_scale: (config.window_scaling
                 && (!acks || self.scale > 0 || self.receiver.scale > 0))
                 .then_some(self.our_scale),
@@ -293,6 +290,15 @@ impl Connection {
         };
         self.congestion.on_established(&facts, cx.now);
         self.settle_pacing(cx);
+    }
+}
+
+/// Rcv.Wind.Shift and Snd.Wind.Shift: windows are scaled both ways or not at all (RFC 7323 §2.3).
+fn shifts(facts: &Negotiated) -> (u8, u8) {
+    match facts.peer_scale {
+        Some(peer) => (facts.our_scale, peer),
+        None if must("7323 MUST 2.3.3") => (0, 0),
+        None => (facts.our_scale, 0),
     }
 }
 

@@ -4,6 +4,7 @@ use super::connection::{Connection, Context};
 use super::mtu_probe::MtuProbe;
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
+use crate::must::must;
 use crate::time::{Duration, Instant};
 use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
 
@@ -156,7 +157,8 @@ impl Connection {
             let half_of_largest = len > 0 && usable <= congestion_room && len >= self.max_wnd / 2;
             if whole > 0 {
                 len = whole;
-            } else if !(half_of_largest || self.force_partial && usable > 0) {
+            } else if must("9293 MUST-38") && !(half_of_largest || self.force_partial && usable > 0)
+            {
                 return None;
             }
         } else if !self.may_send_tail(unsent, cx) {
@@ -177,7 +179,7 @@ impl Connection {
         if cx.settings.cork || self.more {
             return false;
         }
-        cx.settings.nodelay || self.small_end.at_or_before(self.una)
+        cx.settings.nodelay && must("9293 MUST-17") || self.small_end.at_or_before(self.una)
     }
 
     /// Whether unsent data is held back by cork alone, so that a timer must release it.
@@ -327,7 +329,7 @@ impl Connection {
     ) {
         let mut flags = TcpFlags::ACK;
         flags.set(TcpFlags::FIN, fin);
-        flags.set(TcpFlags::PSH, push && len > 0);
+        flags.set(TcpFlags::PSH, push && len > 0 && must("9293 MUST-61"));
         flags.set(TcpFlags::CWR, reduced);
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
@@ -397,13 +399,15 @@ impl Connection {
     ) -> TcpHeader {
         let timestamps = self
             .ts_recent
+            .filter(|_| must("7323 MUST 3.2.3"))
             .map(|recent| (self.timestamp(cx.now), recent));
         let room = self.sack_room();
         let mut options = TcpOptions {
             timestamps,
             ..TcpOptions::default()
         };
-        if self.sack && self.receiver.duplicates.is_empty() && !self.receiver.islands.is_empty() {
+        let permitted = self.sack || !must("2018 MUST 4.1");
+        if permitted && self.receiver.duplicates.is_empty() && !self.receiver.islands.is_empty() {
             options.sack = self.receiver.islands.tell(room);
         }
         let flags = if self.ecn.echo {

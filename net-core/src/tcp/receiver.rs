@@ -6,6 +6,7 @@ use super::delayed_ack::DelayedAck;
 use super::islands::{Duplicates, Islands, NoRoom, Range};
 use super::segment::Payload;
 use crate::buf::RecvQueue;
+use crate::must::must;
 
 /// About what an island of out-of-order data costs beside its data.
 const MEMORY_OF_ISLAND: usize = 1024;
@@ -133,7 +134,12 @@ impl Receiver {
     fn opens_enough(&self) -> bool {
         let gain = (self.nxt + self.room()).distance_from(self.edge);
         let half = u32::try_from(self.buffer / 2).unwrap_or(u32::MAX);
-        gain >= self.peer_mss.min(half).max(1)
+        let worth = if must("9293 MUST-39") {
+            self.peer_mss.min(half)
+        } else {
+            0
+        };
+        gain >= worth.max(1)
     }
 
     /// The application has read `count` bytes; whether the peer should learn of it now: when the

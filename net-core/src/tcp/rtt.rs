@@ -2,6 +2,7 @@
 
 use super::SeqNum;
 use crate::config::TcpConfig;
+use crate::must::must;
 use crate::time::{Duration, Instant};
 
 /// Over how long the smallest round trip is remembered (RFC 8985 §6.2 step 1 wants it to forget);
@@ -68,7 +69,7 @@ impl RttEstimator {
         let rtt = nanos(rtt).max(1);
         self.track_min(rtt, now);
         if self.srtt == 0 {
-            self.begin(rtt, rtt / 2);
+            self.begin(rtt, if must("6298 MUST 2.2") { rtt / 2 } else { 0 });
             self.round_end = nxt;
         } else {
             let distance = self.srtt.abs_diff(rtt);
@@ -79,7 +80,8 @@ impl RttEstimator {
                 4
             };
             self.deviation = (self.deviation * (weight - 1) + distance) / weight;
-            self.srtt = (7 * self.srtt + rtt) / 8;
+            let old = if must("6298 MUST 2.3") { 7 } else { 0 };
+            self.srtt = (old * self.srtt + rtt) / (old + 1);
             self.deviation_max = self.deviation_max.max(self.deviation);
             self.rttvar = self.rttvar.max(self.deviation_max);
             if una.after(self.round_end) {
@@ -115,7 +117,7 @@ impl RttEstimator {
 
     /// §5.7: the handshake is complete, and its SYN had to be sent again.
     pub(crate) fn fall_back(&mut self) {
-        if self.srtt == 0 {
+        if self.srtt == 0 && must("6298 MUST 5.7") {
             self.rto = nanos(FALLBACK).min(self.rto_max);
             self.backoff = 0;
         }

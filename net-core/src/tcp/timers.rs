@@ -4,11 +4,15 @@ use super::State;
 use super::connection::{Connection, Context};
 use super::output::cork_deadline;
 use crate::SocketError;
+use crate::must::must;
 use crate::socket::TcpSettings;
 use crate::time::Instant;
 
 /// Retransmissions of an orphan: nobody waits for its outcome (Linux's `tcp_orphan_retries`).
 const ORPHAN_RETRIES: u8 = 8;
+
+/// R1 of RFC 9293 §3.8.3 (SHLD-10): after so many retransmissions the path is in doubt.
+pub(crate) const R1: u8 = 3;
 
 impl Connection {
     /// The earliest of its timers; `Instant::MAX` if none runs.
@@ -74,14 +78,14 @@ impl Connection {
         }
         if self.give_up_at <= now {
             self.give_up_at = Instant::MAX;
-            self.terminate(Some(SocketError::TimedOut));
+            self.give_up();
         }
         if self.pacer.wake_at <= now {
             self.pacer.wake_at = Instant::MAX;
         }
         if self.cork_at <= now {
             self.cork_at = Instant::MAX;
-            self.force_partial = true;
+            self.force_partial = must("9293 MUST-60");
         }
     }
 
@@ -93,12 +97,16 @@ impl Connection {
         }
         self.retries = self.retries.saturating_add(1);
         if self.gives_up(cx) {
-            self.terminate(Some(SocketError::TimedOut));
+            self.give_up();
             return;
         }
+        // SHLD-9: whoever wants to know can find the connection in trouble.
+        self.notify |= self.retries == R1;
         cx.stats.tcp_timeouts += 1;
         self.counters.timeouts += 1;
-        self.rtt.back_off();
+        if must("9293 MUST-19") {
+            self.rtt.back_off();
+        }
         self.restart_retransmit_timer(cx);
         if matches!(self.state, State::SynSent | State::SynReceived) {
             self.syn_due = true;
@@ -131,7 +139,19 @@ impl Connection {
             _ if self.orphan => cx.config.retries.min(ORPHAN_RETRIES),
             _ => cx.config.retries,
         };
-        self.retries > limit
+        self.retries > limit && must("9293 MUST-20")
+    }
+
+    /// Ends the connection because the peer is silent: for the reason that the network gave, if any.
+    fn give_up(&mut self) {
+        let reason = self.soft_error().unwrap_or(SocketError::TimedOut);
+        self.terminate(Some(reason));
+    }
+
+    /// What an ICMP error has said of the path since the peer was heard last.
+    pub(crate) fn soft_error(&self) -> Option<SocketError> {
+        let (error, at) = self.soft_error?;
+        (at >= self.heard_at).then_some(error)
     }
 
     /// The window is closed, or too small for a segment (RFC 9293 §3.8.6.1).
@@ -145,7 +165,7 @@ impl Connection {
             || (self.orphan && self.persist_backoff >= ORPHAN_RETRIES)
             || self.probes > cx.config.retries
         {
-            self.terminate(Some(SocketError::TimedOut));
+            self.give_up();
             return;
         }
         self.persist_backoff = self.persist_backoff.saturating_add(1);
@@ -153,7 +173,7 @@ impl Connection {
         if self.wnd > 0 {
             self.force_partial = true;
         } else {
-            self.probe_due = true;
+            self.probe_due = must("9293 MUST-36");
         }
     }
 
@@ -161,11 +181,11 @@ impl Connection {
     fn on_keepalive(&mut self, cx: &mut Context<'_>) {
         self.keepalive_at = Instant::MAX;
         let settings = cx.settings;
-        if !settings.keepalive || !self.state.is_synchronised() {
+        if !wants_keepalive(settings) || !self.state.is_synchronised() {
             return;
         }
         let idle_until = self.heard_at + settings.keepalive_time;
-        if self.probes == 0 && idle_until > cx.now {
+        if self.probes == 0 && idle_until > cx.now && must("9293 MUST-26") {
             self.keepalive_at = idle_until;
             return;
         }
@@ -177,10 +197,11 @@ impl Connection {
         let dead = match self.user_timeout(cx) {
             // RFC 5482 §4.2: not before the user timeout.
             Some(_) => self.probes > 0 && self.has_waited_too_long(self.heard_at, cx),
-            None => self.probes >= settings.keepalive_probes,
+            None if must("9293 MUST-29") => self.probes >= settings.keepalive_probes,
+            None => self.probes > 0,
         };
         if dead {
-            self.terminate(Some(SocketError::TimedOut));
+            self.give_up();
             return;
         }
         self.probes = self.probes.saturating_add(1);
@@ -190,7 +211,7 @@ impl Connection {
 
     /// Starts or stops the keepalive timer as the settings say.
     pub(crate) fn arm_keepalive(&mut self, settings: &TcpSettings, now: Instant) {
-        self.keepalive_at = if settings.keepalive && self.state.is_synchronised() {
+        self.keepalive_at = if wants_keepalive(settings) && self.state.is_synchronised() {
             (self.heard_at + settings.keepalive_time).max(now)
         } else {
             Instant::MAX
@@ -209,4 +230,9 @@ impl Connection {
         self.give_up_at = Instant::MAX;
         self.pacer.wake_at = Instant::MAX;
     }
+}
+
+/// Whether an idle peer is to be asked whether it is still there.
+fn wants_keepalive(settings: &TcpSettings) -> bool {
+    settings.keepalive && must("9293 MUST-24") || !must("9293 MUST-25")
 }

@@ -6,6 +6,7 @@ use super::SeqNum;
 use super::connection::{Connection, Context};
 use super::segment::Segment;
 use crate::SocketError;
+use crate::must::must;
 use crate::wire::TcpFlags;
 
 /// Urgent mode of one connection, in both directions.
@@ -41,8 +42,10 @@ impl Urgent {
     /// The urgent pointer of a segment at `seq` (MUST-62: as long as there is urgent data beyond it);
     /// what is further away than 64 KiB is at least announced.
     pub(crate) fn pointer(&self, seq: SeqNum) -> Option<u16> {
-        let up = self.up.filter(|up| up.after(seq))?;
-        Some(u16::try_from(up.distance_from(seq)).unwrap_or(u16::MAX))
+        let up = self.up.filter(|up| up.after(seq) && must("9293 MUST-30"))?;
+        let last = if must("9293 MUST-62") { 0 } else { 1 };
+        let pointer = u16::try_from(up.distance_from(seq) - last).ok();
+        pointer.or(must("9293 MUST-31").then_some(u16::MAX))
     }
 
     /// SND.UNA has advanced.
@@ -114,7 +117,7 @@ impl Connection {
         }
         self.urgent.byte = Byte::Announced(last);
         self.urgent.mark = None;
-        self.notify = true;
+        self.notify |= must("9293 MUST-32");
     }
 
     /// Data has arrived in order, perhaps with the urgent byte in it.

@@ -4,6 +4,7 @@
 use super::connection::{Connection, Context};
 use super::segment::Segment;
 use crate::config::TcpConfig;
+use crate::must::must;
 use crate::socket::TcpSettings;
 use crate::time::{Duration, Instant};
 use crate::wire::UserTimeout;
@@ -35,7 +36,8 @@ impl Connection {
     /// USER_TIMEOUT (§3.1): the application's; else, where options are enabled, the peer's within
     /// limits and not below the retransmission timeout; `None`: retransmissions are counted.
     pub(crate) fn user_timeout(&self, cx: &Context<'_>) -> Option<Duration> {
-        cx.settings.user_timeout.or_else(|| {
+        let own = cx.settings.user_timeout;
+        own.filter(|_| must("9293 MUST-21")).or_else(|| {
             let remote = self.user_timeouts.remote?;
             let lowest = cx.config.user_timeout_min.max(self.rtt.rto());
             Some(remote.max(lowest).min(cx.config.user_timeout_max))

@@ -1,6 +1,7 @@
 //! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 5482).
 
 use crate::buf::HeadBuf;
+use crate::must::must;
 use crate::tcp::SeqNum;
 use crate::time::Duration;
 use core::num::NonZeroU16;
@@ -120,7 +121,10 @@ impl TcpOptions {
     fn take(&mut self, kind: u8, data: &[u8]) {
         match (kind, data) {
             (MSS, &[a, b]) => self.mss = Some(u16::from_be_bytes([a, b])),
-            (WINDOW_SCALE, &[shift]) => self.window_scale = Some(shift.min(MAX_WINDOW_SCALE)),
+            (WINDOW_SCALE, &[shift]) if must("7323 MUST 2.3.7") => {
+                self.window_scale = Some(shift.min(MAX_WINDOW_SCALE));
+            }
+            (WINDOW_SCALE, &[shift]) => self.window_scale = Some(shift),
             (SACK_PERMITTED, []) => self.sack_permitted = true,
             (TIMESTAMPS, &[v0, v1, v2, v3, e0, e1, e2, e3]) => {
                 let value = u32::from_be_bytes([v0, v1, v2, v3]);

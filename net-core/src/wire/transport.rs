@@ -3,6 +3,7 @@
 use super::checksum::{Sum, pseudo_header};
 use super::{IpHeader, icmp, ip, ipv4, ipv6, tcp, udp};
 use crate::buf::{Checksum, RxPacket, TxPacket};
+use crate::must::must;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use core::net::IpAddr;
@@ -49,7 +50,9 @@ pub fn fill_checksum(
         }
         finish(sum, protocol)
     };
-    if let Some(place) = packet.head.get_mut(offset..offset + 2) {
+    if must("9293 MUST-2")
+        && let Some(place) = packet.head.get_mut(offset..offset + 2)
+    {
         place.copy_from_slice(&field.to_be_bytes());
     }
 }
@@ -123,7 +126,7 @@ pub fn verify_checksum(packet: &RxPacket, header: &IpHeader) -> Result<(), DropR
     if left > 0 {
         return Err(DropReason::Truncated);
     }
-    if sum.fold() == 0 {
+    if sum.fold() == 0 || !must("9293 MUST-3") {
         Ok(())
     } else {
         Err(DropReason::TransportChecksum)

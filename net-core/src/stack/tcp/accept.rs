@@ -1,20 +1,20 @@
-//! Passive opens: from the SYN over the half-open connection to the accept queue.
+//! Passive opens: the SYN at its beginning, and the accept queue at its end. What is between them is in
+//! [`embryo`](super::embryo).
 
 use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
-use crate::config::TcpConfig;
-use crate::socket::{FlowKey, SocketId, SocketKind, TcpSettings, present};
+use crate::socket::{FlowKey, SocketId, SocketKind, present};
 use crate::stack::{Stack, TcpTables, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
-use crate::tcp::connection::{Connection, Negotiated, timestamp};
+use crate::tcp::connection::{Connection, Negotiated};
 use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
 use crate::tcp::open::{initial_window, window_scale};
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -68,7 +68,7 @@ impl Stack {
         }
     }
 
-    fn is_listening(&self, id: SocketId) -> bool {
+    pub(super) fn is_listening(&self, id: SocketId) -> bool {
         self.sockets
             .tcp(id)
             .is_some_and(|socket| matches!(socket.role, Role::Listener(_)))
@@ -168,125 +168,6 @@ impl Stack {
         })
     }
 
-    /// A segment for a half-open connection (RFC 9293 §3.10.7.4, SYN-RECEIVED).
-    pub(super) fn segment_for_embryo(
-        &mut self,
-        index: u32,
-        segment: &mut Segment<'_>,
-        local: SocketAddr,
-        remote: SocketAddr,
-        now: Instant,
-    ) {
-        let listener = self
-            .tcp
-            .embryos
-            .get(index as usize)
-            .map(|embryo| embryo.listener);
-        if listener.is_none_or(|listener| !self.is_listening(listener)) {
-            // Its listener is gone; another may be there by now.
-            self.drop_embryo(index);
-            self.segment_for_listener(segment, local, remote, None, now);
-            return;
-        }
-        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
-            return;
-        };
-        let facts = embryo.facts;
-        let next = facts.irs + 1;
-        if segment.has(TcpFlags::RST) {
-            if segment.seq == next {
-                self.drop_embryo(index);
-            } else {
-                self.stats.count_drop(DropReason::OutOfWindow);
-            }
-            return;
-        }
-        if segment.has(TcpFlags::SYN) {
-            if segment.seq == facts.irs {
-                // Our SYN-ACK was lost, or is late.
-                embryo.sent_at = None;
-                self.answer_embryo(index, now);
-            } else {
-                self.stats.count_drop(DropReason::ChallengeAck);
-            }
-            return;
-        }
-        if !segment.has(TcpFlags::ACK) {
-            self.stats.count_drop(DropReason::BadFlags);
-            return;
-        }
-        if segment.ack != facts.iss + 1 {
-            self.stats.count_drop(DropReason::BadAck);
-            self.send_reset(Origin::of(segment), local, remote, now);
-            return;
-        }
-        if let (Some(recent), Some((value, _))) = (facts.ts_recent, segment.options.timestamps)
-            && value.wrapping_sub(recent).cast_signed() < 0
-        {
-            self.stats.count_drop(DropReason::Paws);
-            return;
-        }
-        let listener = embryo.listener;
-        let window = self
-            .sockets
-            .tcp(listener)
-            .map_or(0, |socket| initial_window(&socket.settings));
-        if segment.seq.before(next) || segment.seq.distance_from(next) >= window.max(1) {
-            self.stats.count_drop(DropReason::OutOfWindow);
-            return;
-        }
-        self.complete_handshake(index, segment, local, remote, now);
-    }
-
-    /// The final ACK: the connection comes into being, if the accept queue has room.
-    fn complete_handshake(
-        &mut self,
-        index: u32,
-        segment: &mut Segment<'_>,
-        local: SocketAddr,
-        remote: SocketAddr,
-        now: Instant,
-    ) {
-        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
-            return;
-        };
-        let (id, facts, key) = (embryo.listener, embryo.facts, embryo.key);
-        let (sent_at, retries) = (embryo.sent_at, embryo.retries);
-        let Some(socket) = self
-            .sockets
-            .tcp_mut(id)
-            .filter(|s| matches!(s.role, Role::Listener(_)))
-        else {
-            self.drop_embryo(index);
-            self.refuse_segment(Origin::of(segment), local, remote, now);
-            return;
-        };
-        if embryo.retries < deferrals(&socket.settings, &self.config.tcp) && segment.seq_len() == 0
-        {
-            embryo.deferred = true;
-            self.stats.count_drop(DropReason::Deferred);
-            return;
-        }
-        if socket
-            .listener_mut()
-            .is_some_and(|listener| listener.is_full())
-        {
-            // The ACK is as if lost; the SYN-ACK's timer will ask for it again.
-            self.stats.count_drop(DropReason::AcceptQueueFull);
-            return;
-        }
-        let child = Child {
-            listener: id,
-            key,
-            facts,
-            sent_at,
-            retries,
-        };
-        if self.create_child(&child, segment, now) {
-            self.drop_embryo(index);
-        }
-    }
-
     /// The connection comes into being, and takes in the segment that completed its handshake;
     /// whether there was memory and a route for it.
     pub(super) fn create_child(
@@ -357,14 +238,6 @@ impl Stack {
         }
     }
 
-    fn answer_embryo(&mut self, index: u32, now: Instant) {
-        if let Some(embryo) = self.tcp.embryos.get(index as usize) {
-            let (listener, key, facts) = (embryo.listener, embryo.key, embryo.facts);
-            let clock = facts.ts_recent.map(|_| timestamp(now, facts.ts_offset));
-            self.send_syn_ack(listener, &key, &facts, clock, now);
-        }
-    }
-
     /// Sends a SYN-ACK that tells `facts`, and `clock` as its timestamp.
     pub(super) fn send_syn_ack(
         &mut self,
@@ -400,73 +273,4 @@ impl Stack {
         let settings = settings.ip;
         self.send_bare(header, key.local(), key.remote(), &settings, now);
     }
-
-    /// The SYN-ACK was not answered.
-    pub(crate) fn embryo_timeout(&mut self, index: u32, now: Instant) {
-        let (retries, initial, max) = (
-            self.config.tcp.syn_ack_retries,
-            self.config.tcp.rto_initial,
-            self.config.tcp.rto_max,
-        );
-        let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
-            return;
-        };
-        embryo.retries += 1;
-        let (count, deferred) = (embryo.retries, embryo.deferred);
-        let listener = self.sockets.tcp(embryo.listener);
-        let Some(listener) = listener.filter(|s| matches!(s.role, Role::Listener(_))) else {
-            self.drop_embryo(index);
-            return;
-        };
-        let deferrals = deferrals(&listener.settings, &self.config.tcp);
-        if count > retries.max(deferrals) {
-            self.drop_embryo(index);
-            return;
-        }
-        let wait = initial.saturating_mul(1 << count.min(16)).min(max);
-        embryo.timer = self.wheel.insert(TimerKey::Embryo(index), now + wait);
-        // A peer that has answered and has nothing to say yet is left alone; at the end of the time
-        // it is asked once more.
-        if !deferred || count >= deferrals {
-            embryo.sent_at = None;
-            self.stats.tcp_retransmits += 1;
-            self.answer_embryo(index, now);
-        }
-    }
-
-    fn drop_embryo(&mut self, index: u32) {
-        let Some(embryo) = self.tcp.embryos.try_remove(index as usize) else {
-            return;
-        };
-        self.wheel.cancel(embryo.timer);
-        if self.tcp.flows.get(&embryo.key) == Some(&Flow::Embryo(index)) {
-            self.tcp.flows.remove(&embryo.key);
-        }
-        if let Some(listener) = self
-            .sockets
-            .tcp_mut(embryo.listener)
-            .and_then(TcpSocket::listener_mut)
-        {
-            listener.half_open = listener.half_open.saturating_sub(1);
-        }
-    }
 }
-
-/// How many times the SYN-ACK's timer goes off before a listener stops waiting for data.
-fn deferrals(settings: &TcpSettings, config: &TcpConfig) -> u8 {
-    let Some(time) = settings.defer_accept else {
-        return 0;
-    };
-    let mut passed = Duration::ZERO;
-    for count in 0..MAX_DEFERRALS {
-        if passed >= time {
-            return count;
-        }
-        let wait = config.rto_initial.saturating_mul(1 << count);
-        passed += wait.min(config.rto_max);
-    }
-    MAX_DEFERRALS
-}
-
-/// The most that Linux allows: with the timer's usual times, 8 minutes and a half.
-const MAX_DEFERRALS: u8 = 8;

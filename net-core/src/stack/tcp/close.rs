@@ -6,7 +6,7 @@ use crate::stack::Stack;
 use crate::tcp::State;
 use crate::tcp::socket::Role;
 use crate::time::Instant;
-use crate::wire::{TcpFlags, TcpHeader};
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use alloc::collections::VecDeque;
 
 impl Stack {
@@ -101,6 +101,8 @@ impl Stack {
             return;
         };
         let (nxt, ack) = (connection.nxt, connection.receiver.nxt);
+        let recent = connection.ts_recent;
+        let timestamps = recent.map(|recent| (connection.timestamp(now), recent));
         let told = connection.state.is_synchronised() || connection.state == State::SynReceived;
         let told = told && connection.state != State::TimeWait;
         connection.terminate(Some(SocketError::ConnectionAborted));
@@ -111,6 +113,10 @@ impl Stack {
                 seq: nxt,
                 ack,
                 flags,
+                options: TcpOptions {
+                    timestamps,
+                    ..TcpOptions::default()
+                },
                 ..TcpHeader::default()
             };
             self.send_bare(header, local, remote, &settings, now);

@@ -4,6 +4,7 @@
 mod accept;
 mod close;
 mod cookies;
+mod embryo;
 mod open;
 mod repair;
 mod segments;
@@ -18,6 +19,7 @@ use crate::tcp::State;
 use crate::tcp::connection::{Connection, Context};
 use crate::tcp::isn::Secrets;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
+use crate::tcp::timers::R1;
 use crate::time::Instant;
 use core::net::IpAddr;
 use slab::Slab;
@@ -166,7 +168,17 @@ impl Stack {
         };
         socket.timer = None;
         socket.armed_at = Instant::MAX;
-        self.with_connection(id, now, Connection::handle_timeout);
+        let doubtful = self.with_connection(id, now, |connection, cx| {
+            let before = connection.retries;
+            connection.handle_timeout(cx);
+            before < R1 && connection.retries >= R1
+        });
+        if doubtful == Some(true)
+            && let Some(path) = self.sockets.tcp(id).and_then(|socket| socket.path)
+        {
+            // Negative advice (RFC 9293 MUST-20 (b)): perhaps it is the neighbour that is gone.
+            self.neighbor_doubt(&path, now);
+        }
         self.tcp_unlink_if_closed(id);
         self.tcp_settle(id, now);
     }

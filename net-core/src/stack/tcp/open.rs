@@ -2,6 +2,7 @@
 
 use super::path_mss;
 use crate::SocketError;
+use crate::must::must;
 use crate::socket::{
     Claim, Family, FlowKey, SocketId, SocketKind, TcpOption, TcpSettings, accept_addr, present,
 };
@@ -118,6 +119,7 @@ impl Stack {
         let only_v6 = socket.settings.only_v6;
         let mut remote = accept_addr(addr, socket.family, only_v6)?;
         match remote.ip() {
+            _ if !must("9293 MUST-46") => {}
             // As the kernel does: "this host" is reached over the loopback.
             IpAddr::V4(ip) if ip.is_unspecified() => remote.set_ip(Ipv4Addr::LOCALHOST.into()),
             IpAddr::V6(ip) if ip.is_unspecified() => remote.set_ip(Ipv6Addr::LOCALHOST.into()),

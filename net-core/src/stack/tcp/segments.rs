@@ -2,6 +2,7 @@
 
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
+use crate::must::must;
 use crate::socket::{FlowKey, IpSettings, SocketId};
 use crate::stack::Stack;
 use crate::stats::DropReason;
@@ -141,7 +142,15 @@ impl Stack {
         error: IcmpError,
         now: Instant,
     ) {
-        let Some(&Flow::Socket(id)) = self.tcp.flows.get(&FlowKey::new(local, remote)) else {
+        let flow = self.tcp.flows.get(&FlowKey::new(local, remote)).copied();
+        let flow = flow.filter(|_| must("9293 MUST-54"));
+        if let Some(Flow::Embryo(index)) = flow
+            && error.hard.is_some()
+            && self.refuse_embryo(index, seq)
+        {
+            return;
+        }
+        let Some(Flow::Socket(id)) = flow else {
             self.stats.count_drop(DropReason::IcmpIrrelevant);
             return;
         };
@@ -156,11 +165,17 @@ impl Stack {
         let Some(Some(state)) = known else { return };
         if let Some(mtu) = error.mtu {
             self.tcp_path_mtu(id, mtu, now);
-        } else if matches!(state, State::SynSent | State::SynReceived)
-            && let Some(reason) = error.hard.or(error.soft)
-        {
-            // Before the connection exists every error is hard (RFC 5461 §4.1 on what stacks do).
-            self.with_connection(id, now, |connection, _| connection.terminate(Some(reason)));
+        } else if let Some(reason) = error.hard.or(error.soft) {
+            self.with_connection(id, now, |connection, cx| match state {
+                // Before the connection exists every error is hard (RFC 5461 §4.1 on what stacks do).
+                State::SynSent | State::SynReceived => connection.terminate(Some(reason)),
+                _ if !must("9293 MUST-56") => connection.terminate(Some(reason)),
+                // Then none is: whoever sees a segment can forge one (RFC 5927 §5.2).
+                _ => {
+                    connection.soft_error = Some((reason, cx.now));
+                    connection.notify = true;
+                }
+            });
             self.tcp_unlink_if_closed(id);
         }
         self.tcp_settle(id, now);

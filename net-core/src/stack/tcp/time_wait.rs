@@ -1,5 +1,6 @@
 //! TIME_WAIT as a compact entry (RFC 9293 §3.3.2, RFC 1337, RFC 6191).
 
+use crate::must::must;
 use crate::socket::{FlowKey, IpSettings, SocketId};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
@@ -28,7 +29,8 @@ impl Stack {
         let (snd_nxt, rcv_nxt) = (connection.nxt, connection.receiver.nxt);
         let (ts_recent, ts_offset) = (connection.ts_recent, connection.ts_offset);
         let ack_due = core::mem::take(&mut connection.receiver.ack_now);
-        if self.tcp.time_waits.len() >= self.config.tcp.max_time_wait {
+        let full = self.tcp.time_waits.len() >= self.config.tcp.max_time_wait;
+        if full || !must("9293 MUST-13") {
             // As the kernel: no room to remember, so this one ends here.
             connection.state = State::Closed;
             self.acknowledge(
@@ -121,7 +123,7 @@ impl Stack {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one header")]
-    fn acknowledge(
+    pub(super) fn acknowledge(
         &mut self,
         local: SocketAddr,
         remote: SocketAddr,

@@ -1,6 +1,7 @@
 //! Sockets hand their segments to an interface that has room.
 
 use crate::buf::TxBatch;
+use crate::iface::IfaceId;
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
 use crate::offload::gso;
@@ -27,7 +28,11 @@ impl Stack {
     /// As [`tcp_transmit`](Self::tcp_transmit), up to so many super-segments.
     #[inline]
     fn tcp_send(&mut self, id: SocketId, turn: usize, now: Instant, out: &mut TxBatch) -> bool {
-        self.refresh_path(id);
+        if let Some(iface) = self.refresh_path(id) {
+            // Not the one that asks: there it has its turn.
+            self.want_transmit(iface, id);
+            return false;
+        }
         let ends = self.sockets.tcp(id).map(|s| (s.local, s.remote, s.path));
         let Some((Some(local), Some(remote), Some(mut path))) = ends else {
             return false;
@@ -174,24 +179,20 @@ impl Stack {
         }
     }
 
-    /// Looks the route up again where the tables have changed since.
-    fn refresh_path(&mut self, id: SocketId) {
+    /// Looks the route up again where the tables have changed since; the interface that it leads to
+    /// now, if that is another.
+    fn refresh_path(&mut self, id: SocketId) -> Option<IfaceId> {
         let generation = self.routes.generation();
-        let Some(socket) = self.sockets.tcp(id) else {
-            return;
-        };
-        let (Some(path), Some(local), Some(remote)) = (socket.path, socket.local, socket.remote)
-        else {
-            return;
-        };
+        let socket = self.sockets.tcp(id)?;
+        let (path, local, remote) = (socket.path?, socket.local?, socket.remote?);
         if path.generation == generation {
-            return;
+            return None;
         }
         let settings = socket.settings.ip;
-        if let Ok(fresh) = self.route_for(&settings, remote.ip(), Some(local.ip()))
-            && let Some(socket) = self.sockets.tcp_mut(id)
-        {
-            socket.path = Some(fresh);
-        }
+        let fresh = self
+            .route_for(&settings, remote.ip(), Some(local.ip()))
+            .ok()?;
+        self.sockets.tcp_mut(id)?.path = Some(fresh);
+        (fresh.iface != path.iface).then_some(fresh.iface)
     }
 }

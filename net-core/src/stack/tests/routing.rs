@@ -4,6 +4,7 @@ use super::*;
 use crate::error::SocketError;
 use crate::route::{Reject, Rule, RuleAction, Selector, TableId};
 use crate::socket::IpOption;
+use crate::time::Duration;
 
 fn source(host: &Host, dest: &str) -> Result<(usize, IpAddr), SocketError> {
     let path = host.stack.route(ip(dest), None)?;
@@ -295,4 +296,30 @@ fn a_rule_sends_marked_sockets_another_way_at_once() {
     assert_eq!(send(&mut host), (0, 1));
     assert!(host.stack.remove_rule(&rule));
     assert_eq!(send(&mut host), (1, 0));
+}
+
+/// RFC 9293 MUST-44, MUST-45: the routes choose the source of the SYN; what they say later changes the
+/// way, not the address.
+#[test]
+fn a_connection_keeps_its_source_when_the_routes_change() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.9.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let id = host.stack.tcp_open(Family::V4).unwrap();
+    let now = host.now;
+    let _ = host.stack.connect(id, addr("192.0.2.1:80"), now);
+    let source = |packets: Vec<TxPacket>| Seen::new(&packets[0]).ip.source;
+    assert_eq!(source(host.sent()), ip(OURS));
+    let elsewhere = Route {
+        prefix: cidr("192.0.2.0/24"),
+        via: Some(ip("10.9.0.1")),
+        iface: second,
+        source: None,
+        metric: 0,
+    };
+    host.stack.add_route(elsewhere).unwrap();
+    host.now += Duration::from_secs(1);
+    host.stack.handle_timeout(host.now);
+    assert_eq!(host.sent().len(), 0);
+    assert_eq!(source(host.sent_over(second)), ip(OURS));
 }

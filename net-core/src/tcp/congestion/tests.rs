@@ -217,3 +217,53 @@ fn an_idle_window_decays_to_the_initial_one() {
         assert_eq!(control.window(), 10 * MSS, "it does not grow");
     }
 }
+
+/// RFC 5681 §3.1, RFC 9438 §4.6.
+#[test]
+fn a_window_is_never_reduced_below_two_segments() {
+    for control in [
+        &mut Reno::new(MSS, MSS) as &mut dyn CongestionControl,
+        &mut Cubic::new(MSS, MSS, false),
+        &mut Dctcp::new(MSS, MSS),
+    ] {
+        for _ in 0..5 {
+            control.on_loss(MSS, Instant::ZERO);
+            control.on_ecn(MSS, Instant::ZERO);
+        }
+        assert_eq!(control.window(), 2 * MSS);
+    }
+}
+
+/// RFC 9438 §4.7, fast convergence: below the last plateau the next is lower than the window was.
+#[test]
+fn a_second_loss_in_a_row_makes_room_for_others() {
+    // W_max = 280 × 0.85 = 238, cwnd_epoch = 196, K = cbrt(42 / 0.4) = 4.7 s.
+    let mut cubic = Cubic::new(MSS, 400 * MSS, false);
+    cubic.on_loss(400 * MSS, Instant::ZERO);
+    cubic.on_loss(280 * MSS, Instant::ZERO);
+    assert_eq!(cubic.window(), 196 * MSS);
+    let mut now = Instant::ZERO;
+    while now < Instant::from_millis(4_700) {
+        for _ in 0..cubic.window() / (10 * MSS) {
+            cubic.on_ack(&ack(10 * MSS), now);
+        }
+        now += Duration::from_millis(100);
+    }
+    let window = cubic.window() / MSS;
+    assert!((233..=243).contains(&window), "{window} segments after K");
+}
+
+/// RFC 8257 §3.5.
+#[test]
+fn a_dctcp_loss_is_a_reno_loss() {
+    let (mut dctcp, mut reno) = (Dctcp::new(MSS, 80 * MSS), Reno::new(MSS, 80 * MSS));
+    let windows =
+        |control: &dyn CongestionControl| (control.window(), control.slow_start_threshold());
+    dctcp.on_loss(80 * MSS, Instant::ZERO);
+    reno.on_loss(80 * MSS, Instant::ZERO);
+    assert_eq!(windows(&dctcp), windows(&reno));
+    dctcp.on_rto(40 * MSS, Instant::ZERO);
+    reno.on_rto(40 * MSS, Instant::ZERO);
+    assert_eq!(windows(&dctcp), windows(&reno));
+    assert_eq!(dctcp.window(), MSS);
+}

@@ -2,6 +2,7 @@
 
 use super::ranges::Position;
 use super::sent::Transmission;
+use crate::must::must;
 use crate::time::{Duration, Instant};
 
 /// What one acknowledgement told of our transmissions, gathered while the scoreboard takes it in.
@@ -67,6 +68,9 @@ impl Delivery {
 
     /// A range up to `end` has arrived that was sent again by `transmission`.
     pub(super) fn on_retransmitted(&mut self, transmission: &Transmission, end: Position) {
+        if !must("9293 MUST-18") {
+            return self.on_original(transmission, transmission, end);
+        }
         self.ambiguous = true;
         if self.test.passes(transmission.sent_at, self.now) {
             self.proven = self.proven.max(Some((transmission.sent_at, end)));

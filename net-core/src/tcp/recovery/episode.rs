@@ -6,6 +6,7 @@ use super::sack::Found;
 use super::tlp::ProbeEvidence;
 use super::undo::{AcceptableAck, Spurious};
 use super::{Ack, Delivery, Phase};
+use crate::must::must;
 use crate::tcp::congestion::{CongestionControl, LossSample};
 use crate::tcp::connection::{Connection, Context};
 use crate::time::Instant;
@@ -53,7 +54,8 @@ impl Connection {
             duplicate_end: ack.dsack.map(|(_, right)| right),
             fin: self.fin_sent,
         };
-        if self.recovery.probe.on_ack(&evidence) && self.recovery.phase == Phase::Open {
+        let repaired = self.recovery.probe.on_ack(&evidence) && must("8985 MUST 7.4.2.1");
+        if repaired && self.recovery.phase == Phase::Open {
             self.on_loss_repaired_by_probe(cx);
         }
     }
@@ -149,7 +151,7 @@ impl Connection {
                 self.recovery.adapt_behind = Some(self.nxt);
             }
         }
-        if !ack.marked {
+        if !(ack.marked && must("4015 MUST 3.3.1")) {
             self.congestion.on_spurious(at_most.max(self.mss));
         }
     }
@@ -271,12 +273,18 @@ impl Connection {
             }
             Phase::Fast => false,
             // Once more for the same segment.
-            Phase::Loss => self.recovery.frto == Frto::Repaired,
+            Phase::Loss => self.recovery.frto == Frto::Repaired && must("5682 MUST 2.1.2"),
         };
-        if self.recovery.phase != Phase::Loss {
+        // RFC 5681 §3.1: the threshold once for each segment that the timer finds lost, the window
+        // each time.
+        let again = self.recovery.phase == Phase::Loss;
+        if !again || must("5681 MUST 3.1.8") && self.una.after(self.recovery.timed_out) {
             self.congestion.on_rto(self.flight_before_loss(), cx.now);
+        } else {
+            self.congestion.limit_window(self.mss);
         }
         let recovery = &mut self.recovery;
+        recovery.timed_out = self.una;
         recovery.undo.on_timeout();
         recovery.phase = Phase::Loss;
         recovery.recover = self.nxt;
@@ -291,9 +299,10 @@ impl Connection {
         };
         recovery.probe.reset();
         recovery.rack.reorder_at = Instant::MAX;
-        if self.board.is_reneged() || self.retries > 1 {
+        let reneged = self.board.is_reneged() && must("2018 MUST 5.1");
+        if reneged || self.retries > 1 {
             // The peer may have dropped what it acknowledged selectively (RFC 2018 §8).
-            cx.stats.tcp_reneges += u64::from(self.board.is_reneged());
+            cx.stats.tcp_reneges += u64::from(reneged);
             self.board.forget_sacks();
         }
         if self.sack && config.rack {

@@ -73,6 +73,8 @@ pub(crate) struct LossRecovery {
     /// The next retransmission may leave whatever the window: recovery begins, or an
     /// acknowledgement has shown another hole.
     pub(crate) resend_due: bool,
+    /// SND.UNA when the retransmission timer last expired.
+    timed_out: SeqNum,
     /// When the window was last reduced for a loss.
     reduced_at: Instant,
     pub(crate) rack: Rack,

@@ -243,3 +243,40 @@ fn a_half_open_connection_does_not_outlive_its_listener() {
     peer.expects(tcp().flags(RST_ACK));
     assert_eq!(peer.stack.sockets(), 0);
 }
+
+/// RFC 5961 §3.2, in the state SYN-RECEIVED too.
+#[test]
+fn a_reset_in_the_window_of_a_half_open_connection_draws_a_challenge() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.sends(tcp().flags(RST).seq(2));
+    peer.expects(tcp().seq(1).ack(1).bare());
+    peer.sends(tcp().flags(RST).seq(70_000));
+    peer.expects_nothing();
+    assert_eq!(peer.drops(DropReason::ChallengeAck), 1);
+    assert_eq!(peer.drops(DropReason::OutOfWindow), 1);
+    peer.sends(tcp().seq(1).ack(1));
+    peer.accept();
+}
+
+/// RFC 9293 §3.5.1: a peer that has forgotten its SYN answers the challenge with a RST, and gets in.
+#[test]
+fn a_peer_that_begins_anew_is_let_in() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    let ahead = 1_000_000;
+    peer.peer_iss += ahead;
+    peer.sends(syn().seq(0));
+    let expected = 1_u32.wrapping_sub(ahead);
+    peer.expects(tcp().seq(1).ack(expected).bare());
+    peer.sends(tcp().flags(RST).seq(expected));
+    (peer.nxt, peer.rcv) = (0, 0);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(1));
+    peer.sends(tcp());
+    peer.accept();
+}

@@ -146,3 +146,75 @@ fn after_idle_time_a_flight_is_as_small_as_the_first() {
         assert_eq!(peer.skips(), expected);
     }
 }
+
+/// RFC 3168 §6.1.1: who has sent a SYN that does not ask sends nothing that may be marked, although the
+/// answer to the first one comes at last.
+#[test]
+fn a_grant_that_comes_after_an_ordinary_syn_is_not_used() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.connects();
+    peer.waits(secs(1));
+    peer.skips();
+    peer.sends(syn().flags(SYN_ACK | ECE).ack(1));
+    peer.skips();
+    peer.writes(100);
+    assert_eq!(marks_of(&mut peer), [0]);
+}
+
+/// The same from the other side.
+#[test]
+fn an_ordinary_syn_takes_the_question_for_ecn_back() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.listen(5);
+    peer.sends(syn().flags(SYN | ECE | CWR));
+    let granted = peer.sent.pop_front().unwrap().header.flags;
+    assert_eq!(granted, SYN_ACK | ECE);
+    peer.sends(syn().seq(0));
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.sends(tcp());
+    peer.accept();
+    peer.writes(100);
+    assert_eq!(marks_of(&mut peer), [0]);
+}
+
+/// RFC 3168 §6.1.2: what echoes a mark does not widen the window, which is reduced for the first only.
+#[test]
+fn an_echo_of_a_mark_does_not_widen_the_window() {
+    let mut peer = capable(|_| {});
+    peer.writes(30 * 1460);
+    peer.skips();
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1461).flags(ACK | ECE));
+    let reduced = peer.info().cwnd;
+    assert!(reduced < 10 * 1460);
+    for round in 2..8 {
+        peer.sends(tcp().ack(1 + 1460 * round).flags(ACK | ECE));
+        assert_eq!(peer.info().cwnd, reduced);
+    }
+}
+
+/// RFC 3168 §6.1.1: some hosts send reserved bits back as they came.
+#[test]
+fn a_reflected_question_is_no_grant() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.connects();
+    peer.skips();
+    peer.sends(syn().flags(SYN_ACK | ECE | CWR).ack(1));
+    peer.skips();
+    peer.writes(100);
+    assert_eq!(marks_of(&mut peer), [0]);
+}
+
+/// RFC 3168 §6.1.6.
+#[test]
+fn a_window_probe_is_an_ordinary_packet() {
+    let mut peer = capable(|_| {});
+    peer.writes(1460);
+    assert_eq!(marks_of(&mut peer), [2]);
+    // What the window is reduced for is told with new data.
+    peer.sends(tcp().ack(1461).window(0).flags(ACK | ECE));
+    peer.writes(1460);
+    peer.waits(secs(1));
+    let probe = peer.sent.pop_front().expect("a probe");
+    assert_eq!((probe.ecn, probe.header.flags), (0, ACK));
+}

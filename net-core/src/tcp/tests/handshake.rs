@@ -70,6 +70,8 @@ fn a_syn_ack_offers_only_what_the_syn_did() {
     let options = peer.expects(tcp().flags(SYN_ACK).mss(1460)).header.options;
     assert_eq!((options.window_scale, options.timestamps), (None, None));
     assert!(!options.sack_permitted);
+    peer.sends(tcp().data(10));
+    peer.expects(tcp().ack(11).window(u16::MAX - 10));
 }
 
 /// RFC 9293 MUST-15: without an MSS option segments carry 536 bytes, over IPv6 1220.
@@ -309,4 +311,51 @@ fn a_fin_on_a_crossing_syn_does_not_skip_the_handshake() {
     peer.expects(tcp().seq(1).ack(12));
     peer.writes(10);
     peer.expects(tcp().seq(1).data(10));
+}
+
+/// RFC 9293 MUST-11: who has connected is told, unlike a listener.
+#[test]
+fn a_reset_after_a_crossing_syn_refuses_the_connection() {
+    let mut peer = Peer::new();
+    peer.connects();
+    peer.sends(syn());
+    assert_eq!(peer.state(), State::SynReceived);
+    peer.sends(tcp().flags(RST).seq(1));
+    assert_eq!(peer.state(), State::Closed);
+    assert_eq!(peer.error(), Some(SocketError::ConnectionRefused));
+}
+
+/// RFC 9293 MUST-22, MUST-23.
+#[test]
+fn a_syn_is_given_up_after_three_minutes_at_the_earliest() {
+    let mut peer = Peer::new();
+    peer.connects();
+    peer.waits(secs(180));
+    assert_eq!(peer.state(), State::SynSent);
+    peer.waits(secs(120));
+    assert_eq!(peer.error(), Some(SocketError::TimedOut));
+}
+
+/// RFC 9293 MUST-65, RFC 7323 §2.2, RFC 2018 §2: what is agreed upon by SYNs is on no other segment.
+#[test]
+fn options_ride_on_the_segments_they_are_for() {
+    let mut peer = Peer::new();
+    peer.handshake(syn().scale(3).sack_permitted());
+    peer.sends(tcp().data(10));
+    peer.writes(10);
+    for seen in peer.sent.drain(..) {
+        let options = seen.header.options;
+        assert_eq!((options.mss, options.window_scale), (None, None));
+        assert!(!options.sack_permitted);
+    }
+}
+
+/// RFC 7323 §2.2: what belongs on a SYN means nothing elsewhere.
+#[test]
+fn an_option_counts_on_the_segments_it_is_for() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().scale(7).mss(100).sack_permitted().window(1000));
+    let info = peer.info();
+    assert_eq!((info.send_window, info.send_mss), (1000, 1460));
+    assert_eq!((info.window_scale, info.sack), ((0, 0), false));
 }

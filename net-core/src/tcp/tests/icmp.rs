@@ -4,7 +4,7 @@ use super::*;
 use crate::SocketError;
 use crate::stats::DropReason;
 use crate::tcp::State;
-use crate::wire::{IcmpMessage, icmpv4, icmpv6};
+use crate::wire::{IcmpMessage, icmpv4, icmpv6, ip};
 
 const UNREACHABLE: IcmpMessage = IcmpMessage::Unreachable {
     code: icmpv4::PORT_UNREACHABLE,
@@ -99,4 +99,86 @@ fn packet_too_big_about_nothing_in_flight_is_ignored() {
     peer.icmp(IcmpMessage::PacketTooBig { mtu: 600 }, 1);
     peer.writes(1460);
     peer.expects(tcp().data(1460));
+}
+
+const HOST_UNREACHABLE: IcmpMessage = IcmpMessage::Unreachable {
+    code: icmpv4::HOST_UNREACHABLE,
+};
+
+/// RFC 9293 MUST-47, MUST-56, SHLD-25: it is told and ends nothing; but if the peer stays silent, it is
+/// the reason.
+#[test]
+fn a_soft_error_is_told_and_is_the_reason_in_the_end() {
+    let mut peer = Peer::established_with(syn(), |config| config.tcp.retries = 3);
+    peer.writes(100);
+    while peer.stack.poll_event().is_some() {}
+    peer.icmp(HOST_UNREACHABLE, 1);
+    let told = peer.stack.poll_event().map(|event| event.socket);
+    assert_eq!(told, Some(peer.id()));
+    let reason = Some(SocketError::HostUnreachable);
+    assert_eq!(peer.info().soft_error, reason);
+    assert_eq!(peer.state(), State::Established);
+    peer.waits(secs(60));
+    assert_eq!(peer.error(), reason);
+}
+
+#[test]
+fn a_soft_error_is_forgotten_when_the_peer_answers() {
+    let mut peer = Peer::established_with(syn(), |config| config.tcp.retries = 3);
+    peer.writes(100);
+    peer.icmp(HOST_UNREACHABLE, 1);
+    peer.waits(ms(1));
+    peer.sends(tcp().ack(51));
+    assert_eq!(peer.info().soft_error, None);
+    peer.waits(secs(60));
+    assert_eq!(peer.error(), Some(SocketError::TimedOut));
+}
+
+/// RFC 9293 MUST-55.
+#[test]
+fn a_source_quench_is_dropped_in_silence() {
+    const SOURCE_QUENCH: u8 = 4;
+    let mut peer = Peer::established();
+    peer.writes(100);
+    peer.skips();
+    let before = peer.info();
+    let mut out = peer.quotes(1);
+    icmpv4::emit(&UNREACHABLE, &mut out.head);
+    (out.head[0], out.head[1]) = (SOURCE_QUENCH, 0);
+    peer.brings(out, ip::ICMP);
+    peer.expects_nothing();
+    assert_eq!(peer.info(), before);
+}
+
+/// RFC 1191 §3, §6.3, §6.4: the others of a burst change nothing, and neither does a larger number.
+#[test]
+fn packet_too_big_raises_nothing() {
+    let mut peer = Peer::established();
+    peer.writes(4 * 1460);
+    peer.skips();
+    peer.icmp(IcmpMessage::PacketTooBig { mtu: 1000 }, 1);
+    assert!(peer.skips() > 0);
+    for mtu in [1000, 1400, 9000] {
+        peer.icmp(IcmpMessage::PacketTooBig { mtu }, 1461);
+        peer.expects_nothing();
+        assert_eq!(peer.info().send_mss, 960);
+    }
+}
+
+/// RFC 9293 MUST-54: a hard error about a SYN-ACK ends the attempt; a soft one, or one about a number
+/// that is only guessed, does not.
+#[test]
+fn a_hard_error_ends_a_half_open_connection() {
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK));
+    peer.icmp(HOST_UNREACHABLE, 0);
+    peer.icmp(UNREACHABLE, 7);
+    assert_eq!(peer.drops(DropReason::IcmpIrrelevant), 2);
+    peer.icmp(UNREACHABLE, 0);
+    peer.waits(secs(10));
+    peer.expects_nothing();
+    peer.sends(tcp());
+    peer.expects(tcp().flags(RST).seq(1));
 }

@@ -5,6 +5,7 @@
 //! both directions are checked against.
 
 mod accept;
+mod addresses;
 mod app;
 mod autotune;
 mod close;

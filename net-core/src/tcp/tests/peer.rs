@@ -249,6 +249,19 @@ impl Peer {
 
     /// A router complains about the stack's segment at relative `seq`.
     pub(super) fn icmp(&mut self, message: IcmpMessage, seq: u32) {
+        let mut out = self.quotes(seq);
+        let protocol = if self.local.is_ipv6() {
+            icmpv6::emit(&message, &mut out.head);
+            ip::ICMPV6
+        } else {
+            icmpv4::emit(&message, &mut out.head);
+            ip::ICMP
+        };
+        self.brings(out, protocol);
+    }
+
+    /// The front of the stack's segment at relative `seq`, as a router quotes it.
+    pub(super) fn quotes(&self, seq: u32) -> TxPacket {
         let mut quoted = TxPacket::default();
         let header = TcpHeader {
             source_port: self.local.port(),
@@ -260,13 +273,11 @@ impl Peer {
         IpHeader::new(self.local.ip(), self.remote.ip(), ip::TCP, 1480).emit(&mut quoted.head);
         let mut out = TxPacket::default();
         out.body.push(Bytes::copy_from_slice(&quoted.head));
-        let protocol = if self.local.is_ipv6() {
-            icmpv6::emit(&message, &mut out.head);
-            ip::ICMPV6
-        } else {
-            icmpv4::emit(&message, &mut out.head);
-            ip::ICMP
-        };
+        out
+    }
+
+    /// What lies behind an IP header arrives.
+    pub(super) fn brings(&mut self, out: TxPacket, protocol: u8) {
         let mut batch = RxBatch::default();
         batch.push(self.wrap(out, protocol, 0));
         self.stack.handle_batch(self.iface, &mut batch, self.now);

@@ -171,3 +171,12 @@ fn an_abort_sends_a_reset() {
     peer.expects(tcp().flags(RST_ACK).seq(1).ack(11));
     assert_eq!(peer.stack.sockets(), 1);
 }
+
+/// RFC 9293 SHLD-2.
+#[test]
+fn a_reset_may_carry_data() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().flags(RST).seq(1).data(20));
+    assert_eq!(peer.state(), State::Closed);
+    assert_eq!(peer.error(), Some(SocketError::ConnectionReset));
+}

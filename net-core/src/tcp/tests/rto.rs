@@ -185,3 +185,42 @@ fn after_a_timeout_an_acknowledgement_counts_for_one_segment() {
     peer.sends(tcp().ack(at(6)));
     assert_eq!(peer.info().cwnd, 2 * 1460);
 }
+
+/// RFC 5681 §3.1: however much was repaired since the last timeout, the next one leaves one segment, and
+/// counts as another loss.
+#[test]
+fn another_timeout_of_the_same_recovery_leaves_one_segment_again() {
+    let mut peer = ten_in_flight();
+    peer.expects_after(ms(200), tcp().seq(1).data(1460));
+    for segment in [1, 3, 5, 7] {
+        peer.sends(tcp().ack(at(segment)));
+    }
+    let before = peer.info();
+    assert!(before.in_recovery && before.cwnd > 3 * 1460, "{before:?}");
+    peer.skips();
+    for _ in 0..40 {
+        if peer.info().timeouts == 1 {
+            peer.waits(ms(50));
+        }
+    }
+    peer.expects(tcp().seq(at(7)).data(1460));
+    peer.expects_nothing();
+    let info = peer.info();
+    assert_eq!((info.timeouts, info.cwnd), (2, 1460));
+    assert!(info.slow_start_threshold < before.slow_start_threshold);
+    // Once more for the same segment changes nothing.
+    peer.waits(secs(3));
+    assert!(peer.skips() > 0);
+    let again = peer.info();
+    assert_eq!(again.slow_start_threshold, info.slow_start_threshold);
+    assert_eq!(again.cwnd, 1460);
+}
+
+/// RFC 5681 §3.1: the handshake does not widen the window.
+#[test]
+fn a_handshake_leaves_the_initial_window() {
+    let mut peer = ten_in_flight();
+    assert_eq!(peer.info().cwnd, 14_600);
+    assert_eq!(peer.info().slow_start_threshold, u32::MAX);
+    peer.skips();
+}

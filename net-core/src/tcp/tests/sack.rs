@@ -181,3 +181,22 @@ fn holes_of_one_byte_do_no_harm() {
     }
     panic!("the queue never emptied");
 }
+
+/// RFC 2018 §3.
+#[test]
+fn who_has_not_asked_for_sack_blocks_gets_none() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().seq(101).data(100));
+    peer.expects(tcp().ack(1).sacks(&[]));
+}
+
+/// RFC 3042 §2: they may be made up.
+#[test]
+fn duplicates_without_news_release_nothing() {
+    let mut peer = Peer::with_ten_in_flight(syn().sack_permitted(), counting);
+    peer.writes(14_600);
+    for _ in 0..5 {
+        peer.sends(tcp().ack(1));
+    }
+    peer.expects_nothing();
+}

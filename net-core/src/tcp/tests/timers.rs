@@ -61,13 +61,33 @@ fn retransmissions_end_at_their_limit() {
     let mut peer = Peer::established_with(syn(), |config| config.tcp.retries = 3);
     peer.writes(100);
     peer.expects(tcp().seq(1).data(100));
-    let mut sent = 0;
-    while peer.state() == State::Established {
-        peer.waits(secs(1));
-        sent += peer.skips();
-    }
-    assert_eq!(sent, 3);
+    peer.waits(secs(60));
+    assert_eq!(peer.skips(), 3);
     assert_eq!(peer.error(), Some(SocketError::TimedOut));
     peer.waits(secs(1000));
     peer.expects_nothing();
+}
+
+/// RFC 9293 SHLD-9, SHLD-10: whoever wants to can see that the connection is in trouble.
+#[test]
+fn the_third_retransmission_in_vain_is_told() {
+    let mut peer = Peer::established();
+    peer.writes(100);
+    while peer.stack.poll_event().is_some() {}
+    peer.waits(secs(1));
+    assert_eq!(peer.info().unanswered, 2);
+    assert_eq!(peer.stack.poll_event(), None);
+    peer.waits(secs(1));
+    assert_eq!(peer.info().unanswered, 3);
+    assert!(peer.stack.poll_event().is_some());
+    peer.sends(tcp().ack(101));
+    assert_eq!(peer.info().unanswered, 0);
+}
+
+/// RFC 9293 MUST-28.
+#[test]
+fn keepalive_waits_for_two_hours_by_default() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::KeepAlive(true));
+    peer.expects_after(secs(7200), tcp().seq(0).ack(1).bare());
 }

@@ -147,3 +147,48 @@ fn timestamps_that_were_not_agreed_upon_are_ignored() {
     peer.sends(tcp().data(10).timestamps(77, 0));
     assert_eq!(peer.expects(tcp().ack(11)).header.options.timestamps, None);
 }
+
+/// RFC 7323 §5.2: a RST of the application's carries them too.
+#[test]
+fn an_abort_carries_timestamps() {
+    let mut peer = established();
+    let id = peer.id();
+    peer.stack.abort(id, peer.now);
+    peer.flush();
+    peer.expects(tcp().flags(RST_ACK).timestamps(0, 1000));
+}
+
+/// RFC 7323 §3.2: our SYN echoes 0, and what the peer's SYN echoes means nothing.
+#[test]
+fn a_first_syn_echoes_nothing() {
+    let mut peer = Peer::new();
+    peer.connects();
+    peer.expects(tcp().flags(SYN).timestamps(0, 0));
+    let mut peer = Peer::new();
+    peer.listen(5);
+    peer.sends(syn().timestamps(1000, 12_345));
+    peer.expects(tcp().flags(SYN_ACK).timestamps(0, 1000));
+    peer.clock = Some(1000);
+    peer.sends(tcp());
+    peer.accept();
+    assert_eq!(peer.state(), State::Established);
+}
+
+/// RFC 7323 §3.2: a box on the way has stripped it.
+#[test]
+fn a_segment_that_lost_its_timestamp_ends_nothing() {
+    let mut peer = established();
+    peer.clock = None;
+    peer.sends(tcp().data(10));
+    peer.expects(tcp().ack(11).timestamps(0, 1000));
+    assert_eq!(peer.state(), State::Established);
+    peer.reads(10);
+}
+
+/// RFC 7323 §5.2: what is only challenged has no say.
+#[test]
+fn a_reset_in_the_window_does_not_move_the_echo() {
+    let mut peer = established();
+    peer.sends(tcp().flags(RST).seq(2).timestamps(9000, 0));
+    peer.expects(tcp().ack(1).timestamps(0, 1000));
+}

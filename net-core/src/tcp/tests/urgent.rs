@@ -187,3 +187,31 @@ fn absurd_pointers_are_survived() {
     peer.sends(tcp().flags(FIN_ACK | URG).urgent(9));
     peer.reads_end();
 }
+
+/// RFC 9293 MUST-66: neither waits for the window to open.
+#[test]
+fn urgent_mode_and_resets_pass_a_closed_window() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::RecvBuffer(2304));
+    while peer.info().receive_window > 0 {
+        let room = peer.info().receive_window.min(1460);
+        peer.sends(tcp().data(room));
+    }
+    peer.skips();
+    let next = peer.nxt;
+    peer.sends(tcp().seq(next).data(10).urgent(10));
+    peer.expects(tcp().ack(next).window(0));
+    assert!(peer.ready().contains(Readiness::URGENT));
+    peer.sends(tcp().flags(RST).seq(next));
+    assert_eq!(peer.error(), Some(SocketError::ConnectionReset));
+}
+
+/// RFC 9293 MUST-32: the event comes with the pointer, not with the data.
+#[test]
+fn urgent_mode_is_told_at_once() {
+    let mut peer = Peer::established();
+    while peer.stack.poll_event().is_some() {}
+    peer.sends(tcp().urgent(30));
+    let event = peer.stack.poll_event().expect("an event");
+    assert!(event.ready.contains(Readiness::URGENT));
+}

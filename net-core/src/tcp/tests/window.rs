@@ -260,3 +260,12 @@ fn room_in_the_window_makes_a_writer_ready() {
     }
     assert!(peer.ready().contains(Readiness::WRITABLE));
 }
+
+/// RFC 9293 MUST-1.
+#[test]
+fn a_large_window_is_not_negative() {
+    let mut peer = Peer::with(|config| config.tcp.initial_window = 40);
+    peer.handshake(syn());
+    peer.writes(100_000);
+    assert_eq!(peer.skips(), 40);
+}

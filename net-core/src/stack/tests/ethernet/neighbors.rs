@@ -205,35 +205,66 @@ fn a_connected_datagram_socket_learns_that_its_neighbour_is_silent() {
     );
 }
 
-#[test]
-fn a_stream_keeps_its_neighbour_reachable_without_a_probe() {
-    let mut host = plain();
-    let wire = host.wire;
+/// A bare segment of the peer's.
+fn tcp(seq: u32, ack: u32, flags: TcpFlags) -> RxPacket {
+    let mut packet = TxPacket::default();
+    let header = TcpHeader {
+        source_port: 4000,
+        dest_port: 80,
+        seq: crate::tcp::SeqNum::new(seq),
+        ack: crate::tcp::SeqNum::new(ack),
+        flags,
+        window: 65535,
+        ..TcpHeader::default()
+    };
+    header.emit(&mut packet.head);
+    framed(&wrap(ip(PEER), ip(OURS), ip::TCP, packet))
+}
+
+/// The peer connects, and is accepted; the socket, and its SND.NXT.
+fn connected(host: &mut Host) -> (SocketId, u32) {
     let listener = host.stack.tcp_open(Family::V4).unwrap();
     host.stack.bind(listener, addr("10.7.0.2:80")).unwrap();
     host.stack.listen(listener, 4).unwrap();
-    let tcp = |seq: u32, ack: u32, flags: TcpFlags| {
-        let mut packet = TxPacket::default();
-        let header = TcpHeader {
-            source_port: 4000,
-            dest_port: 80,
-            seq: crate::tcp::SeqNum::new(seq),
-            ack: crate::tcp::SeqNum::new(ack),
-            flags,
-            window: 65535,
-            ..TcpHeader::default()
-        };
-        header.emit(&mut packet.head);
-        framed(&wrap(ip(PEER), ip(OURS), ip::TCP, packet))
-    };
     host.inject(tcp(100, 0, TcpFlags::SYN));
     host.inject(arp_reply(PEER));
     let sent = host.sent();
     let (_, bytes) = unwrap(sent.last().unwrap());
     let iss = u32::from_be_bytes(bytes[24..28].try_into().unwrap());
-    let mut nxt = iss.wrapping_add(1);
+    let nxt = iss.wrapping_add(1);
     host.inject(tcp(101, nxt, TcpFlags::ACK));
     let (socket, _) = host.stack.accept(listener).unwrap();
+    (socket, nxt)
+}
+
+/// RFC 9293 MUST-20 (b), RFC 4861 §7.3.3: it is asked without waiting for its time to be over.
+#[test]
+fn three_retransmissions_in_vain_cast_doubt_on_a_neighbour() {
+    let mut host = plain();
+    let (socket, _) = connected(&mut host);
+    let now = host.now;
+    let data = Bytes::from_static(b"abc");
+    host.stack.tcp(socket, now).unwrap().push(data).unwrap();
+    for millis in [250, 450, 850] {
+        let state = host.stack.neighbors().next().map(|neighbor| neighbor.state);
+        assert_eq!(state, Some(NeighborState::Reachable));
+        host.sent();
+        pass(&mut host, Duration::from_millis(millis));
+    }
+    let state = host.stack.neighbors().next().map(|neighbor| neighbor.state);
+    assert_eq!(state, Some(NeighborState::Stale));
+    host.sent();
+    for _ in 0..5 {
+        pass(&mut host, Duration::from_secs(1));
+    }
+    assert_eq!(host.stack.stats().neighbor_solicitations, 2);
+}
+
+#[test]
+fn a_stream_keeps_its_neighbour_reachable_without_a_probe() {
+    let mut host = plain();
+    let wire = host.wire;
+    let (socket, mut nxt) = connected(&mut host);
     for _ in 0..20 {
         let now = host.now;
         let data = Bytes::from_static(b"abc");
