@@ -13,6 +13,7 @@ extern crate std;
 pub mod buf;
 pub mod config;
 pub mod error;
+pub mod filter;
 pub mod hook;
 mod icmp;
 pub mod iface;

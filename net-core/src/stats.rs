@@ -132,6 +132,8 @@ drop_reasons! {
     HopLimit => "hop_limit",
     /// A hook said so.
     Hook => "hook",
+    /// A rule of the filter said so.
+    Filter => "filter",
     /// A route lets it vanish.
     Blackhole => "blackhole",
     /// Larger than the path allows.

@@ -3,13 +3,12 @@
 use super::Stack;
 use super::ip_input::Arrival;
 use crate::buf::{RxPacket, TxPacket};
-use crate::hook::{Hook, HookId, HookPoint, PacketView, Verdict};
+use crate::hook::{Hook, HookId, HookPoint, Outcome, PacketView};
 use crate::iface::IfaceId;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::{IcmpMessage, IpHeader, icmpv4, icmpv6};
+use crate::wire::IpHeader;
 use alloc::boxed::Box;
-use core::net::IpAddr;
 
 impl Stack {
     /// Puts a hook at a point of every packet's way. Hooks with lower priorities are asked first; of
@@ -64,33 +63,17 @@ impl Stack {
             leaves_over,
             mark: &mut meta.mark,
         };
-        match self.hooks.ask(at, &mut view, now) {
-            Verdict::Accept => {
-                let IpHeader {
-                    source,
-                    dest,
-                    tos,
-                    ttl,
-                    ..
-                } = IpHeader::parse_quoted(&arrival.packet.frame)?;
-                arrival.ip = IpHeader {
-                    source,
-                    dest,
-                    tos,
-                    ttl,
-                    ..arrival.ip
-                };
-                Ok(arrival)
+        let outcome = self.hooks.ask(at, &mut view, now);
+        arrival.ip = view.ip;
+        match outcome {
+            Outcome::Accept => Ok(arrival),
+            Outcome::Reject(answer, reason)
+                if matches!(at, HookPoint::LocalIn | HookPoint::Forward) =>
+            {
+                self.reject(arrival, answer, now);
+                Err(reason)
             }
-            Verdict::Reject if matches!(at, HookPoint::LocalIn | HookPoint::Forward) => {
-                let code = match arrival.ip.dest {
-                    IpAddr::V4(_) => icmpv4::PROHIBITED,
-                    IpAddr::V6(_) => icmpv6::PROHIBITED,
-                };
-                self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
-                Err(DropReason::Hook)
-            }
-            Verdict::Drop | Verdict::Reject => Err(DropReason::Hook),
+            Outcome::Drop(reason) | Outcome::Reject(_, reason) => Err(reason),
         }
     }
 
@@ -127,10 +110,12 @@ impl Stack {
             leaves_over: Some(leaves_over),
             mark: &mut packet.meta.mark,
         };
-        let accepted = self.hooks.ask(at, &mut view, now) == Verdict::Accept;
-        if !accepted {
-            self.stats.count_drop(DropReason::Hook);
+        match self.hooks.ask(at, &mut view, now) {
+            Outcome::Accept => true,
+            Outcome::Drop(reason) | Outcome::Reject(_, reason) => {
+                self.stats.count_drop(reason);
+                false
+            }
         }
-        accepted
     }
 }

@@ -45,6 +45,7 @@ impl Stack {
         }
         self.ifaces
             .push(Some(Iface::new(config, caps, &mut self.rng)));
+        self.resolve_filter();
         Ok(id)
     }
 
@@ -70,6 +71,7 @@ impl Stack {
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
             self.neighbors.remove_iface(iface, &mut self.wheel);
+            self.resolve_filter();
         }
     }
 

@@ -5,6 +5,7 @@ mod device_queue;
 mod dispatch;
 mod egress;
 mod events;
+mod filter;
 mod forward;
 mod hooks;
 mod icmp;
@@ -19,6 +20,7 @@ mod neighbors;
 mod raw;
 mod raw_sockets;
 mod reassembly;
+mod reject;
 mod route_text;
 mod routing;
 mod sockets;
@@ -32,7 +34,7 @@ mod wheel;
 pub(crate) use dispatch::Dispatch;
 use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
-pub(crate) use limits::{AnswerLimits, Budget};
+pub(crate) use limits::{AnswerLimits, Budget, TokenBucket};
 use raw::RawTable;
 pub use sockets::Kind;
 pub(crate) use tcp::TcpTables;
@@ -83,6 +85,8 @@ pub struct Stack {
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) hooks: Hooks,
+    /// For the hash tables of filters.
+    filter_key: Key,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
@@ -124,6 +128,7 @@ impl Stack {
             flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             hooks: Hooks::default(),
+            filter_key: seed.key("filter"),
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),

@@ -4,6 +4,7 @@ mod dispatch;
 mod error_queue;
 mod ethernet;
 mod extensions;
+mod filter;
 mod forward;
 mod fragments;
 mod hooks;
