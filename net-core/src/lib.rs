@@ -12,12 +12,14 @@ extern crate std;
 
 pub mod buf;
 pub mod config;
+pub mod conntrack;
 pub mod error;
 pub mod filter;
 pub mod hook;
 mod icmp;
 pub mod iface;
 mod ip;
+pub mod nat;
 pub mod neighbor;
 pub mod offload;
 pub mod qdisc;

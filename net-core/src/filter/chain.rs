@@ -76,6 +76,19 @@ pub struct Base {
     pub priority: i32,
     /// What becomes of them.
     pub policy: ChainPolicy,
+    /// Which packets are asked about.
+    pub kind: ChainKind,
+}
+
+/// Which packets a chain is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ChainKind {
+    /// All of them.
+    #[default]
+    Filter,
+    /// The first of each flow, to settle what the flow is translated to; together with the other
+    /// chains of this kind, whatever the priorities of other chains.
+    Nat,
 }
 
 /// What becomes of packets about which no rule decides.

@@ -1,11 +1,12 @@
 //! From what a set of rules says to what is asked about packets.
 
+use super::check::{check_jumps, check_tables, check_translations, number_chains};
 use super::program::{
-    Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, MAX_DEPTH, Op, Step,
+    Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, Op, Step,
 };
 use super::run::Run;
 use super::tuples::TupleMap;
-use super::{Action, Chain, Counter, FilterError, Match, Ruleset, Table, Test};
+use super::{Action, Chain, ChainKind, Counter, FilterError, Match, Rule, Ruleset, Table, Test};
 use crate::seed::Key;
 use crate::stack::TokenBucket;
 use crate::time::Instant;
@@ -24,15 +25,19 @@ impl Filter {
             runs: Vec::new(),
             counters: Vec::new(),
             interfaces: Vec::new(),
+            needs_flows: false,
+            nat_chains: Vec::new(),
         };
         check_tables(&ruleset)?;
         for table in &ruleset.tables {
             let names = number_chains(table, filter.chains.len())?;
             check_jumps(table)?;
+            check_translations(table)?;
             for chain in &table.chains {
                 filter.add_chain(table, chain, &names, key, now)?;
             }
         }
+        filter.find_nat(&ruleset);
         filter.counters = alloc::vec![Counter::default(); filter.rules.len()];
         filter.ruleset = ruleset;
         Ok(filter)
@@ -78,8 +83,21 @@ impl Filter {
             family: table.family,
             policy: chain.base.map(|base| base.policy).unwrap_or_default(),
             entry: chain.base.map(|base| (base.at, base.priority)),
+            kind: chain.base.map(|base| base.kind).unwrap_or_default(),
         });
         Ok(())
+    }
+
+    /// Notes the `nat` chains, and whether flows have to be followed.
+    fn find_nat(&mut self, ruleset: &Ruleset) {
+        let rules = (ruleset.tables.iter()).flat_map(|table| &table.chains);
+        self.needs_flows = rules.flat_map(|chain| &chain.rules).any(Rule::needs_flows);
+        let entries = self.chains.iter().zip(0..);
+        let nat = entries.filter(|(code, _)| code.kind == ChainKind::Nat);
+        let mut nat: Vec<_> = nat.filter_map(|(code, n)| Some((code.entry?, n))).collect();
+        nat.sort_by_key(|((_, priority), _)| *priority);
+        self.needs_flows |= !nat.is_empty();
+        self.nat_chains = nat.into_iter().map(|((at, _), n)| (at, n)).collect();
     }
 
     fn check(&mut self, one: &Match, key: Key, now: Instant) -> Check {
@@ -129,6 +147,9 @@ fn op(action: &Action, names: &BTreeMap<&str, u32>) -> Op {
             number: *number,
             bypass: *bypass,
         }),
+        Action::Translate(translation) => Op::End(Decision::Translate(*translation)),
+        Action::FlowMark(mark) => Op::FlowMark(*mark),
+        Action::Untrack => Op::Untrack,
         Action::Mark { keep, set } => Op::Mark {
             keep: *keep,
             set: *set,
@@ -137,88 +158,6 @@ fn op(action: &Action, names: &BTreeMap<&str, u32>) -> Op {
         Action::Jump(name) => Op::Jump(chain(name)),
         Action::Goto(name) => Op::Goto(chain(name)),
         Action::Return => Op::Return,
-    }
-}
-
-fn check_tables(ruleset: &Ruleset) -> Result<(), FilterError> {
-    for (index, table) in ruleset.tables.iter().enumerate() {
-        let mut before = ruleset.tables.iter().take(index);
-        if before.any(|other| (other.family, &other.name) == (table.family, &table.name)) {
-            return Err(FilterError::Duplicate(table.name.clone()));
-        }
-    }
-    Ok(())
-}
-
-/// The chains of a table by name; the first gets the number `first`.
-fn number_chains(table: &Table, first: usize) -> Result<BTreeMap<&str, u32>, FilterError> {
-    let first = u32::try_from(first).map_err(|_| FilterError::TooManyRules)?;
-    let mut names = BTreeMap::new();
-    for (chain, number) in table.chains.iter().zip(first..) {
-        if names.insert(chain.name.as_str(), number).is_some() {
-            return Err(FilterError::Duplicate(chain.name.clone()));
-        }
-    }
-    Ok(names)
-}
-
-/// Checks that every jump leads somewhere, and none back or too far.
-fn check_jumps(table: &Table) -> Result<(), FilterError> {
-    let mut walk = Walk {
-        chains: (table.chains.iter())
-            .map(|chain| (chain.name.as_str(), (chain, Visit::Never)))
-            .collect(),
-    };
-    for chain in &table.chains {
-        walk.visit(&chain.name, 0)?;
-    }
-    Ok(())
-}
-
-struct Walk<'a> {
-    chains: BTreeMap<&'a str, (&'a Chain, Visit)>,
-}
-
-#[derive(Clone, Copy)]
-enum Visit {
-    Never,
-    Now,
-    /// It leads through so many chains.
-    Done(usize),
-}
-
-impl<'a> Walk<'a> {
-    /// Through how many chains the one of this name leads; `depth` led to it.
-    fn visit(&mut self, name: &'a str, depth: usize) -> Result<usize, FilterError> {
-        let Some((chain, visit)) = self.chains.get_mut(name) else {
-            return Err(FilterError::NoSuchChain(name.into()));
-        };
-        let chain = *chain;
-        if depth > 0 && chain.base.is_some() {
-            return Err(FilterError::BaseChain(name.into()));
-        }
-        let height = match *visit {
-            Visit::Now => return Err(FilterError::Loop(name.into())),
-            Visit::Done(height) => height,
-            Visit::Never if depth > MAX_DEPTH => 0,
-            Visit::Never => {
-                *visit = Visit::Now;
-                let mut height = 0;
-                for action in chain.rules.iter().flat_map(|rule| &rule.actions) {
-                    if let Action::Jump(target) | Action::Goto(target) = action {
-                        height = height.max(1 + self.visit(target, depth + 1)?);
-                    }
-                }
-                if let Some((_, visit)) = self.chains.get_mut(name) {
-                    *visit = Visit::Done(height);
-                }
-                height
-            }
-        };
-        if depth + height > MAX_DEPTH {
-            return Err(FilterError::TooDeep(name.into()));
-        }
-        Ok(height)
     }
 }
 

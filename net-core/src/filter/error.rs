@@ -25,6 +25,11 @@ pub enum FilterError {
     /// Tuples of too many fields, or whose elements are not like the fields.
     #[error("a tuple has up to two addresses and four numbers, and every element one of each")]
     Tuple,
+    /// A translation where there can be none.
+    #[error(
+        "chain \"{0}\" translates what it cannot: sources in nat chains at postrouting or input, destinations at prerouting or output, and own addresses by masquerade at postrouting, by redirect at prerouting"
+    )]
+    Translation(String),
     /// More rules than can be numbered.
     #[error("there are more than 4 Mi rules; use sets")]
     TooManyRules,

@@ -1,5 +1,6 @@
 //! What rules look at: the fields of a packet's headers and what the stack knows about it.
 
+use crate::conntrack::{Direction, Flow, Tracked, Transport};
 use crate::hook::PacketView;
 use crate::iface::IfaceId;
 use crate::wire::ip::Fragment;
@@ -41,6 +42,14 @@ pub enum Field {
     MoreFragments,
     /// The packet's mark.
     Mark,
+    /// The [bit](crate::conntrack::FlowState::bit) of how it stands to the flows that are known.
+    FlowState,
+    /// 0 if it goes as the first packet of its flow, 1 if against that.
+    FlowDirection,
+    /// What is known about its flow: the bits of [`FlowStatus`](crate::conntrack::FlowStatus).
+    FlowStatus,
+    /// The mark of its flow.
+    FlowMark,
     /// Up to four bytes of the IP header, in network order.
     Network {
         /// Where, in bytes from the header's beginning.
@@ -106,12 +115,16 @@ pub(crate) struct Fields<'a> {
     pub(crate) came_over: Option<IfaceId>,
     pub(crate) leaves_over: Option<IfaceId>,
     pub(crate) mark: u32,
+    pub(crate) tracked: Tracked,
+    flow: Option<&'a Flow>,
+    /// What a rule makes of the mark of the flow.
+    pub(crate) flow_mark: Option<u32>,
 }
 
 impl<'a> Fields<'a> {
     /// Takes a packet apart.
     #[inline]
-    pub(crate) fn of(packet: &'a PacketView<'_>) -> Self {
+    pub(crate) fn of(packet: &'a PacketView<'_>, flow: Option<&'a Flow>) -> Self {
         let mut fields = Self {
             ip: &packet.ip,
             protocol: packet.ip.protocol,
@@ -123,6 +136,9 @@ impl<'a> Fields<'a> {
             came_over: packet.came_over,
             leaves_over: packet.leaves_over,
             mark: *packet.mark,
+            tracked: *packet.tracked,
+            flow,
+            flow_mark: None,
         };
         let next_header = packet.bytes.get(ipv6::NEXT_HEADER_OFFSET);
         if packet.ip.dest.is_ipv6() && next_header.copied().is_some_and(is_known_extension) {
@@ -181,6 +197,16 @@ impl<'a> Fields<'a> {
             Field::FragmentOffset => self.fragment.map_or(0, |place| place.offset / 8).into(),
             Field::MoreFragments => self.fragment.is_some_and(|place| place.more).into(),
             Field::Mark => self.mark,
+            Field::FlowState => self.tracked.state()?.bit(),
+            Field::FlowDirection => match self.tracked.direction()? {
+                Direction::Original => 0,
+                Direction::Reply => 1,
+            },
+            Field::FlowStatus => self.flow?.status.bits().into(),
+            Field::FlowMark => match self.flow_mark {
+                Some(mark) => mark,
+                None => self.flow?.mark,
+            },
             Field::Network { at, len } => return number(self.bytes, at, len),
             Field::Transport { at, len } => return number(self.transport, at, len),
             Field::TcpFlags => return None,
@@ -199,6 +225,16 @@ impl<'a> Fields<'a> {
     /// Whether the packet has such an extension header.
     pub(crate) const fn has(&self, kind: ExtensionHeader) -> bool {
         self.extensions & 1 << kind as u8 != 0
+    }
+
+    /// Where the transport header is; fragments have none that flows are known by.
+    #[inline]
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        let at = self.bytes.len() - self.transport.len();
+        let protocol = self.protocol;
+        self.fragment
+            .is_none()
+            .then_some(Transport { protocol, at })
     }
 
     /// Source and destination port.

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod chain;
+mod check;
 mod compile;
 mod error;
 mod fields;
@@ -20,7 +21,7 @@ mod text;
 mod tuples;
 
 pub use addresses::Addresses;
-pub use chain::{Base, Chain, ChainPolicy, Counter, Ruleset, Table, TableFamily};
+pub use chain::{Base, Chain, ChainKind, ChainPolicy, Counter, Ruleset, Table, TableFamily};
 pub use error::FilterError;
 pub use fields::{End, ExtensionHeader, Field};
 pub use log::LogEntry;
@@ -29,6 +30,6 @@ pub use rule::{Action, Answer, Limit, Match, Rule, Test};
 pub use text::TextError;
 pub use tuples::{TupleField, TupleValue, Tuples};
 
-use fields::Fields;
+pub(crate) use fields::Fields;
 pub(crate) use log::Log;
 pub(crate) use program::{Decision, Filter};

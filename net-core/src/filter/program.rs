@@ -3,9 +3,11 @@
 use super::fields::{Field, Fields};
 use super::run::Run;
 use super::tuples::TupleMap;
-use super::{Answer, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test};
+use super::{Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test};
+use crate::conntrack::{FlowState, Tracked, Tracker};
 use crate::hook::{HookPoint, PacketView};
 use crate::iface::IfaceId;
+use crate::nat::Translation;
 use crate::stack::TokenBucket;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -24,6 +26,9 @@ pub(crate) struct Filter {
     /// By rule.
     pub(super) counters: Vec<Counter>,
     pub(super) interfaces: Vec<Interfaces>,
+    pub(super) needs_flows: bool,
+    /// The base chains of the kind `nat`, in the order of their priorities.
+    pub(super) nat_chains: Vec<(HookPoint, u32)>,
 }
 
 /// A chain.
@@ -34,6 +39,7 @@ pub(super) struct Code {
     pub(super) policy: ChainPolicy,
     /// Where packets enter it, and with which priority.
     pub(super) entry: Option<(HookPoint, i32)>,
+    pub(super) kind: ChainKind,
 }
 
 /// A step in a chain.
@@ -76,6 +82,8 @@ pub(super) enum CheckKind {
 pub(super) enum Op {
     End(Decision),
     Mark { keep: u32, set: u32 },
+    FlowMark(u32),
+    Untrack,
     Log(String),
     Jump(u32),
     Goto(u32),
@@ -89,6 +97,7 @@ pub(crate) enum Decision {
     Drop,
     Reject(Answer),
     Queue { number: u16, bypass: bool },
+    Translate(Translation),
 }
 
 /// The interfaces with a name.
@@ -120,7 +129,35 @@ impl Filter {
     /// The chains that packets enter: where, with which priority, and their numbers.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (HookPoint, i32, u32)> {
         let entries = self.chains.iter().zip(0..);
-        entries.filter_map(|(code, number)| code.entry.map(|(at, pri)| (at, pri, number)))
+        let filters = entries.filter(|(code, _)| code.kind == ChainKind::Filter);
+        filters.filter_map(|(code, number)| code.entry.map(|(at, pri)| (at, pri, number)))
+    }
+
+    /// Whether it asks what belongs to which flow, or translates flows.
+    pub(crate) const fn needs_flows(&self) -> bool {
+        self.needs_flows
+    }
+
+    /// Asks the `nat` chains at a point about the first packet of a flow, up to the first that
+    /// translates it or lets it vanish.
+    pub(crate) fn ask_nat(
+        &mut self,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Decision {
+        for index in 0..self.nat_chains.len() {
+            let chain = match self.nat_chains.get(index) {
+                Some((point, chain)) if *point == at => *chain,
+                _ => continue,
+            };
+            let decision = self.ask(chain, at, packet, None, log, now);
+            if !matches!(decision, Decision::Accept | Decision::Queue { .. }) {
+                return decision;
+            }
+        }
+        Decision::Accept
     }
 
     /// Every rule with its table, its chain and its count.
@@ -157,13 +194,23 @@ impl Filter {
         chain: u32,
         at: HookPoint,
         packet: &mut PacketView<'_>,
+        tracker: Option<&mut Tracker>,
         log: &mut Log,
         now: Instant,
     ) -> Decision {
-        let mut fields = Fields::of(packet);
+        let flow = match &tracker {
+            Some(tracker) if self.needs_flows => tracker.flow(*packet.tracked),
+            _ => None,
+        };
+        let mut fields = Fields::of(packet, flow);
         let decision = self.decide(chain, at, &mut fields, log, now);
-        let mark = fields.mark;
-        *packet.mark = mark;
+        let (mark, tracked, flow_mark) = (fields.mark, fields.tracked, fields.flow_mark);
+        (*packet.mark, *packet.tracked) = (mark, tracked);
+        if let Some(mark) = flow_mark
+            && let Some(flow) = tracker.and_then(|tracker| tracker.flow_mut(tracked))
+        {
+            flow.mark = mark;
+        }
         decision
     }
 
@@ -252,6 +299,8 @@ impl Filter {
             match action {
                 Op::End(decision) => return Next::End(*decision),
                 Op::Mark { keep, set } => packet.mark = packet.mark & keep ^ set,
+                Op::FlowMark(mark) => packet.flow_mark = Some(*mark),
+                Op::Untrack => packet.tracked = Tracked::alone(FlowState::Untracked),
                 Op::Log(prefix) => log.write(prefix, at, packet, now),
                 Op::Jump(chain) => return Next::Jump(*chain),
                 Op::Goto(chain) => return Next::Goto(*chain),

@@ -1,7 +1,7 @@
 //! Packets against rules, without a stack.
 
 use super::*;
-use crate::buf::{HeadBuf, TxPacket};
+use crate::buf::{Checksum, HeadBuf, TxPacket};
 use crate::filter::{Action, FilterError, Numbers};
 use crate::seed::Seed;
 use crate::time::Duration;
@@ -80,8 +80,17 @@ impl Packet {
             came_over: Some(IfaceId(1)),
             leaves_over: None,
             mark: &mut self.mark,
+            tracked: &mut Tracked::default(),
+            checksum: Checksum::Unknown,
         };
-        filter.ask(0, HookPoint::LocalIn, &mut view, &mut Log::default(), now)
+        filter.ask(
+            0,
+            HookPoint::LocalIn,
+            &mut view,
+            None,
+            &mut Log::default(),
+            now,
+        )
     }
 }
 

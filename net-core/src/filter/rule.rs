@@ -1,6 +1,7 @@
 //! Rules: what a packet has to be, and what happens to it then.
 
-use super::{Addresses, End, ExtensionHeader, Field, Numbers, Tuples};
+use super::{Addresses, End, ExtensionHeader, Field, Numbers, TupleField, Tuples};
+use crate::nat::Translation;
 use crate::time::Duration;
 use crate::wire::{icmpv4, icmpv6};
 use alloc::string::String;
@@ -63,6 +64,23 @@ impl Rule {
         })
     }
 
+    /// Whether it asks what belongs to which flow, or changes what is known about that.
+    pub(super) fn needs_flows(&self) -> bool {
+        let mut actions = self.actions.iter();
+        let mut fields = self.matches.iter().flat_map(|one| one.test.fields());
+        actions.any(|action| {
+            matches!(
+                action,
+                Action::FlowMark(_) | Action::Untrack | Action::Translate(_)
+            )
+        }) || fields.any(|field| {
+            matches!(
+                field,
+                Field::FlowState | Field::FlowDirection | Field::FlowStatus | Field::FlowMark
+            )
+        })
+    }
+
     /// Does this too.
     #[must_use]
     pub fn then(mut self, action: Action) -> Self {
@@ -112,6 +130,24 @@ pub enum Test {
     Limit(Limit),
 }
 
+impl Test {
+    /// The numbers of a packet that it looks at.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
+        let (one, tuple) = match self {
+            Self::Number(field, _) | Self::AnyBit(field, _) | Self::Masked { field, .. } => {
+                (Some(*field), &[][..])
+            }
+            Self::Tuple(tuples) => (None, &tuples.fields[..]),
+            _ => (None, &[][..]),
+        };
+        let tuple = tuple.iter().filter_map(|field| match field {
+            TupleField::Number(field) => Some(*field),
+            TupleField::Address(_) => None,
+        });
+        one.into_iter().chain(tuple)
+    }
+}
+
 /// A token bucket: how often something may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -140,6 +176,14 @@ pub enum Action {
         /// Bits that are turned over then.
         set: u32,
     },
+    /// The mark of its flow becomes this.
+    FlowMark(u32),
+    /// It is not taken for part of a flow; in front of where flows are found out, at the priority
+    /// `raw` of [`PreRouting`](crate::hook::HookPoint::PreRouting) or
+    /// [`LocalOut`](crate::hook::HookPoint::LocalOut).
+    Untrack,
+    /// Its flow is translated; in chains of the kind [`Nat`](super::ChainKind::Nat) only.
+    Translate(Translation),
     /// An entry is made in the log, for
     /// [`Stack::poll_filter_log`](crate::Stack::poll_filter_log).
     Log(String),
@@ -167,8 +211,13 @@ impl Action {
             | Self::Reject(_)
             | Self::Goto(_)
             | Self::Return
+            | Self::Translate(_)
             | Self::Queue { .. } => true,
-            Self::Mark { .. } | Self::Log(_) | Self::Jump(_) => false,
+            Self::FlowMark(_)
+            | Self::Untrack
+            | Self::Mark { .. }
+            | Self::Log(_)
+            | Self::Jump(_) => false,
         }
     }
 }

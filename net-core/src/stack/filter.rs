@@ -26,6 +26,7 @@ impl Stack {
     pub fn set_filter(&mut self, ruleset: Ruleset) -> Result<(), FilterError> {
         let filter = Filter::compile(ruleset, self.filter_key, self.clock)?;
         self.hooks.set_filter(Some(filter));
+        self.track_for_filter();
         self.resolve_filter();
         Ok(())
     }
@@ -33,6 +34,7 @@ impl Stack {
     /// Takes all rules away.
     pub fn clear_filter(&mut self) {
         self.hooks.set_filter(None);
+        self.track_for_filter();
     }
 
     /// Every rule with how often it has held: the names of its table and chain, the rule, the count.
@@ -55,17 +57,18 @@ impl Stack {
 
     /// The oldest entry of the log that nobody has taken; up to 1,024 wait.
     pub fn poll_filter_log(&mut self) -> Option<LogEntry> {
-        self.hooks.log.take()
+        self.hooks.log().take()
     }
 
     /// Log entries that there was no room for.
     #[must_use]
     pub const fn filter_log_lost(&self) -> u64 {
-        self.hooks.log.lost()
+        self.hooks.log_lost()
     }
 
-    /// Looks up anew which interfaces rules name.
+    /// Looks up anew which interfaces rules name, and their addresses.
     pub(super) fn resolve_filter(&mut self) {
+        self.note_own_addresses();
         let ifaces = (0..).zip(&self.ifaces).filter_map(|(index, iface)| {
             let name = iface.as_ref()?.config.name.as_str();
             Some((IfaceId(index), name))

@@ -2,6 +2,7 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::track::pull_quotation;
 use crate::buf::{RxPacket, TxPacket};
 use crate::hook::{Hook, HookId, HookPoint, Outcome, PacketView};
 use crate::iface::IfaceId;
@@ -62,6 +63,8 @@ impl Stack {
             came_over: Some(arrival.over),
             leaves_over,
             mark: &mut meta.mark,
+            tracked: &mut meta.tracked,
+            checksum: meta.checksum,
         };
         let outcome = self.hooks.ask(at, &mut view, now);
         arrival.ip = view.ip;
@@ -77,14 +80,34 @@ impl Stack {
         }
     }
 
-    /// Lets a finished packet of this host pass the hooks on its way out; whether it may leave.
+    /// Lets a finished packet of this host pass the hooks on its way out; whether it may leave. One
+    /// that has got another destination leaves another way, and not this one.
     #[inline]
     pub(crate) fn pass_out(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
         let watched = self.hooks.is_watched(HookPoint::LocalOut)
             || self.hooks.is_watched(HookPoint::PostRouting);
-        !watched
-            || self.pass_out_at(HookPoint::LocalOut, None, iface, packet)
-                && self.pass_out_at(HookPoint::PostRouting, None, iface, packet)
+        !watched || self.pass_out_watched(iface, packet)
+    }
+
+    fn pass_out_watched(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
+        if self.hooks.is_tracking() {
+            pull_quotation(packet);
+        }
+        let dest = |packet: &TxPacket| {
+            let header = IpHeader::parse_quoted(&packet.head);
+            header.map(|header| header.dest)
+        };
+        let before = dest(packet);
+        if !self.pass_out_at(HookPoint::LocalOut, None, iface, packet) {
+            return false;
+        }
+        match dest(packet) {
+            Ok(changed) if before != Ok(changed) => {
+                self.reroute(packet, changed);
+                false
+            }
+            _ => self.pass_out_at(HookPoint::PostRouting, None, iface, packet),
+        }
     }
 
     /// Lets a finished packet pass the hooks at a point; whether it may go on.
@@ -109,6 +132,8 @@ impl Stack {
             came_over,
             leaves_over: Some(leaves_over),
             mark: &mut packet.meta.mark,
+            tracked: &mut packet.meta.tracked,
+            checksum: packet.meta.checksum,
         };
         match self.hooks.ask(at, &mut view, now) {
             Outcome::Accept => true,

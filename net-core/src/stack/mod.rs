@@ -27,6 +27,7 @@ mod sockets;
 mod summaries;
 mod tcp;
 mod timers;
+mod track;
 mod udp;
 mod udp_sockets;
 mod wheel;
@@ -87,6 +88,10 @@ pub struct Stack {
     pub(crate) hooks: Hooks,
     /// For the hash tables of filters.
     filter_key: Key,
+    /// For the tables of flows.
+    track_seed: Seed,
+    /// Whether flows are followed whatever the filter needs.
+    tracking: bool,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
@@ -129,6 +134,8 @@ impl Stack {
             ifaces: Vec::new(),
             hooks: Hooks::default(),
             filter_key: seed.key("filter"),
+            track_seed: seed.part("flows", 0),
+            tracking: false,
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),

@@ -7,6 +7,7 @@ mod show;
 mod subject;
 mod table;
 mod tokens;
+mod translation;
 mod values;
 mod words;
 

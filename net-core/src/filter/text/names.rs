@@ -1,5 +1,7 @@
 //! Numbers that have names.
 
+use crate::conntrack::{FlowState, FlowStatus};
+
 /// How the value of a field is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -23,9 +25,20 @@ pub(super) enum Kind {
     Family,
     /// Control bits of TCP.
     TcpFlag,
+    /// How a packet stands to flows.
+    FlowState,
+    /// Which way it goes.
+    Direction,
+    /// What is known about its flow.
+    FlowStatus,
 }
 
 impl Kind {
+    /// Whether a name stands for one bit of several.
+    pub(super) const fn is_bits(self) -> bool {
+        matches!(self, Self::TcpFlag | Self::FlowState | Self::FlowStatus)
+    }
+
     /// The number that a word stands for.
     pub(super) fn number(self, word: &str) -> Option<u32> {
         let names = self.names().iter();
@@ -57,6 +70,9 @@ impl Kind {
             Self::Ecn => "congestion mark",
             Self::Family => "family",
             Self::TcpFlag => "control bit of TCP",
+            Self::FlowState => "state of a flow",
+            Self::Direction => "direction",
+            Self::FlowStatus => "status of a flow",
         }
     }
 
@@ -66,7 +82,7 @@ impl Kind {
             Self::Number(most) => most,
             Self::Dscp => 63,
             Self::Ecn => 3,
-            Self::Family => 0,
+            Self::Family | Self::Direction => 0,
             _ => 255,
         }
     }
@@ -83,6 +99,9 @@ impl Kind {
             Self::Ecn => &[("not-ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)],
             Self::Family => &[("ipv4", 4), ("ipv6", 6)],
             Self::TcpFlag => TCP_FLAGS,
+            Self::FlowState => FLOW_STATES,
+            Self::Direction => &[("original", 0), ("reply", 1)],
+            Self::FlowStatus => FLOW_STATUS,
         }
     }
 }
@@ -187,4 +206,19 @@ const TCP_FLAGS: &[(&str, u32)] = &[
     ("urg", 32),
     ("ecn", 64),
     ("cwr", 128),
+];
+
+const FLOW_STATES: &[(&str, u32)] = &[
+    ("invalid", FlowState::Invalid.bit()),
+    ("established", FlowState::Established.bit()),
+    ("related", FlowState::Related.bit()),
+    ("new", FlowState::New.bit()),
+    ("untracked", FlowState::Untracked.bit()),
+];
+
+const FLOW_STATUS: &[(&str, u32)] = &[
+    ("seen-reply", FlowStatus::SEEN_REPLY.bits() as u32),
+    ("assured", FlowStatus::ASSURED.bits() as u32),
+    ("snat", FlowStatus::SNAT.bits() as u32),
+    ("dnat", FlowStatus::DNAT.bits() as u32),
 ];

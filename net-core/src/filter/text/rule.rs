@@ -4,10 +4,12 @@ use super::TextError;
 use super::names::Kind;
 use super::subject::{Subject, What, raw, subject};
 use super::tokens::{Token, Tokens};
+use super::translation::{kind_of, translation};
 use super::values::{
     Elements, NamedSet, addresses, bits, elements, is_set, list, named, number, range,
 };
 use crate::filter::{Action, Answer, Field, Limit, Match, Numbers, Rule, Test, TupleField, Tuples};
+use crate::nat::TranslationKind;
 use crate::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) sets: &'a [NamedSet],
     /// The chains jumped to, and where in the text.
     pub(super) jumps: Vec<(String, usize)>,
+    /// Translations, and where.
+    pub(super) translations: Vec<(TranslationKind, usize)>,
 }
 
 /// Reads one rule up to the end of its line.
@@ -76,7 +80,12 @@ fn action(
             let bypass = tokens.take_word("bypass");
             Action::Queue { number, bypass }
         }
-        "meta" | "mark" => match mark(word, tokens)? {
+        "notrack" => Action::Untrack,
+        "snat" | "dnat" | "masquerade" | "redirect" => {
+            context.translations.push((kind_of(word), tokens.place()));
+            Action::Translate(translation(kind_of(word), tokens)?)
+        }
+        "meta" | "mark" | "ct" => match mark(word, tokens)? {
             Some(action) => action,
             None => return Ok(None),
         },
@@ -90,7 +99,7 @@ fn target(tokens: &mut Tokens<'_>, context: &mut Context<'_>) -> Result<String, 
     Ok(name)
 }
 
-/// `meta mark set N`, or `meta mark set meta mark & KEEP ^ SET`.
+/// `ct mark set N`, `meta mark set N`, or `meta mark set meta mark & KEEP ^ SET`.
 fn mark(word: &str, tokens: &mut Tokens<'_>) -> Result<Option<Action>, TextError> {
     let mut ahead = tokens.clone();
     let is_setting = (word == "mark" || ahead.take_word("mark")) && ahead.take_word("set");
@@ -101,7 +110,10 @@ fn mark(word: &str, tokens: &mut Tokens<'_>) -> Result<Option<Action>, TextError
     let any = Kind::Number(u32::MAX);
     if !tokens.take_word("meta") {
         let set = number(tokens, any)?;
-        return Ok(Some(Action::Mark { keep: 0, set }));
+        return Ok(Some(match word {
+            "ct" => Action::FlowMark(set),
+            _ => Action::Mark { keep: 0, set },
+        }));
     }
     if !tokens.take_word("mark") {
         tokens.next();
@@ -246,8 +258,8 @@ fn single(what: What, tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<
         return Ok(Match { test, negated });
     }
     if let What::Number(field, kind) = what {
-        if kind == Kind::TcpFlag && !is_set(tokens) {
-            return flags(field, tokens);
+        if kind.is_bits() && !is_set(tokens) {
+            return flags(field, kind, tokens);
         }
         if tokens.take_sign("&") {
             let mask = number(tokens, kind)?;
@@ -278,9 +290,8 @@ fn single(what: What, tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<
     Ok(Match { test, negated })
 }
 
-/// What is behind `tcp flags`.
-fn flags(field: Field, tokens: &mut Tokens<'_>) -> Result<Match, TextError> {
-    let kind = Kind::TcpFlag;
+/// What is behind `tcp flags` and the like.
+fn flags(field: Field, kind: Kind, tokens: &mut Tokens<'_>) -> Result<Match, TextError> {
     if tokens.take_sign("&") {
         let mask = bits(tokens, kind)?;
         return masked(field, mask, tokens, |tokens| bits(tokens, kind));

@@ -2,8 +2,8 @@
 
 use super::words::{AddressList, Bits, FieldName, Names, NumberList, address_name, kind};
 use crate::filter::{
-    Action, Base, ChainPolicy, ExtensionHeader, Field, Match, Rule, Ruleset, Table, TableFamily,
-    Test, TupleField, TupleValue, Tuples,
+    Action, Base, ChainKind, ChainPolicy, ExtensionHeader, Field, Match, Rule, Ruleset, Table,
+    TableFamily, Test, TupleField, TupleValue, Tuples,
 };
 use crate::hook::HookPoint;
 use core::fmt::{self, Display, Formatter, Result};
@@ -67,10 +67,14 @@ impl Display for Base {
             ChainPolicy::Accept => "accept",
             ChainPolicy::Drop => "drop",
         };
+        let kind = match self.kind {
+            ChainKind::Filter => "filter",
+            ChainKind::Nat => "nat",
+        };
         let priority = self.priority;
         write!(
             f,
-            "type filter hook {hook} priority {priority}; policy {policy};"
+            "type {kind} hook {hook} priority {priority}; policy {policy};"
         )
     }
 }
@@ -144,7 +148,7 @@ impl Rule {
             Test::Number(field, numbers) => {
                 let name = self.name(*field);
                 // Without a sign the name of a bit stands for any value that has it.
-                let is_flag = *field == Field::TcpFlags && numbers.single().is_some();
+                let is_flag = kind(name).is_bits() && numbers.single().is_some();
                 let exact = if is_flag && !one.negated { "== " } else { not };
                 write!(f, "{name} {exact}{}", NumberList(numbers, kind(name)))
             }
@@ -161,8 +165,10 @@ impl Rule {
             Test::AnyBit(field, bits) => {
                 let name = self.name(*field);
                 let sign = if one.negated { "==" } else { "!=" };
-                match field {
-                    Field::TcpFlags if !one.negated => write!(f, "{name} {}", Bits(*bits)),
+                match kind(name) {
+                    kind if kind.is_bits() && !one.negated => {
+                        write!(f, "{name} {}", Bits(*bits, kind))
+                    }
                     _ => write!(f, "{name} & {bits:#x} {sign} 0"),
                 }
             }

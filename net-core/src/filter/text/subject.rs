@@ -61,6 +61,7 @@ pub(super) fn subject(first: &str, tokens: &mut Tokens<'_>) -> Result<Option<Sub
         "frag" => fragment(tokens)?,
         "exthdr" => Subject::plain(What::Extension(extension(tokens)?)),
         "meta" => meta(tokens)?,
+        "ct" => flow(tokens)?,
         "iifname" | "iif" => Subject::plain(What::ComesOver),
         "oifname" | "oif" => Subject::plain(What::LeavesOver),
         "mark" => Subject::number(Field::Mark, Kind::Number(u32::MAX)),
@@ -202,6 +203,16 @@ fn meta(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
                  goes here",
             ));
         }
+    })
+}
+
+fn flow(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    Ok(match tokens.word("what is known about the flow")? {
+        "state" => Subject::number(Field::FlowState, Kind::FlowState),
+        "direction" => Subject::number(Field::FlowDirection, Kind::Direction),
+        "status" => Subject::number(Field::FlowStatus, Kind::FlowStatus),
+        "mark" => Subject::number(Field::FlowMark, Kind::Number(u32::MAX)),
+        _ => return Err(tokens.error("one of state, direction, status and mark goes here")),
     })
 }
 

@@ -6,7 +6,7 @@ use super::rule::{Context, rule};
 use super::subject::What;
 use super::tokens::{Token, Tokens};
 use super::values::{Elements, NamedSet, elements};
-use crate::filter::{Base, Chain, ChainPolicy, End, Field, Ruleset, Table, TableFamily};
+use crate::filter::{Base, Chain, ChainKind, ChainPolicy, End, Field, Ruleset, Table, TableFamily};
 use crate::hook::HookPoint;
 use alloc::vec::Vec;
 
@@ -57,7 +57,12 @@ fn table(tokens: &mut Tokens<'_>) -> Result<Table, TextError> {
                     return Err(tokens.error("there is a chain of this name above"));
                 }
                 let sets = &sets[..];
-                let mut context = Context { sets, jumps };
+                let translations = Vec::new();
+                let mut context = Context {
+                    sets,
+                    jumps,
+                    translations,
+                };
                 table.chains.push(chain(name, tokens, &mut context)?);
                 jumps = context.jumps;
             }
@@ -176,16 +181,27 @@ fn chain(
                     _ => return Err(tokens.error("accept or drop goes here")),
                 };
             }
-            _ => chain.rules.push(rule(tokens, context)?),
+            _ => {
+                chain.rules.push(rule(tokens, context)?);
+                let Some((kind, place)) = context.translations.pop() else {
+                    continue;
+                };
+                if chain.base.is_some_and(|base| !base.translates(kind)) {
+                    let problem = "flows cannot be translated so in a chain of this type and hook";
+                    return Err(tokens.error_at(place, problem));
+                }
+            }
         }
     }
 }
 
-/// `filter hook HOOK priority PRIORITY`.
+/// `filter|nat hook HOOK priority PRIORITY`.
 fn base(tokens: &mut Tokens<'_>) -> Result<Base, TextError> {
-    if tokens.word("filter")? != "filter" {
-        return Err(tokens.error("filter goes here"));
-    }
+    let kind = match tokens.word("filter or nat")? {
+        "filter" => ChainKind::Filter,
+        "nat" => ChainKind::Nat,
+        _ => return Err(tokens.error("filter or nat goes here")),
+    };
     if !tokens.take_word("hook") {
         tokens.next();
         return Err(tokens.error("hook goes here"));
@@ -210,6 +226,7 @@ fn base(tokens: &mut Tokens<'_>) -> Result<Base, TextError> {
         at,
         priority: priority(tokens)?,
         policy: ChainPolicy::Accept,
+        kind,
     })
 }
 

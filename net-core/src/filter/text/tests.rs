@@ -33,6 +33,14 @@ table inet firewall {
         reject with icmpx admin-prohibited
     }
 }
+table ip nat {
+    chain pre { type nat hook prerouting priority dstnat; tcp dport 80 dnat to 10.0.0.1-10.0.0.9:8080; }
+    chain post {
+        type nat hook postrouting priority srcnat
+        oifname \"tun0\" masquerade to :1024-65535 endpoint-independent
+        ct state new,untracked ct mark set 7 snat to 192.0.2.1
+    }
+}
 table ip6 only6 { chain c { type filter hook forward priority -5; exthdr rt exists drop; }; }
 ";
 
@@ -76,6 +84,19 @@ fn rules_are_printed_as_they_are_written() {
         "reject with icmpv6 policy-fail",
         "tcp dport 9 reject with tcp reset",
         "queue num 2",
+        "ct state new accept",
+        "ct state established,related accept",
+        "ct state & 0x8 == 0x0 accept",
+        "ct direction reply accept",
+        "ct status dnat accept",
+        "ct mark 7 accept",
+        "ct mark set 0x7",
+        "notrack",
+        "snat to 10.0.0.1-10.0.0.9:1024-2047",
+        "dnat to [fd00::1]:80",
+        "dnat to fd00::1",
+        "masquerade endpoint-independent",
+        "redirect to :3128",
         "counter",
     ] {
         let text = std::format!("table inet t {{ chain c {{ {rule}; }} }}");
@@ -145,7 +166,7 @@ fn mistakes_are_shown_where_they_are() {
         ("tabel ip t {}", 1, 1),
         ("table ip t {", 1, 13),
         (
-            "table ip t { chain c { type nat hook input priority 0; } }",
+            "table ip t { chain c { type route hook input priority 0; } }",
             1,
             29,
         ),

@@ -1,9 +1,7 @@
 //! The words for fields, values and actions.
 
 use super::names::Kind;
-use crate::filter::{
-    Action, Addresses, Answer, End, Field, Limit, Numbers, Test, TupleField, TupleValue, Tuples,
-};
+use crate::filter::{Action, Addresses, Answer, End, Field, Limit, Numbers, TupleValue, Tuples};
 use crate::iface::IpCidr;
 use crate::time::Duration;
 use crate::wire::ip;
@@ -51,6 +49,9 @@ impl Display for FieldName {
             (Some((Field::Version, _)), _) => "ip6",
             (_, Field::SourcePort | Field::DestPort) => "th",
             (_, Field::FragmentOffset | Field::MoreFragments) => "frag",
+            (_, Field::FlowState | Field::FlowDirection | Field::FlowStatus | Field::FlowMark) => {
+                "ct"
+            }
             _ => "meta",
         };
         let name = match self.field {
@@ -68,7 +69,10 @@ impl Display for FieldName {
             Field::Length => "length",
             Field::FragmentOffset => "frag-off",
             Field::MoreFragments => "more-fragments",
-            Field::Mark => "mark",
+            Field::Mark | Field::FlowMark => "mark",
+            Field::FlowState => "state",
+            Field::FlowDirection => "direction",
+            Field::FlowStatus => "status",
             Field::Network { at, len } => {
                 return write!(f, "@nh,{},{}", u32::from(at) * 8, u32::from(len) * 8);
             }
@@ -86,6 +90,9 @@ pub(super) const fn kind(name: FieldName) -> Kind {
         (Field::Version, _) => Kind::Family,
         (Field::Protocol, _) => Kind::Protocol,
         (Field::TcpFlags, _) => Kind::TcpFlag,
+        (Field::FlowState, _) => Kind::FlowState,
+        (Field::FlowDirection, _) => Kind::Direction,
+        (Field::FlowStatus, _) => Kind::FlowStatus,
         (Field::IcmpType, Some(ICMPV6)) => Kind::Icmp6Type,
         (Field::IcmpType, _) => Kind::IcmpType,
         (Field::IcmpCode, Some(ICMPV6)) => Kind::Icmp6Code,
@@ -102,24 +109,6 @@ pub(super) const fn address_name(end: End, version: u32) -> &'static str {
         (End::Source, _) => "ip saddr",
         (End::Dest, 6) => "ip6 daddr",
         (End::Dest, _) => "ip daddr",
-    }
-}
-
-impl Test {
-    /// The numbers of a packet that it looks at.
-    pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
-        let (one, tuple) = match self {
-            Self::Number(field, _) | Self::AnyBit(field, _) | Self::Masked { field, .. } => {
-                (Some(*field), &[][..])
-            }
-            Self::Tuple(tuples) => (None, &tuples.fields[..]),
-            _ => (None, &[][..]),
-        };
-        let tuple = tuple.iter().filter_map(|field| match field {
-            TupleField::Number(field) => Some(*field),
-            TupleField::Address(_) => None,
-        });
-        one.into_iter().chain(tuple)
     }
 }
 
@@ -184,6 +173,9 @@ impl Display for Action {
             Self::Mark { keep, set } => {
                 write!(f, "meta mark set meta mark & {keep:#x} ^ {set:#x}")
             }
+            Self::FlowMark(mark) => write!(f, "ct mark set {mark:#x}"),
+            Self::Untrack => f.write_str("notrack"),
+            Self::Translate(translation) => translation.fmt(f),
             Self::Queue { number, bypass } => {
                 let bypass = if *bypass { " bypass" } else { "" };
                 write!(f, "queue num {number}{bypass}")
@@ -282,8 +274,8 @@ impl Display for Names<'_> {
     }
 }
 
-/// Names of control bits of TCP.
-pub(super) struct Bits(pub(super) u32);
+/// Names of bits.
+pub(super) struct Bits(pub(super) u32, pub(super) Kind);
 
 impl Display for Bits {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -291,7 +283,7 @@ impl Display for Bits {
         let set = bits.filter(|bit| self.0 & bit != 0);
         for (index, bit) in set.enumerate() {
             f.write_str(if index > 0 { "," } else { "" })?;
-            match Kind::TcpFlag.name(bit) {
+            match self.1.name(bit) {
                 Some(name) => f.write_str(name)?,
                 None => write!(f, "{bit:#x}")?,
             }

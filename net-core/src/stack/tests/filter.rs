@@ -10,14 +10,14 @@ use std::string::ToString;
 
 impl Host {
     #[track_caller]
-    fn filter(&mut self, text: &str) {
+    pub(super) fn filter(&mut self, text: &str) {
         let ruleset: Ruleset = text.parse().unwrap_or_else(|error| panic!("{error}"));
         self.stack.set_filter(ruleset).unwrap();
     }
 }
 
 /// A router between the wire and another link.
-fn router() -> (Host, IfaceId) {
+pub(super) fn router() -> (Host, IfaceId) {
     let mut host = Host::new();
     let far = iface(
         "tun1",
@@ -30,7 +30,7 @@ fn router() -> (Host, IfaceId) {
     (host, far)
 }
 
-fn segment(source: &str, dest: &str, flags: TcpFlags, data: &[u8]) -> TxPacket {
+pub(super) fn segment(source: &str, dest: &str, flags: TcpFlags, data: &[u8]) -> TxPacket {
     let (source, dest) = (addr(source), addr(dest));
     let mut packet = body(data);
     let header = TcpHeader {
@@ -43,6 +43,19 @@ fn segment(source: &str, dest: &str, flags: TcpFlags, data: &[u8]) -> TxPacket {
     };
     header.emit(&mut packet.head);
     wrap(source.ip(), dest.ip(), ip::TCP, packet)
+}
+
+/// Has a segment without options acknowledge something else.
+pub(super) fn set_ack(packet: &mut TxPacket, ack: u32) {
+    let head = &mut packet.head;
+    let old = [28, 30].map(|at| u16::from_be_bytes([head[at], head[at + 1]]));
+    head[28..32].copy_from_slice(&ack.to_be_bytes());
+    let mut sum = u16::from_be_bytes([head[36], head[37]]);
+    for (at, old) in [28, 30].into_iter().zip(old) {
+        let new = u16::from_be_bytes([head[at], head[at + 1]]);
+        sum = crate::wire::checksum::update(sum, old, new);
+    }
+    head[36..38].copy_from_slice(&sum.to_be_bytes());
 }
 
 #[test]
