@@ -12,13 +12,16 @@ extern crate std;
 
 pub mod buf;
 pub mod config;
+pub mod conntrack;
 pub mod error;
+pub mod filter;
 pub mod hook;
 mod icmp;
 pub mod iface;
 mod ip;
 pub mod multicast;
 mod must;
+pub mod nat;
 pub mod neighbor;
 pub mod offload;
 pub mod packet;

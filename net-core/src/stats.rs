@@ -132,6 +132,14 @@ drop_reasons! {
     HopLimit => "hop_limit",
     /// A hook said so.
     Hook => "hook",
+    /// A rule of the filter said so.
+    Filter => "filter",
+    /// It would begin a flow, but the table is full of others that are in use.
+    FlowTableFull => "flow_table_full",
+    /// It would begin a flow whose answers would be taken for those of another.
+    FlowClash => "flow_clash",
+    /// Its flow cannot be translated: no port is free, or no address of its family is there.
+    NatExhausted => "nat_exhausted",
     /// A route lets it vanish.
     Blackhole => "blackhole",
     /// Larger than the path allows.

@@ -1,6 +1,7 @@
 //! One packet on its way in or out, with what the device knows about it.
 
 use super::HeadBuf;
+use crate::conntrack::Tracked;
 use crate::time::Instant;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -68,6 +69,8 @@ pub struct RxMeta {
     pub to_group: bool,
     /// The mark that a hook gave it.
     pub mark: u32,
+    /// The flow that it belongs to.
+    pub tracked: Tracked,
 }
 
 /// Frames up to this size stay with an emptied packet.
@@ -167,6 +170,8 @@ pub struct TxMeta {
     pub priority: u8,
     /// The mark that its socket gave it (`SO_MARK`).
     pub mark: u32,
+    /// The flow that it belongs to.
+    pub tracked: Tracked,
 }
 
 /// A packet to send: headers in `head`, payload in `body`, or behind the headers if it is small.

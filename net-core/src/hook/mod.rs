@@ -6,11 +6,16 @@
 //! in the order of their priorities, until one does not accept. Where there is none, a packet pays one
 //! comparison.
 
+mod entries;
+
+pub(crate) use entries::{Hooks, Outcome};
+
+use crate::buf::Checksum;
+use crate::conntrack::Tracked;
+use crate::filter::Answer;
 use crate::iface::IfaceId;
 use crate::time::Instant;
 use crate::wire::{IpHeader, ip};
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 
 /// Where on its way a packet is.
@@ -39,6 +44,8 @@ pub enum Verdict {
     /// As `Drop`, and the sender is told that it may not (RFC 1812 §5.2.7.1, code 13; RFC 4443 §3.1,
     /// code 1), if it is at `LocalIn` or `Forward`: elsewhere this is the same as `Drop`.
     Reject,
+    /// As `Reject`, with an answer of one's choice.
+    RejectWith(Answer),
 }
 
 /// One who is asked about packets.
@@ -68,6 +75,10 @@ pub struct PacketView<'a> {
     pub leaves_over: Option<IfaceId>,
     /// Its mark: the socket's, or what a hook made it.
     pub mark: &'a mut u32,
+    /// The flow that it belongs to, once that has been found out.
+    pub tracked: &'a mut Tracked,
+    /// How far its transport checksum has got.
+    pub checksum: Checksum,
 }
 
 impl PacketView<'_> {
@@ -83,73 +94,5 @@ impl PacketView<'_> {
         }
         let &[a, b, c, d] = self.bytes.get(self.ip.header_len..)?.first_chunk()?;
         Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
-    }
-}
-
-/// The hooks of a stack.
-#[derive(Debug, Default)]
-pub(crate) struct Hooks {
-    /// By point, then by priority.
-    hooks: Vec<Entry>,
-    /// A bit for each point that has one.
-    points: u8,
-    next_id: u32,
-}
-
-#[derive(Debug)]
-struct Entry {
-    at: HookPoint,
-    priority: i32,
-    id: HookId,
-    hook: Box<dyn Hook>,
-}
-
-impl Hooks {
-    /// Whether anybody is to be asked at a point.
-    #[inline]
-    pub(crate) const fn is_watched(&self, at: HookPoint) -> bool {
-        self.points & 1 << at as u8 != 0
-    }
-
-    /// Puts a hook at a point, behind those of the same priority.
-    pub(crate) fn add(&mut self, at: HookPoint, priority: i32, hook: Box<dyn Hook>) -> HookId {
-        let id = HookId(self.next_id);
-        self.next_id += 1;
-        let place = self
-            .hooks
-            .partition_point(|other| (other.at, other.priority) <= (at, priority));
-        let entry = Entry {
-            at,
-            priority,
-            id,
-            hook,
-        };
-        self.hooks.insert(place, entry);
-        self.points |= 1 << at as u8;
-        id
-    }
-
-    /// Takes a hook away.
-    pub(crate) fn remove(&mut self, id: HookId) -> Option<Box<dyn Hook>> {
-        let place = self.hooks.iter().position(|entry| entry.id == id)?;
-        let gone = self.hooks.remove(place);
-        self.points = self
-            .hooks
-            .iter()
-            .fold(0, |points, entry| points | 1 << entry.at as u8);
-        Some(gone.hook)
-    }
-
-    /// Asks the hooks at a point.
-    pub(crate) fn ask(
-        &mut self,
-        at: HookPoint,
-        packet: &mut PacketView<'_>,
-        now: Instant,
-    ) -> Verdict {
-        let here = self.hooks.iter_mut().filter(|entry| entry.at == at);
-        here.map(|entry| entry.hook.apply(at, packet, now))
-            .find(|verdict| *verdict != Verdict::Accept)
-            .unwrap_or(Verdict::Accept)
     }
 }

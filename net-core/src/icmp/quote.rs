@@ -39,7 +39,8 @@ impl Quoted {
         Self::read(joined.get(icmp::HEADER_LEN..)?)
     }
 
-    fn read(quotation: &[u8]) -> Option<Self> {
+    /// Reads a quotation.
+    pub(crate) fn read(quotation: &[u8]) -> Option<Self> {
         let mut ip = IpHeader::parse_quoted(quotation).ok()?;
         if ip.dest.is_ipv6() && is_extension(ip.protocol) {
             let end = read_chain(quotation, &ip).ok()?;

@@ -19,6 +19,7 @@ pub(crate) use rules::Query;
 pub use rules::{Rule, RuleAction, Selector, TableId};
 pub use table::{Decision, RouteTable};
 pub(crate) use text::{Change, Line, Verb, parse_rule};
+pub(crate) use trie::Trie;
 
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};

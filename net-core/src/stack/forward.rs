@@ -238,6 +238,7 @@ fn carry_over(
     out.meta.header_len = u16::try_from(head).unwrap_or(u16::MAX);
     out.meta.gso = packet.meta.gso;
     out.meta.mark = packet.meta.mark;
+    out.meta.tracked = packet.meta.tracked;
     out.meta.checksum = match packet.meta.checksum {
         // What the sender wrote goes on as it is; the receiver verifies it.
         Checksum::Unknown => Checksum::Verified,

@@ -2,14 +2,14 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::track::pull_quotation;
 use crate::buf::{RxPacket, TxPacket};
-use crate::hook::{Hook, HookId, HookPoint, PacketView, Verdict};
+use crate::hook::{Hook, HookId, HookPoint, Outcome, PacketView};
 use crate::iface::IfaceId;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::{IcmpMessage, IpHeader, icmpv4, icmpv6};
+use crate::wire::IpHeader;
 use alloc::boxed::Box;
-use core::net::IpAddr;
 
 impl Stack {
     /// Puts a hook at a point of every packet's way. Hooks with lower priorities are asked first; of
@@ -63,45 +63,51 @@ impl Stack {
             came_over: Some(arrival.over),
             leaves_over,
             mark: &mut meta.mark,
+            tracked: &mut meta.tracked,
+            checksum: meta.checksum,
         };
-        match self.hooks.ask(at, &mut view, now) {
-            Verdict::Accept => {
-                let IpHeader {
-                    source,
-                    dest,
-                    tos,
-                    ttl,
-                    ..
-                } = IpHeader::parse_quoted(&arrival.packet.frame)?;
-                arrival.ip = IpHeader {
-                    source,
-                    dest,
-                    tos,
-                    ttl,
-                    ..arrival.ip
-                };
-                Ok(arrival)
+        let outcome = self.hooks.ask(at, &mut view, now);
+        arrival.ip = view.ip;
+        match outcome {
+            Outcome::Accept => Ok(arrival),
+            Outcome::Reject(answer, reason)
+                if matches!(at, HookPoint::LocalIn | HookPoint::Forward) =>
+            {
+                self.reject(arrival, answer, now);
+                Err(reason)
             }
-            Verdict::Reject if matches!(at, HookPoint::LocalIn | HookPoint::Forward) => {
-                let code = match arrival.ip.dest {
-                    IpAddr::V4(_) => icmpv4::PROHIBITED,
-                    IpAddr::V6(_) => icmpv6::PROHIBITED,
-                };
-                self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
-                Err(DropReason::Hook)
-            }
-            Verdict::Drop | Verdict::Reject => Err(DropReason::Hook),
+            Outcome::Drop(reason) | Outcome::Reject(_, reason) => Err(reason),
         }
     }
 
-    /// Lets a finished packet of this host pass the hooks on its way out; whether it may leave.
+    /// Lets a finished packet of this host pass the hooks on its way out; whether it may leave. One
+    /// that has got another destination leaves another way, and not this one.
     #[inline]
     pub(crate) fn pass_out(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
         let watched = self.hooks.is_watched(HookPoint::LocalOut)
             || self.hooks.is_watched(HookPoint::PostRouting);
-        !watched
-            || self.pass_out_at(HookPoint::LocalOut, None, iface, packet)
-                && self.pass_out_at(HookPoint::PostRouting, None, iface, packet)
+        !watched || self.pass_out_watched(iface, packet)
+    }
+
+    fn pass_out_watched(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
+        if self.hooks.is_tracking() {
+            pull_quotation(packet);
+        }
+        let dest = |packet: &TxPacket| {
+            let header = IpHeader::parse_quoted(&packet.head);
+            header.map(|header| header.dest)
+        };
+        let before = dest(packet);
+        if !self.pass_out_at(HookPoint::LocalOut, None, iface, packet) {
+            return false;
+        }
+        match dest(packet) {
+            Ok(changed) if before != Ok(changed) => {
+                self.reroute(packet, changed);
+                false
+            }
+            _ => self.pass_out_at(HookPoint::PostRouting, None, iface, packet),
+        }
     }
 
     /// Lets a finished packet pass the hooks at a point; whether it may go on.
@@ -126,11 +132,15 @@ impl Stack {
             came_over,
             leaves_over: Some(leaves_over),
             mark: &mut packet.meta.mark,
+            tracked: &mut packet.meta.tracked,
+            checksum: packet.meta.checksum,
         };
-        let accepted = self.hooks.ask(at, &mut view, now) == Verdict::Accept;
-        if !accepted {
-            self.stats.count_drop(DropReason::Hook);
+        match self.hooks.ask(at, &mut view, now) {
+            Outcome::Accept => true,
+            Outcome::Drop(reason) | Outcome::Reject(_, reason) => {
+                self.stats.count_drop(reason);
+                false
+            }
         }
-        accepted
     }
 }

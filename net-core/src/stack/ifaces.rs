@@ -50,6 +50,7 @@ impl Stack {
         for address in addresses {
             self.hold_solicited_node(id, address, true);
         }
+        self.resolve_filter();
         Ok(id)
     }
 
@@ -76,6 +77,7 @@ impl Stack {
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
             self.neighbors.remove_iface(iface, &mut self.wheel);
+            self.resolve_filter();
         }
     }
 

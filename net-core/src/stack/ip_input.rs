@@ -57,6 +57,13 @@ impl Stack {
             packet,
         };
         if self.hooks.is_watched(HookPoint::PreRouting) {
+            // A flow is known by its ports, which later fragments do not have.
+            if arrival.ip.fragment.is_some() && self.hooks.is_tracking() {
+                match self.unwrap(arrival, now)? {
+                    Some(whole) => arrival = whole,
+                    None => return Ok(()),
+                }
+            }
             arrival = self.pass_in(HookPoint::PreRouting, arrival, None, now)?;
         }
         arrival.delivery = self.input_route(iface, &arrival.ip)?;

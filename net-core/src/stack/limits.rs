@@ -46,6 +46,11 @@ impl TokenBucket {
         let interval = Duration::from_secs(1)
             .checked_div(per_second)
             .unwrap_or(Duration::ZERO);
+        Self::every(interval, burst, now)
+    }
+
+    /// A full bucket into which a permit comes every `interval`.
+    pub(crate) const fn every(interval: Duration, burst: u32, now: Instant) -> Self {
         Self {
             interval,
             burst,

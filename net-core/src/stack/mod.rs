@@ -5,6 +5,7 @@ mod device_queue;
 mod dispatch;
 mod egress;
 mod events;
+mod filter;
 mod forward;
 mod hooks;
 mod icmp;
@@ -22,6 +23,7 @@ mod packet_sockets;
 mod raw;
 mod raw_sockets;
 mod reassembly;
+mod reject;
 mod route_text;
 mod routing;
 mod sockets;
@@ -29,6 +31,7 @@ mod summaries;
 mod taps;
 mod tcp;
 mod timers;
+mod track;
 mod udp;
 mod udp_groups;
 mod udp_sockets;
@@ -37,7 +40,7 @@ mod wheel;
 pub(crate) use dispatch::Dispatch;
 use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
-pub(crate) use limits::{AnswerLimits, Budget};
+pub(crate) use limits::{AnswerLimits, Budget, TokenBucket};
 use raw::RawTable;
 pub use sockets::Kind;
 use taps::TapTable;
@@ -90,6 +93,12 @@ pub struct Stack {
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) hooks: Hooks,
+    /// For the hash tables of filters.
+    filter_key: Key,
+    /// For the tables of flows.
+    track_seed: Seed,
+    /// Whether flows are followed whatever the filter needs.
+    tracking: bool,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
@@ -132,6 +141,9 @@ impl Stack {
             flow_key: seed.key("flows"),
             ifaces: Vec::new(),
             hooks: Hooks::default(),
+            filter_key: seed.key("filter"),
+            track_seed: seed.part("flows", 0),
+            tracking: false,
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),

@@ -29,12 +29,18 @@ impl Stack {
     /// something else happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.wheel.next()
+        match (self.wheel.next(), self.hooks.next_timeout()) {
+            (Some(first), Some(second)) => Some(first.min(second)),
+            (first, second) => first.or(second),
+        }
     }
 
     /// Fires every timer that is due at `now`, each once.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.clock = now;
+        if let Some(tracker) = self.hooks.tracker_mut() {
+            tracker.expire(now);
+        }
         for _ in 0..self.wheel.len() {
             let Some(key) = self.wheel.expire(now) else {
                 return;

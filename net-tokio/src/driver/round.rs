@@ -187,6 +187,7 @@ impl Core {
         }
         more |= self.transmit(now);
         more |= self.slots.deliver(&mut self.stack, now, wakes);
+        tell_log(&mut self.stack);
         let stats = self.stack.stats();
         self.warnings.look(stats, now).for_each(Warning::say);
         let traffic = Traffic {
@@ -394,3 +395,28 @@ const SLICE: usize = 8;
 const TIME_BUDGET: Duration = Duration::from_micros(50);
 /// Full batches sent to one device in one round.
 const MAX_TX_TURNS: u32 = 8;
+
+/// Tells what rules of the filter have written down.
+fn tell_log(stack: &mut Stack) {
+    while let Some(entry) = stack.poll_filter_log() {
+        let name = |iface: Option<IfaceId>| {
+            let mut ifaces = stack.ifaces();
+            let found = ifaces.find(|(id, _)| Some(*id) == iface);
+            found.map(|(_, config)| config.name.as_str())
+        };
+        tracing::info!(
+            target: "net_tokio::filter",
+            at = ?entry.at,
+            came_over = name(entry.came_over),
+            leaves_over = name(entry.leaves_over),
+            source = %entry.ip.source,
+            dest = %entry.ip.dest,
+            protocol = entry.ip.protocol,
+            ports = ?entry.ports,
+            len = entry.len,
+            mark = entry.mark,
+            "{}",
+            entry.prefix
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod builder;
+mod filter;
 mod interface;
 mod scoped;
 

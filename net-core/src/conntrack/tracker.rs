@@ -1,0 +1,236 @@
+//! Packets and the flows they belong to.
+
+use super::flow::Flow;
+use super::state::FlowRef;
+use super::table::{FlowTable, NoRoom};
+use super::tcp::{Fit, Glance};
+use super::tuple::{Kind, QUOTED_AT, Transport};
+use super::{Direction, FlowInfo, FlowState, FlowStatus, TrackConfig, Tracked, Tuple};
+use crate::hook::PacketView;
+use crate::icmp::Quoted;
+use crate::nat::Mappings;
+use crate::seed::Seed;
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::ip;
+
+/// Follows flows.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    config: TrackConfig,
+    pub(crate) table: FlowTable,
+    /// The flow that the packet on its way now begins.
+    pending: Option<Flow>,
+    pub(crate) mappings: Mappings,
+    stats: TrackStats,
+}
+
+/// What the tracker has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TrackStats {
+    /// Flows that are remembered now.
+    pub flows: usize,
+    /// Flows that have begun.
+    pub begun: u64,
+    /// Flows that ran out of time.
+    pub expired: u64,
+    /// Flows that had to go for new ones.
+    pub evicted: u64,
+    /// Packets that would have begun a flow, but the table was full of others in use, or their tuple
+    /// was another's.
+    pub refused: u64,
+    /// Packets that fitted no flow and could begin none.
+    pub invalid: u64,
+    /// ICMP errors about flows.
+    pub related: u64,
+}
+
+impl Tracker {
+    pub(crate) fn new(config: TrackConfig, seed: Seed, now: Instant) -> Self {
+        Self {
+            table: FlowTable::new(config.max_flows, seed, now),
+            mappings: Mappings::new(seed.key("endpoint mappings")),
+            config,
+            pending: None,
+            stats: TrackStats::default(),
+        }
+    }
+
+    /// Finds out what a packet belongs to, unless somebody has.
+    #[inline]
+    pub(crate) fn track(
+        &mut self,
+        packet: &mut PacketView<'_>,
+        transport: Transport,
+        now: Instant,
+    ) {
+        if packet.tracked.state().is_some() {
+            return;
+        }
+        let header = packet.bytes.get(transport.at..).unwrap_or_default();
+        let (source, dest) = (packet.ip.source, packet.ip.dest);
+        let tracked = match Tuple::of(source, dest, transport.protocol, header) {
+            Kind::Of(tuple) => {
+                let len = packet.len.saturating_sub(transport.at);
+                let segment = match transport.protocol {
+                    ip::TCP => Glance::of(header, len),
+                    _ => None,
+                };
+                self.track_flow(tuple, segment.as_ref(), now)
+            }
+            Kind::Error => self.track_error(header),
+            Kind::Untracked => Tracked::alone(FlowState::Untracked),
+            Kind::Unknown => Tracked::alone(FlowState::Invalid),
+        };
+        if tracked.state() == Some(FlowState::Invalid) {
+            self.stats.invalid += 1;
+        }
+        *packet.tracked = tracked;
+    }
+
+    #[inline]
+    fn track_flow(&mut self, tuple: Tuple, segment: Option<&Glance>, now: Instant) -> Tracked {
+        let timeouts = &self.config.timeouts;
+        if let Some((index, direction)) = self.table.find(&tuple)
+            && let Some(flow) = self.table.get_mut(index)
+        {
+            let fit = if flow.expires <= now {
+                Fit::BeginsAnew
+            } else {
+                flow.follow(direction, segment, timeouts, now)
+            };
+            match fit {
+                Fit::Fits => {
+                    let answered = flow.status.contains(FlowStatus::SEEN_REPLY);
+                    let state = match direction {
+                        Direction::Original if !answered => FlowState::New,
+                        _ => FlowState::Established,
+                    };
+                    return Tracked::of(state, FlowRef::Known(index), direction);
+                }
+                Fit::Invalid => return Tracked::alone(FlowState::Invalid),
+                Fit::BeginsAnew => self.forget(index),
+            }
+        }
+        let TrackConfig {
+            loose, timeouts, ..
+        } = &self.config;
+        self.pending = Flow::begin(tuple, segment, *loose, timeouts, now);
+        match self.pending {
+            Some(_) => Tracked::of(FlowState::New, FlowRef::Pending, Direction::Original),
+            None => Tracked::alone(FlowState::Invalid),
+        }
+    }
+
+    /// An ICMP error goes the way of the answers to what it quotes.
+    fn track_error(&mut self, message: &[u8]) -> Tracked {
+        let quoted = message.get(QUOTED_AT..).and_then(Quoted::read);
+        let found = quoted.and_then(|quoted| {
+            let header = message.get(QUOTED_AT + quoted.ip.header_len..)?;
+            let (source, dest) = (quoted.ip.source, quoted.ip.dest);
+            match Tuple::of(source, dest, quoted.ip.protocol, header) {
+                Kind::Of(tuple) => self.table.find(&tuple.inverse()),
+                _ => None,
+            }
+        });
+        match found {
+            Some((index, direction)) => {
+                self.stats.related += 1;
+                Tracked::of(FlowState::Related, FlowRef::Known(index), direction)
+            }
+            None => Tracked::alone(FlowState::Invalid),
+        }
+    }
+
+    /// The packet has passed: the flow that it begins is remembered.
+    #[inline]
+    pub(crate) fn confirm(&mut self, tracked: Tracked) -> Result<(), DropReason> {
+        if tracked.flow() != Some(FlowRef::Pending) {
+            return Ok(());
+        }
+        let Some(flow) = self.pending.take() else {
+            return Ok(());
+        };
+        let mapped = flow.clone();
+        match self.table.add(flow) {
+            Ok((_, gone)) => {
+                self.mappings.keep(&mapped);
+                self.stats.begun += 1;
+                if let Some(gone) = gone {
+                    self.stats.evicted += 1;
+                    self.mappings.release(&gone);
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                self.stats.refused += 1;
+                Err(match reason {
+                    NoRoom::Full => DropReason::FlowTableFull,
+                    NoRoom::Clash => DropReason::FlowClash,
+                })
+            }
+        }
+    }
+
+    /// The flow that a packet belongs to.
+    pub(crate) fn flow(&self, tracked: Tracked) -> Option<&Flow> {
+        match tracked.flow()? {
+            FlowRef::Known(index) => self.table.get(index),
+            FlowRef::Pending => self.pending.as_ref(),
+        }
+    }
+
+    pub(crate) fn flow_mut(&mut self, tracked: Tracked) -> Option<&mut Flow> {
+        match tracked.flow()? {
+            FlowRef::Known(index) => self.table.get_mut(index),
+            FlowRef::Pending => self.pending.as_mut(),
+        }
+    }
+
+    /// The flow that the packet begins, out of the tracker, to be bound and put back.
+    pub(crate) fn take_pending(&mut self, tracked: Tracked) -> Option<Flow> {
+        match tracked.flow()? {
+            FlowRef::Pending => self.pending.take(),
+            FlowRef::Known(_) => None,
+        }
+    }
+
+    pub(crate) fn put_pending(&mut self, flow: Flow) {
+        self.pending = Some(flow);
+    }
+
+    /// Forgets flows whose time has come, up to a few hundred at once.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        for _ in 0..MAX_EXPIRIES {
+            match self.table.expire(now) {
+                Ok(Some(gone)) => {
+                    self.stats.expired += 1;
+                    self.mappings.release(&gone);
+                }
+                Ok(None) => {}
+                Err(()) => return,
+            }
+        }
+    }
+
+    pub(crate) fn flows(&self, now: Instant) -> impl Iterator<Item = FlowInfo> {
+        self.table.iter().map(move |flow| flow.info(now))
+    }
+
+    pub(crate) fn stats(&self) -> TrackStats {
+        TrackStats {
+            flows: self.table.len(),
+            ..self.stats
+        }
+    }
+
+    fn forget(&mut self, index: u32) {
+        if let Some(gone) = self.table.remove(index) {
+            self.mappings.release(&gone);
+        }
+    }
+}
+
+/// Timers that one call looks at.
+const MAX_EXPIRIES: usize = 512;

@@ -1,0 +1,146 @@
+//! What tells one flow from another: addresses, protocol, and ports or what stands for them.
+
+use crate::seed::Key;
+use crate::wire::{icmp, ip};
+use core::hash::{BuildHasher, Hasher};
+use core::net::IpAddr;
+
+/// One direction of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tuple {
+    /// Where its packets come from.
+    pub source: IpAddr,
+    /// Where they go.
+    pub dest: IpAddr,
+    /// Protocol number.
+    pub protocol: u8,
+    /// Source port of TCP and UDP, identifier of an echo; 0 elsewhere.
+    pub source_port: u16,
+    /// Destination port of TCP and UDP, type of an ICMP message; 0 elsewhere.
+    pub dest_port: u16,
+}
+
+/// Where the transport header of a packet is, and of which protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Transport {
+    pub(crate) protocol: u8,
+    /// Bytes in front of it.
+    pub(crate) at: usize,
+}
+
+/// What a packet is to the tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Part of the flow with this tuple.
+    Of(Tuple),
+    /// An ICMP error, which belongs to the flow of what it quotes.
+    Error,
+    /// Of those that make a link work, and belong to no flow.
+    Untracked,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl Tuple {
+    /// What the packet with these addresses and this transport header belongs to.
+    pub(crate) fn of(source: IpAddr, dest: IpAddr, protocol: u8, header: &[u8]) -> Kind {
+        let (source_port, dest_port) = match protocol {
+            ip::TCP | ip::UDP => match header.first_chunk() {
+                Some(&[a, b, c, d]) => (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])),
+                None => return Kind::Unknown,
+            },
+            ip::ICMP | ip::ICMPV6 => match (header, protocol) {
+                (&[kind, _, _, _, a, b, _, _, ..], _) if partner(protocol, kind).is_some() => {
+                    (u16::from_be_bytes([a, b]), kind.into())
+                }
+                ([3 | 4 | 5 | 11 | 12, ..], ip::ICMP) | ([1..=4, ..], ip::ICMPV6) => {
+                    return Kind::Error;
+                }
+                // Listener and neighbour discovery (RFC 2710, RFC 4861, RFC 3810).
+                ([130..=137 | 143, ..], ip::ICMPV6) => return Kind::Untracked,
+                _ => return Kind::Unknown,
+            },
+            _ => (0, 0),
+        };
+        Kind::Of(Self {
+            source,
+            dest,
+            protocol,
+            source_port,
+            dest_port,
+        })
+    }
+
+    /// That of the packets that answer.
+    pub(crate) fn inverse(&self) -> Self {
+        let (source_port, dest_port) = if self.is_echo() {
+            let kind = u8::try_from(self.dest_port).unwrap_or_default();
+            let answer = partner(self.protocol, kind).unwrap_or(kind);
+            (self.source_port, answer.into())
+        } else {
+            (self.dest_port, self.source_port)
+        };
+        Self {
+            source: self.dest,
+            dest: self.source,
+            protocol: self.protocol,
+            source_port,
+            dest_port,
+        }
+    }
+
+    /// Whether an identifier stands in the place of ports.
+    pub(crate) const fn is_echo(&self) -> bool {
+        matches!(self.protocol, ip::ICMP | ip::ICMPV6)
+    }
+
+    /// Whether its first packet may begin a flow: an answer may not.
+    pub(crate) const fn may_begin(&self) -> bool {
+        !self.is_echo() || matches!(self.dest_port, ECHO_REQUEST | ECHO_REQUEST_V6)
+    }
+
+    /// Its keyed hash.
+    #[inline]
+    pub(crate) fn hash(&self, key: Key) -> u64 {
+        let mut hasher = key.build_hasher();
+        let ports = [self.source_port.to_be_bytes(), self.dest_port.to_be_bytes()];
+        let [[a, b], [c, d]] = ports;
+        match (self.source, self.dest) {
+            (IpAddr::V4(source), IpAddr::V4(dest)) => {
+                let addresses = [source.octets(), dest.octets()];
+                let mut bytes = [0; 13];
+                let (front, rest) = bytes.split_at_mut(8);
+                front.copy_from_slice(addresses.as_flattened());
+                rest.copy_from_slice(&[a, b, c, d, self.protocol]);
+                hasher.write(&bytes);
+            }
+            (source, dest) => {
+                for address in [source, dest] {
+                    match address {
+                        IpAddr::V4(address) => hasher.write(&address.octets()),
+                        IpAddr::V6(address) => hasher.write(&address.octets()),
+                    }
+                }
+                hasher.write(&[a, b, c, d, self.protocol]);
+            }
+        }
+        hasher.finish()
+    }
+}
+
+/// The type of the message that answers one of this type, or that it answers.
+const fn partner(protocol: u8, kind: u8) -> Option<u8> {
+    Some(match (protocol, kind) {
+        (ip::ICMP, 8) => 0,
+        (ip::ICMP, 0) => 8,
+        (ip::ICMPV6, 128) => 129,
+        (ip::ICMPV6, 129) => 128,
+        _ => return None,
+    })
+}
+
+const ECHO_REQUEST: u16 = 8;
+const ECHO_REQUEST_V6: u16 = 128;
+
+/// Bytes in front of what an ICMP error quotes.
+pub(crate) const QUOTED_AT: usize = icmp::HEADER_LEN;

@@ -1,0 +1,165 @@
+//! From what a set of rules says to what is asked about packets.
+
+use super::check::{check_jumps, check_tables, check_translations, number_chains};
+use super::program::{
+    Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, Op, Step,
+};
+use super::run::Run;
+use super::tuples::TupleMap;
+use super::{Action, Chain, ChainKind, Counter, FilterError, Match, Rule, Ruleset, Table, Test};
+use crate::seed::Key;
+use crate::stack::TokenBucket;
+use crate::time::Instant;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use smallvec::SmallVec;
+
+impl Filter {
+    /// Compiles a set of rules; `key` is for its hash tables.
+    pub(crate) fn compile(ruleset: Ruleset, key: Key, now: Instant) -> Result<Self, FilterError> {
+        let mut filter = Self {
+            ruleset: Ruleset::default(),
+            chains: Vec::new(),
+            rules: Vec::new(),
+            runs: Vec::new(),
+            counters: Vec::new(),
+            interfaces: Vec::new(),
+            needs_flows: false,
+            nat_chains: Vec::new(),
+        };
+        check_tables(&ruleset)?;
+        for table in &ruleset.tables {
+            let names = number_chains(table, filter.chains.len())?;
+            check_jumps(table)?;
+            check_translations(table)?;
+            for chain in &table.chains {
+                filter.add_chain(table, chain, &names, key, now)?;
+            }
+        }
+        filter.find_nat(&ruleset);
+        filter.counters = alloc::vec![Counter::default(); filter.rules.len()];
+        filter.ruleset = ruleset;
+        Ok(filter)
+    }
+
+    fn add_chain(
+        &mut self,
+        table: &Table,
+        chain: &Chain,
+        names: &BTreeMap<&str, u32>,
+        key: Key,
+        now: Instant,
+    ) -> Result<(), FilterError> {
+        if self.rules.len() + chain.rules.len() > MAX_RULES {
+            return Err(FilterError::TooManyRules);
+        }
+        let (mut steps, mut rest) = (Vec::new(), &chain.rules[..]);
+        while let [rule, others @ ..] = rest {
+            let number = u32::try_from(self.rules.len()).unwrap_or(u32::MAX);
+            let taken = match Run::of_first(rest, number, key) {
+                Some((run, count)) => {
+                    let place = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
+                    self.runs.push(run);
+                    steps.push(Step::Run(place));
+                    count
+                }
+                None => {
+                    steps.push(Step::Rule(number));
+                    1
+                }
+            };
+            for rule in core::iter::once(rule).chain(others).take(taken) {
+                let checks = rule.essential().map(|one| self.check(one, key, now));
+                let checks = checks.collect();
+                let actions = rule.actions.iter().map(|action| op(action, names));
+                let actions = actions.collect();
+                self.rules.push(CompiledRule { checks, actions });
+            }
+            rest = rest.get(taken..).unwrap_or(&[]);
+        }
+        self.chains.push(Code {
+            steps,
+            family: table.family,
+            policy: chain.base.map(|base| base.policy).unwrap_or_default(),
+            entry: chain.base.map(|base| (base.at, base.priority)),
+            kind: chain.base.map(|base| base.kind).unwrap_or_default(),
+        });
+        Ok(())
+    }
+
+    /// Notes the `nat` chains, and whether flows have to be followed.
+    fn find_nat(&mut self, ruleset: &Ruleset) {
+        let rules = (ruleset.tables.iter()).flat_map(|table| &table.chains);
+        self.needs_flows = rules.flat_map(|chain| &chain.rules).any(Rule::needs_flows);
+        let entries = self.chains.iter().zip(0..);
+        let nat = entries.filter(|(code, _)| code.kind == ChainKind::Nat);
+        let mut nat: Vec<_> = nat.filter_map(|(code, n)| Some((code.entry?, n))).collect();
+        nat.sort_by_key(|((_, priority), _)| *priority);
+        self.needs_flows |= !nat.is_empty();
+        self.nat_chains = nat.into_iter().map(|((at, _), n)| (at, n)).collect();
+    }
+
+    fn check(&mut self, one: &Match, key: Key, now: Instant) -> Check {
+        let kind = match &one.test {
+            Test::ComesOver(names) => CheckKind::ComesOver(self.interfaces_named(names)),
+            Test::LeavesOver(names) => CheckKind::LeavesOver(self.interfaces_named(names)),
+            Test::Tuple(tuples) => {
+                let mut map = TupleMap::new(&tuples.fields, key);
+                for tuple in &*tuples.elements {
+                    map.insert(tuple, 0);
+                }
+                CheckKind::Tuple(map)
+            }
+            Test::Limit(limit) => {
+                CheckKind::Limit(TokenBucket::every(limit.interval, limit.burst, now))
+            }
+            plain => CheckKind::Plain(plain.clone()),
+        };
+        Check {
+            kind,
+            negated: one.negated,
+        }
+    }
+
+    /// The place of names of interfaces.
+    fn interfaces_named(&mut self, patterns: &[String]) -> u32 {
+        let mut known = self.interfaces.iter();
+        let known = known.position(|names| names.patterns == patterns);
+        let place = known.unwrap_or_else(|| {
+            self.interfaces.push(Interfaces {
+                patterns: patterns.to_vec(),
+                ids: SmallVec::new(),
+            });
+            self.interfaces.len() - 1
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+}
+
+fn op(action: &Action, names: &BTreeMap<&str, u32>) -> Op {
+    let chain = |name: &str| *names.get(name).expect("jumps have been checked");
+    match action {
+        Action::Accept => Op::End(Decision::Accept),
+        Action::Drop => Op::End(Decision::Drop),
+        Action::Reject(answer) => Op::End(Decision::Reject(*answer)),
+        Action::Queue { number, bypass } => Op::End(Decision::Queue {
+            number: *number,
+            bypass: *bypass,
+        }),
+        Action::Translate(translation) => Op::End(Decision::Translate(*translation)),
+        Action::FlowMark(mark) => Op::FlowMark(*mark),
+        Action::Untrack => Op::Untrack,
+        Action::Mark { keep, set } => Op::Mark {
+            keep: *keep,
+            set: *set,
+        },
+        Action::Log(prefix) => Op::Log(prefix.clone()),
+        Action::Jump(name) => Op::Jump(chain(name)),
+        Action::Goto(name) => Op::Goto(chain(name)),
+        Action::Return => Op::Return,
+    }
+}
+
+/// Rules of all chains together.
+const MAX_RULES: usize = 1 << 22;

@@ -1,0 +1,36 @@
+//! What can be wrong with a set of rules.
+
+use alloc::string::String;
+use thiserror::Error;
+
+/// Why a set of rules cannot be put in place.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FilterError {
+    /// Two tables of one family, or two chains of one table, have one name.
+    #[error("there are two of the name \"{0}\"; rename one")]
+    Duplicate(String),
+    /// A rule jumps to a chain that its table does not have.
+    #[error("there is no chain \"{0}\" in the table; add it or jump elsewhere")]
+    NoSuchChain(String),
+    /// A rule jumps to a chain that packets enter at a hook.
+    #[error("chain \"{0}\" has a hook, and cannot be jumped to")]
+    BaseChain(String),
+    /// A chain leads back to itself.
+    #[error("chain \"{0}\" leads back to itself")]
+    Loop(String),
+    /// More than 16 chains lead from one to the next.
+    #[error("chain \"{0}\" is more than 16 jumps deep; flatten the chains before it")]
+    TooDeep(String),
+    /// Tuples of too many fields, or whose elements are not like the fields.
+    #[error("a tuple has up to two addresses and four numbers, and every element one of each")]
+    Tuple,
+    /// A translation where there can be none.
+    #[error(
+        "chain \"{0}\" translates what it cannot: sources in nat chains at postrouting or input, destinations at prerouting or output, and own addresses by masquerade at postrouting, by redirect at prerouting"
+    )]
+    Translation(String),
+    /// More rules than can be numbered.
+    #[error("there are more than 4 Mi rules; use sets")]
+    TooManyRules,
+}

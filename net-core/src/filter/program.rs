@@ -1,0 +1,377 @@
+//! A set of rules as packets meet it.
+
+use super::fields::{Field, Fields};
+use super::run::Run;
+use super::tuples::TupleMap;
+use super::{Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test};
+use crate::conntrack::{FlowState, Tracked, Tracker};
+use crate::hook::{HookPoint, PacketView};
+use crate::iface::IfaceId;
+use crate::nat::Translation;
+use crate::stack::TokenBucket;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+use smallvec::SmallVec;
+
+/// A [`Ruleset`] compiled, with its counters.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    pub(super) ruleset: Ruleset,
+    pub(super) chains: Vec<Code>,
+    pub(super) rules: Vec<CompiledRule>,
+    pub(super) runs: Vec<Run>,
+    /// By rule.
+    pub(super) counters: Vec<Counter>,
+    pub(super) interfaces: Vec<Interfaces>,
+    pub(super) needs_flows: bool,
+    /// The base chains of the kind `nat`, in the order of their priorities.
+    pub(super) nat_chains: Vec<(HookPoint, u32)>,
+}
+
+/// A chain.
+#[derive(Debug)]
+pub(super) struct Code {
+    pub(super) steps: Vec<Step>,
+    pub(super) family: TableFamily,
+    pub(super) policy: ChainPolicy,
+    /// Where packets enter it, and with which priority.
+    pub(super) entry: Option<(HookPoint, i32)>,
+    pub(super) kind: ChainKind,
+}
+
+/// A step in a chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    /// The rule of this number.
+    Rule(u32),
+    /// The first that holds in the run of this number.
+    Run(u32),
+}
+
+/// A rule.
+#[derive(Debug)]
+pub(super) struct CompiledRule {
+    pub(super) checks: Box<[Check]>,
+    pub(super) actions: Box<[Op]>,
+}
+
+/// A match.
+#[derive(Debug)]
+pub(super) struct Check {
+    pub(super) kind: CheckKind,
+    pub(super) negated: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum CheckKind {
+    /// One that needs neither names nor memory.
+    Plain(Test),
+    /// The interface that a packet came over is among these.
+    ComesOver(u32),
+    /// The interface that it leaves over.
+    LeavesOver(u32),
+    Tuple(TupleMap),
+    Limit(TokenBucket),
+}
+
+/// An action, names resolved.
+#[derive(Debug)]
+pub(super) enum Op {
+    End(Decision),
+    Mark { keep: u32, set: u32 },
+    FlowMark(u32),
+    Untrack,
+    Log(String),
+    Jump(u32),
+    Goto(u32),
+    Return,
+}
+
+/// What a chain says about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Accept,
+    Drop,
+    Reject(Answer),
+    Queue { number: u16, bypass: bool },
+    Translate(Translation),
+}
+
+/// The interfaces with a name.
+#[derive(Debug)]
+pub(super) struct Interfaces {
+    pub(super) patterns: Vec<String>,
+    pub(super) ids: SmallVec<[IfaceId; 4]>,
+}
+
+/// How far rules lead from one chain to the next.
+pub(super) const MAX_DEPTH: usize = 16;
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    chain: u32,
+    step: u32,
+}
+
+/// What a rule leads to.
+enum Next {
+    Rule,
+    Return,
+    Jump(u32),
+    Goto(u32),
+    End(Decision),
+}
+
+impl Filter {
+    /// The chains that packets enter: where, with which priority, and their numbers.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (HookPoint, i32, u32)> {
+        let entries = self.chains.iter().zip(0..);
+        let filters = entries.filter(|(code, _)| code.kind == ChainKind::Filter);
+        filters.filter_map(|(code, number)| code.entry.map(|(at, pri)| (at, pri, number)))
+    }
+
+    /// Whether it asks what belongs to which flow, or translates flows.
+    pub(crate) const fn needs_flows(&self) -> bool {
+        self.needs_flows
+    }
+
+    /// Asks the `nat` chains at a point about the first packet of a flow, up to the first that
+    /// translates it or lets it vanish.
+    pub(crate) fn ask_nat(
+        &mut self,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Decision {
+        for index in 0..self.nat_chains.len() {
+            let chain = match self.nat_chains.get(index) {
+                Some((point, chain)) if *point == at => *chain,
+                _ => continue,
+            };
+            let decision = self.ask(chain, at, packet, None, log, now);
+            if !matches!(decision, Decision::Accept | Decision::Queue { .. }) {
+                return decision;
+            }
+        }
+        Decision::Accept
+    }
+
+    /// Every rule with its table, its chain and its count.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&str, &str, &Rule, Counter)> {
+        let chains = self.ruleset.tables.iter().flat_map(|table| {
+            let chains = table.chains.iter();
+            chains.map(|chain| (table.name.as_str(), chain))
+        });
+        let rules = chains.flat_map(|(table, chain)| {
+            let rules = chain.rules.iter();
+            rules.map(move |rule| (table, chain.name.as_str(), rule))
+        });
+        let counted = rules.zip(&self.counters);
+        counted.map(|((table, chain, rule), count)| (table, chain, rule, *count))
+    }
+
+    /// The rules as text, with their counters as comments.
+    pub(crate) fn show(&self) -> String {
+        let (mut text, mut counters) = (String::new(), self.counters.iter());
+        for table in &self.ruleset.tables {
+            let shown = table.show(&mut text, |text| {
+                let Counter { packets, bytes } = counters.next().copied().unwrap_or_default();
+                write!(text, " # packets {packets} bytes {bytes}")
+            });
+            shown.expect("strings take everything");
+        }
+        text
+    }
+
+    /// Asks the chain of this number about a packet.
+    #[inline]
+    pub(crate) fn ask(
+        &mut self,
+        chain: u32,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        tracker: Option<&mut Tracker>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Decision {
+        let flow = match &tracker {
+            Some(tracker) if self.needs_flows => tracker.flow(*packet.tracked),
+            _ => None,
+        };
+        let mut fields = Fields::of(packet, flow);
+        let decision = self.decide(chain, at, &mut fields, log, now);
+        let (mark, tracked, flow_mark) = (fields.mark, fields.tracked, fields.flow_mark);
+        (*packet.mark, *packet.tracked) = (mark, tracked);
+        if let Some(mark) = flow_mark
+            && let Some(flow) = tracker.and_then(|tracker| tracker.flow_mut(tracked))
+        {
+            flow.mark = mark;
+        }
+        decision
+    }
+
+    /// Has the interfaces looked up anew that rules name.
+    pub(crate) fn resolve(&mut self, ifaces: &[(IfaceId, &str)]) {
+        for names in &mut self.interfaces {
+            let fits = |name: &str, pattern: &String| match pattern.strip_suffix('*') {
+                Some(front) => name.starts_with(front),
+                None => name == pattern,
+            };
+            let patterns = &names.patterns;
+            let is_named = |name| patterns.iter().any(|pattern| fits(name, pattern));
+            let ids = ifaces.iter().filter(|(_, name)| is_named(name));
+            names.ids = ids.map(|(id, _)| *id).collect();
+        }
+    }
+
+    fn decide(
+        &mut self,
+        chain: u32,
+        at: HookPoint,
+        packet: &mut Fields<'_>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Decision {
+        let Some(base) = self.chains.get(chain as usize) else {
+            return Decision::Accept;
+        };
+        if !base.family.has(packet) {
+            return Decision::Accept;
+        }
+        let policy = match base.policy {
+            ChainPolicy::Accept => Decision::Accept,
+            ChainPolicy::Drop => Decision::Drop,
+        };
+        let mut returns: SmallVec<[Place; MAX_DEPTH]> = SmallVec::new();
+        let mut place = Place { chain, step: 0 };
+        loop {
+            let next = match self.step(place) {
+                Some(step) => self.take(step, at, packet, log, now),
+                None => Next::Return,
+            };
+            place.step += 1;
+            match next {
+                Next::Rule => {}
+                Next::Return => match returns.pop() {
+                    Some(back) => place = back,
+                    None => return policy,
+                },
+                Next::Jump(chain) => {
+                    returns.push(place);
+                    place = Place { chain, step: 0 };
+                }
+                Next::Goto(chain) => place = Place { chain, step: 0 },
+                Next::End(decision) => return decision,
+            }
+        }
+    }
+
+    fn step(&self, place: Place) -> Option<Step> {
+        let code = self.chains.get(place.chain as usize)?;
+        code.steps.get(place.step as usize).copied()
+    }
+
+    /// Takes a step: whether a rule holds, and what it does then.
+    fn take(
+        &mut self,
+        step: Step,
+        at: HookPoint,
+        packet: &mut Fields<'_>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Next {
+        let number = match step {
+            Step::Rule(number) => self.holds(number, packet, now).then_some(number),
+            Step::Run(run) => (self.runs.get(run as usize)).and_then(|run| run.find(packet)),
+        };
+        let Some(number) = number else {
+            return Next::Rule;
+        };
+        if let Some(counter) = self.counters.get_mut(number as usize) {
+            counter.count(packet.len);
+        }
+        let actions = self.rules.get(number as usize).map(|rule| &rule.actions);
+        for action in actions.into_iter().flatten() {
+            match action {
+                Op::End(decision) => return Next::End(*decision),
+                Op::Mark { keep, set } => packet.mark = packet.mark & keep ^ set,
+                Op::FlowMark(mark) => packet.flow_mark = Some(*mark),
+                Op::Untrack => packet.tracked = Tracked::alone(FlowState::Untracked),
+                Op::Log(prefix) => log.write(prefix, at, packet, now),
+                Op::Jump(chain) => return Next::Jump(*chain),
+                Op::Goto(chain) => return Next::Goto(*chain),
+                Op::Return => return Next::Return,
+            }
+        }
+        Next::Rule
+    }
+
+    fn holds(&mut self, number: u32, packet: &Fields<'_>, now: Instant) -> bool {
+        let Some(rule) = self.rules.get_mut(number as usize) else {
+            return false;
+        };
+        let interfaces = &self.interfaces;
+        rule.checks
+            .iter_mut()
+            .all(|check| check.holds(packet, interfaces, now))
+    }
+}
+
+impl Check {
+    fn holds(&mut self, packet: &Fields<'_>, interfaces: &[Interfaces], now: Instant) -> bool {
+        let is_among = |names: u32, iface: Option<IfaceId>| {
+            let names = interfaces.get(names as usize);
+            iface
+                .zip(names)
+                .is_some_and(|(iface, names)| names.ids.contains(&iface))
+        };
+        let holds = match &mut self.kind {
+            CheckKind::Plain(test) => plain(test, packet),
+            CheckKind::ComesOver(names) => Some(is_among(*names, packet.came_over)),
+            CheckKind::LeavesOver(names) => Some(is_among(*names, packet.leaves_over)),
+            CheckKind::Tuple(map) => {
+                let applies = map.applies(packet);
+                applies.then(|| map.find(packet).is_some())
+            }
+            CheckKind::Limit(bucket) => Some(bucket.take(now)),
+        };
+        holds.is_some_and(|holds| holds != self.negated)
+    }
+}
+
+/// Whether a test holds; `None` where the packet lacks the field.
+#[inline]
+fn plain(test: &Test, packet: &Fields<'_>) -> Option<bool> {
+    let read = |field: &Field| packet.read(*field);
+    Some(match test {
+        Test::Number(field, numbers) => numbers.contains(read(field)?),
+        Test::Masked {
+            field,
+            mask,
+            wanted,
+        } => wanted.contains(read(field)? & mask),
+        Test::AnyBit(field, bits) => read(field)? & bits != 0,
+        Test::Address(end, addresses) => addresses.contains(packet.address(*end)),
+        Test::Extension(kind) => packet.has(*kind),
+        Test::ComesOver(_) | Test::LeavesOver(_) | Test::Tuple(_) | Test::Limit(_) => return None,
+    })
+}
+
+impl TableFamily {
+    #[inline]
+    const fn has(self, packet: &Fields<'_>) -> bool {
+        match self {
+            Self::Inet => true,
+            Self::Ip => packet.ip.dest.is_ipv4(),
+            Self::Ip6 => packet.ip.dest.is_ipv6(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "program_tests.rs"]
+mod tests;

@@ -1,0 +1,360 @@
+//! Packets against rules, without a stack.
+
+use super::*;
+use crate::buf::{Checksum, HeadBuf, TxPacket};
+use crate::filter::{Action, FilterError, Numbers};
+use crate::seed::Seed;
+use crate::time::Duration;
+use crate::wire::{IpHeader, TcpFlags, TcpHeader, UdpHeader, ip};
+use bytes::BytesMut;
+use core::net::IpAddr;
+use std::string::ToString;
+
+fn filter(text: &str) -> Filter {
+    let ruleset: Ruleset = text.parse().unwrap();
+    Filter::compile(ruleset, Seed::from_u64(1).key("filter"), Instant::ZERO).unwrap()
+}
+
+/// A filter of one chain with these rules.
+fn rules(rules: &str) -> Filter {
+    filter(&std::format!(
+        "table inet t {{ chain c {{ type filter hook input priority 0; {rules} }} }}"
+    ))
+}
+
+struct Packet {
+    ip: IpHeader,
+    bytes: BytesMut,
+    mark: u32,
+}
+
+impl Packet {
+    fn of(source: &str, dest: &str, protocol: u8, transport: &[u8]) -> Self {
+        let (source, dest): (IpAddr, IpAddr) = (source.parse().unwrap(), dest.parse().unwrap());
+        let mut head = HeadBuf::new();
+        let header = IpHeader {
+            tos: 10 << 2,
+            ..IpHeader::new(source, dest, protocol, transport.len())
+        };
+        header.emit(&mut head);
+        let mut bytes = BytesMut::from(&head[..]);
+        bytes.extend_from_slice(transport);
+        let (ip, mark) = (IpHeader::parse(&bytes, bytes.len()).unwrap(), 0);
+        Self { ip, bytes, mark }
+    }
+
+    fn udp(source: &str, source_port: u16, dest: &str, dest_port: u16) -> Self {
+        let mut head = HeadBuf::new();
+        let (length, checksum) = (8, 0);
+        UdpHeader {
+            source_port,
+            dest_port,
+            length,
+            checksum,
+        }
+        .emit(&mut head);
+        Self::of(source, dest, ip::UDP, &head)
+    }
+
+    fn tcp(flags: TcpFlags, dest_port: u16) -> Self {
+        let mut packet = TxPacket::default();
+        let header = TcpHeader {
+            source_port: 4711,
+            dest_port,
+            flags,
+            ..TcpHeader::default()
+        };
+        header.emit(&mut packet.head);
+        Self::of("10.0.0.1", "10.0.0.2", ip::TCP, &packet.head)
+    }
+
+    fn ask(&mut self, filter: &mut Filter) -> Decision {
+        self.ask_at(filter, Instant::ZERO)
+    }
+
+    fn ask_at(&mut self, filter: &mut Filter, now: Instant) -> Decision {
+        let mut view = PacketView {
+            ip: self.ip,
+            len: self.bytes.len(),
+            bytes: &mut self.bytes,
+            came_over: Some(IfaceId(1)),
+            leaves_over: None,
+            mark: &mut self.mark,
+            tracked: &mut Tracked::default(),
+            checksum: Checksum::Unknown,
+        };
+        filter.ask(
+            0,
+            HookPoint::LocalIn,
+            &mut view,
+            None,
+            &mut Log::default(),
+            now,
+        )
+    }
+}
+
+/// Whether the only rule holds for a packet.
+fn holds(rule: &str, packet: &mut Packet) -> bool {
+    let mut filter = rules(&std::format!("{rule} drop"));
+    filter.resolve(&[(IfaceId(0), "eth0"), (IfaceId(1), "tun1")]);
+    packet.ask(&mut filter) == Decision::Drop
+}
+
+#[test]
+fn everything_in_the_headers_can_be_asked_for() {
+    let mut syn = Packet::tcp(TcpFlags::SYN, 80);
+    for (rule, expected) in [
+        ("tcp dport 80", true),
+        ("tcp dport 81", false),
+        ("tcp dport != 81", true),
+        ("udp dport != 81", false),
+        ("th dport 80", true),
+        ("tcp dport { 22, 79-81 }", true),
+        ("tcp sport > 4710 tcp sport <= 4711", true),
+        ("tcp flags syn", true),
+        ("tcp flags syn,ack", true),
+        ("tcp flags & (syn|ack) == syn", true),
+        ("tcp flags & (syn|ack) == (syn|ack)", false),
+        ("tcp flags syn / syn,rst", true),
+        ("tcp flags != syn", false),
+        ("tcp window 0", true),
+        ("@th,16,16 80", true),
+        ("ip saddr 10.0.0.0/8", true),
+        ("ip saddr != 10.0.0.0/8", false),
+        ("ip daddr 10.0.0.1-10.0.0.3", true),
+        ("ip daddr { 192.0.2.1, 10.0.0.2 }", true),
+        ("ip6 saddr != fd00::1", false),
+        ("ip protocol tcp", true),
+        ("meta l4proto { udp, icmp }", false),
+        ("meta nfproto ipv6", false),
+        ("ip ttl 64", true),
+        ("ip ttl < 64", false),
+        ("ip dscp af11", true),
+        ("ip ecn not-ect", true),
+        ("ip length 40", true),
+        ("meta length 41-60", false),
+        ("ip frag-off & 0x4000 == 0x4000", true),
+        ("frag more-fragments 1", false),
+        ("icmp type echo-request", false),
+        ("iifname tun1", true),
+        ("iifname \"tun*\"", true),
+        ("iifname { eth0, eth1 }", false),
+        ("iifname != eth0", true),
+        ("oifname tun1", false),
+        ("meta mark 0", true),
+        (
+            "ip saddr . tcp dport { 10.0.0.1 . 80, 10.0.0.9 . 81 }",
+            true,
+        ),
+        ("ip saddr . tcp dport { 10.0.0.1 . 81 }", false),
+        ("ip saddr . udp dport != { 10.0.0.1 . 81 }", false),
+        ("exthdr frag missing", true),
+    ] {
+        assert_eq!(holds(rule, &mut syn), expected, "{rule}");
+    }
+}
+
+#[test]
+fn messages_of_icmp_are_known_by_type_and_code() {
+    let mut echo = Packet::of("10.0.0.1", "10.0.0.2", ip::ICMP, &[8, 0, 0, 0, 0, 7, 0, 1]);
+    assert!(holds(
+        "icmp type echo-request icmp code 0 icmp id 7",
+        &mut echo
+    ));
+    assert!(!holds("icmp type { echo-reply, redirect }", &mut echo));
+    let mut echo = Packet::of(
+        "fd00::1",
+        "fd00::2",
+        ip::ICMPV6,
+        &[128, 0, 0, 0, 0, 7, 0, 1],
+    );
+    assert!(holds("icmpv6 type echo-request ip6 hoplimit 64", &mut echo));
+    assert!(!holds("icmp type echo-request", &mut echo));
+}
+
+#[test]
+fn extension_headers_do_not_hide_the_protocol() {
+    // Hop-by-hop options, then the first fragment of a datagram.
+    let chain = [44, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 1, 0, 0, 0, 9];
+    let datagram = [0, 5, 0, 7, 0, 8, 0, 0];
+    let mut bytes = chain.to_vec();
+    bytes.extend_from_slice(&datagram);
+    let mut first = Packet::of("fd00::1", "fd00::2", 0, &bytes);
+    for rule in [
+        "udp dport 7",
+        "exthdr hbh exists",
+        "exthdr frag exists",
+        "exthdr rt missing",
+        "frag more-fragments 1",
+        "meta l4proto udp",
+        "ip6 nexthdr 0",
+    ] {
+        assert!(holds(rule, &mut first), "{rule}");
+    }
+    bytes[11] = 8;
+    let mut later = Packet::of("fd00::1", "fd00::2", 0, &bytes);
+    assert!(holds("meta l4proto udp frag frag-off 1", &mut later));
+    assert!(!holds("udp dport 7", &mut later), "it has no ports");
+    assert!(!holds("udp dport != 7", &mut later));
+    bytes.truncate(12);
+    let mut cut = Packet::of("fd00::1", "fd00::2", 0, &bytes);
+    assert!(!holds("udp dport 0-65535", &mut cut));
+}
+
+#[test]
+fn chains_are_jumped_to_and_come_back() {
+    let mut filter = filter(
+        "table inet t {
+            chain c {
+                type filter hook input priority 0; policy drop;
+                udp dport 1 goto last
+                udp dport 2-3 jump other
+                udp dport 3 accept
+                udp dport 4 return
+                udp dport 4 accept
+            }
+            chain other { udp dport 2 accept; udp dport 3 return; accept; }
+            chain last { udp dport 2 accept; }
+        }",
+    );
+    let mut decided = |port| Packet::udp("10.0.0.1", 9, "10.0.0.2", port).ask(&mut filter);
+    assert_eq!(decided(1), Decision::Drop, "the policy behind a goto");
+    assert_eq!(decided(2), Decision::Accept);
+    assert_eq!(decided(3), Decision::Accept, "the rule behind the jump");
+    assert_eq!(decided(4), Decision::Drop, "a return from a base chain");
+    assert_eq!(decided(5), Decision::Drop);
+    let counts: Vec<u64> = filter.counted().map(|(.., count)| count.packets).collect();
+    assert_eq!(counts, [1, 2, 1, 1, 0, 1, 1, 0, 0]);
+}
+
+#[test]
+fn marks_are_set_and_read_by_later_rules() {
+    let mut filter =
+        rules("meta mark set 0xf0; meta mark set meta mark & 0xff ^ 0x0f; meta mark 0xff drop");
+    let mut packet = Packet::udp("10.0.0.1", 9, "10.0.0.2", 1);
+    assert_eq!(packet.ask(&mut filter), Decision::Drop);
+    assert_eq!(packet.mark, 0xff);
+}
+
+#[test]
+fn a_limit_lets_its_burst_pass_and_then_its_rate() {
+    let mut filter = rules("limit rate 10/second burst 3 packets accept; drop");
+    let mut passed = |now| {
+        let mut packets = (0..9).map(|_| Packet::udp("10.0.0.1", 9, "10.0.0.2", 1));
+        let decided = |mut packet: Packet| packet.ask_at(&mut filter, now);
+        packets
+            .by_ref()
+            .map(decided)
+            .filter(|one| *one == Decision::Accept)
+            .count()
+    };
+    assert_eq!(passed(Instant::ZERO), 3);
+    assert_eq!(passed(Instant::ZERO + Duration::from_millis(200)), 2);
+}
+
+/// Rules for prefixes that lie in each other, in an order that depends on `seed`.
+fn nested(seed: u64, extra: &str) -> String {
+    let mut rng = Seed::from_u64(seed).rng("rules");
+    let mut text = String::new();
+    for _ in 0..60 {
+        let (len, bits) = (24 + rng.below(9), rng.below(256));
+        let verdict = ["accept", "drop", "reject"][usize::try_from(rng.below(3)).unwrap()];
+        text += &std::format!("ip saddr 10.0.0.{bits}/{len} {extra} {verdict}\n");
+    }
+    for _ in 0..60 {
+        let (port, host) = (rng.below(20), rng.below(8));
+        let verdict = ["accept", "drop", "reject"][usize::try_from(rng.below(3)).unwrap()];
+        text += &std::format!("udp dport {port} ip saddr 10.0.1.{host} {extra} {verdict}\n");
+    }
+    text
+}
+
+#[test]
+fn a_run_of_rules_decides_and_counts_as_the_rules_one_by_one() {
+    for seed in 0..4 {
+        let mut quick = rules(&nested(seed, ""));
+        assert_eq!(quick.chains[0].steps.len(), 2, "two runs");
+        // What holds always keeps the rules from being one lookup.
+        let mut slow = rules(&nested(seed, "meta length >= 0"));
+        assert_eq!(slow.chains[0].steps.len(), 120);
+        for host in 0..0x200_u32 {
+            let source = core::net::Ipv4Addr::from_bits(0x0a00_0000 + host).to_string();
+            let port = u16::try_from(host % 23).unwrap();
+            let mut packet = Packet::udp(&source, 9, "10.0.0.2", port);
+            let decided = (packet.ask(&mut quick), packet.ask(&mut slow));
+            assert_eq!(decided.0, decided.1, "seed {seed}, {source}, port {port}");
+        }
+        assert_eq!(quick.counters, slow.counters, "seed {seed}");
+    }
+}
+
+#[test]
+fn sets_that_cannot_be_are_refused() {
+    let key = Seed::from_u64(1).key("filter");
+    let chain = |name: &str, target: &str| crate::filter::Chain {
+        name: name.into(),
+        base: None,
+        rules: [Rule::new().then(Action::Jump(target.into()))].into(),
+    };
+    let compile = |chains: Vec<crate::filter::Chain>| {
+        let table = crate::filter::Table {
+            name: "t".into(),
+            family: TableFamily::Inet,
+            chains,
+        };
+        let tables = [table].into();
+        Filter::compile(Ruleset { tables }, key, Instant::ZERO).unwrap_err()
+    };
+    assert_eq!(
+        compile([chain("a", "b")].into()),
+        FilterError::NoSuchChain("b".into())
+    );
+    assert_eq!(
+        compile([chain("a", "b"), chain("b", "a")].into()),
+        FilterError::Loop("a".into())
+    );
+    assert_eq!(
+        compile([chain("a", "b"), chain("a", "b")].into()),
+        FilterError::Duplicate("a".into())
+    );
+    let name = |number: usize| std::format!("c{number}");
+    let mut line: Vec<_> = (0..40).map(|n| chain(&name(n), &name(n + 1))).collect();
+    line.push(crate::filter::Chain {
+        name: name(40),
+        ..Default::default()
+    });
+    assert!(matches!(compile(line), FilterError::TooDeep(_)));
+}
+
+#[test]
+fn a_chain_may_lead_through_sixteen_others() {
+    let mut text =
+        String::from("table inet t { chain c0 { type filter hook input priority 0; jump c1; }\n");
+    for number in 1..16 {
+        text += &std::format!("chain c{number} {{ jump c{} ; }}\n", number + 1);
+    }
+    text += "chain c16 { drop; } }";
+    let mut packet = Packet::udp("10.0.0.1", 9, "10.0.0.2", 1);
+    assert_eq!(packet.ask(&mut filter(&text)), Decision::Drop);
+}
+
+#[test]
+fn numbers_outside_of_a_field_do_no_harm() {
+    let always = Numbers::from(0..=u32::MAX);
+    let rule = Rule::new()
+        .when(Test::Number(
+            Field::Network { at: 250, len: 4 },
+            always.clone(),
+        ))
+        .then(Action::Drop);
+    assert_eq!(rule.to_string(), "@nh,2000,32 0-4294967295 drop");
+    let mut filter = rules("accept");
+    filter.rules[0].checks = [Check {
+        kind: CheckKind::Plain(rule.matches[0].test.clone()),
+        negated: true,
+    }]
+    .into();
+    let mut packet = Packet::udp("10.0.0.1", 9, "10.0.0.2", 1);
+    assert_eq!(packet.ask(&mut filter), Decision::Accept);
+}

@@ -1,0 +1,128 @@
+//! Runs of rules that look at the same fields, as one lookup.
+
+use super::addresses::PrefixMap;
+use super::fields::{End, Fields};
+use super::tuples::{TupleField, TupleMap, TupleValue, fits};
+use super::{Match, Rule, Test};
+use crate::iface::IpCidr;
+use crate::seed::Key;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Rules in a row that each compare the same fields for equality, or the same address with prefixes,
+/// and that all decide.
+#[derive(Debug)]
+pub(super) enum Run {
+    /// The first rule that holds, by prefix.
+    Prefixes { end: End, rules: Box<PrefixMap> },
+    /// The first rule that holds, by tuple.
+    Tuples(TupleMap),
+}
+
+impl Run {
+    /// Makes one of the rules at the front, if there are enough of a kind; with how many it took.
+    pub(super) fn of_first(rules: &[Rule], first: u32, key: Key) -> Option<(Self, usize)> {
+        let shape = Shape::of(rules.first()?)?;
+        let like = |rule: &&Rule| Shape::of(rule).as_ref() == Some(&shape);
+        let count = rules.iter().take_while(like).count();
+        if count < MIN_RULES {
+            return None;
+        }
+        let numbered = rules.iter().take(count).zip(first..);
+        let run = match shape {
+            Shape::Prefixes(end) => Self::Prefixes {
+                end,
+                rules: Box::new(first_by_prefix(numbered)),
+            },
+            Shape::Tuples(fields) => {
+                let mut map = TupleMap::new(&fields, key);
+                for (rule, number) in numbered {
+                    let values = rule.essential().filter_map(exact);
+                    let values: Vec<_> = values.map(|(_, value)| value).collect();
+                    map.insert(&values, number);
+                }
+                Self::Tuples(map)
+            }
+        };
+        Some((run, count))
+    }
+
+    /// The first of the rules that holds.
+    #[inline]
+    pub(super) fn find(&self, packet: &Fields<'_>) -> Option<u32> {
+        match self {
+            Self::Prefixes { end, rules } => rules.longest(packet.address(*end)),
+            Self::Tuples(map) => map.find(packet),
+        }
+    }
+}
+
+/// What rules of one run have in common.
+#[derive(Debug, PartialEq, Eq)]
+enum Shape {
+    Prefixes(End),
+    Tuples(Vec<TupleField>),
+}
+
+impl Shape {
+    fn of(rule: &Rule) -> Option<Self> {
+        rule.actions.last().filter(|action| action.is_final())?;
+        let mut essential = rule.essential();
+        if let (
+            Some(Match {
+                test: Test::Address(end, _),
+                negated: false,
+            }),
+            None,
+        ) = (essential.next(), essential.next())
+        {
+            return Some(Self::Prefixes(*end));
+        }
+        let fields = rule.essential().map(|one| Some(exact(one)?.0));
+        let fields: Vec<_> = fields.collect::<Option<_>>()?;
+        (!fields.is_empty() && fits(&fields)).then_some(Self::Tuples(fields))
+    }
+}
+
+/// The field and the one value that a match compares it with.
+fn exact(one: &Match) -> Option<(TupleField, TupleValue)> {
+    if one.negated {
+        return None;
+    }
+    match &one.test {
+        Test::Number(field, numbers) => {
+            let number = TupleValue::Number(numbers.single()?);
+            Some((TupleField::Number(*field), number))
+        }
+        Test::Address(end, addresses) => {
+            let address = TupleValue::Address(addresses.single()?);
+            Some((TupleField::Address(*end), address))
+        }
+        _ => None,
+    }
+}
+
+/// The first rule that holds, for every prefix: the earliest among its own and those around it.
+fn first_by_prefix<'a>(rules: impl Iterator<Item = (&'a Rule, u32)>) -> PrefixMap {
+    let prefixes = rules.flat_map(|(rule, number)| {
+        let addresses = rule.matches.iter().filter_map(|one| match &one.test {
+            Test::Address(_, addresses) => Some(addresses.prefixes()),
+            _ => None,
+        });
+        addresses.flatten().map(move |prefix| (*prefix, number))
+    });
+    let mut prefixes: Vec<(IpCidr, u32)> = prefixes.collect();
+    // The shortest first, and of equals the earliest: what is around a prefix is there before it.
+    prefixes.sort_by_key(|(prefix, number)| (prefix.prefix_len, *number));
+    let mut map = PrefixMap::new();
+    for (prefix, number) in prefixes {
+        if map.get(prefix).is_none() {
+            let around = map.longest(prefix.address).unwrap_or(number);
+            map.insert(prefix, number.min(around));
+        }
+    }
+    map
+}
+
+/// Fewer rules are looked at one by one.
+const MIN_RULES: usize = 8;

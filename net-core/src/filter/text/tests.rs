@@ -1,0 +1,199 @@
+//! Texts that are read, printed and refused.
+
+use super::*;
+use std::string::ToString;
+
+const FIREWALL: &str = "
+# A firewall.
+table inet firewall {
+    set friends {
+        type ipv4_addr
+        flags interval
+        elements = { 10.0.0.0/8, 192.168.1.1-192.168.1.6,
+                     172.16.0.1 }
+    }
+    set services { type ipv4_addr . inet_service; elements = { 10.0.0.1 . 80, 10.0.0.2 . 443 } }
+    chain input {
+        type filter hook input priority filter + 10; policy drop;
+        iifname \"lo\" accept
+        ip saddr @friends tcp dport { 22, 80, 8000-8099 } counter accept
+        ip daddr . tcp dport @services accept
+        tcp flags & (fin|syn|rst|ack) != syn log prefix \"odd: \" drop
+        icmp type { echo-request, time-exceeded } limit rate 10/second burst 20 packets accept
+        icmpv6 type nd-neighbor-solicit ip6 hoplimit 255 accept
+        tcp dport 113 reject with tcp reset
+        ip saddr 192.0.2.0/24 reject with icmp host-prohibited
+        meta mark set 0x10
+        udp dport 53 queue num 3 bypass
+        jump others
+    }
+    chain others {
+        th dport 1024-65535 \\
+            return
+        reject with icmpx admin-prohibited
+    }
+}
+table ip nat {
+    chain pre { type nat hook prerouting priority dstnat; tcp dport 80 dnat to 10.0.0.1-10.0.0.9:8080; }
+    chain post {
+        type nat hook postrouting priority srcnat
+        oifname \"tun0\" masquerade to :1024-65535 endpoint-independent
+        ct state new,untracked ct mark set 7 snat to 192.0.2.1
+    }
+}
+table ip6 only6 { chain c { type filter hook forward priority -5; exthdr rt exists drop; }; }
+";
+
+#[test]
+fn what_is_printed_reads_as_the_same_rules() {
+    let ruleset: Ruleset = FIREWALL.parse().unwrap();
+    let printed = ruleset.to_string();
+    let again: Ruleset = printed
+        .parse()
+        .unwrap_or_else(|error| panic!("{error}\n{printed}"));
+    assert_eq!(again.to_string(), printed);
+    assert_eq!(again, ruleset, "{printed}");
+}
+
+#[test]
+fn rules_are_printed_as_they_are_written() {
+    for rule in [
+        "tcp dport 22 accept",
+        "udp sport { 53, 67-68 } drop",
+        "th dport 5 accept",
+        "ip saddr 10.0.0.0/8 drop",
+        "ip6 daddr != fd00::/8 drop",
+        "tcp flags syn,ack drop",
+        "tcp flags == syn drop",
+        "tcp flags & 0x3 == 0x2 drop",
+        "icmp type echo-request accept",
+        "icmpv6 type packet-too-big accept",
+        "ip ttl 1 drop",
+        "ip6 hoplimit 0-4 drop",
+        "ip dscp ef accept",
+        "meta l4proto gre accept",
+        "meta length 0-99 accept",
+        "meta mark & 0xff == 0x1 accept",
+        "iifname { \"eth0\", \"tun*\" } accept",
+        "limit rate over 3/minute burst 5 packets drop",
+        "ip saddr . udp dport { 10.0.0.1 . 53 } accept",
+        "@th,32,32 7 drop",
+        "log accept",
+        "reject",
+        "reject with icmp net-prohibited",
+        "reject with icmpv6 policy-fail",
+        "tcp dport 9 reject with tcp reset",
+        "queue num 2",
+        "ct state new accept",
+        "ct state established,related accept",
+        "ct state & 0x8 == 0x0 accept",
+        "ct direction reply accept",
+        "ct status dnat accept",
+        "ct mark 7 accept",
+        "ct mark set 0x7",
+        "notrack",
+        "snat to 10.0.0.1-10.0.0.9:1024-2047",
+        "dnat to [fd00::1]:80",
+        "dnat to fd00::1",
+        "masquerade endpoint-independent",
+        "redirect to :3128",
+        "counter",
+    ] {
+        let text = std::format!("table inet t {{ chain c {{ {rule}; }} }}");
+        let ruleset: Ruleset = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{rule}: {error}"));
+        assert_eq!(ruleset.tables[0].chains[0].rules[0].to_string(), rule);
+    }
+}
+
+#[test]
+fn mistakes_are_shown_where_they_are() {
+    let of_rule = |rule: &str| std::format!("table inet t {{\n chain c {{\n  {rule}\n }}\n}}");
+    for (rule, column, problem) in [
+        ("tcp dport http", 13, "\"http\" is no number"),
+        ("tcp dport 70000", 13, "\"70000\" is no number"),
+        ("tcp dport 9-5", 13, "\"9-5\" is no number"),
+        ("tcp dport", 12, "number goes here"),
+        (
+            "ip saddr 10.0.0.0/33",
+            12,
+            "\"10.0.0.0/33\" is no address, prefix or range",
+        ),
+        (
+            "ip saddr @x accept",
+            13,
+            "there is no set \"x\" above this in the table",
+        ),
+        ("größe 5", 3, "\"größe\" begins no match or statement"),
+        (
+            "accept drop",
+            10,
+            "a verdict ends its rule; begin another line",
+        ),
+        (
+            "log tcp dport 5",
+            7,
+            "matches go in front of what the rule does",
+        ),
+        (
+            "jump nowhere",
+            8,
+            "there is no chain \"nowhere\" in this table",
+        ),
+        (
+            "limit rate 0/second",
+            14,
+            "\"0/second\" is no rate, such as 10/second, minute, hour, day or week",
+        ),
+        (
+            "log prefix \"open",
+            14,
+            "a text between quotation marks goes here",
+        ),
+        (
+            "ip saddr . iifname { 10.0.0.1 . x }",
+            14,
+            "tuples have addresses and numbers only",
+        ),
+        ("tcp dport < 0", 15, "no number is beyond that"),
+    ] {
+        let error = of_rule(rule).parse::<Ruleset>().unwrap_err();
+        assert_eq!((error.line, error.column), (3, column), "{rule}: {error}");
+        assert_eq!(error.problem, problem, "{rule}");
+    }
+    for (text, line, column) in [
+        ("tabel ip t {}", 1, 1),
+        ("table ip t {", 1, 13),
+        (
+            "table ip t { chain c { type route hook input priority 0; } }",
+            1,
+            29,
+        ),
+        (
+            "table ip t { chain c { type filter hook in priority 0; } }",
+            1,
+            41,
+        ),
+        ("table ip t { chain c { policy drop; } }", 1, 24),
+        ("table ip t { chain c { }\n chain c { } }", 2, 8),
+        ("table ip t { set s { elements = { 1 } } }", 1, 22),
+        ("table ip t { set s { type ifname; } }", 1, 27),
+        ("table ip t { }\ntable ip t { }", 2, 14),
+    ] {
+        let error = text.parse::<Ruleset>().unwrap_err();
+        assert_eq!(
+            (error.line, error.column),
+            (line, column),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn any_part_of_a_ruleset_is_read_or_refused() {
+    for end in (0..FIREWALL.len()).filter(|end| FIREWALL.is_char_boundary(*end)) {
+        let _ = FIREWALL[..end].parse::<Ruleset>();
+        let _ = FIREWALL[end..].parse::<Ruleset>();
+    }
+}

@@ -1,0 +1,164 @@
+//! Sets of tuples of fields, found by one hash.
+
+use super::FilterError;
+use super::fields::{End, Field, Fields};
+use crate::seed::Key;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+use core::net::IpAddr;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+/// A part of a tuple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TupleField {
+    /// An address.
+    Address(End),
+    /// A number.
+    Number(Field),
+}
+
+/// The value of such a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TupleValue {
+    /// An address.
+    Address(IpAddr),
+    /// A number.
+    Number(u32),
+}
+
+/// A set of tuples: so many values as there are fields in each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tuples {
+    pub(super) fields: Vec<TupleField>,
+    pub(super) elements: Arc<[Vec<TupleValue>]>,
+}
+
+impl Tuples {
+    /// A set of such tuples of these fields: of at most two addresses and four numbers.
+    ///
+    /// # Errors
+    /// [`FilterError::Tuple`]: there are more, or an element has other parts.
+    pub fn new(
+        fields: impl IntoIterator<Item = TupleField>,
+        elements: impl IntoIterator<Item = Vec<TupleValue>>,
+    ) -> Result<Self, FilterError> {
+        let (fields, elements) = (Vec::from_iter(fields), Arc::from_iter(elements));
+        let tuples = Self { fields, elements };
+        if fits(&tuples.fields) && tuples.elements.iter().all(|tuple| tuples.is_like(tuple)) {
+            Ok(tuples)
+        } else {
+            Err(FilterError::Tuple)
+        }
+    }
+
+    fn is_like(&self, tuple: &[TupleValue]) -> bool {
+        tuple.len() == self.fields.len()
+            && (self.fields.iter().zip(tuple)).all(|pair| {
+                matches!(
+                    pair,
+                    (TupleField::Address(_), TupleValue::Address(_))
+                        | (TupleField::Number(_), TupleValue::Number(_))
+                )
+            })
+    }
+}
+
+/// Numbers by tuple.
+#[derive(Debug)]
+pub(super) struct TupleMap {
+    fields: SmallVec<[TupleField; 6]>,
+    numbers: HashMap<TupleKey, u32, Key>,
+}
+
+impl TupleMap {
+    pub(super) fn new(fields: &[TupleField], key: Key) -> Self {
+        Self {
+            fields: SmallVec::from_slice(fields),
+            numbers: HashMap::with_hasher(key),
+        }
+    }
+
+    /// Gives a tuple its number, unless it has one.
+    pub(super) fn insert(&mut self, tuple: &[TupleValue], number: u32) {
+        let mut key = TupleKey::EMPTY;
+        for value in tuple {
+            match *value {
+                TupleValue::Address(address) => key.push_address(address),
+                TupleValue::Number(number) => key.push(&number.to_be_bytes()),
+            }
+        }
+        self.numbers.entry(key).or_insert(number);
+    }
+
+    /// The number of a packet's tuple; `None` also where the packet lacks a field.
+    #[inline]
+    pub(super) fn find(&self, packet: &Fields<'_>) -> Option<u32> {
+        let mut key = TupleKey::EMPTY;
+        for field in &self.fields {
+            match *field {
+                TupleField::Address(end) => key.push_address(packet.address(end)),
+                TupleField::Number(field) => key.push(&packet.read(field)?.to_be_bytes()),
+            }
+        }
+        self.numbers.get(&key).copied()
+    }
+
+    /// Whether a packet has all the fields.
+    pub(super) fn applies(&self, packet: &Fields<'_>) -> bool {
+        self.fields.iter().all(|field| match *field {
+            TupleField::Address(_) => true,
+            TupleField::Number(field) => packet.read(field).is_some(),
+        })
+    }
+}
+
+/// Whether a tuple of these fields is not too long.
+pub(super) fn fits(fields: &[TupleField]) -> bool {
+    let is_address = |field: &&TupleField| matches!(field, TupleField::Address(_));
+    let addresses = fields.iter().filter(is_address).count();
+    addresses <= MAX_ADDRESSES && fields.len() - addresses <= MAX_NUMBERS
+}
+
+/// A tuple's values, one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TupleKey {
+    bytes: [u8; MAX_ADDRESSES * 16 + MAX_NUMBERS * 4],
+    len: usize,
+}
+
+impl TupleKey {
+    const EMPTY: Self = Self {
+        bytes: [0; MAX_ADDRESSES * 16 + MAX_NUMBERS * 4],
+        len: 0,
+    };
+
+    #[inline]
+    fn push(&mut self, value: &[u8]) {
+        let end = self.len + value.len();
+        if let Some(room) = self.bytes.get_mut(self.len..end) {
+            room.copy_from_slice(value);
+            self.len = end;
+        }
+    }
+
+    #[inline]
+    fn push_address(&mut self, address: IpAddr) {
+        let address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        self.push(&address.octets());
+    }
+}
+
+impl Hash for TupleKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.bytes.get(..self.len).unwrap_or(&self.bytes));
+    }
+}
+
+const MAX_ADDRESSES: usize = 2;
+const MAX_NUMBERS: usize = 4;

@@ -1,0 +1,382 @@
+//! Everybody who is asked about packets, in order: hooks, the chains of the filter, and what follows
+//! flows.
+
+use super::{Hook, HookId, HookPoint, PacketView, Verdict};
+use crate::conntrack::{Direction, Flow, FlowState, FlowStatus, Tracked, Tracker, Transport};
+use crate::filter::{Answer, Decision, End, Fields, Filter, Log};
+use crate::iface::IfaceId;
+use crate::nat::{self, TranslationKind};
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::IpHeader;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// The hooks of a stack, its filter and its flows.
+#[derive(Debug, Default)]
+pub(crate) struct Hooks {
+    /// By point, then by priority.
+    entries: Vec<Entry>,
+    /// A bit for each point that has one.
+    points: u8,
+    next_id: u32,
+    others: Others,
+}
+
+/// What is asked beside hooks.
+#[derive(Debug, Default)]
+struct Others {
+    filter: Option<Box<Filter>>,
+    tracker: Option<Box<Tracker>>,
+    /// Whom rules ask, by number.
+    queues: Vec<(u16, Box<dyn Hook>)>,
+    log: Log,
+    /// The first addresses of the interfaces, one of each family.
+    own: Vec<(IfaceId, IpAddr)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: HookPoint,
+    priority: i32,
+    asked: Asked,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+enum Asked {
+    Hook(HookId, Box<dyn Hook>),
+    /// The chain of this number.
+    Chain(u32),
+    /// The tracker: what the packet belongs to.
+    Track,
+    /// The translation of one end, and the `nat` chains about a flow's first packet.
+    Translate(End),
+    /// The tracker: the packet has passed.
+    Confirm,
+}
+
+/// What they say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Accept,
+    Drop(DropReason),
+    Reject(Answer, DropReason),
+}
+
+impl Outcome {
+    const fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Accept => Self::Accept,
+            Verdict::Drop => Self::Drop(DropReason::Hook),
+            Verdict::Reject => Self::Reject(Answer::PROHIBITED, DropReason::Hook),
+            Verdict::RejectWith(answer) => Self::Reject(answer, DropReason::Hook),
+        }
+    }
+}
+
+/// Where flows are followed and translated, with the priorities that Linux gives these.
+const TRACKING: [(HookPoint, i32, Asked); 8] = [
+    (HookPoint::PreRouting, -200, Asked::Track),
+    (HookPoint::LocalOut, -200, Asked::Track),
+    (HookPoint::PreRouting, -100, Asked::Translate(End::Dest)),
+    (HookPoint::LocalOut, -100, Asked::Translate(End::Dest)),
+    (HookPoint::LocalIn, 100, Asked::Translate(End::Source)),
+    (HookPoint::PostRouting, 100, Asked::Translate(End::Source)),
+    (HookPoint::LocalIn, i32::MAX, Asked::Confirm),
+    (HookPoint::PostRouting, i32::MAX, Asked::Confirm),
+];
+
+impl Hooks {
+    /// Whether anybody is to be asked at a point.
+    #[inline]
+    pub(crate) const fn is_watched(&self, at: HookPoint) -> bool {
+        self.points & 1 << at as u8 != 0
+    }
+
+    /// Puts a hook at a point, behind those of the same priority.
+    pub(crate) fn add(&mut self, at: HookPoint, priority: i32, hook: Box<dyn Hook>) -> HookId {
+        let id = HookId(self.next_id);
+        self.next_id += 1;
+        self.insert(at, priority, Asked::Hook(id, hook));
+        id
+    }
+
+    /// Takes a hook away.
+    pub(crate) fn remove(&mut self, id: HookId) -> Option<Box<dyn Hook>> {
+        let is_it = |entry: &Entry| matches!(&entry.asked, Asked::Hook(other, _) if *other == id);
+        let place = self.entries.iter().position(is_it)?;
+        let gone = self.entries.remove(place);
+        self.note_points();
+        match gone.asked {
+            Asked::Hook(_, hook) => Some(hook),
+            _ => None,
+        }
+    }
+
+    /// Puts a filter in the place of the one before, or takes that away.
+    pub(crate) fn set_filter(&mut self, filter: Option<Filter>) {
+        self.entries
+            .retain(|entry| !matches!(entry.asked, Asked::Chain(_)));
+        self.note_points();
+        for (at, priority, chain) in filter.iter().flat_map(Filter::entries) {
+            self.insert(at, priority, Asked::Chain(chain));
+        }
+        self.others.filter = filter.map(Box::new);
+    }
+
+    pub(crate) fn filter(&self) -> Option<&Filter> {
+        self.others.filter.as_deref()
+    }
+
+    pub(crate) fn filter_mut(&mut self) -> Option<&mut Filter> {
+        self.others.filter.as_deref_mut()
+    }
+
+    /// Begins to follow flows, or forgets them all.
+    pub(crate) fn set_tracker(&mut self, tracker: Option<Tracker>) {
+        self.entries
+            .retain(|entry| matches!(entry.asked, Asked::Hook(..) | Asked::Chain(_)));
+        self.note_points();
+        if tracker.is_some() {
+            for (at, priority, asked) in TRACKING {
+                self.insert(at, priority, asked);
+            }
+        }
+        self.others.tracker = tracker.map(Box::new);
+    }
+
+    pub(crate) fn tracker(&self) -> Option<&Tracker> {
+        self.others.tracker.as_deref()
+    }
+
+    pub(crate) fn tracker_mut(&mut self) -> Option<&mut Tracker> {
+        self.others.tracker.as_deref_mut()
+    }
+
+    /// Whether flows are followed.
+    #[inline]
+    pub(crate) const fn is_tracking(&self) -> bool {
+        self.others.tracker.is_some()
+    }
+
+    /// When flows run out of time next.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.others.tracker.as_ref()?.table.next_timeout()
+    }
+
+    /// Notes the first addresses of the interfaces.
+    pub(crate) fn set_own(&mut self, own: Vec<(IfaceId, IpAddr)>) {
+        self.others.own = own;
+    }
+
+    pub(crate) const fn log(&mut self) -> &mut Log {
+        &mut self.others.log
+    }
+
+    pub(crate) const fn log_lost(&self) -> u64 {
+        self.others.log.lost()
+    }
+
+    /// Puts in whom rules ask by this number; the one before.
+    pub(crate) fn set_queue(&mut self, number: u16, hook: Box<dyn Hook>) -> Option<Box<dyn Hook>> {
+        let queues = &mut self.others.queues;
+        let place = queues.iter_mut().find(|(other, _)| *other == number);
+        if let Some((_, place)) = place {
+            return Some(core::mem::replace(place, hook));
+        }
+        queues.push((number, hook));
+        None
+    }
+
+    /// Asks those at a point. What they change of the IP header is read anew.
+    pub(crate) fn ask(
+        &mut self,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        now: Instant,
+    ) -> Outcome {
+        let others = &mut self.others;
+        for entry in self.entries.iter_mut().filter(|entry| entry.at == at) {
+            let outcome = match &mut entry.asked {
+                Asked::Hook(_, hook) => packet.pass(hook.as_mut(), at, now),
+                Asked::Chain(number) => others.filter(*number, at, packet, now),
+                Asked::Track => others.track(packet, now),
+                Asked::Translate(end) => others.translate(*end, at, packet, now),
+                Asked::Confirm => others.confirm(packet),
+            };
+            if outcome != Outcome::Accept {
+                return outcome;
+            }
+        }
+        Outcome::Accept
+    }
+
+    /// Puts an entry behind those of the same priority.
+    fn insert(&mut self, at: HookPoint, priority: i32, asked: Asked) {
+        let place = self
+            .entries
+            .partition_point(|other| (other.at, other.priority) <= (at, priority));
+        let entry = Entry {
+            at,
+            priority,
+            asked,
+        };
+        self.entries.insert(place, entry);
+        self.points |= 1 << at as u8;
+    }
+
+    fn note_points(&mut self) {
+        let entries = self.entries.iter();
+        self.points = entries.fold(0, |points, entry| points | 1 << entry.at as u8);
+    }
+}
+
+impl Others {
+    /// Asks a chain.
+    #[inline]
+    fn filter(
+        &mut self,
+        chain: u32,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        now: Instant,
+    ) -> Outcome {
+        let Some(filter) = &mut self.filter else {
+            return Outcome::Accept;
+        };
+        let tracker = self.tracker.as_deref_mut();
+        match filter.ask(chain, at, packet, tracker, &mut self.log, now) {
+            Decision::Accept | Decision::Translate(_) => Outcome::Accept,
+            Decision::Drop => Outcome::Drop(DropReason::Filter),
+            Decision::Reject(answer) => Outcome::Reject(answer, DropReason::Filter),
+            Decision::Queue { number, bypass } => {
+                let mut queues = self.queues.iter_mut();
+                match queues.find(|(other, _)| *other == number) {
+                    Some((_, hook)) => packet.pass(hook.as_mut(), at, now),
+                    None if bypass => Outcome::Accept,
+                    None => Outcome::Drop(DropReason::Filter),
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn track(&mut self, packet: &mut PacketView<'_>, now: Instant) -> Outcome {
+        if let Some(tracker) = &mut self.tracker {
+            match transport_of(packet) {
+                Some(transport) => tracker.track(packet, transport, now),
+                None => *packet.tracked = Tracked::alone(FlowState::Untracked),
+            }
+        }
+        Outcome::Accept
+    }
+
+    #[inline]
+    fn confirm(&mut self, packet: &PacketView<'_>) -> Outcome {
+        let Some(tracker) = &mut self.tracker else {
+            return Outcome::Accept;
+        };
+        match tracker.confirm(*packet.tracked) {
+            Ok(()) => Outcome::Accept,
+            Err(reason) => Outcome::Drop(reason),
+        }
+    }
+
+    /// Translates one end of a packet; of a flow's first it is settled before to what.
+    #[inline]
+    fn translate(
+        &mut self,
+        end: End,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        now: Instant,
+    ) -> Outcome {
+        let tracked = *packet.tracked;
+        let pending = (self.tracker.as_deref_mut()).and_then(|one| one.take_pending(tracked));
+        if let Some(mut flow) = pending {
+            let settled = match end {
+                End::Source => FlowStatus::SOURCE_SETTLED,
+                End::Dest => FlowStatus::DEST_SETTLED,
+            };
+            if !flow.status.contains(settled)
+                && let Err(reason) = self.settle(end, at, packet, &mut flow, now)
+            {
+                return Outcome::Drop(reason);
+            }
+            if let Some(tracker) = &mut self.tracker {
+                tracker.put_pending(flow);
+            }
+        }
+        let flow = (self.tracker.as_deref()).and_then(|tracker| tracker.flow(tracked));
+        if let Some(flow) = flow.filter(|flow| flow.is_translated())
+            && let Some(transport) = transport_of(packet)
+        {
+            nat::translate(packet, transport, end, flow, tracked);
+        }
+        Outcome::Accept
+    }
+
+    /// Settles to what one end of a flow is translated.
+    fn settle(
+        &mut self,
+        end: End,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        flow: &mut Flow,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let decision = match &mut self.filter {
+            Some(filter) => filter.ask_nat(at, packet, &mut self.log, now),
+            None => Decision::Accept,
+        };
+        let translation = match decision {
+            Decision::Translate(translation) => Some(translation),
+            Decision::Drop | Decision::Reject(_) => return Err(DropReason::Filter),
+            Decision::Accept | Decision::Queue { .. } => None,
+        };
+        let over = match translation.map(|translation| translation.kind) {
+            Some(TranslationKind::Masquerade) => packet.leaves_over,
+            Some(TranslationKind::Redirect) => packet.came_over,
+            _ => None,
+        };
+        let is_v4 = flow.tuple(Direction::Original).dest.is_ipv4();
+        let mut own = self.own.iter();
+        let own = own.find(|(iface, address)| Some(*iface) == over && address.is_ipv4() == is_v4);
+        let own = own.map(|(_, address)| *address);
+        let Some(tracker) = &mut self.tracker else {
+            return Ok(());
+        };
+        nat::bind(tracker, flow, end, translation.as_ref(), own)
+    }
+}
+
+/// Where the transport header of a packet is; fragments have none.
+#[inline]
+fn transport_of(packet: &PacketView<'_>) -> Option<Transport> {
+    Fields::of(packet, None).transport()
+}
+
+impl PacketView<'_> {
+    /// Asks a hook, and reads anew what it may have changed.
+    fn pass(&mut self, hook: &mut dyn Hook, at: HookPoint, now: Instant) -> Outcome {
+        let outcome = Outcome::of(hook.apply(at, self, now));
+        if outcome != Outcome::Accept {
+            return outcome;
+        }
+        match IpHeader::parse_quoted(self.bytes) {
+            Ok(header) => {
+                self.ip = IpHeader {
+                    source: header.source,
+                    dest: header.dest,
+                    tos: header.tos,
+                    ttl: header.ttl,
+                    ..self.ip
+                };
+                Outcome::Accept
+            }
+            Err(reason) => Outcome::Drop(reason),
+        }
+    }
+}

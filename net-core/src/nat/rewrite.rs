@@ -1,0 +1,131 @@
+//! Packets get the addresses and ports of their flow's translation.
+
+use super::edit::{Delta, put, put_address, word};
+use super::quoted::translate_quoted;
+use crate::buf::Checksum;
+use crate::conntrack::{Direction, Flow, FlowState, FlowStatus, Tracked, Transport, Tuple};
+use crate::filter::End;
+use crate::hook::PacketView;
+use crate::wire::{icmp, ip, ipv4, tcp, udp};
+use core::net::IpAddr;
+
+/// Translates one end of a packet as its flow asks for.
+#[inline]
+pub(crate) fn translate(
+    packet: &mut PacketView<'_>,
+    transport: Transport,
+    end: End,
+    flow: &Flow,
+    tracked: Tracked,
+) {
+    let Some(direction) = tracked.direction() else {
+        return;
+    };
+    let changed = match (end, direction) {
+        (End::Source, Direction::Original) | (End::Dest, Direction::Reply) => FlowStatus::SNAT,
+        (End::Dest, Direction::Original) | (End::Source, Direction::Reply) => FlowStatus::DNAT,
+    };
+    if !flow.status.contains(changed) {
+        return;
+    }
+    // What the flow's packets that go this way are to be when they leave.
+    let target = flow.tuple(direction.opposite()).inverse();
+    if tracked.state() == Some(FlowState::Related) {
+        translate_quoted(packet, transport, end, &target);
+        return;
+    }
+    let address = set_address(packet, end, part(&target, end).0);
+    let header = packet.bytes.get_mut(transport.at..).unwrap_or_default();
+    let port = set_port(header, transport.protocol, end, &target);
+    fix(header, transport.protocol, address, port, packet.checksum);
+}
+
+/// An address and port of a tuple.
+pub(super) const fn part(tuple: &Tuple, end: End) -> (IpAddr, u16) {
+    match end {
+        End::Source => (tuple.source, tuple.source_port),
+        End::Dest => (tuple.dest, tuple.dest_port),
+    }
+}
+
+/// Changes the port, or what stands for it, in a transport header to that of `tuple`.
+pub(super) fn set_port(header: &mut [u8], protocol: u8, end: End, tuple: &Tuple) -> Delta {
+    let (at, port) = match (protocol, end) {
+        (ip::TCP | ip::UDP, End::Source) => (0, tuple.source_port),
+        (ip::TCP | ip::UDP, End::Dest) => (2, tuple.dest_port),
+        // The identifier of an echo is one for both ends.
+        (ip::ICMP | ip::ICMPV6, _) => (4, tuple.source_port),
+        _ => return Delta::default(),
+    };
+    let mut delta = Delta::default();
+    if let Some(old) = word(header, at).filter(|old| *old != port) {
+        put(header, at, port);
+        delta.word(old, port);
+    }
+    delta
+}
+
+/// Brings the checksum of a transport header in order, after an address of the pseudo-header (RFC 9293
+/// §3.1, RFC 8200 §8.1) and the rest of what it covers have changed; by how much itself has.
+pub(super) fn fix(
+    header: &mut [u8],
+    protocol: u8,
+    address: Delta,
+    rest: Delta,
+    state: Checksum,
+) -> Delta {
+    let at = match protocol {
+        ip::TCP => tcp::CHECKSUM_OFFSET,
+        ip::UDP => udp::CHECKSUM_OFFSET,
+        ip::ICMP | ip::ICMPV6 => icmp::CHECKSUM_OFFSET,
+        _ => return Delta::default(),
+    };
+    let mut delta = Delta::default();
+    if protocol != ip::ICMP {
+        delta.add(address);
+    }
+    if let Checksum::Partial { .. } = state {
+        // The field holds the sum of the pseudo-header alone.
+        delta.fix_sum(header, at);
+        return Delta::default();
+    }
+    delta.add(rest);
+    delta.fix_checksum(header, at, protocol == ip::UDP)
+}
+
+/// Changes an address of a packet, and the checksum of its IP header.
+pub(super) fn set_address(packet: &mut PacketView<'_>, end: End, new: IpAddr) -> Delta {
+    let old = match end {
+        End::Source => core::mem::replace(&mut packet.ip.source, new),
+        End::Dest => core::mem::replace(&mut packet.ip.dest, new),
+    };
+    set_header_address(packet.bytes, end, old, new).0
+}
+
+/// Changes an address in the IP header at the front of `bytes`: by how much the sum of what has the
+/// address changes, and that of what has the header's checksum.
+pub(super) fn set_header_address(
+    bytes: &mut [u8],
+    end: End,
+    old: IpAddr,
+    new: IpAddr,
+) -> (Delta, Delta) {
+    let mut address = Delta::default();
+    if old == new {
+        return (address, address);
+    }
+    let at = match (end, old) {
+        (End::Source, IpAddr::V4(_)) => 12,
+        (End::Dest, IpAddr::V4(_)) => 16,
+        (End::Source, IpAddr::V6(_)) => 8,
+        (End::Dest, IpAddr::V6(_)) => 24,
+    };
+    put_address(bytes, at, new);
+    address.address(old, new);
+    let header = if old.is_ipv4() {
+        address.fix_checksum(bytes, ipv4::CHECKSUM_OFFSET, false)
+    } else {
+        Delta::default()
+    };
+    (address, header)
+}
