@@ -29,7 +29,9 @@ impl Connection {
         let echo = ack.echo.filter(|_| ack.advances());
         self.measure_round_trip(echo, &delivery, cx.now);
         if ack.marked && self.recovery.phase == Phase::Open {
-            self.congestion.on_ecn(prior_in_flight, cx.now);
+            let used = self.respond_unvalidated(prior_in_flight);
+            self.congestion.on_ecn(used, cx.now);
+            self.forget_validation(cx.now);
         }
         let phase = self.recovery.phase;
         let lost = self.recover(&ack, &delivery, cx);
@@ -217,6 +219,10 @@ impl Connection {
         if delivery.original {
             self.ecn.on_delivered();
         }
+        let rate = self.board.rate.sample(delivery, rtt_min);
+        if self.validation.on && self.recovery.phase == Phase::Open {
+            self.validate_window(rate.delivered, cx);
+        }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering.
         let widens = ack.advances() || self.recovery.rack.reordering_seen;
@@ -225,7 +231,7 @@ impl Connection {
             slow_start: ack.delivered.min(self.slow_start_limit(cx)),
             lost,
             delivered: self.board.delivered(),
-            rate: self.board.rate.sample(delivery, rtt_min),
+            rate,
             rtt: delivery.latest_round_trip(),
             in_flight: prior_in_flight,
             in_flight_now: self.in_flight(),

@@ -152,6 +152,9 @@ impl Connection {
         if !ack.marked {
             self.congestion.on_spurious(at_most.max(self.mss));
         }
+        if self.validation.on {
+            self.forget_validation(cx.now);
+        }
     }
 
     /// Recovery ends when everything that was out at its beginning is acknowledged.
@@ -164,9 +167,13 @@ impl Connection {
         if recovery.phase == Phase::Fast {
             // RFC 9937 §6.4.
             self.congestion.on_recovered(now);
+            if self.validation.on {
+                self.end_unvalidated(now);
+            }
         } else {
             self.congestion.on_timeout_recovered(now);
         }
+        let recovery = &mut self.recovery;
         recovery.phase = Phase::Open;
         recovery.prr.active = false;
         recovery.frto = Frto::Off;
@@ -221,7 +228,9 @@ impl Connection {
     /// Reduces the window and starts its proportional reduction (RFC 9937 §6.1), counting what the
     /// acknowledgement that shows the loss has `delivered`.
     fn reduce(&mut self, delivered: u32, cx: &mut Context<'_>) {
-        self.congestion.on_loss(self.flight_before_loss(), cx.now);
+        let flight = self.flight_before_loss();
+        let used = self.respond_unvalidated(flight);
+        self.congestion.on_loss(used, cx.now);
         self.recovery.reduced_at = cx.now;
         self.recovery.resend_due = true;
         if cx.config.recovery.prr && !self.congestion.governs_recovery() {
@@ -273,6 +282,9 @@ impl Connection {
             // Once more for the same segment.
             Phase::Loss => self.recovery.frto == Frto::Repaired,
         };
+        if self.validation.on {
+            self.forget_validation(cx.now);
+        }
         if self.recovery.phase != Phase::Loss {
             self.congestion.on_rto(self.flight_before_loss(), cx.now);
         }
