@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::SocketError;
+use crate::socket::{IpOption, PathMtuMode};
 use crate::stats::DropReason;
 use crate::tcp::State;
 use crate::wire::{IcmpMessage, icmpv4, icmpv6};
@@ -99,4 +100,19 @@ fn packet_too_big_about_nothing_in_flight_is_ignored() {
     peer.icmp(IcmpMessage::PacketTooBig { mtu: 600 }, 1);
     peer.writes(1460);
     peer.expects(tcp().data(1460));
+}
+
+/// RFC 8899 §4.6: who probes the path by himself does not believe routers.
+#[test]
+fn a_socket_that_probes_its_path_keeps_its_segments() {
+    for (mode, expected) in [(PathMtuMode::Want, 1160), (PathMtuMode::Probe, 1460)] {
+        let mut peer = Peer::established_sack();
+        let id = peer.id();
+        let option = IpOption::PathMtu(mode);
+        peer.stack.set_ip_option(id, option).unwrap();
+        peer.writes(1460);
+        peer.expects(tcp().seq(1).data(1460));
+        peer.icmp(IcmpMessage::PacketTooBig { mtu: 1200 }, 1);
+        assert_eq!(peer.info().send_mss, expected);
+    }
 }
