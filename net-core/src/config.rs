@@ -61,6 +61,9 @@ pub struct TcpConfig {
     /// After an idle time of a retransmission timeout the window decays to the initial window, by half
     /// for each (RFC 5681 §4.1, as in Linux). Off: it stays. BBR's stays always. On.
     pub slow_start_after_idle: bool,
+    /// In place of that decay, keep a window that is not put to use for five minutes, but let it neither
+    /// grow nor be trusted when something is lost (RFC 7661). Not with BBR. Off.
+    pub cwnd_validation: bool,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
     /// Receive buffer that new sockets begin with, in bytes; what is advertised, not what is
@@ -286,6 +289,7 @@ impl Default for TcpConfig {
             pacing: false,
             hystart: true,
             slow_start_after_idle: true,
+            cwnd_validation: false,
             congestion: CongestionAlgorithm::default(),
             recv_buffer: 4 << 20,
             recv_buffer_max: 32 << 20,

@@ -188,7 +188,7 @@ macro_rules! ip_options {
             /// Sets what becomes of IPv4 packets that are larger than their way takes.
             ///
             /// # Errors
-            /// `Unsupported` for a stream that is to probe.
+            /// When the stack has ended.
             pub fn set_path_mtu_v4(
                 &self,
                 mode: net_core::socket::PathMtuMode,
@@ -210,7 +210,7 @@ macro_rules! ip_options {
             /// Sets what becomes of IPv6 packets that are larger than their way takes.
             ///
             /// # Errors
-            /// `Unsupported` for a stream that is to probe.
+            /// When the stack has ended.
             pub fn set_path_mtu_v6(
                 &self,
                 mode: net_core::socket::PathMtuMode,

@@ -17,8 +17,9 @@ pub enum PathMtuMode {
     Want,
     /// Refuse what is larger than the path MTU, and let no router fragment.
     Do,
-    /// As `Do`, but by the MTU of the own link alone: for who probes the path by himself (RFC 8899).
-    /// Not for TCP yet.
+    /// As `Do`, but by the MTU of the own link alone: for who probes the path by himself (RFC 8899). TCP
+    /// does, where [`mtu_probing`](crate::config::TcpConfig::mtu_probing) is on, and then believes no
+    /// router.
     Probe,
 }
 
@@ -92,8 +93,7 @@ impl IpSettings {
     /// socket.
     ///
     /// # Errors
-    /// [`SocketError::InvalidInput`] names the range that the value is outside of;
-    /// [`SocketError::Unsupported`] the mechanism that streams have not.
+    /// [`SocketError::InvalidInput`] names the range that the value is outside of.
     pub(crate) fn set(&mut self, option: IpOption, is_stream: bool) -> Result<(), SocketError> {
         let kept = if is_stream { ECN_MASK } else { 0 };
         match option {
@@ -117,11 +117,6 @@ impl IpSettings {
             }
             IpOption::Priority(priority) => self.priority = priority,
             IpOption::Mark(mark) => self.mark = mark,
-            IpOption::PathMtu(PathMtuMode::Probe) | IpOption::PathMtuV6(PathMtuMode::Probe)
-                if is_stream =>
-            {
-                return Err(SocketError::Unsupported("probing the path MTU"));
-            }
             IpOption::PathMtu(mode) => self.path_mtu = mode,
             IpOption::PathMtuV6(mode) => self.path_mtu_v6 = mode,
         }

@@ -61,7 +61,9 @@ impl Stack {
         self.clock = now;
         let socket = match self.kind(id)? {
             super::Kind::Udp => self.udp_socket(id)?,
-            super::Kind::Tcp | super::Kind::Plugged => return Err(SocketError::NoSuchOption),
+            super::Kind::Tcp | super::Kind::Packet | super::Kind::Plugged => {
+                return Err(SocketError::NoSuchOption);
+            }
         };
         if socket.family == Family::V4 && group.is_ipv6() {
             return Err(SocketError::NoSuchOption);

@@ -5,7 +5,7 @@ use super::ip_input::Arrival;
 use crate::iface::IfaceId;
 use crate::socket::SocketId;
 use crate::stats::DropReason;
-use crate::udp::{Datagram, UdpSocket};
+use crate::udp::{Datagram, DatagramSocket};
 use crate::wire::UdpHeader;
 use core::net::{IpAddr, SocketAddr};
 use smallvec::SmallVec;
@@ -54,7 +54,7 @@ impl Stack {
     fn hears(
         &self,
         id: SocketId,
-        socket: &UdpSocket,
+        socket: &DatagramSocket,
         local: SocketAddr,
         remote: SocketAddr,
         over: IfaceId,
@@ -74,7 +74,7 @@ impl Stack {
     fn listens(
         &self,
         id: SocketId,
-        socket: &UdpSocket,
+        socket: &DatagramSocket,
         group: IpAddr,
         source: IpAddr,
         over: IfaceId,

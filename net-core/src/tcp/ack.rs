@@ -30,7 +30,9 @@ impl Connection {
         let echo = ack.echo.filter(|_| ack.advances());
         self.measure_round_trip(echo, &delivery, cx.now);
         if ack.marked && self.recovery.phase == Phase::Open {
-            self.congestion.on_ecn(prior_in_flight, cx.now);
+            let used = self.respond_unvalidated(prior_in_flight);
+            self.congestion.on_ecn(used, cx.now);
+            self.forget_validation(cx.now);
         }
         let phase = self.recovery.phase;
         let lost = self.recover(&ack, &delivery, cx);
@@ -219,6 +221,10 @@ impl Connection {
         if delivery.original {
             self.ecn.on_delivered();
         }
+        let rate = self.board.rate.sample(delivery, rtt_min);
+        if self.validation.on && self.recovery.phase == Phase::Open {
+            self.validate_window(rate.delivered, cx);
+        }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering; nor does what echoes a mark (RFC 3168 §6.1.2).
         let widens = ack.advances() || self.recovery.rack.reordering_seen || !must("3042 MUST 2.1");
@@ -227,7 +233,7 @@ impl Connection {
             slow_start: ack.delivered.min(self.slow_start_limit(cx)),
             lost,
             delivered: self.board.delivered(),
-            rate: self.board.rate.sample(delivery, rtt_min),
+            rate,
             rtt: delivery.latest_round_trip(),
             in_flight: prior_in_flight,
             in_flight_now: self.in_flight(),

@@ -18,6 +18,7 @@ use super::rtt::{RttEstimator, nanos};
 use super::send_queue::SendQueue;
 use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
+use super::validation::Validation;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::socket::TcpSettings;
@@ -71,6 +72,7 @@ pub(crate) struct Connection {
     pub(crate) rtt: RttEstimator,
     pub(crate) recovery: LossRecovery,
     pub(crate) pacer: Pacer,
+    pub(crate) validation: Validation,
     pub(crate) mtu: MtuSearch,
     /// When the permits for challenge ACKs would all be there again.
     pub(crate) challenges_full_at: Instant,
@@ -244,6 +246,7 @@ impl Connection {
             self.mss = self.mss.min(u32::from(limit));
         }
         self.settle_pacing(cx);
+        self.settle_validation(cx);
         self.notify = true;
     }
 

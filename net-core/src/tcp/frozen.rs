@@ -146,6 +146,7 @@ impl Connection {
         self.receiver.ack_now = true;
         self.arm_keepalive(cx.settings, cx.now);
         self.settle_pacing(cx);
+        self.settle_validation(cx);
         self.congestion.set_segment_size(self.mss);
     }
 }

@@ -43,6 +43,7 @@ mod tests;
 pub(crate) mod timers;
 mod urgent;
 mod user_timeout;
+mod validation;
 
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;

@@ -16,6 +16,7 @@ use super::rtt::RttEstimator;
 use super::send_queue::SendQueue;
 use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
+use super::validation::Validation;
 use super::{SeqNum, State};
 use crate::buf::TxPacket;
 use crate::config::TcpConfig;
@@ -117,6 +118,7 @@ impl Connection {
             rtt: RttEstimator::new(config),
             recovery: LossRecovery::new(facts.iss),
             pacer: Pacer::default(),
+            validation: Validation::default(),
             mtu: MtuSearch::default(),
             challenges_full_at: now,
             stalled_since: Instant::MAX,
@@ -289,6 +291,7 @@ impl Connection {
             sack: self.sack,
         };
         self.congestion.on_established(&facts, cx.now);
+        self.settle_validation(cx);
         self.settle_pacing(cx);
     }
 }

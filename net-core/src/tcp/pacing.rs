@@ -118,7 +118,9 @@ impl Connection {
     /// Something is about to leave, and nothing is in flight.
     pub(crate) fn begin_flight(&mut self, cx: &Context<'_>) {
         let idle = cx.now.saturating_since(self.sent_at);
-        if cx.config.slow_start_after_idle && idle > self.rtt.rto() {
+        if self.validation.on {
+            self.validate_after_pause(cx);
+        } else if cx.config.slow_start_after_idle && idle > self.rtt.rto() {
             let periods = idle.as_nanos() / self.rtt.rto().as_nanos().max(1);
             let initial = self.mss.saturating_mul(cx.config.initial_window);
             let periods = u32::try_from(periods).unwrap_or(u32::MAX);

@@ -7,8 +7,9 @@ use crate::time::{Duration, Instant};
 /// That is TS.Recent; but while something is missing, it is what TS.Recent was at least 125 ms ago.
 /// What is sent again and fills a hole carries a new timestamp, and what was sent just before it and is
 /// late by reordering would be taken for an old duplicate: each of the two would lead to more of the
-/// other. A duplicate from before the sequence numbers wrapped is older than that at any rate below 250
-/// Gbit/s.
+/// other. Linux compares with TS.Recent and pays with those retransmissions. §5.3 wants old duplicates
+/// out from before the sequence numbers wrapped: what passes here is at most 250 ms old, in which they
+/// wrap at 137 Gbit/s.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paws {
     floor: u32,

@@ -3,7 +3,7 @@
 use crate::icmp::IcmpError;
 use crate::ip::IpMeta;
 use crate::must::must;
-use crate::socket::{FlowKey, IpSettings, SocketId};
+use crate::socket::{FlowKey, IpSettings, PathMtuMode, SocketId};
 use crate::stack::Stack;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
@@ -182,13 +182,19 @@ impl Stack {
     }
 
     /// The path takes packets of at most `mtu` bytes (RFC 1191 §6.4, RFC 8201 §5.4): segments get
-    /// smaller, and what was too large leaves again at once.
+    /// smaller, and what was too large leaves again at once. A socket that probes its path by itself does
+    /// not believe it (RFC 8899 §4.6).
     fn tcp_path_mtu(&mut self, id: SocketId, mtu: u16, now: Instant) {
         let Some(socket) = self.sockets.tcp_mut(id) else {
             return;
         };
         let v6 = socket.is_v6();
+        let settings = &socket.settings.ip;
         let Some(path) = &mut socket.path else { return };
+        if settings.path_mtu_to(path.source) == PathMtuMode::Probe {
+            self.stats.count_drop(DropReason::IcmpIrrelevant);
+            return;
+        }
         let floor = if v6 { 1280 } else { 576 };
         let mtu = mtu.max(floor);
         if mtu >= path.mtu {

@@ -154,6 +154,9 @@ impl Connection {
         if !(ack.marked && must("4015 MUST 3.3.1")) {
             self.congestion.on_spurious(at_most.max(self.mss));
         }
+        if self.validation.on {
+            self.forget_validation(cx.now);
+        }
     }
 
     /// Recovery ends when everything that was out at its beginning is acknowledged.
@@ -166,9 +169,13 @@ impl Connection {
         if recovery.phase == Phase::Fast {
             // RFC 9937 §6.4.
             self.congestion.on_recovered(now);
+            if self.validation.on {
+                self.end_unvalidated(now);
+            }
         } else {
             self.congestion.on_timeout_recovered(now);
         }
+        let recovery = &mut self.recovery;
         recovery.phase = Phase::Open;
         recovery.prr.active = false;
         recovery.frto = Frto::Off;
@@ -223,7 +230,9 @@ impl Connection {
     /// Reduces the window and starts its proportional reduction (RFC 9937 §6.1), counting what the
     /// acknowledgement that shows the loss has `delivered`.
     fn reduce(&mut self, delivered: u32, cx: &mut Context<'_>) {
-        self.congestion.on_loss(self.flight_before_loss(), cx.now);
+        let flight = self.flight_before_loss();
+        let used = self.respond_unvalidated(flight);
+        self.congestion.on_loss(used, cx.now);
         self.recovery.reduced_at = cx.now;
         self.recovery.resend_due = true;
         if cx.config.recovery.prr && !self.congestion.governs_recovery() {
@@ -275,6 +284,9 @@ impl Connection {
             // Once more for the same segment.
             Phase::Loss => self.recovery.frto == Frto::Repaired && must("5682 MUST 2.1.2"),
         };
+        if self.validation.on {
+            self.forget_validation(cx.now);
+        }
         // RFC 5681 §3.1: the threshold once for each segment that the timer finds lost, the window
         // each time.
         let again = self.recovery.phase == Phase::Loss;

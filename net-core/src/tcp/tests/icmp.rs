@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::SocketError;
+use crate::socket::{IpOption, PathMtuMode};
 use crate::stats::DropReason;
 use crate::tcp::State;
 use crate::wire::{IcmpMessage, icmpv4, icmpv6, ip};
@@ -181,4 +182,19 @@ fn a_hard_error_ends_a_half_open_connection() {
     peer.expects_nothing();
     peer.sends(tcp());
     peer.expects(tcp().flags(RST).seq(1));
+}
+
+/// RFC 8899 §4.6: who probes the path by himself does not believe routers.
+#[test]
+fn a_socket_that_probes_its_path_keeps_its_segments() {
+    for (mode, expected) in [(PathMtuMode::Want, 1160), (PathMtuMode::Probe, 1460)] {
+        let mut peer = Peer::established_sack();
+        let id = peer.id();
+        let option = IpOption::PathMtu(mode);
+        peer.stack.set_ip_option(id, option).unwrap();
+        peer.writes(1460);
+        peer.expects(tcp().seq(1).data(1460));
+        peer.icmp(IcmpMessage::PacketTooBig { mtu: 1200 }, 1);
+        assert_eq!(peer.info().send_mss, expected);
+    }
 }

@@ -41,6 +41,7 @@ mod timestamps;
 mod tlp;
 mod urgent;
 mod user_timeout;
+mod validation;
 mod window;
 
 use core::time::Duration;

@@ -328,15 +328,17 @@ fn an_application_that_leaves_the_pipe_empty_needs_no_probe() {
     assert!(path.is_near(RATE), "{:?}", path.bbr.model);
 }
 
-/// The loss threshold: with 1 % of loss cruising gets slower by as much in each round trip, until the
-/// next probe; CUBIC would keep a tenth.
+/// The loss threshold: with 1 % of loss each round trip's delivery is 1 % below its rate, which the draft
+/// makes the next round trip's (bw_shortterm = bw_latest), for the 63 round trips until the next probe: a
+/// mean of (1 − 0.99⁶³) / 0.63 = 74 %, and what the probe brings. CUBIC would keep a tenth. Losses at
+/// random, in bursts and pauses, cost less: the golden tables have 86 %.
 #[test]
 fn random_loss_below_the_threshold_costs_little() {
     let mut path = Path::new(BDP);
     path.loses = Some(100);
     path.runs(secs(2));
     let delivered = path.runs(secs(30));
-    assert!(delivered > RATE * 30 * 75 / 100, "{delivered}");
+    assert!(delivered > RATE * 30 * 78 / 100, "{delivered}");
 }
 
 /// Increasing Bandwidth 10x and Ensuring Full Bandwidth is Reached.
@@ -360,6 +362,18 @@ fn a_link_that_gets_ten_times_slower_stays_in_use() {
     path.runs(secs(10));
     let delivered = path.runs(secs(20));
     assert!(delivered > RATE / 10 * 20 * 70 / 100, "{delivered}");
+}
+
+/// Decreasing Bandwidth 10x and Ensuring Max Bandwidth Adapts Down.
+#[test]
+fn the_maximum_bandwidth_adapts_down() {
+    let mut path = Path::new(BDP / 2);
+    path.runs(secs(5));
+    path.rate = RATE / 10;
+    path.runs(secs(20));
+    // Probes go a quarter beyond what there is, into a buffer of several round trips.
+    let most = path.bbr.model.max_bandwidth();
+    assert!(most < RATE / 10 * 2, "{most}");
 }
 
 /// Handling Spurious Fast Recovery: what losses had ended goes on.
