@@ -1,6 +1,6 @@
 //! Groups: who hears what, what routers are told, and where packets to groups go.
 
-use super::ethernet::{MAC, plain, unwrap};
+use super::ethernet::{MAC, framed, plain, unwrap};
 use super::*;
 use crate::SocketError;
 use crate::multicast::MembershipChange;
@@ -330,7 +330,7 @@ fn a_neighbour_by_its_link_local_address_can_be_answered() {
     let mut host = plain();
     let socket = host.udp("[::]:9");
     let packet = datagram("[fe80::1]:7", "[fe80::2]:9", b"x");
-    host.inject(super::ethernet::framed(&packet));
+    host.inject(framed(&packet));
     let from = host.stack.udp(socket).unwrap().recv().unwrap().source;
     let SocketAddr::V6(scoped) = from else {
         panic!("{from}");
