@@ -25,13 +25,13 @@ pub fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// The names of all functions of the project, its tests among them.
+/// The names of all tests of the project.
 #[must_use]
-pub fn all_functions() -> HashSet<String> {
+pub fn all_tests() -> HashSet<String> {
     let mut names = HashSet::new();
     for package in ["net-core", "net-tokio", "tests", "examples", "benches"] {
         for source in sources(&root().join(package)) {
-            names.extend(functions(&source).map(str::to_owned));
+            names.extend(tests(&source).map(str::to_owned));
         }
     }
     names
@@ -58,14 +58,33 @@ pub fn sources(folder: &Path) -> Vec<String> {
 
 /// The names of the functions that a source defines.
 pub fn functions(source: &str) -> impl Iterator<Item = &str> {
-    source.lines().filter_map(|line| {
-        let (before, rest) = line.split_once("fn ")?;
-        let is_definition = before
-            .split_whitespace()
-            .all(|word| QUALIFIERS.contains(&word) || word.ends_with(')'));
-        let end = rest.find(['(', '<']).unwrap_or(rest.len());
-        is_definition.then_some(&rest[..end])
+    source.lines().filter_map(defined)
+}
+
+/// The names of those that are tests.
+pub fn tests(source: &str) -> impl Iterator<Item = &str> {
+    let mut marked = false;
+    source.lines().filter_map(move |line| {
+        let attribute = line.trim_start().strip_prefix("#[");
+        if let Some(attribute) = attribute {
+            marked |= attribute.starts_with("test]") || attribute.contains("::test");
+            return None;
+        }
+        let is_comment = line.trim_start().starts_with("//");
+        let name = defined(line).filter(|_| marked);
+        marked &= is_comment;
+        name
     })
+}
+
+/// The name of the function whose definition begins in this line.
+fn defined(line: &str) -> Option<&str> {
+    let (before, rest) = line.split_once("fn ")?;
+    let is_definition = before
+        .split_whitespace()
+        .all(|word| QUALIFIERS.contains(&word) || word.ends_with(')'));
+    let end = rest.find(['(', '<']).unwrap_or(rest.len());
+    is_definition.then_some(&rest[..end])
 }
 
 /// What may stand before `fn`, beside `pub(in path)`.

@@ -1,6 +1,6 @@
 //! `docs/mechanisms.md` says of every mechanism what shows it, and does not lie.
 
-use tests::documents::{all_functions, module, quoted, read};
+use tests::documents::{all_tests, module, quoted, read};
 
 const ROWS: usize = 132;
 
@@ -48,7 +48,7 @@ fn every_mechanism_has_its_row() {
 
 #[test]
 fn every_test_and_module_that_is_named_exists() {
-    let names = all_functions();
+    let names = all_tests();
     let document = document();
     for (number, [_, modules, tests]) in rows(&document) {
         for test in quoted(tests) {

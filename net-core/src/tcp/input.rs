@@ -195,8 +195,8 @@ impl Connection {
     fn first_sequence_number(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         let reset = segment.has(TcpFlags::RST);
         if let (Some(_), Some((value, _))) = (self.ts_recent, segment.options.timestamps) {
-            let known = cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE;
-            let old = must("7323 MUST 5.3.1") && known && self.paws.refuses(value);
+            let old = must("7323 MUST 5.3.1") && self.paws.refuses(value);
+            let old = old && self.knows_ts_recent(cx);
             if old && !(reset && must("7323 MUST 5.2.2")) {
                 self.answer_old_segment(segment, cx);
                 return Err(self.refuse(DropReason::Paws, cx));
@@ -471,13 +471,18 @@ impl Connection {
     fn update_ts_recent(&mut self, segment: &Segment<'_>, cx: &Context<'_>) {
         if let (Some(recent), Some((value, _))) = (self.ts_recent, segment.options.timestamps)
             && (segment.seq.at_or_before(self.last_ack_sent) || !must("7323 MUST 4.3.1"))
-            && value.wrapping_sub(recent).cast_signed() >= 0
+            && (value.wrapping_sub(recent).cast_signed() >= 0 || !self.knows_ts_recent(cx))
         {
+            let whole = self.receiver.islands.is_empty() || !self.knows_ts_recent(cx);
             self.ts_recent = Some(value);
             self.ts_recent_at = cx.now;
-            let whole = self.receiver.islands.is_empty();
             self.paws.advance(value, whole, cx.now);
         }
+    }
+
+    /// RFC 7323 §5.5: whether TS.Recent says anything after so long.
+    fn knows_ts_recent(&self, cx: &Context<'_>) -> bool {
+        cx.now.saturating_since(self.ts_recent_at) < TS_RECENT_LIFE
     }
 
     /// Drops the segment for `reason`.

@@ -91,8 +91,12 @@ fn after_24_days_any_timestamp_is_taken() {
     let mut peer = established();
     peer.waits(secs(25 * 24 * 3600));
     peer.sends(tcp().data(10).timestamps(5, 0));
-    peer.expects(tcp().ack(11));
+    // It is the new one: R3 takes it, and R1 judges by it.
+    peer.expects(tcp().ack(11).timestamps(0, 5));
     peer.reads(10);
+    peer.sends(tcp().data(10).timestamps(4, 0));
+    peer.expects(tcp().ack(11).timestamps(0, 5));
+    assert_eq!(peer.drops(DropReason::Paws), 1);
 }
 
 /// RFC 7323 §4.3: with a hole the echo stays at the last segment in order.
