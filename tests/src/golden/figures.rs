@@ -27,17 +27,19 @@ pub(super) fn measure() -> Vec<Table> {
         figures.push(long_fat_path(algorithm));
         figures.extend(reordering::overtaken_packets(algorithm, SEEDS, MINUTE));
         figures.push(reordering::lost_tail(algorithm, SEEDS));
-        figures.push(fairness::two_alike(algorithm, SEEDS, MINUTE));
+        figures.extend(fairness::two_alike(algorithm, SEEDS, MINUTE));
         figures.push(completion::short_flows(algorithm, SEEDS, 1_000));
         figures.push(outage::short(algorithm, SEEDS));
         figures.push(outage::long(algorithm, SEEDS));
     }
     figures.push(fairness::cubic_beside_reno(SEEDS, MINUTE));
-    figures.push(fairness::bbr_beside_cubic(SEEDS, MINUTE));
+    figures.extend(fairness::bbr_beside_cubic(SEEDS, MINUTE));
     vec![table(
         "Figures to reach",
         "Medians over seeds 1 to 20 (the long fat path: 1 to 3); 100 Mbit/s, 40 ms round trip and a \
-buffer of one bandwidth-delay product where nothing else is said. Shares are of the payload rate, \
+buffer of one bandwidth-delay product where nothing else is said. Flows that share a link begin within \
+a round trip of each other, in any order, where nothing else is said, and their packets take up to a \
+fortieth of the round trip longer, at random. Shares are of the payload rate, \
 1448/1500 of the link's.",
         figures,
     )]

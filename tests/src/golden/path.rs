@@ -79,28 +79,25 @@ impl Path {
     /// One flow without end; what it came to when `time` has passed.
     #[must_use]
     pub fn bulk(&self, algorithm: CongestionAlgorithm, time: Duration, seed: u64) -> Bulk {
-        self.contest(&[algorithm], time, seed).remove(0)
+        self.contest(&[(algorithm, Duration::ZERO)], time, seed)
+            .remove(0)
     }
 
-    /// A flow without end for each algorithm, the first at once and the others within the first
-    /// second; what each came to when `time` has passed.
+    /// Flows without end, each of an algorithm and beginning at a random moment of its first so
+    /// long; what each came to when `time` has passed.
     #[must_use]
     pub fn contest(
         &self,
-        algorithms: &[CongestionAlgorithm],
+        rivals: &[(CongestionAlgorithm, Duration)],
         time: Duration,
         seed: u64,
     ) -> Vec<Bulk> {
-        let mut dumbbell = self.dumbbell(algorithms.len(), seed);
+        let mut dumbbell = self.dumbbell(rivals.len(), seed);
         let mut rng = Seed::from_u64(seed).rng("starts");
-        let flows: Vec<FlowId> = (algorithms.iter().enumerate())
-            .map(|(pair, algorithm)| {
-                let later = if pair == 0 {
-                    0
-                } else {
-                    rng.below(1_000_000_000)
-                };
-                let start = Instant::from_nanos(later);
+        let flows: Vec<FlowId> = (rivals.iter().enumerate())
+            .map(|(pair, (algorithm, within))| {
+                let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+                let start = Instant::from_nanos(rng.below(within.max(1)));
                 dumbbell.start(pair, |to| endless(to, *algorithm).starting(start))
             })
             .collect();

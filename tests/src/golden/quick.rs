@@ -14,12 +14,12 @@ pub(super) fn measure() -> Vec<Table> {
         figures.push(figures::three_percent_lost(algorithm, 3, time));
         figures.extend(reordering::overtaken_packets(algorithm, 1, time));
         figures.push(reordering::lost_tail(algorithm, 5));
-        figures.push(fairness::two_alike(algorithm, 1, time));
+        figures.extend(fairness::two_alike(algorithm, 1, time));
         figures.push(completion::short_flows(algorithm, 1, 200));
         figures.push(outage::short(algorithm, 1));
     }
     figures.push(fairness::cubic_beside_reno(1, time));
-    figures.push(fairness::bbr_beside_cubic(1, time));
+    figures.extend(fairness::bbr_beside_cubic(1, time));
     let about = "The figures to reach over 5 s and few seeds: what changes here has changed everywhere. \
 The targets are those of the whole table and need not be reached in so little time.";
     let mut tables = vec![figures::table("Quick figures", about, figures)];

@@ -7,6 +7,7 @@
 mod api;
 mod closing;
 mod crowd;
+mod impaired;
 mod kernel;
 mod matrix;
 mod mtu;
@@ -15,6 +16,7 @@ mod pace;
 mod ping;
 mod raw;
 mod reset;
+mod senders;
 mod transfer;
 mod udp;
 mod unreachable;
