@@ -17,6 +17,7 @@ pub mod hook;
 mod icmp;
 pub mod iface;
 mod ip;
+pub mod multicast;
 pub mod neighbor;
 pub mod offload;
 pub mod qdisc;

@@ -222,6 +222,10 @@ pub struct Stats {
     pub icmp_errors_received: u64,
     /// Questions for the stations of neighbours.
     pub neighbor_solicitations: u64,
+    /// Questions of routers for memberships in multicast groups.
+    pub membership_queries: u64,
+    /// Messages about such memberships, sent to routers.
+    pub membership_reports: u64,
     /// Packets in which another station claims an address of this host.
     pub address_conflicts: u64,
 }

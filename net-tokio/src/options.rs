@@ -122,7 +122,8 @@ impl<'a> IpLayer<'a> {
         })
     }
 
-    fn check_v6(self, otherwise: SocketError) -> io::Result<()> {
+    /// Lets IPv6 sockets pass.
+    pub(crate) fn check_v6(self, otherwise: SocketError) -> io::Result<()> {
         self.net
             .engine()
             .control(|core, _| match core.stack().family(self.id)? {
@@ -147,7 +148,7 @@ pub(crate) fn size(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-fn byte(number: u32, rule: &'static str) -> io::Result<u8> {
+pub(crate) fn byte(number: u32, rule: &'static str) -> io::Result<u8> {
     u8::try_from(number).map_err(|_| to_io(SocketError::InvalidInput(rule)))
 }
 

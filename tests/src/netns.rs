@@ -15,7 +15,7 @@
 
 mod link;
 
-pub use link::set_up;
+pub use link::{index_of, set_up};
 
 use std::env;
 use std::fs::OpenOptions;

@@ -23,6 +23,18 @@ impl IfaceId {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// Its number in the scope of an IPv6 address (RFC 4007 §11): 1 for the first interface.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0 as u32 + 1
+    }
+
+    /// The interface of that number; `None` for 0, which leaves it open.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        u16::try_from(number.checked_sub(1)?).ok().map(Self)
+    }
 }
 
 /// An address with the length of its on-link prefix, `10.7.0.2/24`.

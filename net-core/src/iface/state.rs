@@ -1,10 +1,13 @@
 //! What the stack keeps for each interface.
 
 use super::{DeviceCaps, DeviceQueue, IfaceConfig, ReversePath};
+use crate::iface::IfaceKind;
+use crate::multicast::Memberships;
 use crate::seed::Rng;
 use crate::socket::SocketQueue;
 use crate::stack::TimerId;
 use crate::time::Instant;
+use core::net::IpAddr;
 
 /// An interface at work.
 #[derive(Debug)]
@@ -29,12 +32,17 @@ pub(crate) struct Iface {
     pub(crate) next_id: u16,
     /// Until then no address is defended again (RFC 5227 §2.4).
     pub(crate) defended_until: Instant,
+    /// The groups of IPv4 and of IPv6 that it is in.
+    memberships: [Memberships; 2],
+    /// Goes off when something is to be said about them.
+    pub(crate) membership_timer: Option<TimerId>,
 }
 
 impl Iface {
     /// An idle interface.
     pub(crate) fn new(config: IfaceConfig, caps: DeviceCaps, rng: &mut Rng) -> Self {
         let [low, high, ..] = rng.next_u64().to_le_bytes();
+        let reports = config.kind != IfaceKind::Loopback;
         Self {
             config,
             caps,
@@ -46,6 +54,31 @@ impl Iface {
             reverse_path: ReversePath::Off,
             next_id: u16::from_le_bytes([low, high]),
             defended_until: Instant::ZERO,
+            memberships: [Memberships::new(reports), Memberships::new(reports)],
+            membership_timer: None,
         }
+    }
+
+    /// The groups of the family of `address`.
+    pub(crate) const fn memberships(&self, address: IpAddr) -> &Memberships {
+        let [v4, v6] = &self.memberships;
+        match address {
+            IpAddr::V4(_) => v4,
+            IpAddr::V6(_) => v6,
+        }
+    }
+
+    /// The same, to change.
+    pub(crate) const fn memberships_mut(&mut self, address: IpAddr) -> &mut Memberships {
+        let [v4, v6] = &mut self.memberships;
+        match address {
+            IpAddr::V4(_) => v4,
+            IpAddr::V6(_) => v6,
+        }
+    }
+
+    /// The groups of both families.
+    pub(crate) fn all_memberships(&mut self) -> &mut [Memberships; 2] {
+        &mut self.memberships
     }
 }

@@ -60,6 +60,16 @@ impl LocalAddresses {
         }
     }
 
+    /// The interface that has the address.
+    pub(crate) fn iface_of(&self, address: IpAddr) -> Option<IfaceId> {
+        match address {
+            IpAddr::V4(v4) => {
+                owner(&self.v4, &v4).or_else(|| self.loopback.filter(|_| v4.is_loopback()))
+            }
+            IpAddr::V6(v6) => owner(&self.v6, &v6),
+        }
+    }
+
     /// Whether a packet to `address` is for this host.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match address {
@@ -98,6 +108,12 @@ impl LocalAddresses {
 fn insert<A: Ord>(sorted: &mut Vec<(A, IfaceId)>, address: A, iface: IfaceId) {
     let at = sorted.partition_point(|(other, _)| *other < address);
     sorted.insert(at, (address, iface));
+}
+
+fn owner<A: Ord>(sorted: &[(A, IfaceId)], address: &A) -> Option<IfaceId> {
+    let at = sorted.partition_point(|(other, _)| other < address);
+    let (other, owner) = sorted.get(at)?;
+    (other == address).then_some(*owner)
 }
 
 #[inline]

@@ -277,12 +277,6 @@ impl NeighborCache {
         self.proxies.contains(&(iface, address))
     }
 
-    /// The addresses that are answered for on a link.
-    pub(crate) fn proxies(&self, iface: IfaceId) -> impl Iterator<Item = IpAddr> + '_ {
-        let on_iface = self.proxies.iter().filter(move |(over, _)| *over == iface);
-        on_iface.map(|&(_, address)| address)
-    }
-
     /// Every neighbour.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Neighbor> + '_ {
         self.entries.iter().map(|(_, entry)| entry.to_neighbor())

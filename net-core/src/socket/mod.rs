@@ -3,6 +3,7 @@
 mod demux;
 mod families;
 mod ip_options;
+mod multicast;
 mod operations;
 mod options;
 mod place;
@@ -16,6 +17,7 @@ mod table;
 pub(crate) use demux::{Demux, FlowKey};
 pub use families::{Entry, Factory, Families, Handler};
 pub use ip_options::{IpOption, IpSettings, PathMtuMode};
+pub use multicast::MulticastSettings;
 pub use operations::{Shutdown, SocketOps};
 pub use options::{TcpOption, TcpSettings, UdpSettings};
 pub(crate) use place::{accept_addr, present};

@@ -1,6 +1,6 @@
 //! Socket options, typed.
 
-use super::IpSettings;
+use super::{IpSettings, MulticastSettings};
 use crate::SocketError;
 use crate::config::{CongestionAlgorithm, TcpConfig, UdpConfig};
 use crate::time::Duration;
@@ -273,6 +273,8 @@ pub struct UdpSettings {
     pub recv_errors: bool,
     /// What a raw socket sends begins with the IP header (`IP_HDRINCL`).
     pub header_included: bool,
+    /// Multicast.
+    pub multicast: MulticastSettings,
     /// Bytes of memory that unread datagrams may pin (`SO_RCVBUF`, not doubled).
     pub recv_buffer: usize,
     /// Bytes of datagrams that may wait for the device (`SO_SNDBUF`, not doubled).
@@ -292,6 +294,7 @@ impl UdpSettings {
             broadcast: false,
             recv_errors: false,
             header_included: false,
+            multicast: MulticastSettings::default(),
             recv_buffer: config.recv_buffer,
             send_buffer: config.send_buffer,
             ip: IpSettings::default(),

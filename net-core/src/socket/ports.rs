@@ -254,6 +254,16 @@ impl PortTable {
             .find_map(|place| port.active_at(place, over, &hash))
     }
 
+    /// Every socket that is bound to an address which covers `local`.
+    pub(crate) fn bound(&self, local: SocketAddr) -> impl Iterator<Item = SocketId> + '_ {
+        let place = Place::new(local.ip(), true);
+        let bindings = self.port(local.port()).map(|port| &port.bindings);
+        let bindings = bindings.into_iter().flatten();
+        bindings
+            .filter(move |binding| binding.place.overlaps(place))
+            .map(|binding| binding.id)
+    }
+
     /// How many bindings and holds there are, for tests of boundedness.
     #[cfg(test)]
     fn len(&self) -> usize {

@@ -9,7 +9,7 @@ use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv6_ext::Chain;
-use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ndp, transport};
+use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, mld, ndp, transport};
 use bytes::{Buf, Bytes, BytesMut};
 use core::net::IpAddr;
 use core::{iter, mem};
@@ -34,6 +34,9 @@ impl Stack {
         transport::verify_checksum(arrival.packet, &arrival.ip)?;
         if arrival.ip.dest.is_ipv6() && ndp::is_ndp(kind(&arrival)) {
             return self.ndp_input(&arrival, now);
+        }
+        if arrival.ip.dest.is_ipv6() && mld::is_mld(kind(&arrival)) {
+            return self.mld_input(&arrival, now);
         }
         match read(&arrival)? {
             IcmpMessage::EchoReply { ident, .. } => self.echo_reply_input(arrival, ident),

@@ -4,6 +4,7 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
 use crate::route::{Reject, Route, RouteTable, Rule, TableId};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 impl Stack {
@@ -43,8 +44,12 @@ impl Stack {
                 metric: u32::from(id.0),
             });
         }
+        let addresses: Vec<_> = config.addresses.iter().map(|cidr| cidr.address).collect();
         self.ifaces
             .push(Some(Iface::new(config, caps, &mut self.rng)));
+        for address in addresses {
+            self.hold_solicited_node(id, address, true);
+        }
         Ok(id)
     }
 
@@ -67,6 +72,7 @@ impl Stack {
                     self.udp_unblock(socket);
                 }
             }
+            self.forget_memberships(iface, &mut gone);
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
             self.neighbors.remove_iface(iface, &mut self.wheel);

@@ -8,7 +8,7 @@ use crate::ip::{Delivery, is_martian_source};
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
-use crate::wire::{IpHeader, TcpHeader, ip, ipv6_ext, transport};
+use crate::wire::{IpHeader, TcpHeader, igmp, ip, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
 /// A packet whose IP header has been understood, on its way to its protocol.
@@ -72,7 +72,11 @@ impl Stack {
     }
 
     /// Hands a packet that is for this host to its protocol, once all of it is there.
-    fn local_deliver(&mut self, arrival: Arrival<'_>, now: Instant) -> Result<(), DropReason> {
+    pub(super) fn local_deliver(
+        &mut self,
+        arrival: Arrival<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
         let header = &arrival.ip;
         let arrival = if header.fragment.is_some() || has_extensions(header) {
             match self.unwrap(arrival, now)? {
@@ -95,6 +99,7 @@ impl Stack {
             (ip::ICMP, IpAddr::V4(_)) | (ip::ICMPV6, IpAddr::V6(_)) => {
                 self.icmp_input(arrival, now)
             }
+            (igmp::PROTOCOL, IpAddr::V4(_)) => self.igmp_input(&arrival, now),
             _ if taken => Ok(()),
             _ => {
                 self.protocol_unreachable(arrival, now);
@@ -122,7 +127,7 @@ impl Stack {
         if over.reverse_path != ReversePath::Off {
             self.check_reverse_path(over.reverse_path, iface, header.source)?;
         }
-        if header.dest.is_multicast() && self.is_member(iface, header.dest) {
+        if header.dest.is_multicast() && self.is_member(iface, header.dest, header.source) {
             return Ok(Delivery::Multicast);
         }
         Ok(self.addresses.delivery(header.dest))

@@ -11,7 +11,6 @@ use crate::time::Instant;
 use crate::wire::{EtherType, EthernetHeader, MacAddr, ethernet};
 use alloc::boxed::Box;
 use bytes::Buf;
-use core::net::IpAddr;
 
 /// Where a link takes a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,25 +200,6 @@ impl Stack {
         packet.meta.departure = self.clock;
         frame(&mut packet, source, dest, ethertype);
         self.device_queue(iface, packet, None);
-    }
-
-    /// Whether packets to `group` are for this host, over this interface.
-    pub(super) fn is_member(&self, iface: IfaceId, group: IpAddr) -> bool {
-        match group {
-            IpAddr::V4(v4) => v4 == ethernet::ALL_HOSTS,
-            IpAddr::V6(v6) => {
-                let asks_for = |address: IpAddr| match address {
-                    IpAddr::V6(own) => ethernet::solicited_node(own) == v6,
-                    IpAddr::V4(_) => false,
-                };
-                v6 == ethernet::ALL_NODES
-                    || self.iface(iface).is_some_and(|iface| {
-                        let mut own = iface.config.addresses.iter();
-                        own.any(|cidr| asks_for(cidr.address))
-                    })
-                    || self.neighbors.proxies(iface).any(asks_for)
-            }
-        }
     }
 }
 

@@ -14,6 +14,8 @@ mod ip_input;
 mod ip_output;
 mod limits;
 mod link;
+mod membership;
+mod multicast;
 mod ndp;
 mod neighbors;
 mod raw;
@@ -26,6 +28,7 @@ mod summaries;
 mod tcp;
 mod timers;
 mod udp;
+mod udp_groups;
 mod udp_sockets;
 mod wheel;
 

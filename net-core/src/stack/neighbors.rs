@@ -67,7 +67,10 @@ impl Stack {
         on: bool,
     ) -> Result<(), SocketError> {
         self.check_neighbor(iface, address)?;
-        self.neighbors.set_proxy(iface, address, on);
+        if self.neighbors.is_proxy(iface, address) != on {
+            self.neighbors.set_proxy(iface, address, on);
+            self.hold_solicited_node(iface, address, on);
+        }
         Ok(())
     }
 

@@ -43,6 +43,7 @@ impl Stack {
         let socket = self.udp_socket(id)?;
         let (speaks, family) = (socket.speaks, socket.family);
         let settings = socket.settings.ip;
+        let multicast = socket.settings.multicast;
         let included = socket.settings.header_included && speaks != Speaks::Echo;
         let protocol = speaks.protocol(family);
         let payload = payload.into_bytes();
@@ -64,11 +65,17 @@ impl Stack {
         }
         let sums = speaks == Speaks::Echo || protocol == ip::ICMPV6 && family == Family::V6;
         let meta = IpMeta::new(&settings, path, dest, protocol, self.config.ttl);
-        let meta = IpMeta {
+        let mut meta = IpMeta {
             has_checksum: !sums,
             tos: tos.unwrap_or(meta.tos),
             ..meta
         };
+        if dest.is_multicast() {
+            match self.send_to_group(path, &multicast, &mut meta, packet) {
+                Some(left) => packet = left,
+                None => return Ok(()),
+            }
+        }
         self.ip_output(path, meta, packet, Some(id), self.clock);
         Ok(())
     }

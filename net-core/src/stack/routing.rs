@@ -165,13 +165,17 @@ impl Stack {
 }
 
 /// Where no route over the interface leads to an IPv4 address that a socket is bound to it for, the
-/// kernel takes it to be on the link.
+/// kernel takes it to be on the link, as every link-local address of IPv6 is.
 fn on_link(dest: IpAddr, iface: IfaceId) -> Option<Route> {
     let prefix = IpCidr {
         address: dest,
         prefix_len: IpCidr::max_prefix_len(dest),
     };
-    dest.is_ipv4().then_some(Route {
+    let is_of_link = match dest {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(dest) => dest.is_unicast_link_local(),
+    };
+    is_of_link.then_some(Route {
         prefix,
         via: None,
         iface,

@@ -5,6 +5,7 @@ use super::ip_input::Arrival;
 use crate::config::Config;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
+use crate::ip::Delivery;
 use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId};
 use crate::stats::DropReason;
@@ -92,6 +93,9 @@ impl Stack {
         }
         let local = SocketAddr::new(arrival.ip.dest, header.dest_port);
         let remote = SocketAddr::new(arrival.ip.source, header.source_port);
+        if arrival.delivery != Delivery::Local {
+            return self.udp_to_many(local, remote, &header, arrival);
+        }
         let over = arrival.over;
         let takes = |id| {
             let socket = self.sockets.udp(id);
@@ -101,19 +105,24 @@ impl Stack {
             self.port_unreachable(arrival, now);
             return Err(DropReason::NoSocket);
         };
-        self.udp_deliver(id, local, remote, &header, arrival)
+        self.udp_each(local, remote, &header, arrival, |stack, datagram| {
+            stack.udp_queue(id, datagram)
+        })
     }
 
-    /// Queues the datagrams of a packet at their socket.
-    fn udp_deliver(
+    /// Cuts a packet into its datagrams, and has `queue` queue each.
+    #[inline]
+    pub(super) fn udp_each(
         &mut self,
-        id: SocketId,
         local: SocketAddr,
         remote: SocketAddr,
         header: &UdpHeader,
         arrival: Arrival<'_>,
+        mut queue: impl FnMut(&mut Self, Datagram) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        let Arrival { ip, packet, .. } = arrival;
+        let Arrival {
+            ip, packet, over, ..
+        } = arrival;
         let total = header.payload_len();
         let size = packet
             .meta
@@ -124,6 +133,7 @@ impl Stack {
             return Err(DropReason::BadOffload);
         }
         let mut cutter = Cutter::new(packet, ip.header_len.saturating_add(HEADER_LEN))?;
+        let remote = scoped(remote, over);
         let mut left = total;
         loop {
             let len = left.min(size);
@@ -137,7 +147,7 @@ impl Stack {
                 ttl: ip.ttl,
                 pins,
             };
-            if let Err(reason) = self.udp_queue(id, datagram) {
+            if let Err(reason) = queue(self, datagram) {
                 if left == 0 {
                     return Err(reason);
                 }
@@ -181,5 +191,17 @@ impl Stack {
             socket.error = error;
             self.changed(id);
         }
+    }
+}
+
+/// A sender's address that is of one link, with that (RFC 4007 §6), so that it can be answered.
+#[inline]
+fn scoped(addr: SocketAddr, over: IfaceId) -> SocketAddr {
+    match addr {
+        SocketAddr::V6(mut addr) if addr.ip().is_unicast_link_local() => {
+            addr.set_scope_id(over.number());
+            SocketAddr::V6(addr)
+        }
+        addr => addr,
     }
 }

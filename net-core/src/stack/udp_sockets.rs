@@ -3,6 +3,7 @@
 use super::Stack;
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
+use crate::iface::IfaceId;
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
 use crate::udp::{Bound, Outgoing, Peer, Recent, SendMeta, Speaks, UdpSocket};
@@ -18,7 +19,7 @@ impl Stack {
             return Err(SocketError::InvalidInput("the socket is bound already"));
         }
         let addr = accept_addr(addr, socket.family, socket.settings.only_v6)?;
-        if !self.addresses.is_broadcast(addr.ip()) {
+        if !self.addresses.is_broadcast(addr.ip()) && !addr.ip().is_multicast() {
             self.check_local(addr.ip())?;
         }
         self.udp_claim(id, addr)
@@ -68,6 +69,10 @@ impl Stack {
         addr: SocketAddr,
     ) -> Result<(), SocketError> {
         let (remote, path) = self.udp_route(id, addr, None)?;
+        if scope(addr).is_some() {
+            // As in Linux, and so that the way is found again when routes change.
+            self.bind_iface(id, Some(path.iface))?;
+        }
         if self.udp_socket(id)?.speaks != Speaks::Udp {
             return self.raw_connect(id, remote, path);
         }
@@ -134,6 +139,7 @@ impl Stack {
             self.raw.remove(protocol, id);
         }
         self.memory.release(socket.charged());
+        self.leave_groups(id, socket.memberships);
     }
 
     /// Where a socket's datagram to `addr` goes, from `source` if the sender says so, and how.
@@ -149,7 +155,22 @@ impl Stack {
             .or(socket.source())
             .filter(|&source| !self.addresses.is_broadcast(source));
         let remote = Self::meant_dest(remote, source);
-        let path = self.route_for(&socket.settings.ip, remote.ip(), source)?;
+        let settings = &socket.settings;
+        let mut ip = settings.ip;
+        match (scope(addr), ip.iface) {
+            (None, _) => {}
+            (Some(scope), Some(bound)) if scope != bound => {
+                return Err(SocketError::InvalidInput(
+                    "the socket is bound to another interface",
+                ));
+            }
+            (scope, _) => ip.iface = scope,
+        }
+        let path = if remote.ip().is_multicast() {
+            self.route_to_group(&ip, &settings.multicast, remote.ip(), source)?
+        } else {
+            self.route_for(&ip, remote.ip(), source)?
+        };
         if self.addresses.is_broadcast(remote.ip()) && !socket.settings.broadcast {
             return Err(SocketError::PermissionDenied(
                 "set the broadcast option to send to a broadcast address",
@@ -174,6 +195,7 @@ impl Stack {
         let bound = self.udp_autobind(id)?;
         let socket = self.udp_socket(id)?;
         let (speaks, settings) = (socket.speaks, socket.settings.ip);
+        let multicast = socket.settings.multicast;
         let cost = len + socket.headers_to(remote.ip());
         // A train is cut when it leaves.
         let packets = match send.segment {
@@ -198,8 +220,14 @@ impl Stack {
             size,
             ecn: false,
         });
-        self.ip_output(&path, meta, packet, Some(id), self.clock);
         self.stats.udp_out += send.datagrams(len) as u64;
+        if remote.ip().is_multicast() {
+            match self.send_to_group(&path, &multicast, &mut meta, packet) {
+                Some(left) => packet = left,
+                None => return Ok(()),
+            }
+        }
+        self.ip_output(&path, meta, packet, Some(id), self.clock);
         Ok(())
     }
 
@@ -329,6 +357,17 @@ impl Stack {
             self.changed(id);
         }
     }
+}
+
+/// The interface that the scope of an address names, where it is of one link (RFC 4007 §6).
+fn scope(addr: SocketAddr) -> Option<IfaceId> {
+    let SocketAddr::V6(addr) = addr else {
+        return None;
+    };
+    let ip = addr.ip();
+    let is_of_link =
+        ip.is_unicast_link_local() || ip.is_multicast() && matches!(ip.octets()[1] & 0xf, 1 | 2);
+    IfaceId::from_number(addr.scope_id()).filter(|_| is_of_link)
 }
 
 /// The address that the application means by `addr`. Unlike streams, an IPv6 socket may be given an

@@ -3,10 +3,12 @@
 use super::ErrorQueue;
 use crate::config::UdpConfig;
 use crate::error::SocketError;
+use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::socket::{Family, Readiness, UdpSettings, present};
 use crate::wire::{ip, ipv4, ipv6, udp};
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
@@ -44,6 +46,8 @@ pub(crate) struct UdpSocket {
     pub(crate) unsent: usize,
     /// A send found no room, so the socket is not writable until there is some.
     pub(crate) blocked: bool,
+    /// The groups that it has joined, and on which interfaces.
+    pub(crate) memberships: Vec<(IfaceId, IpAddr)>,
     queue: VecDeque<Datagram>,
     charged: usize,
     /// What ICMP errors said, while the socket wants to know.
@@ -123,6 +127,7 @@ impl UdpSocket {
             error: None,
             unsent: 0,
             blocked: false,
+            memberships: Vec::new(),
             queue: VecDeque::new(),
             charged: 0,
             errors: ErrorQueue::default(),
@@ -143,10 +148,10 @@ impl UdpSocket {
         Some(present(self.peer?.remote, self.family))
     }
 
-    /// The source address to send from, if the socket is bound to one.
+    /// The source address to send from, if the socket is bound to one; nobody sends from a group.
     pub(crate) fn source(&self) -> Option<IpAddr> {
         let ip = self.bound?.addr.ip();
-        (!ip.is_unspecified()).then_some(ip)
+        (!ip.is_unspecified() && !ip.is_multicast()).then_some(ip)
     }
 
     /// Bytes of the headers in front of a payload that the socket sends.

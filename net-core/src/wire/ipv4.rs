@@ -24,6 +24,11 @@ pub(crate) const CHECKSUM_OFFSET: usize = 10;
 /// Where in the header the source address is.
 const SOURCE_OFFSET: usize = 12;
 
+/// The option Router Alert (RFC 2113 §2.1).
+const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
+const END_OF_OPTIONS: u8 = 0;
+const NO_OPERATION: u8 = 1;
+
 /// The flag DF among flags and fragment offset.
 pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
@@ -123,6 +128,36 @@ pub(crate) fn set_fragment(header: &mut [u8], total_len: u16, place: Fragment) {
     }
     let sum = checksum(header);
     put(header, CHECKSUM_OFFSET, sum);
+}
+
+/// Prepends a header with the option that asks routers to look at the packet (RFC 2113).
+pub(crate) fn emit_with_router_alert(header: &IpHeader, head: &mut HeadBuf) {
+    let total_len = header.total_len() + ROUTER_ALERT.len();
+    head.prepend(ROUTER_ALERT.len())
+        .copy_from_slice(&ROUTER_ALERT);
+    header.emit(head);
+    if let Some(bytes) = head.get_mut(..MIN_HEADER_LEN + ROUTER_ALERT.len()) {
+        if let Some(version_ihl) = bytes.first_mut() {
+            *version_ihl += 1;
+        }
+        complete(bytes, total_len, None, None);
+    }
+}
+
+/// Whether options of a header ask routers to look at the packet (RFC 2113).
+pub(crate) fn has_router_alert(mut options: &[u8]) -> bool {
+    while let [kind, rest @ ..] = options {
+        options = match *kind {
+            END_OF_OPTIONS => return false,
+            NO_OPERATION => rest,
+            kind if kind == ROUTER_ALERT[0] => return true,
+            _ => match options.get(1).map(|len| usize::from(*len)) {
+                Some(len @ 2..) => options.get(len..).unwrap_or_default(),
+                _ => return false,
+            },
+        };
+    }
+    false
 }
 
 /// Fills in what whoever wrote a header left to the stack: the length, `source` and `id` where they are

@@ -1,5 +1,6 @@
 //! MLD (RFC 2710, RFC 3810): memberships in IPv6 groups, as ICMPv6 messages.
 
+use super::ip;
 use super::membership::{
     Membership, Query, Record, Records, Sources, Version, decode, encode, put_address,
 };
@@ -10,6 +11,10 @@ use core::net::{IpAddr, Ipv6Addr};
 
 /// Where hosts that know sources send their reports (RFC 3810 §5.2.14).
 pub const ALL_ROUTERS_V2: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
+
+/// The Hop-by-Hop Options header in front of every message: Router Alert for MLD (RFC 2711 §2.1), and
+/// padding.
+pub(crate) const ROUTER_ALERT: [u8; 8] = [ip::ICMPV6, 0, 5, 2, 0, 0, 1, 0];
 
 /// Reads a message, which begins at its ICMPv6 type; all of it must lie in `bytes`. Its checksum is
 /// verified elsewhere.

@@ -54,6 +54,27 @@ pub fn fill_checksum(
     }
 }
 
+/// Says of a packet of our own that comes in again before it is summed that its checksum is not
+/// computed: the field gets the sum of the pseudo-header.
+pub(crate) fn leave_checksum(packet: &mut RxPacket, header: &IpHeader) {
+    let Some(offset) = checksum_offset(header.protocol) else {
+        return;
+    };
+    let len = u32::try_from(header.payload_len).unwrap_or(u32::MAX);
+    let sum = match header.protocol {
+        ip::ICMP => Sum::new(),
+        protocol => pseudo_header(header.source, header.dest, protocol, len),
+    };
+    let at = header.header_len + offset;
+    if let Some(field) = packet.frame.get_mut(at..at + 2) {
+        field.copy_from_slice(&sum.partial().to_be_bytes());
+        packet.meta.checksum = Checksum::Partial {
+            start: u16::try_from(header.header_len).unwrap_or(0),
+            offset: u16::try_from(offset).unwrap_or(0),
+        };
+    }
+}
+
 /// Completes a [`Checksum::Partial`], for a device that does not do it, a capture or a quotation.
 ///
 /// The IP header must be in place; a packet in another state is left as it is. A super-segment gets

@@ -1,5 +1,6 @@
 //! Datagram sockets: the twin of tokio's.
 
+mod multicast;
 mod open;
 mod options;
 #[cfg(feature = "quinn")]

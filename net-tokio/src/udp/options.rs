@@ -6,7 +6,6 @@ use net_core::SocketError;
 use net_core::socket::UdpSettings;
 use net_core::udp::QueuedError;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 impl UdpSocket {
     /// Whether the socket may send to broadcast addresses (`SO_BROADCAST`).
@@ -175,86 +174,6 @@ impl UdpSocket {
         self.ip().bind_device(interface)
     }
 
-    /// Whether multicast datagrams come back to this host.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn multicast_loop_v4(&self) -> io::Result<bool> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// As [`multicast_loop_v4`](Self::multicast_loop_v4), to set it.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn set_multicast_loop_v4(&self, _on: bool) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// The time to live of multicast packets sent.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// As [`multicast_ttl_v4`](Self::multicast_ttl_v4), to set it.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn set_multicast_ttl_v4(&self, _ttl: u32) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// As [`multicast_loop_v4`](Self::multicast_loop_v4), for IPv6.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn multicast_loop_v6(&self) -> io::Result<bool> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// As [`multicast_loop_v6`](Self::multicast_loop_v6), to set it.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn set_multicast_loop_v6(&self, _on: bool) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// Joins a multicast group on the interface with the address `interface`.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn join_multicast_v4(&self, _multiaddr: Ipv4Addr, _interface: Ipv4Addr) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// Joins a multicast group on the interface numbered `interface`.
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn join_multicast_v6(&self, _multiaddr: &Ipv6Addr, _interface: u32) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// Leaves a group joined by [`join_multicast_v4`](Self::join_multicast_v4).
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn leave_multicast_v4(&self, _multiaddr: Ipv4Addr, _interface: Ipv4Addr) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
-    /// Leaves a group joined by [`join_multicast_v6`](Self::join_multicast_v6).
-    ///
-    /// # Errors
-    /// `Unsupported`: this stack has no multicast yet.
-    pub fn leave_multicast_v6(&self, _multiaddr: &Ipv6Addr, _interface: u32) -> io::Result<()> {
-        self.unsupported(MULTICAST)
-    }
-
     /// Every option as it is set now.
     ///
     /// # Errors
@@ -263,7 +182,7 @@ impl UdpSocket {
         self.setting(UdpSettings::clone)
     }
 
-    fn ip(&self) -> IpLayer<'_> {
+    pub(super) fn ip(&self) -> IpLayer<'_> {
         IpLayer::new(&self.net, self.slot.id())
     }
 
@@ -277,8 +196,6 @@ impl UdpSocket {
 }
 
 ip_options!(UdpSocket, |socket| socket.ip());
-
-const MULTICAST: &str = "multicast";
 
 /// The smallest send and receive buffers, in bytes; half of what Linux shows, which doubles.
 const MIN_SEND_BUFFER: usize = 2304;

@@ -1,7 +1,6 @@
 //! Sending datagrams.
 
 use super::UdpSocket;
-use crate::error::to_io;
 use crate::lookup::{ToSocketAddrs, no_address, to_socket_addrs};
 use crate::shared::{Ready, Stop, Touch};
 use net_core::SocketError;
@@ -181,12 +180,6 @@ impl UdpSocket {
         }
         self.slot.vet(meta);
         Ok(())
-    }
-
-    /// Refuses what this stack has no mechanism for yet.
-    pub(super) fn unsupported<R>(&self, option: &'static str) -> io::Result<R> {
-        self.control(|_, _| Ok(()))?;
-        Err(to_io(SocketError::Unsupported(option)))
     }
 }
 

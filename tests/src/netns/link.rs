@@ -7,6 +7,20 @@ use rustix::net::{
 };
 use std::io;
 
+/// The number of the interface `name` of the current namespace.
+///
+/// # Errors
+/// ENODEV if there is no such interface.
+pub fn index_of(name: &str) -> io::Result<u32> {
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    Ok(name_to_index(&socket, name)?)
+}
+
 /// Brings the interface `name` of the current namespace up.
 ///
 /// # Errors
@@ -19,13 +33,7 @@ pub fn set_up(name: &str) -> io::Result<()> {
         SocketFlags::CLOEXEC,
         None,
     )?;
-    let datagram = socket_with(
-        AddressFamily::INET,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
-    let index = name_to_index(&datagram, name)?;
+    let index = index_of(name)?;
     let mut message = Vec::new();
     message.extend(32_u32.to_ne_bytes());
     message.extend(RTM_NEWLINK.to_ne_bytes());

@@ -55,6 +55,7 @@ table! {
     ends_are_as_with_the_kernel: ends
     options_are_as_with_the_kernel: options
     datagrams_are_as_with_the_kernel: udp
+    groups_are_as_with_the_kernel: multicast
     datagram_errors_are_as_with_the_kernel: udp_errors
     packets_are_as_with_the_kernel: packets
 }

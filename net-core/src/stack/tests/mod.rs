@@ -10,6 +10,7 @@ mod hooks;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod multicast;
 mod qdisc;
 mod queue;
 mod raw;

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod connect;
 pub(crate) mod ends;
+pub(crate) mod multicast;
 pub(crate) mod options;
 pub(crate) mod packets;
 pub(crate) mod ready;

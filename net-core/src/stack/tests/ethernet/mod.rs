@@ -17,7 +17,7 @@ use crate::wire::{
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::vec;
 
-const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
+pub(super) const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
 const PEER_MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const ROUTER: &str = "10.7.0.254";
 const LINK_LOCAL: &str = "fe80::2";
@@ -53,21 +53,28 @@ fn station(config: Config, caps: DeviceCaps) -> Host {
         metric: 0,
     };
     stack.add_route(route).unwrap();
-    Host {
+    let mut host = Host {
         stack,
         wire,
         loopback,
         now,
+    };
+    // Routers are told of the groups in which its addresses are asked for.
+    while let Some(at) = host.stack.poll_timeout() {
+        host.now = at;
+        host.stack.handle_timeout(at);
     }
+    host.sent();
+    host
 }
 
-fn plain() -> Host {
+pub(super) fn plain() -> Host {
     station(Config::default(), DeviceCaps::default())
 }
 
 /// A frame that has left: its header, and what it carries.
 #[track_caller]
-fn unwrap(packet: &TxPacket) -> (EthernetHeader, BytesMut) {
+pub(super) fn unwrap(packet: &TxPacket) -> (EthernetHeader, BytesMut) {
     let mut bytes = bytes_of(packet);
     let header = EthernetHeader::parse(&bytes).unwrap();
     assert_eq!(header.source, MAC);
@@ -87,7 +94,7 @@ fn frame(dest: MacAddr, ethertype: EtherType, payload: &[u8]) -> RxPacket {
 }
 
 /// An IP packet in a frame to the host.
-fn framed(packet: &TxPacket) -> RxPacket {
+pub(super) fn framed(packet: &TxPacket) -> RxPacket {
     let bytes = bytes_of(packet);
     let ethertype = match bytes[0] >> 4 {
         4 => EtherType::IPV4,

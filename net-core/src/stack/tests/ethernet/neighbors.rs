@@ -144,6 +144,7 @@ fn questions_for_others_are_not_answered_unless_by_proxy() {
             .set_neighbor_proxy(wire, ip(address), true)
             .unwrap();
     }
+    assert_eq!(host.sent().len(), 1, "routers hear of the new group");
     host.inject(arp_request(PEER, "10.7.0.77"));
     host.inject(solicit());
     let sent = host.sent();
