@@ -74,6 +74,8 @@ impl Peer {
 
     pub(super) fn build(v6: bool, change: impl FnOnce(&mut Config), caps: DeviceCaps) -> Self {
         let mut config = Config::default();
+        // Enough for what the tests write at once.
+        config.tcp.notsent_lowat = 512 << 10;
         change(&mut config);
         let now = Instant::from_millis(1000);
         let mut stack = Stack::new(config, Seed::from_u64(7), now);
