@@ -18,3 +18,4 @@ mod reset;
 mod transfer;
 mod udp;
 mod unreachable;
+mod urgent;
