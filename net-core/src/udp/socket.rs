@@ -3,8 +3,10 @@
 use super::ErrorQueue;
 use crate::config::UdpConfig;
 use crate::error::SocketError;
+use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::socket::{Family, Readiness, Request, UdpSettings, present};
+use crate::time::Instant;
 use crate::wire::{ip, ipv4, ipv6, udp};
 use alloc::collections::VecDeque;
 use bytes::Bytes;
@@ -25,6 +27,10 @@ pub struct Datagram {
     pub tos: u8,
     /// Time to live or hop limit of the packet.
     pub ttl: u8,
+    /// The interface that it came over.
+    pub iface: IfaceId,
+    /// When it came (`SO_TIMESTAMP`).
+    pub at: Instant,
     /// Bytes of memory that keeping `payload` costs.
     pub pins: u32,
 }
