@@ -197,6 +197,7 @@ fn a_path_that_gets_longer_costs_one_segment() {
         let mut config = Config::default();
         config.tcp.timestamps = timestamps;
         config.tcp.recovery.tail_loss_probe = false;
+        config.tcp.notsent_lowat = 512 << 10;
         let link = Impairment {
             delay: Duration::from_millis(20),
             rate: 20_000_000,

@@ -3,7 +3,8 @@
 
 use crate::buf::{Checksum, Gso, GsoKind, TxPacket};
 use crate::stats::DropReason;
-use crate::wire::{ip, ipv4, ipv6, transport};
+use crate::wire::vlan::TAG_LEN;
+use crate::wire::{EtherType, ip, ipv4, ipv6, transport};
 use zerocopy::byteorder::little_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, transmute};
 
@@ -51,8 +52,8 @@ pub fn parse(header: [u8; LEN], packet: &[u8]) -> Result<Offload, DropReason> {
     parse_frame(header, packet, 0)
 }
 
-/// As [`parse`], for a frame with `link_len` bytes in front of its IP header. Where its checksum begins
-/// is told from the IP header on.
+/// As [`parse`], for a frame with `link_len` bytes in front of its IP header, and a VLAN tag perhaps.
+/// Where its checksum begins is told from the IP header on.
 ///
 /// # Errors
 /// As [`parse`]; [`DropReason::Truncated`] for a frame without anything behind the link's header.
@@ -62,6 +63,7 @@ pub fn parse_frame(
     link_len: usize,
 ) -> Result<Offload, DropReason> {
     let mut fixed: Fixed = transmute!(header);
+    let link_len = link_len + tag_len(frame, link_len);
     let packet = frame.get(link_len..).ok_or(DropReason::Truncated)?;
     if fixed.flags & NEEDS_CSUM != 0 {
         let start = usize::from(fixed.csum_start.get()).checked_sub(link_len);
@@ -82,6 +84,18 @@ pub fn parse_frame(
         checksum,
         gso: gso(fixed, packet)?,
     })
+}
+
+/// Bytes of the VLAN tag at the end of a link's header.
+fn tag_len(frame: &[u8], link_len: usize) -> usize {
+    let ethertype = link_len
+        .checked_sub(2)
+        .and_then(|at| frame.get(at..link_len));
+    if ethertype == Some(&EtherType::VLAN.0.to_be_bytes()[..]) {
+        TAG_LEN
+    } else {
+        0
+    }
 }
 
 /// The header to put in front of `packet`, from its `meta`.

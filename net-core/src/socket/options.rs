@@ -271,6 +271,9 @@ pub struct UdpSettings {
     /// [`Udp::recv_error`](crate::udp::Udp::recv_error) (`IP_RECVERR`). Soft errors are reported then,
     /// too, and errors about datagrams of sockets that are not connected.
     pub recv_errors: bool,
+    /// UDP datagrams over IPv4 leave without a checksum (`SO_NO_CHECK`, RFC 768). Over IPv6 there is
+    /// always one (RFC 8200 §8.1).
+    pub no_checksum: bool,
     /// What a raw socket sends begins with the IP header (`IP_HDRINCL`).
     pub header_included: bool,
     /// Multicast.
@@ -293,6 +296,7 @@ impl UdpSettings {
             only_v6: false,
             broadcast: false,
             recv_errors: false,
+            no_checksum: false,
             header_included: false,
             multicast: MulticastSettings::default(),
             recv_buffer: config.recv_buffer,

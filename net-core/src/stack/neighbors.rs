@@ -251,7 +251,7 @@ impl Stack {
         let error = IcmpError::unreachable_neighbor();
         match header.protocol {
             ip::TCP => self.tcp_icmp_error(local, remote, ports.seq, error, now),
-            ip::UDP => self.udp_peer_lost(local, remote, error.soft),
+            ip::UDP => self.udp_peer_lost(local, remote, SocketError::HostUnreachable),
             _ => {}
         }
     }

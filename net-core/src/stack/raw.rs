@@ -8,6 +8,7 @@ use crate::icmp::{IcmpError, Quoted, complete_checksum};
 use crate::iface::IfaceId;
 use crate::socket::{FlowKey, SocketId};
 use crate::stats::DropReason;
+use crate::time::Instant;
 use crate::udp::{Datagram, DatagramSocket, ErrorQueue, QueuedError, Speaks};
 use crate::wire::{IpHeader, icmp, ip, udp};
 use alloc::collections::BTreeMap;
@@ -67,7 +68,7 @@ impl Stack {
                 continue;
             }
             let payload = copy.get_or_insert_with(|| copy_for_raw(arrival));
-            let datagram = datagram(payload.clone(), &header);
+            let datagram = datagram(payload.clone(), &header, over, self.clock);
             if let Err(reason) = self.udp_queue(id, datagram) {
                 self.stats.count_drop(reason);
             }
@@ -95,7 +96,8 @@ impl Stack {
             })
             .ok_or(DropReason::IcmpIrrelevant)?;
         let message = copy_from(packet, ip.header_len);
-        self.udp_queue(id, datagram(message, &ip))
+        let datagram = datagram(message, &ip, over, self.clock);
+        self.udp_queue(id, datagram)
     }
 
     /// An ICMP error about a datagram of a socket (RFC 1122 §4.1.3.3, §3.2.2); whether there is such a
@@ -196,7 +198,7 @@ impl DatagramSocket {
     }
 }
 
-fn datagram(payload: Bytes, header: &IpHeader) -> Datagram {
+fn datagram(payload: Bytes, header: &IpHeader, iface: IfaceId, at: Instant) -> Datagram {
     Datagram {
         pins: u32::try_from(payload.len()).unwrap_or(u32::MAX),
         payload,
@@ -204,6 +206,8 @@ fn datagram(payload: Bytes, header: &IpHeader) -> Datagram {
         dest: SocketAddr::new(header.dest, 0),
         tos: header.tos,
         ttl: header.ttl,
+        iface,
+        at,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
 use crate::qdisc::Owner;
 use crate::socket::{Family, IpSettings, Protocol, SocketId, SocketKind};
-use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, Speaks};
+use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, SendMeta, Speaks};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ipv4};
 use alloc::boxed::Box;
 use bytes::{Buf, Bytes};
@@ -67,7 +67,7 @@ impl Stack {
         bound: Bound,
         dest: IpAddr,
         path: &Path,
-        tos: Option<u8>,
+        send: &SendMeta,
     ) -> Result<(), SocketError> {
         let socket = self.udp_socket(id)?;
         let (speaks, family) = (socket.speaks, socket.family);
@@ -96,7 +96,8 @@ impl Stack {
         let meta = IpMeta::new(&settings, path, dest, protocol, self.config.ttl);
         let mut meta = IpMeta {
             has_checksum: !sums,
-            tos: tos.unwrap_or(meta.tos),
+            tos: send.tos.unwrap_or(meta.tos),
+            ttl: send.ttl.unwrap_or(meta.ttl),
             ..meta
         };
         if dest.is_multicast() {

@@ -6,7 +6,7 @@ use crate::iface::IfaceId;
 use crate::packet::{FrameClass, PacketSocket, Tapped};
 use crate::socket::SocketId;
 use crate::time::Instant;
-use crate::wire::{EtherType, EthernetHeader, MacAddr, ethernet, ip};
+use crate::wire::{EtherType, EthernetHeader, MacAddr, ethernet, ip, vlan};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -173,7 +173,9 @@ fn copy_of_received(packet: &RxPacket, link_len: usize) -> BytesMut {
     for piece in &packet.frags {
         copy.extend_from_slice(&piece.bytes);
     }
-    if let Some(packet_of_ip) = copy.get_mut(link_len..) {
+    let tagged = link_len > 0 && copy.get(12..14) == Some(&EtherType::VLAN.0.to_be_bytes()[..]);
+    let ip_at = link_len + if tagged { vlan::TAG_LEN } else { 0 };
+    if let Some(packet_of_ip) = copy.get_mut(ip_at..) {
         crossing::complete(packet.meta.checksum, packet_of_ip);
     }
     copy

@@ -196,6 +196,7 @@ impl Stack {
         let socket = self.udp_socket(id)?;
         let (speaks, settings) = (socket.speaks, socket.settings.ip);
         let multicast = socket.settings.multicast;
+        let unsummed = socket.settings.no_checksum && remote.is_ipv4();
         let cost = len + socket.headers_to(remote.ip());
         // A train is cut when it leaves.
         let packets = match send.segment {
@@ -204,10 +205,12 @@ impl Stack {
         };
         self.udp_room(id, cost, packets, &path)?;
         if speaks != Speaks::Udp {
-            return self.raw_send(id, payload, bound, remote.ip(), &path, send.tos);
+            return self.raw_send(id, payload, bound, remote.ip(), &path, send);
         }
         let mut meta = IpMeta::new(&settings, &path, remote.ip(), ip::UDP, self.config.ttl);
         meta.tos = send.tos.unwrap_or(meta.tos);
+        meta.ttl = send.ttl.unwrap_or(meta.ttl);
+        meta.has_checksum = unsummed;
         let mut packet = self.new_packet();
         let train = send.segment.filter(|&size| usize::from(size) < len);
         let payload = match train {
@@ -273,8 +276,14 @@ impl Stack {
                 "a payload is cut into at most 64 datagrams of at least one byte",
             ));
         }
+        if send.ttl == Some(0) {
+            return Err(SocketError::InvalidInput("a time to live is at least 1"));
+        }
         let source = send.source.map(|source| source.to_canonical());
         let socket = self.udp_socket(id)?;
+        if socket.settings.no_checksum && send.segment.is_some() {
+            return Err(SocketError::InvalidInput("what is cut gets checksums"));
+        }
         let is_udp = socket.speaks == Speaks::Udp;
         if !is_udp && send.segment.is_some() {
             return Err(SocketError::InvalidInput("only UDP cuts a payload"));

@@ -183,6 +183,14 @@ impl<'a> Tcp<'a> {
         connection.push(bytes)
     }
 
+    /// Makes the byte that was pushed last urgent, as [`SendFlags::URGENT`] does; for those who
+    /// [`push`](Self::push).
+    pub fn mark_urgent(&mut self) {
+        if let Ok(connection) = self.touch() {
+            connection.mark_urgent();
+        }
+    }
+
     /// Stream offset up to which the application may have written; never moves back.
     pub fn send_limit(&mut self) -> u64 {
         let left = self.stack.memory.left();
@@ -317,6 +325,7 @@ impl<'a> Tcp<'a> {
             && let Role::Connection(connection) = &mut socket.role
         {
             let update = connection.receiver.consume(count);
+            connection.urgent.on_consumed(connection.receiver.consumed);
             connection.tune_by_reading(socket.settings.recv_buffer_max, tight, now);
             if update && connection.state.may_receive() {
                 connection.receiver.ack_now = true;

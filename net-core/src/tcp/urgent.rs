@@ -64,13 +64,25 @@ impl Urgent {
         match self.mark {
             Some(mark) if mark > offset => usize::try_from(mark - offset).unwrap_or(usize::MAX),
             Some(_) if !peek => {
-                self.mark = None;
-                if self.byte == Byte::Inline {
-                    self.byte = Byte::None;
-                }
+                self.pass();
                 usize::MAX
             }
             _ => usize::MAX,
+        }
+    }
+
+    /// Who takes whole pieces has read up to `offset`.
+    pub(crate) fn on_consumed(&mut self, offset: u64) {
+        if self.mark.is_some_and(|mark| mark < offset) {
+            self.pass();
+        }
+    }
+
+    /// The reader is beyond the mark; as in Linux, the byte that stood there is gone then.
+    fn pass(&mut self) {
+        self.mark = None;
+        if !matches!(self.byte, Byte::Announced(_)) {
+            self.byte = Byte::None;
         }
     }
 

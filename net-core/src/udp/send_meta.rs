@@ -21,6 +21,8 @@ pub struct SendMeta {
     pub segment: Option<u16>,
     /// Type of service or traffic class, ECN bits included, instead of the socket's.
     pub tos: Option<u8>,
+    /// Time to live or hop limit instead of the socket's, at least 1.
+    pub ttl: Option<u8>,
     /// The local address to send from, instead of the socket's or the route's choice (`IP_PKTINFO`).
     pub source: Option<IpAddr>,
 }
@@ -36,6 +38,7 @@ impl SendMeta {
             to: Some(to),
             segment: None,
             tos: None,
+            ttl: None,
             source: None,
         }
     }

@@ -6,6 +6,7 @@ use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::socket::{Family, Readiness, Request, UdpSettings, present};
+use crate::time::Instant;
 use crate::wire::{ip, ipv4, ipv6, udp};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -27,6 +28,10 @@ pub struct Datagram {
     pub tos: u8,
     /// Time to live or hop limit of the packet.
     pub ttl: u8,
+    /// The interface that it came over.
+    pub iface: IfaceId,
+    /// When it came (`SO_TIMESTAMP`).
+    pub at: Instant,
     /// Bytes of memory that keeping `payload` costs.
     pub pins: u32,
 }

@@ -5,7 +5,7 @@ use bytes::{Buf as _, BytesMut};
 use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
 use net_core::stats::DropReason;
-use net_core::wire::vlan;
+use net_core::wire::{EtherType, vlan};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
@@ -25,6 +25,8 @@ pub(super) struct Framing {
     vnet: bool,
     /// Bytes of the link's header in front of each packet.
     link_len: usize,
+    /// The kernel takes VLAN tags out of frames, and says so.
+    tags_apart: bool,
     small_pool: Pool,
     large_pool: Pool,
     /// The next packet goes into this one.
@@ -56,7 +58,7 @@ impl Framing {
     pub(super) fn new(vnet: bool, link_len: usize, mtu: u16, counters: Arc<Counters>) -> Self {
         // A kernel with IFF_VNET_HDR fills up to 64 KiB; otherwise nothing exceeds the MTU.
         let longest = if vnet {
-            vnet::LEN + link_len + 0x1_0000
+            vnet::LEN + link_len + 0x1_0000 + vlan::TAG_LEN
         } else {
             // A frame may have a VLAN tag.
             usize::from(mtu)
@@ -70,12 +72,21 @@ impl Framing {
         Self {
             vnet,
             link_len,
+            tags_apart: false,
             small_pool: Pool::new(SMALL, 1024),
             buffer: large_pool.take(),
             large_pool,
             flat: Vec::with_capacity(SMALL + vnet::LEN),
             cut: TxBatch::default(),
             counters,
+        }
+    }
+
+    /// For a packet socket with `PACKET_AUXDATA`: tags come back to where they were.
+    pub(super) fn with_tags_apart(self) -> Self {
+        Self {
+            tags_apart: true,
+            ..self
         }
     }
 
@@ -95,6 +106,10 @@ impl Framing {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
+                    // A packet of a kind that the vnet header has no word for.
+                    io::ErrorKind::InvalidInput => {
+                        self.counters.malformed.fetch_add(1, Ordering::Relaxed);
+                    }
                     io::ErrorKind::WouldBlock => return (count, Stop::WouldBlock),
                     _ => return (count, Stop::Fatal(error)),
                 },
@@ -106,7 +121,12 @@ impl Framing {
     /// Appends the next packet to `batch`; `false` for one whose vnet header is missing or cannot be
     /// true.
     fn read(&mut self, fd: BorrowedFd<'_>, batch: &mut RxBatch) -> io::Result<bool> {
-        sys::read_packet(fd, &mut self.buffer)?;
+        let tag = if self.tags_apart {
+            sys::read_frame(fd, &mut self.buffer)?
+        } else {
+            sys::read_packet(fd, &mut self.buffer)?;
+            None
+        };
         let mut header = [0; vnet::LEN];
         let header_len = if self.vnet { vnet::LEN } else { 0 };
         let offload = match self.buffer.split_at_checked(header_len) {
@@ -120,6 +140,9 @@ impl Framing {
             self.buffer.clear();
             return Ok(false);
         };
+        if let Some(control) = tag {
+            insert_tag(&mut self.buffer, header_len + TAG_OFFSET, control);
+        }
         let packet = batch.slot();
         packet.meta.checksum = offload.checksum;
         packet.meta.gso = offload.gso;
@@ -229,6 +252,18 @@ impl Framing {
     }
 }
 
+/// Puts a VLAN tag back into a frame.
+fn insert_tag(buffer: &mut BytesMut, at: usize, control: u16) {
+    let end = buffer.len();
+    if at <= end {
+        buffer.extend_from_slice(&[0; vlan::TAG_LEN]);
+        buffer.copy_within(at..end, at + vlan::TAG_LEN);
+        let (ethertype, tag) = buffer[at..at + vlan::TAG_LEN].split_at_mut(2);
+        ethertype.copy_from_slice(&EtherType::VLAN.0.to_be_bytes());
+        tag.copy_from_slice(&control.to_be_bytes());
+    }
+}
+
 /// What means that no later packet will do better. An interface that is down (EIO) may come up
 /// again, as a cable may be plugged in.
 fn is_fatal(errno: Errno) -> bool {
@@ -238,6 +273,8 @@ fn is_fatal(errno: Errno) -> bool {
     )
 }
 
+/// Where a frame has its VLAN tag: behind both addresses.
+const TAG_OFFSET: usize = 12;
 /// Packets up to this length lie in buffers that are so large for them (2 × length + 256) that
 /// whoever keeps their payload copies it.
 const TINY: usize = 800;

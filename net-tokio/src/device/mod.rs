@@ -3,10 +3,13 @@
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
 //! header, or at its Ethernet header where the device is a [station](Device::mac). The kinds here:
 //! [`Loopback`], the in-memory [`pair`] with impairments, the [`Switch`] for any number of stacks, the
-//! [`channel`] to the program itself, the [`UdpTunnel`], and on Linux the `Tun` and the `Tap`. A
-//! [`PcapTap`] around any of them writes a capture.
+//! [`channel`] to the program itself, the [`UdpTunnel`], and on Linux the `Tun`, the `Tap` and the
+//! `Nic`. A [`PcapTap`] around any of them writes a capture, and a [`Trunk`] over one of frames carries
+//! several VLANs.
 
 mod channel;
+#[cfg(target_os = "linux")]
+mod descriptor;
 #[cfg(test)]
 mod ethernet_tests;
 #[cfg(target_os = "linux")]
@@ -15,6 +18,8 @@ mod link;
 mod loopback;
 #[cfg(target_os = "linux")]
 mod netlink;
+#[cfg(target_os = "linux")]
+mod nic;
 mod pair;
 mod pcap;
 mod switch;
@@ -27,11 +32,16 @@ mod tests;
 #[cfg(target_os = "linux")]
 mod tun;
 mod udp_tunnel;
+mod vlan;
+#[cfg(test)]
+mod vlan_tests;
 
 pub use channel::{Channel, Packets, channel, ethernet_channel};
 pub use link::LinkStats;
 pub use loopback::Loopback;
 pub use net_core::sim::{LinkConfig, LinkCounters};
+#[cfg(target_os = "linux")]
+pub use nic::{Nic, NicBuilder, NicStats};
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
 pub use switch::{Switch, SwitchCounters, SwitchPort};
@@ -40,6 +50,7 @@ pub use tap::{Tap, TapBuilder};
 #[cfg(target_os = "linux")]
 pub use tun::{Tun, TunBuilder, TunStats};
 pub use udp_tunnel::{UdpTunnel, UdpTunnelStats};
+pub use vlan::{Trunk, TrunkCounters, TrunkPort};
 
 use crate::clock::Clock;
 use net_core::DeviceCaps;

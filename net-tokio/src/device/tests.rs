@@ -1,11 +1,16 @@
 //! Loopback and the in-memory link as a driver sees them.
 
 use super::*;
+use crate::{Net, PacketSocket};
 use bytes::Bytes;
+use futures::{FutureExt, SinkExt, StreamExt};
 use net_core::Seed;
 use net_core::buf::{Checksum, Gso, GsoKind, RxPacket, TxPacket};
+use net_core::packet::{FrameClass, PacketKind};
 use net_core::time::Duration;
-use net_core::wire::{checksum, ip, ipv4, transport, udp};
+use net_core::wire::{
+    EtherType, IcmpMessage, IpHeader, checksum, icmpv4, ip, ipv4, transport, udp,
+};
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -287,4 +292,52 @@ async fn a_link_with_a_rate_cuts_super_segments_first() {
     }
     assert_eq!(lengths, [1000, 1000, 1000, 1000, 1000, 28 + 140]);
     assert_eq!(near.stats().counters().delivered, 6);
+}
+
+/// SPEC 94: a flood on one device leaves the others their turns.
+#[tokio::test(start_paused = true)]
+async fn a_flood_on_one_device_holds_no_other_up() {
+    let (flooded, mut flood) = channel(1500);
+    let (quiet, mut wire) = channel(1500);
+    let net = Net::builder()
+        .device("tun0", flooded)
+        .address("10.7.0.1/24")
+        .device("tun1", quiet)
+        .address("10.8.0.1/24")
+        .build()
+        .expect("a stack");
+    let tap = PacketSocket::new_on(&net, PacketKind::Cooked, EtherType::ALL).expect("a socket");
+    // Nothing is awaited until all of it is there, so that the driver finds it in one round.
+    let mut waiting = 0;
+    while waiting < 900 && flood.feed(echo([10, 7, 0, 1])).now_or_never().is_some() {
+        waiting += 1;
+    }
+    assert_eq!(waiting, 900);
+    let sent = wire.send(echo([10, 8, 0, 1])).now_or_never();
+    sent.expect("there is room").expect("it is there");
+    let answer = wire.next().await.expect("an answer");
+    assert_eq!(answer[20], 0, "an echo reply");
+    let quiet = net.interface_id("tun1").expect("it is there");
+    let mut before = 0;
+    loop {
+        let frame = tap.recv().await.expect("alive");
+        match frame.class {
+            FrameClass::Outgoing if frame.iface == quiet => break,
+            FrameClass::Host if frame.iface != quiet => before += 1,
+            _ => {}
+        }
+    }
+    assert!(before <= 64, "answered after {before} packets of the flood");
+}
+
+/// An echo request to `dest`, from its neighbour.
+fn echo(dest: [u8; 4]) -> Bytes {
+    let mut packet = TxPacket::default();
+    let request = IcmpMessage::EchoRequest { ident: 1, seq: 1 };
+    icmpv4::emit(&request, &mut packet.head);
+    let source = IpAddr::from([dest[0], dest[1], dest[2], 2]);
+    let dest = IpAddr::from(dest);
+    transport::fill_checksum(&mut packet, source, dest, ip::ICMP, false);
+    IpHeader::new(source, dest, ip::ICMP, packet.len()).emit(&mut packet.head);
+    Bytes::copy_from_slice(&packet.head)
 }

@@ -118,6 +118,11 @@ impl Core {
         self.slots.add_listener(id)
     }
 
+    /// Brings in what an application has just written, the last byte of which is urgent.
+    pub(crate) fn push_urgent(&mut self, entry: &TcpEntry) {
+        self.slots.push_urgent(entry, &mut self.stack, self.now);
+    }
+
     /// Takes the slot out of a socket that lives on.
     pub(crate) fn detach_slot(&mut self, id: SocketId) {
         self.slots.detach(id);

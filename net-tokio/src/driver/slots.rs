@@ -182,6 +182,14 @@ impl Slots {
         }
     }
 
+    /// Brings in what an application has written, the last byte of which is urgent.
+    pub(super) fn push_urgent(&mut self, entry: &TcpEntry, stack: &mut Stack, now: Instant) {
+        self.tcp_in(entry, stack, now);
+        if let Some(mut tcp) = stack.tcp(entry.id(), now) {
+            tcp.mark_urgent();
+        }
+    }
+
     fn udp_in(
         &mut self,
         entry: &UdpEntry,
@@ -276,6 +284,7 @@ impl Slots {
         let Some(mut tcp) = stack.tcp(entry.id(), now) else {
             return;
         };
+        mark_urgent(entry, event.ready, &tcp, wakes);
         if event.ready.intersects(RECEIVED) {
             self.move_received(entry, &mut tcp, wakes);
         }
@@ -321,6 +330,7 @@ impl Slots {
             let entry = self.add_tcp(id, true);
             if let Some(mut tcp) = stack.tcp(id, now) {
                 grant(&entry, &mut tcp, wakes);
+                mark_urgent(&entry, tcp.readiness(), &tcp, wakes);
                 self.move_received(&entry, &mut tcp, wakes);
                 fail(&entry, &mut tcp, wakes);
             }
@@ -388,6 +398,15 @@ fn grant(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
         (tcp.send_buffer() / 3).min(settings.notsent_lowat / 2) as u64
     };
     entry.grant(tcp.send_limit(), wake_free, wakes);
+}
+
+/// Tells the slot where urgent data is, before the bytes around it.
+fn mark_urgent(entry: &TcpEntry, ready: Readiness, tcp: &Tcp<'_>, wakes: &mut Vec<Waker>) {
+    let mark = tcp.urgent_mark();
+    let pending = ready.contains(Readiness::URGENT);
+    if pending || mark.is_some() {
+        entry.set_urgent(mark, pending, wakes);
+    }
 }
 
 /// Hands a pending error to the application.

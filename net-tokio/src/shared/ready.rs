@@ -20,8 +20,7 @@ bitflags! {
         const WRITE_CLOSED = 8;
         /// An error waits to be taken.
         const ERROR = 16;
-        /// Urgent data, which this stack does not have yet; so that nobody waits for it for ever,
-        /// also that the stack is gone.
+        /// Urgent data; so that nobody waits for it for ever, also that the stack is gone.
         const PRIORITY = 32;
     }
 }

@@ -22,7 +22,7 @@ use tokio::task::coop;
 /// A connection that an application holds: its stack and its slot. Dropping it closes it.
 pub(crate) struct Conn {
     net: Net,
-    slot: Arc<TcpEntry>,
+    pub(super) slot: Arc<TcpEntry>,
 }
 
 impl Conn {
@@ -179,7 +179,7 @@ impl Conn {
 
     /// Asks the policy whether this end may receive, or send.
     #[inline]
-    fn permit(&self, interest: SlotReady) -> io::Result<()> {
+    pub(super) fn permit(&self, interest: SlotReady) -> io::Result<()> {
         if !self.net.engine().is_policed() {
             return Ok(());
         }
@@ -394,7 +394,7 @@ impl Conn {
     }
 
     /// An operation that any number of tasks may wait for.
-    async fn wait<R>(
+    pub(super) async fn wait<R>(
         &self,
         interest: SlotReady,
         mut attempt: impl FnMut() -> Result<(R, Touch), Stop>,
@@ -409,7 +409,7 @@ impl Conn {
     }
 
     /// Pays what an operation owes the driver, and turns its failure into the host's error.
-    fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
+    pub(super) fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
         let engine = self.net.engine();
         match done {
             Ok((result, touch)) => {
@@ -459,6 +459,8 @@ pub(crate) fn tokio_ready(ready: SlotReady) -> Ready {
         (SlotReady::READ_CLOSED, Ready::READ_CLOSED),
         (SlotReady::WRITE_CLOSED, Ready::WRITE_CLOSED),
         (SlotReady::ERROR, Ready::ERROR),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        (SlotReady::PRIORITY, Ready::PRIORITY),
     ];
     bits.into_iter()
         .filter(|(bit, _)| ready.contains(*bit))

@@ -8,6 +8,7 @@ mod recv;
 mod socket;
 mod split;
 mod stream;
+mod urgent;
 
 pub(crate) use conn::{slot_ready, tokio_ready};
 pub use cork::Corked;

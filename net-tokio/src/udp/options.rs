@@ -24,6 +24,23 @@ impl UdpSocket {
         self.change(|settings| settings.broadcast = on)
     }
 
+    /// Whether datagrams over IPv4 leave without a checksum (`SO_NO_CHECK`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn no_checksum(&self) -> io::Result<bool> {
+        self.setting(|settings| settings.no_checksum)
+    }
+
+    /// Lets datagrams over IPv4 leave without a checksum (`SO_NO_CHECK`); over IPv6 they always have
+    /// one. It does not go with several datagrams [in one call](Self::send_with).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_no_checksum(&self, on: bool) -> io::Result<()> {
+        self.change(|settings| settings.no_checksum = on)
+    }
+
     /// Whether ICMP errors are kept (`IP_RECVERR`).
     ///
     /// # Errors

@@ -20,3 +20,4 @@ mod senders;
 mod transfer;
 mod udp;
 mod unreachable;
+mod urgent;

@@ -129,3 +129,53 @@ fn a_datagram_has_the_class_and_the_source_that_its_sender_says() {
     let outcome = send(&mut host, id, 5, foreign);
     assert_eq!(outcome, Err(SocketError::AddressNotAvailable));
 }
+
+/// RFC 1122 §4.1.4: the time to live of each datagram, in both directions; and where and when it came.
+#[test]
+fn each_datagram_has_its_own_time_to_live_interface_and_time() {
+    let mut host = Host::new();
+    let id = host.udp("0.0.0.0:7");
+    let short = SendMeta {
+        ttl: Some(3),
+        ..SendMeta::to(addr(TO))
+    };
+    for (meta, ttl) in [(short, 3), (SendMeta::to(addr(TO)), 64)] {
+        send(&mut host, id, 10, meta).unwrap();
+        assert_eq!(Seen::new(&host.sent()[0]).ip.ttl, ttl);
+    }
+    let none = SendMeta {
+        ttl: Some(0),
+        ..short
+    };
+    let refused = send(&mut host, id, 10, none);
+    assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
+    host.now += crate::time::Duration::from_millis(5);
+    host.inject(datagram("10.7.0.1:9", "10.7.0.2:7", b"x"));
+    let received = host.stack.udp(id).unwrap().recv().unwrap();
+    assert_eq!((received.iface, received.at), (host.wire, host.now));
+    let raw = host.stack.raw_open(Family::V4, 200).unwrap();
+    send(&mut host, raw, 10, short).unwrap();
+    assert_eq!(Seen::new(&host.sent()[0]).ip.ttl, 3);
+}
+
+/// RFC 768: over IPv4 a datagram may go without; RFC 8200 §8.1: over IPv6 it MUST NOT.
+#[test]
+fn checksums_may_be_left_out_over_ipv4_alone() {
+    let mut host = Host::new();
+    for (local, to, left_out) in [
+        ("10.7.0.2:7", "10.7.0.1:9", true),
+        ("[fd07::2]:7", "[fd07::1]:9", false),
+    ] {
+        let id = host.udp(local);
+        host.stack.udp_settings_mut(id).unwrap().no_checksum = true;
+        send(&mut host, id, 200, SendMeta::to(addr(to))).unwrap();
+        let sent = host.sent();
+        assert_eq!(Seen::new(&sent[0]).udp().checksum == 0, left_out);
+        let cut = SendMeta {
+            segment: Some(100),
+            ..SendMeta::to(addr(to))
+        };
+        let refused = send(&mut host, id, 200, cut);
+        assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
+    }
+}

@@ -102,6 +102,21 @@ fn a_read_stops_at_the_mark() {
     assert_eq!(peer.try_read(1000), Err(SocketError::WouldBlock));
 }
 
+/// As in Linux: who reads on behind the mark has let the byte go by.
+#[test]
+fn a_byte_that_was_passed_is_gone() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(100).urgent(60));
+    assert_eq!(peer.try_read(1000), Ok(59));
+    assert!(peer.ready().contains(Readiness::URGENT));
+    peer.read += 1;
+    assert_eq!(peer.try_read(10), Ok(10));
+    assert!(!peer.ready().contains(Readiness::URGENT));
+    let gone = SocketError::InvalidInput("there is no urgent data");
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Err(gone));
+    assert_eq!(peer.try_read(1000), Ok(30));
+}
+
 /// `SO_OOBINLINE`.
 #[test]
 fn an_inline_byte_stays_in_the_stream() {

@@ -1,6 +1,6 @@
 //! Opening or making a TUN, and what stands in the way.
 
-use super::{Counters, Framing, Io, Tun};
+use super::{Counters, Descriptor, Framing, Tun};
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
 use net_core::offload::vnet;
@@ -100,11 +100,9 @@ impl TunBuilder {
         } else {
             0
         };
+        let framing = Framing::new(self.offload, link_len, mtu, counters.clone());
         Ok(Tun {
-            framing: Framing::new(self.offload, link_len, mtu, counters.clone()),
-            io: Io::new(fd),
-            kind: self.kind(),
-            name,
+            descriptor: Descriptor::new(self.kind(), name, fd, framing),
             mtu,
             caps,
             counters,

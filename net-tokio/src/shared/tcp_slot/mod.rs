@@ -2,6 +2,7 @@
 
 mod rx;
 mod tx;
+mod urgent;
 
 use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
@@ -10,6 +11,7 @@ use net_core::SocketError;
 use rx::RxHalf;
 use std::task::{Poll, Waker};
 use tx::TxHalf;
+use urgent::Mark;
 
 /// A connection, from the first SYN on, as the application sees it.
 ///
@@ -28,6 +30,7 @@ use tx::TxHalf;
 pub(crate) struct TcpSlot {
     rx: RxHalf,
     tx: TxHalf,
+    mark: Mark,
     waiters: Waiters,
     /// The pending error. Boxed because it is rare and a slot is many.
     fault: Mutex<Option<Box<Fault>>>,
@@ -63,6 +66,7 @@ impl TcpSlot {
         Self {
             rx: RxHalf::new(),
             tx: TxHalf::new(connected),
+            mark: Mark::new(),
             waiters: Waiters::new(),
             fault: Mutex::new(None),
             dirty: AtomicBool::new(false),
@@ -86,7 +90,8 @@ impl TcpSlot {
         ready.set(Ready::WRITE_CLOSED, tx.ended || (tx.finish && rx.finished));
         let fault = self.fault.lock();
         ready.set(Ready::ERROR, fault.is_some());
-        ready.set(Ready::PRIORITY, fault.as_deref() == Some(&Fault::Gone));
+        let gone = fault.as_deref() == Some(&Fault::Gone);
+        ready.set(Ready::PRIORITY, gone || self.is_urgent());
         ready
     }
 

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 pub(super) struct RxHalf {
     /// Taken over from the queue by the readers, and read from.
     user: Mutex<RecvQueue>,
-    queue: Mutex<RxQueue>,
+    pub(super) queue: Mutex<RxQueue>,
     /// Stream position up to which the application has read; written under the user lock.
     consumed: AtomicU64,
     /// Stream position from which on `consumed` matters to the driver.
@@ -18,7 +18,7 @@ pub(super) struct RxHalf {
 }
 
 #[derive(Debug, Default)]
-struct RxQueue {
+pub(super) struct RxQueue {
     arrived: RecvQueue,
     /// Stream position up to which the driver has filled.
     filled: u64,
@@ -123,13 +123,16 @@ impl TcpSlot {
         }
         self.check_lowat(waker)?;
         let mut user = self.rx.user.lock();
-        let mut done = move_out(&mut user, max, &mut sink);
-        if done < max {
+        let most = self.until_mark(max);
+        let mut done = move_out(&mut user, most, &mut sink);
+        if done < most {
             let refill = self.refill(&mut user, waker.filter(|_| done == 0));
             if done == 0 && !self.has_data(refill)? {
                 return Ok((0, Touch::None));
             }
-            done += move_out(&mut user, max - done, &mut sink);
+            // The mark comes before the bytes.
+            let most = self.until_mark(max);
+            done += move_out(&mut user, most.saturating_sub(done), &mut sink);
         }
         Ok((done, self.rx.consume(done)))
     }
@@ -148,7 +151,8 @@ impl TcpSlot {
                 return Ok(0);
             }
         }
-        Ok(user.peek(0, buf))
+        let most = self.until_mark(buf.len());
+        Ok(user.peek(0, &mut buf[..most]))
     }
 
     /// Takes up to `max` bytes without copying; empty at the end of the stream. As
@@ -166,7 +170,7 @@ impl TcpSlot {
                 return Ok((Bytes::new(), Touch::None));
             }
         }
-        let bytes = user.take(max).unwrap_or_default();
+        let bytes = user.take(self.until_mark(max)).unwrap_or_default();
         let touch = self.rx.consume(bytes.len());
         Ok((bytes, touch))
     }

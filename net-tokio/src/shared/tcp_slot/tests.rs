@@ -367,7 +367,7 @@ fn bulk_writes_reuse_their_chunks() {
 #[test]
 fn an_idle_connection_keeps_little_memory() {
     assert!(
-        size_of::<TcpSlot>() <= 416,
+        size_of::<TcpSlot>() <= 432,
         "{} bytes",
         size_of::<TcpSlot>()
     );
@@ -388,4 +388,35 @@ fn an_idle_connection_keeps_little_memory() {
         std::mem::forget(rig.slot);
     });
     assert!(kept.bytes_current < 3000, "{} bytes", kept.bytes_current);
+}
+
+/// `sockatmark`: one read ends at the mark, the next begins there and goes on.
+#[test]
+fn reads_end_at_the_mark_and_go_on_behind_it() {
+    let mut rig = Rig::new(0);
+    rig.slot.set_urgent(None, true, &mut rig.collected);
+    assert!(rig.slot.readiness().contains(Ready::PRIORITY));
+    rig.slot.set_urgent(Some(3), true, &mut rig.collected);
+    rig.fill(b"abcef", 5, false);
+    let mut buf = [0; 10];
+    assert_eq!(rig.slot.peek(&mut buf, None), Ok(3));
+    assert_eq!(rig.slot.read(&mut buf[..2], None).expect("data").0, 2);
+    assert!(!rig.slot.is_at_mark());
+    assert_eq!(rig.slot.read(&mut buf, None).expect("data").0, 1);
+    assert!(rig.slot.is_at_mark() && rig.slot.is_urgent());
+    assert_eq!(rig.slot.peek(&mut buf, None), Ok(2));
+    let (chunk, _) = rig.slot.read_chunk(1, None).expect("data");
+    assert_eq!(chunk, "e");
+    assert!(
+        !rig.slot.is_at_mark() && !rig.slot.is_urgent(),
+        "it was passed"
+    );
+    // The next mark comes while a read has taken over what is in front of it.
+    rig.slot.set_urgent(Some(8), true, &mut rig.collected);
+    rig.fill(b"ghijk", 5, false);
+    assert_eq!(rig.slot.read(&mut buf, None).expect("data").0, 4);
+    assert_eq!(&buf[..4], b"fghi");
+    rig.slot.took_urgent();
+    assert!(!rig.slot.readiness().contains(Ready::PRIORITY));
+    assert_eq!(rig.slot.read(&mut buf, None).expect("data").0, 2);
 }

@@ -196,14 +196,19 @@ fn a_connected_datagram_socket_learns_that_its_neighbour_is_silent() {
     let socket = host.udp("10.7.0.2:9");
     let now = host.now;
     host.stack.connect(socket, addr("10.7.0.1:7"), now).unwrap();
-    send(&mut host, socket, "10.7.0.1:7", 1).unwrap();
-    for _ in 0..3 {
-        pass(&mut host, Duration::from_secs(1));
+    // As the kernel's, it only does if it asks to.
+    for (asks, told) in [(false, None), (true, Some(SocketError::HostUnreachable))] {
+        host.stack.udp_settings_mut(socket).unwrap().recv_errors = asks;
+        send(&mut host, socket, "10.7.0.1:7", 1).unwrap();
+        for _ in 0..3 {
+            pass(&mut host, Duration::from_secs(1));
+        }
+        let queued = host.stack.udp(socket).unwrap().recv_error();
+        assert_eq!(host.stack.take_error(socket), told);
+        let about = queued.map(|queued| (queued.error, queued.kind, queued.code, queued.dest));
+        let expected = told.map(|error| (error, 3, 1, addr("10.7.0.1:7")));
+        assert_eq!(about, expected);
     }
-    assert_eq!(
-        host.stack.take_error(socket),
-        Some(SocketError::HostUnreachable)
-    );
 }
 
 /// A bare segment of the peer's.

@@ -1,0 +1,224 @@
+//! Our stack on an interface of the host, at the level of frames, in a namespace of its own.
+#![cfg(target_os = "linux")]
+
+use net_core::wire::vlan::VlanId;
+use net_tokio::device::{Nic, NicStats, Tap, Trunk};
+use net_tokio::{Net, PingSocket, TcpListener, TcpStream};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::IpAddr;
+use std::process::Command;
+use std::time::Duration;
+use tests::hosts::pattern;
+use tests::netns;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+const SIZE: usize = 1 << 20;
+const LIMIT: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The kernel is at one end of the cable, an interface without addresses at the other.
+#[test]
+fn streams_and_pings_cross_a_veth_pair_both_ways_in_both_families() {
+    in_namespace(
+        "streams_and_pings_cross_a_veth_pair_both_ways_in_both_families",
+        || {
+            set_up_veth();
+            run(async {
+                let nic = Nic::builder("veth1").build().expect("a packet socket");
+                let stats = nic.stats();
+                let net = Net::builder()
+                    .device("eth0", nic)
+                    .address("10.7.0.2/24")
+                    .address("fd07::2/64")
+                    .build()
+                    .expect("a stack");
+                for (ours, theirs) in [("10.7.0.2", "10.7.0.1"), ("fd07::2", "fd07::1")] {
+                    ping(&net, ip(theirs)).await;
+                    kernel_connects(&net, ip(ours)).await;
+                    kernel_accepts(&net, ip(theirs)).await;
+                }
+                untroubled(&stats);
+                net.shutdown().await;
+            });
+        },
+    );
+}
+
+/// SPEC 97: the kernel takes tags out of frames on their way to a packet socket, and they are back in
+/// their places; on their way through a TAP they are where they were.
+#[test]
+fn tags_survive_the_kernel_on_their_way_through_tap_and_packet_socket() {
+    in_namespace(
+        "tags_survive_the_kernel_on_their_way_through_tap_and_packet_socket",
+        || {
+            run(async {
+                let tap = Tap::builder("tap0").build().expect("a TAP");
+                quiet("tap0");
+                let nic = Nic::builder("tap0").build().expect("a packet socket");
+                let stats = nic.stats();
+                let one = Trunk::new(tap).expect("an Ethernet");
+                let two = Trunk::new(nic).expect("an Ethernet");
+                let host = |trunk: &Trunk, number: u8| {
+                    let mut net = Net::builder();
+                    for id in [10, 20] {
+                        let port = VlanId::new(id).map(|id| trunk.vlan(id));
+                        let port = port.expect("a number").expect("the first");
+                        let address = format!("10.7.{id}.{number}/24");
+                        net = net.device(format!("eth0.{id}"), port).address(address);
+                    }
+                    let untagged = trunk.untagged().expect("the first");
+                    let net = net.device("eth0", untagged);
+                    let net = net.address(format!("10.7.0.{number}/24"));
+                    net.build().expect("a stack")
+                };
+                let (one, two) = (host(&one, 1), host(&two, 2));
+                for id in [10, 0, 20] {
+                    ping(&one, IpAddr::from([10, 7, id, 2])).await;
+                    ping(&two, IpAddr::from([10, 7, id, 1])).await;
+                    between(&one, &two, IpAddr::from([10, 7, id, 2])).await;
+                    between(&two, &one, IpAddr::from([10, 7, id, 1])).await;
+                }
+                let of_each_vlan = |net: &Net| {
+                    let neighbors = net.neighbors();
+                    let known = neighbors.iter().filter(|each| each.mac.is_some());
+                    known.count()
+                };
+                assert_eq!((of_each_vlan(&one), of_each_vlan(&two)), (3, 3));
+                untroubled(&stats);
+                one.shutdown().await;
+                two.shutdown().await;
+            });
+        },
+    );
+}
+
+fn in_namespace(name: &str, body: impl FnOnce()) {
+    netns::run(name, body);
+}
+
+fn run(body: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("a runtime");
+    let done = runtime.block_on(async { timeout(LIMIT, body).await });
+    done.expect("in time");
+}
+
+fn set_up_veth() {
+    ip_command("link add veth0 type veth peer name veth1");
+    quiet("veth1");
+    ip_command("addr add 10.7.0.1/24 dev veth0");
+    ip_command("addr add fd07::1/64 dev veth0 nodad");
+    for name in ["veth0", "veth1"] {
+        ip_command(&format!("link set {name} up"));
+    }
+}
+
+/// Keeps the kernel from speaking IPv6 over an interface that is the stack's alone.
+fn quiet(name: &str) {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    fs::write(path, "1").expect("the namespace's own");
+}
+
+fn ip_command(arguments: &str) {
+    let arguments = arguments.split(' ');
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .expect("iproute2");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn untroubled(stats: &NicStats) {
+    // What overran the ring has been sent again.
+    let troubles = (stats.malformed(), stats.refused());
+    assert_eq!(troubles, (0, 0), "overruns: {}", stats.overruns());
+}
+
+async fn ping(net: &Net, to: IpAddr) {
+    let socket = match to {
+        IpAddr::V4(_) => PingSocket::new_v4_on(net),
+        IpAddr::V6(_) => PingSocket::new_v6_on(net),
+    };
+    let socket = socket.expect("a socket");
+    let data = data(1400);
+    // The kernel loses what comes before its address is ready.
+    let reply = loop {
+        socket.request(to, 1, &data).await.expect("sent");
+        if let Ok(reply) = timeout(PATIENCE, socket.reply()).await {
+            break reply.expect("an answer");
+        }
+    };
+    assert_eq!((reply.from, reply.seq), (to, 1));
+    assert!(reply.data == data);
+}
+
+/// The kernel sends a megabyte to our echo and reads it back.
+async fn kernel_connects(net: &Net, ours: IpAddr) {
+    let listener = TcpListener::bind_on(net, (ours, 0)).await.expect("a port");
+    let to = listener.local_addr().expect("bound");
+    let kernel = spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect_timeout(&to, LIMIT).expect("connected");
+        let mut writer = stream.try_clone().expect("a second handle");
+        let writing = std::thread::spawn(move || writer.write_all(&data(SIZE)).expect("sent"));
+        let mut back = vec![0; SIZE];
+        stream.read_exact(&mut back).expect("received");
+        writing.join().expect("sent");
+        assert!(back == data(SIZE));
+    });
+    let (mut stream, _) = listener.accept().await.expect("a connection");
+    let (mut reader, mut writer) = stream.split();
+    let echoed = tokio::io::copy(&mut reader, &mut writer).await;
+    assert_eq!(echoed.expect("echoed"), SIZE as u64);
+    kernel.await.expect("the kernel's side");
+}
+
+/// Our stack connects to a listener of the kernel's.
+async fn kernel_accepts(net: &Net, theirs: IpAddr) {
+    let listener = std::net::TcpListener::bind((theirs, 0)).expect("a port");
+    let to = listener.local_addr().expect("bound");
+    let kernel = spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).expect("received");
+        assert!(got == data(SIZE));
+    });
+    let mut stream = TcpStream::connect_on(net, to).await.expect("connected");
+    stream.write_all(&data(SIZE)).await.expect("sent");
+    stream.shutdown().await.expect("finished");
+    assert_eq!(stream.read(&mut [0]).await.expect("the end"), 0);
+    kernel.await.expect("the kernel's side");
+}
+
+/// A stream from one stack of ours to the other.
+async fn between(from: &Net, to: &Net, address: IpAddr) {
+    let listener = TcpListener::bind_on(to, (address, 0))
+        .await
+        .expect("a port");
+    let at = listener.local_addr().expect("bound");
+    let mut client = TcpStream::connect_on(from, at).await.expect("connected");
+    let (mut server, _) = listener.accept().await.expect("a connection");
+    let sent = data(100_000);
+    let sending = async {
+        client.write_all(&sent).await.expect("sent");
+        client.shutdown().await.expect("finished");
+    };
+    let mut got = Vec::new();
+    let ((), read) = tokio::join!(sending, server.read_to_end(&mut got));
+    read.expect("received");
+    assert!(got == sent);
+}
+
+fn data(len: usize) -> Vec<u8> {
+    (0..len).map(pattern).collect()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
