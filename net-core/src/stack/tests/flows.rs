@@ -131,6 +131,11 @@ fn an_error_belongs_to_the_flow_that_it_quotes() {
     );
     assert!(passes(&mut host, near, far, question()));
     assert!(passes(&mut host, far, near, error()));
+    let elsewhere = icmp("10.9.0.7", "10.7.0.8", &unreachable, &quoted);
+    assert!(
+        !passes(&mut host, far, near, elsewhere),
+        "not to who sent it"
+    );
     let short = icmp("10.9.0.7", "10.7.0.9", &unreachable, &quoted[..24]);
     assert!(!passes(&mut host, far, near, short));
     assert_eq!(host.stack.track_stats().unwrap().related, 1);
@@ -252,6 +257,11 @@ fn fragments_are_followed_as_the_packet_that_they_make() {
     let sent = host.sent_over(far);
     assert_eq!(sent.len(), 2, "cut again for the next link");
     assert_eq!(host.stack.track_stats().unwrap().begun, 1);
+    host.inject(fragment(0, 1200));
+    host.now += Duration::from_secs(61);
+    host.stack.handle_timeout(host.now);
+    host.assert_dropped(DropReason::ReassemblyTimeout, 1);
+    assert!(host.sent().is_empty(), "a router says nothing about that");
 }
 
 #[test]
@@ -331,12 +341,14 @@ fn no_bytes_make_it_panic_and_the_table_stays_bounded() {
     let error = IcmpMessage::Unreachable { code: 3 };
     let question = || datagram("10.7.0.9:5", "10.9.0.9:53", b"question");
     let question_v6 = || datagram("[fd07::9]:5", "[fd09::9]:53", b"question");
+    let outer = datagram("10.9.0.1:5", "10.9.0.9:53", b"question");
+    let outer_v6 = datagram("[fd09::1]:5", "[fd09::9]:53", b"question");
     let bases = [
         segment("10.7.0.9:5", "10.9.0.9:80", TcpFlags::SYN, b"data"),
         question(),
         question_v6(),
-        icmp("10.9.0.9", "10.9.0.1", &error, &bytes_of(&question())),
-        icmp("fd09::9", "fd09::1", &error, &bytes_of(&question_v6())),
+        icmp("10.9.0.9", "10.9.0.1", &error, &bytes_of(&outer)),
+        icmp("fd09::9", "fd09::1", &error, &bytes_of(&outer_v6)),
         icmp(
             "10.7.0.9",
             "10.9.0.9",
