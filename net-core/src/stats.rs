@@ -138,7 +138,8 @@ drop_reasons! {
     FlowTableFull => "flow_table_full",
     /// It would begin a flow whose answers would be taken for those of another.
     FlowClash => "flow_clash",
-    /// Its flow cannot be translated: no port is free, or no address of its family is there.
+    /// Its flow cannot be translated: no port is free, no address of its family is there, or its
+    /// protocol is DCCP or UDP-Lite.
     NatExhausted => "nat_exhausted",
     /// A route lets it vanish.
     Blackhole => "blackhole",

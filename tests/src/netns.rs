@@ -108,7 +108,11 @@ fn usable_unshare() -> Result<&'static str, String> {
     Err(why)
 }
 
-fn skip(test_name: &str, why: &str) {
+/// Says that a test cannot run here, or fails it if the environment has `NET_TESTS_REQUIRE_KERNEL=1`.
+///
+/// # Panics
+/// Then.
+pub fn skip(test_name: &str, why: &str) {
     assert!(
         env::var("NET_TESTS_REQUIRE_KERNEL").as_deref() != Ok("1"),
         "{test_name} cannot run here, and NET_TESTS_REQUIRE_KERNEL forbids skipping: {why}"

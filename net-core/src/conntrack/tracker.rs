@@ -13,6 +13,7 @@ use crate::seed::Seed;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ip;
+use core::net::IpAddr;
 
 /// Follows flows.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Tracker {
                 };
                 self.track_flow(tuple, segment.as_ref(), now)
             }
-            Kind::Error => self.track_error(header),
+            Kind::Error => self.track_error(dest, header),
             Kind::Untracked => Tracked::alone(FlowState::Untracked),
             Kind::Unknown => Tracked::alone(FlowState::Invalid),
         };
@@ -123,9 +124,10 @@ impl Tracker {
         }
     }
 
-    /// An ICMP error goes the way of the answers to what it quotes.
-    fn track_error(&mut self, message: &[u8]) -> Tracked {
+    /// An ICMP error goes the way of the answers to what it quotes: to whom that came from.
+    fn track_error(&mut self, dest: IpAddr, message: &[u8]) -> Tracked {
         let quoted = message.get(QUOTED_AT..).and_then(Quoted::read);
+        let quoted = quoted.filter(|quoted| quoted.ip.source == dest);
         let found = quoted.and_then(|quoted| {
             let header = message.get(QUOTED_AT + quoted.ip.header_len..)?;
             let (source, dest) = (quoted.ip.source, quoted.ip.dest);

@@ -32,7 +32,7 @@ pub enum Field {
     Dscp,
     /// The bits of explicit congestion notification (RFC 3168).
     Ecn,
-    /// Time to live or hop limit.
+    /// Time to live or hop limit; of what is forwarded, that with which it came.
     HopLimit,
     /// Bytes of the packet, headers included; of a super-segment all of it.
     Length,

@@ -5,6 +5,31 @@
 //! and hash tables, and runs of rules that look at the same fields become one lookup each, which finds
 //! the first of them that holds. A packet that passes no chain pays what it pays without a filter: one
 //! comparison.
+//!
+//! # The text
+//!
+//! It is a part of the language of `nft`, and reads there too, but for what is marked. `table
+//! [ip|ip6|inet] NAME { ... }` holds sets and chains. `set NAME { type TYPE [. TYPE ...]; flags
+//! interval; elements = { ... } }` has the types `ipv4_addr`, `ipv6_addr`, `inet_service`,
+//! `inet_proto`, `mark`, `icmp_type`, `icmpv6_type`. `chain NAME { [type filter|nat hook HOOK priority
+//! N; policy accept|drop;] RULES }` has a rule on each line. A rule is matches, then what it does:
+//!
+//! - `ip` and `ip6` with `saddr`, `daddr`, `protocol`, `nexthdr`, `ttl`, `hoplimit`, `dscp`, `ecn`,
+//!   `length`, `id`, `frag-off`, `checksum`; `tcp` with `sport`, `dport`, `flags`, `sequence`,
+//!   `ackseq`, `window`, `checksum`, `urgptr`; `udp` with `sport`, `dport`, `length`, `checksum`; `th`
+//!   with `sport`, `dport`; `icmp` and `icmpv6` with `type`, `code`, `id`, `sequence`; `exthdr
+//!   hbh|rt|frag|dst exists|missing`; `frag` with `frag-off`, `more-fragments`; `@nh,BIT,BITS` and
+//!   `@th,BIT,BITS` of whole bytes;
+//! - `meta` with `l4proto`, `nfproto`, `length`, `mark`, `iifname`, `oifname`, and (not in `nft`)
+//!   `dscp`, `ecn`, `hoplimit` of both families; `ct` with `state`, `direction`, `status`, `mark`;
+//!   `limit rate [over] N/second|minute|hour|day|week [burst N packets]`;
+//! - values, ranges, `{ sets }`, `@names`, tuples (`ip saddr . tcp dport { ... }`), `!=`, `<`, `<=`,
+//!   `>`, `>=`, masks (`& N == N`);
+//! - `counter` (every rule counts anyway), `log [prefix "..."]`, `meta mark set N`, `ct mark set N`,
+//!   `notrack`, and at the end `accept`, `drop`, `reject [with icmp|icmpv6|icmpx CODE | with tcp
+//!   reset]`, `jump CHAIN`, `goto CHAIN`, `return`, `queue [num N] [bypass]`, and in `nat` chains
+//!   `snat to`, `dnat to`, `masquerade [to]`, `redirect [to]`, the sources with (not in `nft`)
+//!   `endpoint-independent`.
 
 mod addresses;
 mod chain;

@@ -356,6 +356,7 @@ fn plain(test: &Test, packet: &Fields<'_>) -> Option<bool> {
         } => wanted.contains(read(field)? & mask),
         Test::AnyBit(field, bits) => read(field)? & bits != 0,
         Test::Address(end, addresses) => addresses.contains(packet.address(*end)),
+        Test::Extension(_) if packet.ip.dest.is_ipv4() => return None,
         Test::Extension(kind) => packet.has(*kind),
         Test::ComesOver(_) | Test::LeavesOver(_) | Test::Tuple(_) | Test::Limit(_) => return None,
     })

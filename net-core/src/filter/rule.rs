@@ -124,7 +124,7 @@ pub enum Test {
     LeavesOver(Vec<String>),
     /// Several fields together are one of these tuples.
     Tuple(Tuples),
-    /// The packet has this IPv6 extension header.
+    /// The packet has this extension header; IPv4 packets have none, and lack none.
     Extension(ExtensionHeader),
     /// The rule has not come so far more often than this; negated: it has.
     Limit(Limit),

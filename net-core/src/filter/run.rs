@@ -1,9 +1,9 @@
 //! Runs of rules that look at the same fields, as one lookup.
 
 use super::addresses::PrefixMap;
-use super::fields::{End, Fields};
+use super::fields::{End, Field, Fields};
 use super::tuples::{TupleField, TupleMap, TupleValue, fits};
-use super::{Match, Rule, Test};
+use super::{Match, Numbers, Rule, Test};
 use crate::iface::IpCidr;
 use crate::seed::Key;
 use alloc::boxed::Box;
@@ -15,8 +15,11 @@ use alloc::vec::Vec;
 pub(super) enum Run {
     /// The first rule that holds, by prefix.
     Prefixes { end: End, rules: Box<PrefixMap> },
-    /// The first rule that holds, by tuple.
-    Tuples(TupleMap),
+    /// The first rule that holds, by tuple, where these fields have some of these values.
+    Tuples {
+        wanted: Vec<(Field, Numbers)>,
+        rules: TupleMap,
+    },
 }
 
 impl Run {
@@ -34,17 +37,46 @@ impl Run {
                 end,
                 rules: Box::new(first_by_prefix(numbered)),
             },
-            Shape::Tuples(fields) => {
-                let mut map = TupleMap::new(&fields, key);
-                for (rule, number) in numbered {
-                    let values = rule.essential().filter_map(exact);
-                    let values: Vec<_> = values.map(|(_, value)| value).collect();
-                    map.insert(&values, number);
-                }
-                Self::Tuples(map)
-            }
+            Shape::Tuples(fields) => Self::of_tuples(&fields, numbered, key),
         };
         Some((run, count))
+    }
+
+    /// Whether any rule asks for the numbers that a packet has is looked at first, number by number; what
+    /// all of the rules ask for is no part of the tuples then.
+    fn of_tuples<'a>(
+        fields: &[TupleField],
+        rules: impl Iterator<Item = (&'a Rule, u32)>,
+        key: Key,
+    ) -> Self {
+        let values = |rule: &Rule| rule.essential().filter_map(exact).collect::<Vec<_>>();
+        let rules: Vec<_> = rules.map(|(rule, number)| (values(rule), number)).collect();
+        let (mut wanted, mut kept) = (Vec::new(), Vec::new());
+        for (place, field) in fields.iter().enumerate() {
+            let mut is_common = false;
+            if let TupleField::Number(field) = field {
+                let values = rules.iter().filter_map(|(values, _)| values.get(place));
+                let numbers = values.filter_map(|(_, value)| match value {
+                    TupleValue::Number(number) => Some(*number..=*number),
+                    TupleValue::Address(_) => None,
+                });
+                let numbers: Numbers = numbers.collect();
+                is_common = numbers.single().is_some();
+                wanted.push((*field, numbers));
+            }
+            if !is_common {
+                kept.push(place);
+            }
+        }
+        let fields: Vec<_> = kept.iter().filter_map(|place| fields.get(*place)).collect();
+        let fields: Vec<_> = fields.into_iter().copied().collect();
+        let mut map = TupleMap::new(&fields, key);
+        for (values, number) in &rules {
+            let values = kept.iter().filter_map(|place| values.get(*place));
+            let values: Vec<_> = values.map(|(_, value)| *value).collect();
+            map.insert(&values, *number);
+        }
+        Self::Tuples { wanted, rules: map }
     }
 
     /// The first of the rules that holds.
@@ -52,7 +84,14 @@ impl Run {
     pub(super) fn find(&self, packet: &Fields<'_>) -> Option<u32> {
         match self {
             Self::Prefixes { end, rules } => rules.longest(packet.address(*end)),
-            Self::Tuples(map) => map.find(packet),
+            Self::Tuples { wanted, rules } => {
+                let is_wanted = |(field, numbers): &(Field, Numbers)| {
+                    let number = packet.read(*field);
+                    number.is_some_and(|number| numbers.contains(number))
+                };
+                let may_hold = wanted.iter().all(is_wanted);
+                may_hold.then(|| rules.find(packet)).flatten()
+            }
         }
     }
 }

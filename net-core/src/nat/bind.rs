@@ -69,6 +69,10 @@ fn translated(
         }
         *place = address;
     }
+    if matches!(new.protocol, DCCP | UDP_LITE) {
+        // Their checksums cover the addresses, and nobody here mends those.
+        return Err(DropReason::NatExhausted);
+    }
     if !has_ports(&new) {
         return Ok(new);
     }
@@ -169,5 +173,7 @@ const fn has_ports(tuple: &Tuple) -> bool {
     matches!(tuple.protocol, ip::TCP | ip::UDP) || tuple.is_echo()
 }
 
+const DCCP: u8 = 33;
+const UDP_LITE: u8 = 136;
 /// Ports that are looked at before a flow is refused.
 const MAX_TRIES: u32 = 512;

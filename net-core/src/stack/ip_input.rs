@@ -59,6 +59,7 @@ impl Stack {
         if self.hooks.is_watched(HookPoint::PreRouting) {
             // A flow is known by its ports, which later fragments do not have.
             if arrival.ip.fragment.is_some() && self.hooks.is_tracking() {
+                arrival.delivery = self.addresses.delivery(arrival.ip.dest);
                 match self.unwrap(arrival, now)? {
                     Some(whole) => arrival = whole,
                     None => return Ok(()),

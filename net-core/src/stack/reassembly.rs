@@ -2,7 +2,7 @@
 
 use super::ip_input::Arrival;
 use super::{Stack, TimerKey};
-use crate::ip::{Arrived, Problem, Refusal, read_chain, transport_header_len};
+use crate::ip::{Arrived, Delivery, Problem, Refusal, read_chain, transport_header_len};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ip::Fragment;
@@ -148,7 +148,10 @@ impl Stack {
         while let Some(expired) = self.reassembler.expire(&mut self.memory, now) {
             let reason = DropReason::ReassemblyTimeout;
             self.stats.count_drops(reason, expired.fragments);
-            if let Some((ip, over, delivery, mut packet)) = expired.first {
+            // Only who the packet was for says so (RFC 792, RFC 1122 §3.3.2).
+            if let Some((ip, over, delivery, mut packet)) = expired.first
+                && delivery != Delivery::Foreign
+            {
                 let arrival = Arrival {
                     ip,
                     delivery,

@@ -3,6 +3,7 @@
 mod ambient;
 mod builder;
 mod filter;
+mod flows;
 mod interface;
 mod scoped;
 

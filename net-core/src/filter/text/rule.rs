@@ -94,7 +94,7 @@ fn action(
 }
 
 fn target(tokens: &mut Tokens<'_>, context: &mut Context<'_>) -> Result<String, TextError> {
-    let name = String::from(tokens.name("the name of a chain")?);
+    let name = String::from(tokens.word("the name of a chain")?);
     context.jumps.push((name.clone(), tokens.place()));
     Ok(name)
 }

@@ -40,7 +40,7 @@ fn table(tokens: &mut Tokens<'_>) -> Result<Table, TextError> {
         tokens.next();
     }
     let mut table = Table {
-        name: tokens.name("the name of the table")?.into(),
+        name: tokens.word("the name of the table")?.into(),
         family: family.unwrap_or(TableFamily::Ip),
         chains: Vec::new(),
     };
@@ -52,7 +52,7 @@ fn table(tokens: &mut Tokens<'_>) -> Result<Table, TextError> {
             Token::Sign("}") => break,
             Token::Word("set") => sets.push(set(tokens)?),
             Token::Word("chain") => {
-                let name = tokens.name("the name of the chain")?;
+                let name = tokens.word("the name of the chain")?;
                 if table.chains.iter().any(|chain| chain.name == name) {
                     return Err(tokens.error("there is a chain of this name above"));
                 }
@@ -84,7 +84,7 @@ fn table(tokens: &mut Tokens<'_>) -> Result<Table, TextError> {
 }
 
 fn set(tokens: &mut Tokens<'_>) -> Result<NamedSet, TextError> {
-    let name = tokens.name("the name of the set")?.into();
+    let name = tokens.word("the name of the set")?.into();
     let (mut parts, mut content) = (Vec::new(), None);
     tokens.expect_sign("{")?;
     loop {

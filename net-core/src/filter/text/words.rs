@@ -6,6 +6,7 @@ use crate::iface::IpCidr;
 use crate::time::Duration;
 use crate::wire::ip;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::{Display, Formatter, Result};
 
 /// A field, as it is called where packets have to be of this protocol and IP version.
@@ -210,14 +211,18 @@ impl Display for Limit {
             (86_400, "day"),
             (604_800, "week"),
         ];
+        // So many permits in a unit, if that is what the interval comes from.
         let per = |seconds| {
-            let unit = Duration::from_secs(seconds).as_nanos();
-            unit.checked_div(self.interval.as_nanos()).unwrap_or(0)
+            let unit = Duration::from_secs(seconds);
+            let count = unit.as_nanos().checked_div(self.interval.as_nanos())?;
+            let count = u32::try_from(count).ok().filter(|count| *count > 0)?;
+            (unit.checked_div(count) == Some(self.interval)).then_some(count)
         };
-        // The shortest unit of which at least one permit comes in each.
-        let fitting = units.into_iter().find(|(seconds, _)| per(*seconds) > 0);
-        let (seconds, unit) = fitting.unwrap_or((604_800, "week"));
-        write!(f, "{}/{unit} burst {} packets", per(seconds), self.burst)
+        let fitting = units
+            .into_iter()
+            .find_map(|(seconds, unit)| Some((per(seconds)?, unit)));
+        let (count, unit) = fitting.unwrap_or((1, "week"));
+        write!(f, "{count}/{unit} burst {} packets", self.burst)
     }
 }
 
@@ -227,25 +232,35 @@ pub(super) struct NumberList<'a>(pub(super) &'a Numbers, pub(super) Kind);
 impl Display for NumberList<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Self(numbers, kind) = self;
-        let show = |f: &mut Formatter<'_>, number: u32| match kind.name(number) {
-            Some(name) => f.write_str(name),
-            None => number.fmt(f),
-        };
+        // Names are written one by one: a range of them would read as another name.
+        let has_names = !matches!(kind, Kind::Number(_));
+        let elements = numbers.ranges().flat_map(|range| {
+            let (low, high) = range.into_inner();
+            let few = has_names && high - low < MAX_NAMES;
+            let (singles, whole) = if few || low == high {
+                (Some(low..=high), None)
+            } else {
+                (None, Some((low, high)))
+            };
+            let singles = singles.into_iter().flatten().map(|number| (number, number));
+            singles.chain(whole)
+        });
+        let elements: Vec<_> = elements.collect();
         braced(
             f,
-            numbers.ranges().count() == 1,
-            numbers.ranges(),
-            |f, range| {
-                show(f, *range.start())?;
-                if range.start() == range.end() {
-                    return Ok(());
-                }
-                f.write_str("-")?;
-                show(f, *range.end())
+            elements.len() == 1,
+            elements,
+            |f, (low, high)| match kind.name(low) {
+                _ if low != high => write!(f, "{low}-{high}"),
+                Some(name) => f.write_str(name),
+                None => low.fmt(f),
             },
         )
     }
 }
+
+/// Names in a row that are written one by one.
+const MAX_NAMES: u32 = 16;
 
 /// One prefix, or several between braces.
 pub(super) struct AddressList<'a>(pub(super) &'a Addresses);

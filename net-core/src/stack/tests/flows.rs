@@ -131,6 +131,11 @@ fn an_error_belongs_to_the_flow_that_it_quotes() {
     );
     assert!(passes(&mut host, near, far, question()));
     assert!(passes(&mut host, far, near, error()));
+    let elsewhere = icmp("10.9.0.7", "10.7.0.8", &unreachable, &quoted);
+    assert!(
+        !passes(&mut host, far, near, elsewhere),
+        "not to who sent it"
+    );
     let short = icmp("10.9.0.7", "10.7.0.9", &unreachable, &quoted[..24]);
     assert!(!passes(&mut host, far, near, short));
     assert_eq!(host.stack.track_stats().unwrap().related, 1);
@@ -252,6 +257,11 @@ fn fragments_are_followed_as_the_packet_that_they_make() {
     let sent = host.sent_over(far);
     assert_eq!(sent.len(), 2, "cut again for the next link");
     assert_eq!(host.stack.track_stats().unwrap().begun, 1);
+    host.inject(fragment(0, 1200));
+    host.now += Duration::from_secs(61);
+    host.stack.handle_timeout(host.now);
+    host.assert_dropped(DropReason::ReassemblyTimeout, 1);
+    assert!(host.sent().is_empty(), "a router says nothing about that");
 }
 
 #[test]
@@ -308,4 +318,72 @@ fn what_is_not_to_be_tracked_is_not() {
         datagram("10.7.0.9:5", "10.9.0.9:8", b"x")
     ));
     assert_eq!(host.stack.flows().count(), 0);
+}
+
+#[test]
+fn no_bytes_make_it_panic_and_the_table_stays_bounded() {
+    let (mut host, far) = router();
+    host.stack.set_forwarding(far, true).unwrap();
+    host.filter(
+        "table inet t {
+            chain pre { type nat hook prerouting priority dstnat; tcp dport 80 dnat to :8080; }
+            chain post { type nat hook postrouting priority srcnat
+                oifname tun1 masquerade endpoint-independent; }
+            chain c { type filter hook forward priority 0; ct state invalid log; tcp flags syn counter; }
+        }",
+    );
+    let max_flows = 200;
+    let config = TrackConfig {
+        max_flows,
+        ..TrackConfig::default()
+    };
+    host.stack.set_tracking(Some(config));
+    let error = IcmpMessage::Unreachable { code: 3 };
+    let question = || datagram("10.7.0.9:5", "10.9.0.9:53", b"question");
+    let question_v6 = || datagram("[fd07::9]:5", "[fd09::9]:53", b"question");
+    let outer = datagram("10.9.0.1:5", "10.9.0.9:53", b"question");
+    let outer_v6 = datagram("[fd09::1]:5", "[fd09::9]:53", b"question");
+    let bases = [
+        segment("10.7.0.9:5", "10.9.0.9:80", TcpFlags::SYN, b"data"),
+        question(),
+        question_v6(),
+        icmp("10.9.0.9", "10.9.0.1", &error, &bytes_of(&outer)),
+        icmp("fd09::9", "fd09::1", &error, &bytes_of(&outer_v6)),
+        icmp(
+            "10.7.0.9",
+            "10.9.0.9",
+            &IcmpMessage::EchoRequest { ident: 7, seq: 1 },
+            b"x",
+        ),
+    ];
+    let mut rng = Seed::from_u64(11).rng("bytes");
+    let mut below = |bound: usize| usize::try_from(rng.below(bound as u64)).unwrap();
+    for _ in 0..20_000 {
+        let mut bytes = bytes_of(&bases[below(bases.len())]);
+        for _ in 0..below(4) {
+            let at = below(bytes.len());
+            bytes[at] = u8::try_from(below(256)).unwrap();
+        }
+        bytes.truncate(bytes.len() - below(2) * below(bytes.len() / 2));
+        if bytes[0] >> 4 == 4 && bytes.len() >= 20 {
+            let len = u16::try_from(bytes.len()).unwrap();
+            bytes[2..4].copy_from_slice(&len.to_be_bytes());
+            bytes[10..12].fill(0);
+            let header = (usize::from(bytes[0] & 15) * 4).min(bytes.len());
+            let sum = crate::wire::checksum::checksum(&bytes[..header]);
+            bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        }
+        let over = if below(2) == 0 { host.wire } else { far };
+        host.inject_at(over, RxPacket::from_frame(bytes));
+        host.sent();
+        host.sent_over(far);
+        assert!(host.stack.flows().count() <= max_flows);
+        host.now += Duration::from_millis(20);
+        host.stack.handle_timeout(host.now);
+    }
+    let stats = host.stack.track_stats().unwrap();
+    assert!(
+        stats.begun > 1000 && stats.invalid > 1000 && stats.related > 20,
+        "{stats:?}"
+    );
 }

@@ -1,0 +1,348 @@
+//! Rules in our filter and in the kernel's, verdict by verdict on the same packets.
+//!
+//! The kernel forwards from one TUN to another, with a ruleset that `nft` loads; our stack forwards
+//! between two interfaces, with the same text. Which packets come out has to be the same.
+#![cfg(target_os = "linux")]
+
+use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
+use net_core::iface::{IfaceKind, IpCidr};
+use net_core::seed::Rng;
+use net_core::wire::{IcmpMessage, checksum::checksum};
+use net_core::wire::{IpHeader, TcpFlags, TcpHeader, UdpHeader, icmpv4, icmpv6, ip, transport};
+use net_core::{Config, DeviceCaps, IfaceConfig, IfaceId, Instant, Seed, Stack};
+use net_tokio::device::Tun;
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+use tests::netns;
+
+/// Each is tried alone, in front of `accept`; where it holds, the packet vanishes.
+const RULES: &[&str] = &[
+    "ip saddr 10.7.0.0/29",
+    "ip saddr != 10.7.0.0/29",
+    "ip saddr 10.7.0.3-10.7.0.6",
+    "ip daddr { 10.9.0.2, 10.9.0.4-10.9.0.7 }",
+    "ip6 saddr fd07::4/126",
+    "ip6 daddr != fd09::2",
+    "ip saddr . tcp dport { 10.7.0.2 . 80, 10.7.0.3 . 22, 10.7.0.4 . 443 }",
+    "tcp dport 80",
+    "tcp dport != 80",
+    "tcp dport { 22, 80, 100-500 }",
+    "tcp dport 20-100",
+    "tcp sport > 3000",
+    "udp dport 53",
+    "udp length < 20",
+    "th dport { 53, 80 }",
+    "tcp flags syn",
+    "tcp flags & (syn|ack) == syn",
+    "tcp flags & (fin|syn|rst|ack) != syn",
+    "tcp flags fin,rst",
+    "tcp window 1000",
+    "meta l4proto { tcp, icmp }",
+    "meta l4proto != udp",
+    "ip protocol icmp",
+    "ip6 nexthdr udp",
+    "meta nfproto ipv6",
+    "icmp type echo-request",
+    "icmp type { echo-reply, destination-unreachable }",
+    "icmp code 1",
+    "icmpv6 type { echo-request, packet-too-big }",
+    "ip ttl < 32",
+    "ip6 hoplimit 20-100",
+    "ip dscp { cs1, af21, ef }",
+    "ip dscp != cs0",
+    "ip ecn ce",
+    "ip length 0-60",
+    "meta length > 60",
+    "ip frag-off & 0x1fff != 0",
+    "ip frag-off & 0x2000 != 0",
+    "ip id 7",
+    "iifname \"in0\" oifname \"out*\" udp sport 1000-2999",
+    "iifname != \"in0\"",
+    "exthdr hbh exists",
+    "exthdr frag missing ip6 daddr fd09::/64",
+    "@th,16,16 80",
+    "tcp dport 80 ip saddr 10.7.0.4 ip ttl > 40",
+];
+
+/// Packets for each rule.
+const PACKETS: u32 = 150;
+
+#[test]
+fn the_kernel_gives_the_same_verdicts() {
+    netns::run("the_kernel_gives_the_same_verdicts", || {
+        if Command::new("nft").arg("--version").output().is_err() {
+            netns::skip("the_kernel_gives_the_same_verdicts", "no nft (nftables)");
+            return;
+        }
+        let mut kernel = Kernel::new();
+        let mut ours = Ours::new();
+        let mut rng = Seed::from_u64(2026).rng("packets");
+        for rule in RULES {
+            let ruleset = format!(
+                "table inet t {{ chain c {{\n\
+                 type filter hook forward priority 0; policy accept;\n{rule} drop\n}}\n}}\n"
+            );
+            kernel.load(&ruleset);
+            let parsed = ruleset.parse();
+            let parsed = parsed.unwrap_or_else(|error| panic!("{rule}: {error}"));
+            ours.stack.set_filter(parsed).expect("rules that can be");
+            // Of later fragments the kernel takes payload for ports in some rules, and we never do.
+            let by_ports = ["tcp", "udp", "th", "icmp"]
+                .iter()
+                .any(|one| rule.contains(one));
+            let packets = (0..PACKETS).map(|id| packet(id, !by_ports, &mut rng));
+            let packets: Vec<_> = packets.collect();
+            let (theirs, passed) = (kernel.forward(&packets), ours.forward(&packets));
+            let different = theirs.symmetric_difference(&passed).next();
+            if let Some(&id) = different {
+                let bytes = &packets[id as usize];
+                panic!(
+                    "{rule}: kernel passes: {}, we pass: {}: {bytes:02x?}",
+                    theirs.contains(&id),
+                    passed.contains(&id)
+                );
+            }
+            assert!(!passed.is_empty() || theirs.is_empty(), "{rule}");
+        }
+    });
+}
+
+/// A packet that ends with its number; it may be a later fragment if that is wanted.
+fn packet(id: u32, may_be_later: bool, rng: &mut Rng) -> Vec<u8> {
+    let mut below = |bound: u64| u32::try_from(rng.below(bound)).expect("small");
+    let is_v4 = below(3) > 0;
+    let (from, to) = (below(8) + 1, below(8) + 1);
+    let ends: (IpAddr, IpAddr) = if is_v4 {
+        (v4([10, 7, 0], from), v4([10, 9, 0], to))
+    } else {
+        (v6(0xfd07, from), v6(0xfd09, to))
+    };
+    let mut packet = TxPacket::default();
+    let padding = below(40) as usize;
+    packet.head.prepend(4).copy_from_slice(&id.to_be_bytes());
+    packet.head.prepend(padding).fill(0);
+    let mut port = || [22, 53, 80, 443, 1500, 4000][below(6) as usize];
+    let (source_port, dest_port) = (port(), port());
+    let protocol = match below(4) {
+        0 | 1 => {
+            let header = TcpHeader {
+                source_port,
+                dest_port,
+                flags: TcpFlags::from_bits_truncate(u16::try_from(below(32)).expect("small")),
+                window: [1000, 2000][below(2) as usize],
+                ..TcpHeader::default()
+            };
+            header.emit(&mut packet.head);
+            ip::TCP
+        }
+        2 => {
+            let header = UdpHeader {
+                source_port,
+                dest_port,
+                length: u16::try_from(packet.head.len() + 8).expect("small"),
+                checksum: 0,
+            };
+            header.emit(&mut packet.head);
+            ip::UDP
+        }
+        _ => {
+            let message = match below(3) {
+                0 => IcmpMessage::EchoRequest { ident: 1, seq: 2 },
+                1 => IcmpMessage::EchoReply { ident: 1, seq: 2 },
+                _ => IcmpMessage::Unreachable { code: 1 },
+            };
+            if is_v4 {
+                icmpv4::emit(&message, &mut packet.head);
+                ip::ICMP
+            } else {
+                icmpv6::emit(&message, &mut packet.head);
+                ip::ICMPV6
+            }
+        }
+    };
+    transport::fill_checksum(&mut packet, ends.0, ends.1, protocol, false);
+    let mut next = protocol;
+    if !is_v4 && below(5) == 0 {
+        // Hop-by-hop options: padding alone.
+        let options = [protocol, 0, 1, 4, 0, 0, 0, 0];
+        packet.head.prepend(8).copy_from_slice(&options);
+        next = 0;
+    }
+    let header = IpHeader {
+        ttl: [2, 31, 64, 255][below(4) as usize],
+        tos: [0, 8 << 2, 18 << 2, 46 << 2][below(4) as usize]
+            + u8::try_from(below(4)).expect("small"),
+        dont_fragment: !is_v4 || below(2) == 0,
+        id: u16::try_from(below(9)).expect("small"),
+        ..IpHeader::new(ends.0, ends.1, next, packet.head.len())
+    };
+    header.emit(&mut packet.head);
+    let mut bytes = packet.head.to_vec();
+    if is_v4 && !header.dont_fragment && below(2) == 0 {
+        make_fragment(&mut bytes, !may_be_later || below(2) == 0);
+    }
+    bytes
+}
+
+/// Makes an IPv4 packet a fragment: the first of its packet, or a later one.
+fn make_fragment(bytes: &mut [u8], is_first: bool) {
+    let field: u16 = if is_first { 0x2000 } else { 0x0010 };
+    bytes[6..8].copy_from_slice(&field.to_be_bytes());
+    bytes[10..12].fill(0);
+    let sum = checksum(&bytes[..20]);
+    bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+}
+
+fn v4([a, b, c]: [u8; 3], last: u32) -> IpAddr {
+    [a, b, c, u8::try_from(last).expect("small")].into()
+}
+
+fn v6(first: u16, last: u32) -> IpAddr {
+    let last = u16::try_from(last).expect("small");
+    [first, 0, 0, 0, 0, 0, 0, last].into()
+}
+
+/// The numbers at the ends of packets.
+fn numbers<'a>(packets: impl Iterator<Item = &'a [u8]>) -> BTreeSet<u32> {
+    let last = packets.filter_map(|bytes| bytes.last_chunk());
+    last.map(|number| u32::from_be_bytes(*number)).collect()
+}
+
+/// The kernel's way from one TUN to another.
+struct Kernel {
+    input: Tun,
+    output: Tun,
+}
+
+impl Kernel {
+    fn new() -> Self {
+        let tun = |name: &str, v4: &str, v6: &str| {
+            let tun = Tun::builder(name).offload(false);
+            let tun = tun.host_address(v4.parse().expect("an address"), 24);
+            let tun = tun.host_address(v6.parse().expect("an address"), 64);
+            tun.build().expect("a TUN")
+        };
+        let kernel = Self {
+            input: tun("in0", "10.7.0.100", "fd07::100"),
+            output: tun("out0", "10.9.0.100", "fd09::100"),
+        };
+        for (key, value) in [
+            ("ipv4/ip_forward", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            ("ipv4/conf/in0/rp_filter", "0"),
+            ("ipv6/conf/all/forwarding", "1"),
+        ] {
+            let file = format!("/proc/sys/net/{key}");
+            std::fs::write(file, value).expect("a namespace of our own");
+        }
+        kernel
+    }
+
+    fn load(&self, ruleset: &str) {
+        let mut nft = Command::new("nft")
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("nft is there");
+        let mut input = nft.stdin.take().expect("piped");
+        write!(input, "flush ruleset\n{ruleset}").expect("written");
+        drop(input);
+        assert!(nft.wait().expect("ended").success(), "{ruleset}");
+    }
+
+    /// Which packets come out. The kernel forwards while it takes a packet in.
+    fn forward(&mut self, packets: &[Vec<u8>]) -> BTreeSet<u32> {
+        let (mut passed, mut received) = (BTreeSet::new(), RxBatch::default());
+        for bytes in packets {
+            let mut out = TxBatch::default();
+            out.slot().body.push(bytes.clone().into());
+            self.input.try_send(&mut out).expect("room");
+            received.clear();
+            while self.output.try_recv(&mut received, 64).is_ok() {}
+            let whole: Vec<Vec<u8>> = received.packets().iter().map(flat).collect();
+            // Beside ours there is what the kernel says for itself on the link.
+            let ours = whole.iter().filter(|bytes| is_between(bytes));
+            passed.extend(numbers(ours.map(Vec::as_slice)));
+        }
+        passed
+    }
+}
+
+/// Whether a packet is from the near link to the far one.
+fn is_between(bytes: &[u8]) -> bool {
+    IpHeader::parse(bytes, bytes.len()).is_ok_and(|header| match (header.source, header.dest) {
+        (IpAddr::V4(source), IpAddr::V4(dest)) => {
+            source.octets()[..2] == [10, 7] && dest.octets()[..2] == [10, 9]
+        }
+        (IpAddr::V6(source), IpAddr::V6(dest)) => {
+            (source.segments()[0], dest.segments()[0]) == (0xfd07, 0xfd09)
+        }
+        _ => false,
+    })
+}
+
+fn flat(packet: &RxPacket) -> Vec<u8> {
+    let mut bytes = packet.frame.to_vec();
+    for piece in &packet.frags {
+        bytes.extend_from_slice(&piece.bytes);
+    }
+    bytes
+}
+
+/// Our stack between two links.
+struct Ours {
+    stack: Stack,
+    input: IfaceId,
+    output: IfaceId,
+}
+
+impl Ours {
+    fn new() -> Self {
+        let mut stack = Stack::new(Config::default(), Seed::from_u64(1), Instant::ZERO);
+        let mut link = |name: &str, v4: &str, v6: &str| {
+            let cidr = |text: &str, prefix_len| IpCidr {
+                address: text.parse().expect("an address"),
+                prefix_len,
+            };
+            let config = IfaceConfig {
+                name: name.into(),
+                kind: IfaceKind::PointToPoint,
+                mtu: 1500,
+                addresses: vec![cidr(v4, 24), cidr(v6, 64)],
+            };
+            let added = stack.add_iface(config, DeviceCaps::default());
+            added.expect("good addresses")
+        };
+        let input = link("in0", "10.7.0.100", "fd07::100");
+        let output = link("out0", "10.9.0.100", "fd09::100");
+        stack.set_forwarding(input, true).expect("it is there");
+        Self {
+            stack,
+            input,
+            output,
+        }
+    }
+
+    fn forward(&mut self, packets: &[Vec<u8>]) -> BTreeSet<u32> {
+        let mut passed = BTreeSet::new();
+        for bytes in packets {
+            let mut batch = RxBatch::default();
+            batch.slot().frame.extend_from_slice(bytes);
+            self.stack
+                .handle_batch(self.input, &mut batch, Instant::ZERO);
+            let mut out = TxBatch::default();
+            self.stack
+                .poll_transmit(self.output, &mut out, Instant::ZERO);
+            let whole = out.packets().iter().map(|packet| {
+                let mut bytes = bytes::BytesMut::new();
+                packet.copy_to(&mut bytes);
+                bytes
+            });
+            let whole: Vec<_> = whole.collect();
+            passed.extend(numbers(whole.iter().map(|bytes| &bytes[..])));
+        }
+        passed
+    }
+}
