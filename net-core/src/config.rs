@@ -78,7 +78,7 @@ pub struct TcpConfig {
     pub send_buffer_max: usize,
     /// Unsent bytes at which a new socket stops being writable (`TCP_NOTSENT_LOWAT`): what waits
     /// here only grows cold in the caches. What is sent and unacknowledged counts against
-    /// `send_buffer` alone. 512 KiB.
+    /// `send_buffer` alone. 128 KiB.
     pub notsent_lowat: usize,
     /// The largest backlog that listen() can ask for (`somaxconn`). 4096.
     pub max_backlog: u32,

@@ -3,8 +3,9 @@
 //!
 //! In place of the decay of RFC 5681 §4.1, and only where it is configured and congestion control works
 //! by its window. That acknowledgements do not widen a window of which less than half is used (§4.4) holds
-//! for every connection (`fills_window` in [`ack`](super::ack)). What the network has acknowledged in a round trip (pipeACK) says how much of the window
-//! is known to be good; the estimator of the delivery rate measures just that.
+//! for every connection (`fills_window` in [`ack`](super::ack)). What the network has acknowledged in a
+//! round trip (pipeACK) says how much of the window is known to be good; the estimator of the delivery rate
+//! measures just that.
 
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context};
