@@ -1,8 +1,8 @@
 //! Membership in multicast groups, as hosts have it: what sockets want, merged for each interface, and
 //! what routers are told of that (IGMP, RFC 3376; MLD, RFC 3810).
 //!
-//! [`Filter`] says which sources of a group somebody wants. A [`Group`] merges the filters of all who
-//! joined it on one interface. [`Memberships`] holds the groups of an interface and family, answers
+//! `Filter` says which sources of a group somebody wants. A `Group` merges the filters of all who
+//! joined it on one interface. `Memberships` holds the groups of an interface and family, answers
 //! queries, reports changes, and falls back to what old routers understand.
 
 mod filter;

@@ -74,11 +74,13 @@ impl Stack {
         }
     }
 
-    /// A TCP socket has something to send over `iface`; it gets its turn.
-    pub(crate) fn want_transmit(&mut self, iface: IfaceId, socket: SocketId) {
-        if let Some(iface) = self.iface_mut(iface) {
-            iface.ready.push(socket);
-        }
+    /// A TCP socket has something to send over `iface`; it gets its turn, if the interface is there.
+    pub(crate) fn want_transmit(&mut self, iface: IfaceId, socket: SocketId) -> bool {
+        let Some(iface) = self.iface_mut(iface) else {
+            return false;
+        };
+        iface.ready.push(socket);
+        true
     }
 
     /// Counts what has been added to the batch since it was last counted.

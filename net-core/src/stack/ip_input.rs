@@ -123,8 +123,10 @@ impl Stack {
         let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
         // (RFC 1122 §3.2.1.3(g), RFC 4291 §2.5.3).
+        // From nowhere come IPv6's questions of who has no address yet, and IGMP's of switches (RFC 4541
+        // §2.1.1).
         let asks_before_having = header.source.is_unspecified()
-            && header.protocol == ip::ICMPV6
+            && matches!(header.protocol, ip::ICMPV6 | igmp::PROTOCOL)
             && header.dest.is_multicast();
         let from_nobody = is_martian_source(header.source, over_loopback) && must("9293 MUST-63");
         if (from_nobody && !asks_before_having)
@@ -134,7 +136,7 @@ impl Stack {
         {
             return Err(DropReason::Martian);
         }
-        if over.reverse_path != ReversePath::Off {
+        if over.reverse_path != ReversePath::Off && !asks_before_having {
             self.check_reverse_path(over.reverse_path, iface, header.source)?;
         }
         if header.dest.is_multicast() && self.is_member(iface, header.dest, header.source) {

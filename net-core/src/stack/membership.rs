@@ -9,8 +9,8 @@ use crate::multicast::{Context, Group, Say, Told};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv6_ext::{Chain, ExtensionOption, HOP_BY_HOP};
-use crate::wire::membership::{Query, Record, Sources};
-use crate::wire::{IpHeader, Membership, igmp, ip, ipv4, ipv6, mld, transport};
+use crate::wire::membership::{Query, Record, Sources, Version};
+use crate::wire::{IpHeader, Membership, ethernet, igmp, ip, ipv4, ipv6, mld, transport};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -53,8 +53,13 @@ impl Stack {
         if let Membership::Query(query) = &message {
             let options = packet.frame.get(ipv4::MIN_HEADER_LEN..ip.header_len);
             let alerts = options.is_some_and(ipv4::has_router_alert);
-            // RFC 3376 §9.1: hosts SHOULD ignore what routers would not have looked at.
-            if !alerts && query.version != crate::wire::membership::Version::First {
+            let passes = match query.version {
+                // RFC 1112 appendix I: to all hosts of the link, which no router sends on.
+                Version::First => ip.dest == IpAddr::V4(ethernet::ALL_HOSTS),
+                // RFC 3376 §9.1: hosts SHOULD ignore what routers would not have looked at.
+                _ => alerts,
+            };
+            if !passes {
                 return Err(DropReason::Membership);
             }
         }
@@ -162,7 +167,7 @@ impl Stack {
                         self.igmp_send(iface, igmp::ALL_ROUTERS, message, now);
                     }
                     IpAddr::V6(group) => {
-                        let dest = crate::wire::ethernet::ALL_ROUTERS;
+                        let dest = ethernet::ALL_ROUTERS;
                         self.mld_send(iface, dest, &mld::emit_done(group), now);
                     }
                 },
@@ -234,9 +239,11 @@ impl Stack {
             return;
         };
         // RFC 3810 §5.2.13: from a link-local address, or while there is none from nowhere.
-        if !matches!(path.source, IpAddr::V6(source) if source.is_unicast_link_local()) {
-            path.source = nobody;
-        }
+        let own = self.iface(iface).map(|own| &own.config.addresses);
+        let of_link = own.and_then(|own| same_scope_source(own, ethernet::ALL_NODES.into()));
+        path.source = of_link
+            .filter(|source| matches!(source, IpAddr::V6(v6) if v6.is_unicast_link_local()))
+            .unwrap_or(nobody);
         let mut packet = self.new_packet();
         let (front, rest) = message.split_at(message.len().min(igmp::MIN_LEN));
         packet.body.push(Bytes::copy_from_slice(rest));

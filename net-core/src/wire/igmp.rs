@@ -70,9 +70,11 @@ fn query(code: u8, group: Ipv4Addr, rest: &[u8]) -> Result<Query<'_>, DropReason
     };
     if rest.is_empty() {
         return Ok(match code {
+            // RFC 1112 appendix I: the group means nothing.
             0 => Query {
                 version: Version::First,
                 max_response: TENTH * 100,
+                group: Ipv4Addr::UNSPECIFIED.into(),
                 ..old
             },
             _ => old,

@@ -178,6 +178,10 @@ impl Device for TrunkPort {
         self.shared
             .bell
             .ring(others.iter().filter(|&&id| id != self.id));
+        if let Poll::Ready(Err(_)) = result {
+            // The end of the device is the end of every port.
+            self.shared.bell.wake_by_ref();
+        }
         match result {
             _ if count > 0 => Poll::Ready(Ok(count)),
             Poll::Ready(Ok(_)) => {
@@ -230,6 +234,8 @@ impl Drop for TrunkPort {
         drop(state);
         drop(gone);
         self.shared.bell.forget(self.id);
+        // The device may have told this port alone that it has something.
+        self.shared.bell.wake_by_ref();
     }
 }
 
@@ -379,6 +385,10 @@ impl Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         let wakers: Vec<_> = self
             .wakers()
             .iter()

@@ -350,7 +350,10 @@ impl UdpSocket {
             let iface = interface(core.stack())?;
             core.stack_mut()
                 .change_membership(id, group, iface, change, now)
-        })
+        })?;
+        // Routers are told now, whatever else there is to do.
+        self.net.engine().ring();
+        Ok(())
     }
 
     fn multicast<R>(&self, f: impl FnOnce(&MulticastSettings) -> R) -> io::Result<R> {

@@ -111,8 +111,7 @@ impl Stack {
         let Some(iface) = iface else {
             return false;
         };
-        self.want_transmit(iface, id);
-        true
+        self.want_transmit(iface, id)
     }
 
     /// The same for a socket that has just had its turn to transmit.

@@ -69,6 +69,10 @@ fn read_report(bytes: &[u8]) -> (IpHeader, Vec<(RecordKind, IpAddr, Vec<IpAddr>)
 }
 
 fn igmp_query(group: &str, options: &[u8]) -> RxPacket {
+    igmp_query_from(PEER, group, options)
+}
+
+fn igmp_query_from(source: &str, group: &str, options: &[u8]) -> RxPacket {
     let query = Query {
         version: Version::Third,
         max_response: Duration::from_secs(1),
@@ -81,7 +85,7 @@ fn igmp_query(group: &str, options: &[u8]) -> RxPacket {
     let mut packet = body(&igmp::emit_query(&query));
     let header = IpHeader {
         ttl: 1,
-        ..IpHeader::new(ip(PEER), ip("224.0.0.1"), igmp::PROTOCOL, packet.len())
+        ..IpHeader::new(ip(source), ip("224.0.0.1"), igmp::PROTOCOL, packet.len())
     };
     if options.is_empty() {
         header.emit(&mut packet.head);
@@ -89,6 +93,31 @@ fn igmp_query(group: &str, options: &[u8]) -> RxPacket {
         crate::wire::ipv4::emit_with_router_alert(&header, &mut packet.head);
     }
     linear(&packet)
+}
+
+fn mld_query(version: Version, source: &str, hops: u8) -> TxPacket {
+    let query = Query {
+        version,
+        max_response: Duration::from_secs(1),
+        group: ip("::"),
+        suppress: false,
+        robustness: 2,
+        interval: Duration::from_secs(125),
+        sources: Sources::V6(&[]),
+    };
+    let message = mld::emit_query(&query);
+    let mut packet = TxPacket::default();
+    let place = packet.head.prepend(message.len());
+    place.copy_from_slice(&message);
+    let (source, dest) = (ip(source), ip("ff02::1"));
+    transport::fill_checksum(&mut packet, source, dest, ip::ICMPV6, false);
+    packet.head.prepend(8).copy_from_slice(&mld::ROUTER_ALERT);
+    let header = IpHeader {
+        ttl: hops,
+        ..IpHeader::new(source, dest, ipv6_ext::HOP_BY_HOP, packet.len())
+    };
+    header.emit(&mut packet.head);
+    packet
 }
 
 #[test]
@@ -200,6 +229,62 @@ fn a_router_that_asks_is_answered_if_it_alerts() {
     assert_eq!(records, [(RecordKind::IsExclude, ip(GROUP), vec![])]);
 }
 
+/// RFC 4541 §2.1.1.
+#[test]
+fn a_switch_that_asks_without_an_address_is_answered() {
+    let mut host = Host::new();
+    let socket = host.udp("0.0.0.0:9");
+    join(&mut host, socket, GROUP).unwrap();
+    settle(&mut host);
+    host.inject(igmp_query_from("0.0.0.0", "0.0.0.0", &[1]));
+    assert_eq!(settle(&mut host).len(), 1);
+    host.inject(datagram("0.0.0.0:7", "239.1.2.3:9", b"nobody"));
+    host.assert_dropped(DropReason::Martian, 1);
+}
+
+/// RFC 1112 appendix I: what no router sends on, whatever its group.
+#[test]
+fn the_oldest_router_is_believed_on_the_link_only() {
+    let mut host = Host::new();
+    let socket = host.udp("0.0.0.0:9");
+    join(&mut host, socket, GROUP).unwrap();
+    settle(&mut host);
+    let query = |dest: &str| {
+        let query = Query {
+            version: Version::First,
+            max_response: Duration::ZERO,
+            group: ip("239.9.9.9"),
+            suppress: false,
+            robustness: 0,
+            interval: Duration::ZERO,
+            sources: Sources::V4(&[]),
+        };
+        let mut packet = body(&igmp::emit_query(&query));
+        let header = IpHeader::new(ip(PEER), ip(dest), igmp::PROTOCOL, packet.len());
+        header.emit(&mut packet.head);
+        packet
+    };
+    host.inject(query(OURS));
+    host.assert_dropped(DropReason::Membership, 1);
+    host.inject(query("224.0.0.1"));
+    assert_eq!(settle(&mut host).len(), 1);
+}
+
+/// RFC 2710 §3, RFC 3590 §4: of the link, also where the group is of the world.
+#[test]
+fn an_old_router_hears_of_groups_from_a_link_local_address() {
+    let mut host = plain();
+    settle(&mut host);
+    host.inject(framed(&mld_query(Version::Second, "fe80::1", 1)));
+    settle(&mut host);
+    let socket = host.udp("[::]:9");
+    join(&mut host, socket, "ff0e::9").unwrap();
+    let sent = host.sent();
+    let (_, bytes) = unwrap(&sent[0]);
+    let header = IpHeader::parse(&bytes, bytes.len()).unwrap();
+    assert_eq!((header.source, header.dest), (ip("fe80::2"), ip("ff0e::9")));
+}
+
 /// Lets everything happen that is planned; what is sent.
 fn settle(host: &mut Host) -> Vec<TxPacket> {
     let mut sent = host.sent();
@@ -217,30 +302,7 @@ fn an_mld_query_must_come_from_the_link() {
     let socket = host.udp("[::]:9");
     join(&mut host, socket, GROUP_V6).unwrap();
     settle(&mut host);
-    let query = |source: &str, hops: u8| {
-        let query = Query {
-            version: Version::Third,
-            max_response: Duration::from_secs(1),
-            group: ip("::"),
-            suppress: false,
-            robustness: 2,
-            interval: Duration::from_secs(125),
-            sources: Sources::V6(&[]),
-        };
-        let message = mld::emit_query(&query);
-        let mut packet = TxPacket::default();
-        let place = packet.head.prepend(message.len());
-        place.copy_from_slice(&message);
-        let (source, dest) = (ip(source), ip("ff02::1"));
-        transport::fill_checksum(&mut packet, source, dest, ip::ICMPV6, false);
-        packet.head.prepend(8).copy_from_slice(&mld::ROUTER_ALERT);
-        let header = IpHeader {
-            ttl: hops,
-            ..IpHeader::new(source, dest, ipv6_ext::HOP_BY_HOP, packet.len())
-        };
-        header.emit(&mut packet.head);
-        packet
-    };
+    let query = |source, hops| mld_query(Version::Third, source, hops);
     // RFC 3810 §6.2: MUST be dropped.
     host.inject(query("fd07::1", 1));
     host.inject(query("fe80::1", 2));
