@@ -166,18 +166,22 @@ impl Flow {
         }
     }
 
-    /// Whether one more packet from where it began makes it assured.
+    /// Whether one more packet from where it began makes it assured: never where nobody answers, or
+    /// strangers could fill the table for days.
     const fn is_settled(&self) -> bool {
-        match &self.protocol {
+        let stands = match &self.protocol {
             Protocol::Tcp(track) => matches!(track.state, TcpState::Established),
-            _ => self.status.contains(FlowStatus::SEEN_REPLY),
-        }
+            _ => true,
+        };
+        stands && self.status.contains(FlowStatus::SEEN_REPLY)
     }
 
     const fn timeout(&self, timeouts: &Timeouts) -> Duration {
         match &self.protocol {
             Protocol::Tcp(track) => match track.state {
-                TcpState::Established => timeouts.tcp_established,
+                TcpState::Established if self.status.contains(FlowStatus::SEEN_REPLY) => {
+                    timeouts.tcp_established
+                }
                 TcpState::TimeWait => timeouts.tcp_time_wait,
                 TcpState::Close => timeouts.tcp_close,
                 _ => timeouts.tcp_transitory,

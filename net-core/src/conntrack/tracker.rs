@@ -96,14 +96,19 @@ impl Tracker {
         if let Some((index, direction)) = self.table.find(&tuple)
             && let Some(flow) = self.table.get_mut(index)
         {
-            let fit = if flow.expires <= now {
+            let before = flow.expires;
+            let fit = if before <= now {
                 Fit::BeginsAnew
             } else {
                 flow.follow(direction, segment, timeouts, now)
             };
+            let answered = flow.status.contains(FlowStatus::SEEN_REPLY);
+            let ends_sooner = flow.expires < before;
             match fit {
                 Fit::Fits => {
-                    let answered = flow.status.contains(FlowStatus::SEEN_REPLY);
+                    if ends_sooner {
+                        self.table.hasten(index);
+                    }
                     let state = match direction {
                         Direction::Original if !answered => FlowState::New,
                         _ => FlowState::Established,

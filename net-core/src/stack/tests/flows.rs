@@ -3,8 +3,9 @@
 use super::filter::{router, segment, set_ack};
 use super::*;
 use crate::conntrack::{FlowStatus, TcpState, Timeouts, TrackConfig};
+use crate::tcp::SeqNum;
 use crate::time::Duration;
-use crate::wire::TcpFlags;
+use crate::wire::{TcpFlags, TcpHeader};
 
 /// A router that lets nothing in from the far side but what belongs to flows from the near one.
 fn firewall() -> (Host, IfaceId) {
@@ -165,6 +166,53 @@ fn a_flow_is_forgotten_when_its_time_has_come() {
     host.stack.handle_timeout(host.now);
     assert_eq!(host.stack.flows().count(), 0);
     assert_eq!(host.stack.poll_timeout(), None);
+}
+
+/// They could fill the table for days.
+#[test]
+fn acknowledgements_that_nobody_answers_hold_no_place_for_long() {
+    let (mut host, far) = firewall();
+    let near = host.wire;
+    for _ in 0..3 {
+        let ack = segment("10.7.0.9:5", "10.9.0.9:80", TcpFlags::ACK, b"");
+        assert!(passes(&mut host, near, far, ack));
+    }
+    let flow = host.stack.flows().next().unwrap();
+    assert_eq!(flow.tcp, Some(TcpState::Established));
+    assert_eq!(flow.status, FlowStatus::empty());
+    assert!(flow.expires_in <= Timeouts::default().tcp_transitory);
+}
+
+#[test]
+fn a_connection_that_is_over_leaves_its_place_though_its_timer_was_long() {
+    let (mut host, far) = firewall();
+    let near = host.wire;
+    let ack = || segment("10.7.0.9:5", "10.9.0.9:80", TcpFlags::ACK, b"");
+    let answer = |flags| {
+        let mut packet = body(b"");
+        let header = TcpHeader {
+            source_port: 80,
+            dest_port: 5,
+            seq: SeqNum::new(2000),
+            ack: SeqNum::new(1000),
+            flags,
+            ..TcpHeader::default()
+        };
+        header.emit(&mut packet.head);
+        wrap(ip("10.9.0.9"), ip("10.7.0.9"), ip::TCP, packet)
+    };
+    assert!(passes(&mut host, near, far, ack()));
+    assert!(passes(&mut host, far, near, answer(TcpFlags::ACK)));
+    assert!(passes(&mut host, near, far, ack()));
+    // Its timer is set anew, to five days.
+    host.now += Duration::from_secs(300);
+    host.stack.handle_timeout(host.now);
+    assert_eq!(host.stack.flows().count(), 1);
+    let reset = answer(TcpFlags::RST | TcpFlags::ACK);
+    assert!(passes(&mut host, far, near, reset));
+    host.now += Timeouts::default().tcp_close + Duration::from_secs(2);
+    host.stack.handle_timeout(host.now);
+    assert_eq!(host.stack.flows().count(), 0);
 }
 
 #[test]
