@@ -1,11 +1,13 @@
-//! What the integration tests share: documents that are held to the project, tables of what TCP reaches, hosts joined by links under virtual time, and network
-//! namespaces with the kernel in them.
+//! What the integration tests share: documents that are held to the project, tables of what TCP
+//! reaches, hosts joined by links under virtual time, and network namespaces with the kernel in them.
 
 pub mod documents;
 pub mod golden;
 pub mod hosts;
 #[cfg(target_os = "linux")]
 pub mod netns;
+#[cfg(target_os = "linux")]
+pub mod senders;
 
 /// The example of the README, run as a test.
 #[cfg(doctest)]

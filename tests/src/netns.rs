@@ -20,7 +20,7 @@ pub use link::{index_of, set_up};
 use std::env;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::process::{Child, Command, ExitStatus, Stdio, exit};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio, exit};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ pub fn run_for(test_name: &str, limit: Duration, body: impl FnOnce()) {
     let child = Command::new("unshare")
         .args([unshare, "--"])
         .arg(program)
-        .args([test_name, "--exact", "--nocapture", "--include-ignored"])
+        .args([test_name, "--exact", "--nocapture"])
         .env(INSIDE, test_name)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -78,6 +78,40 @@ pub fn run_for(test_name: &str, limit: Duration, body: impl FnOnce()) {
             );
         }
     }
+}
+
+/// Runs `body`, all that the program has to do, in a fresh namespace with `lo` up; what the program is to
+/// end with. Where that is impossible it says why.
+#[must_use]
+pub fn run_program(body: impl FnOnce()) -> ExitCode {
+    let done = if env::var(INSIDE).as_deref() == Ok(PROGRAM) {
+        prepare().map(|()| {
+            body();
+            true
+        })
+    } else {
+        usable_unshare().and_then(start_program)
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Starts this program again with the same arguments, inside; whether it succeeded.
+fn start_program(unshare: &str) -> Result<bool, String> {
+    let failed = |error: io::Error| format!("cannot start again in a namespace: {error}");
+    let status = Command::new("unshare")
+        .args([unshare, "--"])
+        .arg(env::current_exe().map_err(failed)?)
+        .args(env::args_os().skip(1))
+        .env(INSIDE, PROGRAM)
+        .status();
+    Ok(status.map_err(failed)?.success())
 }
 
 /// Makes the namespace usable, and finds out whether a TUN may be opened at all.
@@ -162,5 +196,7 @@ fn collect<R: Read + Send + 'static>(source: Option<R>) -> impl FnOnce() -> Stri
 
 /// Says to the test that it is inside, by its name.
 const INSIDE: &str = "NET_TESTS_INSIDE";
+/// What says it to a program.
+const PROGRAM: &str = "a program";
 /// Exit status of a test that finds in its namespace that it cannot run.
 const UNABLE: i32 = 77;

@@ -151,6 +151,14 @@ impl TcpTrack {
                 return Fit::Invalid;
             }
         }
+        if controls.contains(TcpFlags::RST) && !self.windows.is_taken(direction, segment) {
+            // It changes nothing for its receiver, and so nothing here.
+            let mut copy = self.windows;
+            return match copy.follow(direction, segment) {
+                true => Fit::Fits,
+                false => Fit::Invalid,
+            };
+        }
         if !self.windows.follow(direction, segment) {
             return Fit::Invalid;
         }

@@ -132,6 +132,18 @@ fn a_reset_counts_only_inside_of_the_window() {
     assert_eq!(track.state, TcpState::Close);
 }
 
+/// RFC 5961 §3.2: its receiver only challenges it, so that the connection goes on.
+#[test]
+fn a_reset_that_only_hits_the_window_ends_nothing() {
+    let mut track = established();
+    assert_eq!(track.follow(Reply, &segment(RST, 700, 0, 0)), Fit::Fits);
+    assert_eq!(track.state, TcpState::Established);
+    // Behind what was sent, though not all of it is acknowledged.
+    assert_eq!(track.follow(Reply, &segment(ACK, 501, 101, 99)), Fit::Fits);
+    assert_eq!(track.follow(Reply, &segment(RST, 600, 0, 0)), Fit::Fits);
+    assert_eq!(track.state, TcpState::Close);
+}
+
 #[test]
 fn window_scales_count_when_both_ends_offer_them() {
     for (answer, fits) in [(Some(7), Fit::Fits), (None, Fit::Invalid)] {

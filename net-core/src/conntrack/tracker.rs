@@ -90,6 +90,14 @@ impl Tracker {
         *packet.tracked = tracked;
     }
 
+    /// A packet cannot be told to belong to any flow, unless somebody has.
+    pub(crate) fn refuse(&mut self, packet: &mut PacketView<'_>) {
+        if packet.tracked.state().is_none() {
+            *packet.tracked = Tracked::alone(FlowState::Invalid);
+            self.stats.invalid += 1;
+        }
+    }
+
     #[inline]
     fn track_flow(&mut self, tuple: Tuple, segment: Option<&Glance>, now: Instant) -> Tracked {
         let timeouts = &self.config.timeouts;

@@ -27,6 +27,8 @@ struct Side {
     max_window: u32,
     /// The scale of its windows, if it has offered one.
     scale: Option<u8>,
+    /// What it waits for next, as far as it has said so.
+    acked: Option<SeqNum>,
 }
 
 impl Windows {
@@ -62,6 +64,7 @@ impl Windows {
             max_end: syn.end(),
             max_window: syn.window(0).max(1),
             scale: syn.offered(),
+            acked: None,
         };
     }
 
@@ -94,10 +97,21 @@ impl Windows {
         sender.max_window = sender.max_window.max(window);
         sender.end = sender.end.max(end);
         if has_ack {
+            sender.acked = Some(sender.acked.map_or(ack, |before| before.max(ack)));
             // One byte more than a closed window: a probe.
             receiver.max_end = receiver.max_end.max(ack + window.max(1));
         }
         true
+    }
+
+    /// Whether a reset, which fits, is one that its receiver takes (RFC 5961 §3.2): it has the number
+    /// that is waited for, or stands behind all that was sent. Others only draw a challenge.
+    pub(crate) fn is_taken(&self, direction: Direction, reset: &Glance) -> bool {
+        let (sender, receiver) = match direction {
+            Direction::Original => (&self.original, &self.reply),
+            Direction::Reply => (&self.reply, &self.original),
+        };
+        reset.seq == sender.end || receiver.acked.is_none_or(|acked| acked == reset.seq)
     }
 
     const fn sides(&mut self, direction: Direction) -> (&mut Side, &mut Side) {

@@ -108,6 +108,8 @@ pub(crate) struct Fields<'a> {
     fragment: Option<Fragment>,
     /// A bit for each kind of extension header.
     extensions: u8,
+    /// What the chain of extension headers leads to is not known.
+    is_broken: bool,
     bytes: &'a [u8],
     /// Empty in later fragments.
     transport: &'a [u8],
@@ -130,6 +132,7 @@ impl<'a> Fields<'a> {
             protocol: packet.ip.protocol,
             fragment: packet.ip.fragment,
             extensions: 0,
+            is_broken: false,
             bytes: packet.bytes,
             transport: packet.bytes.get(packet.ip.header_len..).unwrap_or(&[]),
             len: packet.len,
@@ -156,6 +159,7 @@ impl<'a> Fields<'a> {
         for header in chain.by_ref() {
             let Ok(header) = header else {
                 self.transport = &[];
+                self.is_broken = true;
                 return;
             };
             if let Some(kind) = ExtensionHeader::of(header.kind) {
@@ -227,14 +231,13 @@ impl<'a> Fields<'a> {
         self.extensions & 1 << kind as u8 != 0
     }
 
-    /// Where the transport header is; fragments have none that flows are known by.
+    /// Where the transport header is; fragments have none that flows are known by, and behind a broken
+    /// chain there is none.
     #[inline]
     pub(crate) fn transport(&self) -> Option<Transport> {
         let at = self.bytes.len() - self.transport.len();
         let protocol = self.protocol;
-        self.fragment
-            .is_none()
-            .then_some(Transport { protocol, at })
+        (self.fragment.is_none() && !self.is_broken).then_some(Transport { protocol, at })
     }
 
     /// Source and destination port.

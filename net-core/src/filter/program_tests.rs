@@ -8,7 +8,7 @@ use crate::time::Duration;
 use crate::wire::{IpHeader, TcpFlags, TcpHeader, UdpHeader, ip};
 use bytes::BytesMut;
 use core::net::IpAddr;
-use std::string::ToString;
+use std::string::{String, ToString};
 
 fn filter(text: &str) -> Filter {
     let ruleset: Ruleset = text.parse().unwrap();
@@ -200,6 +200,39 @@ fn extension_headers_do_not_hide_the_protocol() {
     bytes.truncate(12);
     let mut cut = Packet::of("fd00::1", "fd00::2", 0, &bytes);
     assert!(!holds("udp dport 0-65535", &mut cut));
+}
+
+#[test]
+fn an_address_is_not_its_mapped_one_in_a_run_either() {
+    let mut text: String = (0..9)
+        .map(|last| std::format!("ip daddr 10.0.0.{last} udp dport 7 drop\n"))
+        .collect();
+    text += "accept";
+    let mut filter = rules(&text);
+    let mut mapped = Packet::udp("fd00::1", 9, "::ffff:10.0.0.3", 7);
+    assert_eq!(mapped.ask(&mut filter), Decision::Accept);
+    let mut plain = Packet::udp("10.0.0.99", 9, "10.0.0.3", 7);
+    assert_eq!(plain.ask(&mut filter), Decision::Drop);
+}
+
+/// What follows a jump is asked, and after it the next rule, however many there are.
+#[test]
+fn a_jump_before_a_verdict_comes_back_to_it() {
+    let text: String = (0..9).map(|_| "udp dport 7 accept\n").collect();
+    let text = std::format!(
+        "table inet t {{
+            chain c {{ type filter hook input priority 0; policy drop; {text} }}
+            chain other {{ udp dport 7 meta mark set 5; }}
+        }}"
+    );
+    let mut ruleset: Ruleset = text.parse().unwrap();
+    let first = &mut ruleset.tables[0].chains[0].rules[0];
+    first.actions.insert(0, Action::Jump("other".to_string()));
+    let key = Seed::from_u64(1).key("filter");
+    let mut filter = Filter::compile(ruleset, key, Instant::ZERO).unwrap();
+    let mut packet = Packet::udp("10.0.0.1", 9, "10.0.0.2", 7);
+    assert_eq!(packet.ask(&mut filter), Decision::Accept);
+    assert_eq!(packet.mark, 5);
 }
 
 #[test]

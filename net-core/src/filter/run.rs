@@ -3,7 +3,7 @@
 use super::addresses::PrefixMap;
 use super::fields::{End, Field, Fields};
 use super::tuples::{TupleField, TupleMap, TupleValue, fits};
-use super::{Match, Numbers, Rule, Test};
+use super::{Action, Match, Numbers, Rule, Test};
 use crate::iface::IpCidr;
 use crate::seed::Key;
 use alloc::boxed::Box;
@@ -106,6 +106,14 @@ enum Shape {
 impl Shape {
     fn of(rule: &Rule) -> Option<Self> {
         rule.actions.last().filter(|action| action.is_final())?;
+        if rule
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::Jump(_)))
+        {
+            // Behind the jump the rules that follow may still be asked.
+            return None;
+        }
         let mut essential = rule.essential();
         if let (
             Some(Match {

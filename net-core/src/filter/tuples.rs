@@ -124,13 +124,13 @@ pub(super) fn fits(fields: &[TupleField]) -> bool {
 /// A tuple's values, one behind the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct TupleKey {
-    bytes: [u8; MAX_ADDRESSES * 16 + MAX_NUMBERS * 4],
+    bytes: [u8; LEN],
     len: usize,
 }
 
 impl TupleKey {
     const EMPTY: Self = Self {
-        bytes: [0; MAX_ADDRESSES * 16 + MAX_NUMBERS * 4],
+        bytes: [0; LEN],
         len: 0,
     };
 
@@ -145,11 +145,16 @@ impl TupleKey {
 
     #[inline]
     fn push_address(&mut self, address: IpAddr) {
-        let address = match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped(),
-            IpAddr::V6(address) => address,
-        };
-        self.push(&address.octets());
+        match address {
+            IpAddr::V4(address) => {
+                self.push(&[4]);
+                self.push(&address.octets());
+            }
+            IpAddr::V6(address) => {
+                self.push(&[6]);
+                self.push(&address.octets());
+            }
+        }
     }
 }
 
@@ -160,5 +165,7 @@ impl Hash for TupleKey {
     }
 }
 
+/// Each with its family in front.
+const LEN: usize = MAX_ADDRESSES * 17 + MAX_NUMBERS * 4;
 const MAX_ADDRESSES: usize = 2;
 const MAX_NUMBERS: usize = 4;

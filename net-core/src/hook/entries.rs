@@ -2,7 +2,7 @@
 //! flows.
 
 use super::{Hook, HookId, HookPoint, PacketView, Verdict};
-use crate::conntrack::{Direction, Flow, FlowState, FlowStatus, Tracked, Tracker, Transport};
+use crate::conntrack::{Direction, Flow, FlowStatus, Tracker, Transport};
 use crate::filter::{Answer, Decision, End, Fields, Filter, Log};
 use crate::iface::IfaceId;
 use crate::nat::{self, TranslationKind};
@@ -267,7 +267,7 @@ impl Others {
         if let Some(tracker) = &mut self.tracker {
             match transport_of(packet) {
                 Some(transport) => tracker.track(packet, transport, now),
-                None => *packet.tracked = Tracked::alone(FlowState::Untracked),
+                None => tracker.refuse(packet),
             }
         }
         Outcome::Accept
@@ -310,11 +310,14 @@ impl Others {
             }
         }
         let flow = (self.tracker.as_deref()).and_then(|tracker| tracker.flow(tracked));
-        if let Some(flow) = flow.filter(|flow| flow.is_translated())
-            && let Some(transport) = transport_of(packet)
-        {
-            nat::translate(packet, transport, end, flow, tracked);
-        }
+        let Some(flow) = flow.filter(|flow| flow.is_translated()) else {
+            return Outcome::Accept;
+        };
+        let Some(transport) = transport_of(packet) else {
+            // Half a translation would tell what is behind it.
+            return Outcome::Drop(DropReason::ExtensionHeader);
+        };
+        nat::translate(packet, transport, end, flow, tracked);
         Outcome::Accept
     }
 
@@ -352,7 +355,7 @@ impl Others {
     }
 }
 
-/// Where the transport header of a packet is; fragments have none.
+/// Where the transport header of a packet is; fragments have none, nor what follows a broken chain.
 #[inline]
 fn transport_of(packet: &PacketView<'_>) -> Option<Transport> {
     Fields::of(packet, None).transport()

@@ -28,6 +28,9 @@ pub(crate) fn bind(
     let now = flow.reply.inverse();
     let new = match translation {
         Some(translation) => translated(tracker, flow, &now, end, translation, own)?,
+        None if end == End::Source && is_taken(tracker, &now) && !has_ports(&now) => {
+            return Err(DropReason::NatExhausted);
+        }
         None if end == End::Source && is_taken(tracker, &now) => {
             let ports = port_class(&now);
             with_free_port(tracker, &now, ports, None).ok_or(DropReason::NatExhausted)?

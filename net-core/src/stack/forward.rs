@@ -13,6 +13,7 @@ use crate::route::{Decision, Query, Reject, Route};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::checksum::pseudo_header;
+use crate::wire::ipv6_ext::{self, Chain};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
 use bytes::Bytes;
 use core::hash::BuildHasher;
@@ -231,8 +232,12 @@ fn carry_over(
     let head = match packet.meta.gso {
         Some(_) => transport_end(header, packet).ok_or(DropReason::BadOffload)?,
         None if len <= MAX_COPIED && packet.frags.is_empty() => len,
-        None => len.min(header.header_len + MAX_TRANSPORT),
+        None => len.min(headers_end(header, &packet.frame)).min(MAX_COPIED),
     };
+    if head > MAX_COPIED {
+        // There is no room for a chain like that in front of a packet.
+        return Err(DropReason::ExtensionHeader);
+    }
     let front = packet.frame.get(..head).ok_or(DropReason::Truncated)?;
     out.head.prepend(head).copy_from_slice(front);
     out.meta.header_len = u16::try_from(head).unwrap_or(u16::MAX);
@@ -256,6 +261,22 @@ fn carry_over(
     Ok(())
 }
 
+/// Where the headers end that matter on the way: the transport's, or what an ICMP error quotes.
+fn headers_end(header: &IpHeader, packet: &[u8]) -> usize {
+    let (mut at, mut protocol) = (header.header_len, header.protocol);
+    if header.dest.is_ipv6()
+        && ipv6_ext::is_extension(protocol)
+        && let Ok(end) = Chain::new(packet).skip_all()
+    {
+        (at, protocol) = (end.position(), end.protocol());
+    }
+    let len = match protocol {
+        ip::ICMP | ip::ICMPV6 => MAX_ERROR,
+        _ => MAX_TRANSPORT,
+    };
+    at.saturating_add(len)
+}
+
 /// Says of a super-segment that whoever cuts it sums the segments, whatever has been merged.
 fn leave_to_cutter(header: &IpHeader, out: &mut TxPacket) {
     let (start, len) = (header.header_len, header.payload_len);
@@ -277,3 +298,6 @@ fn leave_to_cutter(header: &IpHeader, out: &mut TxPacket) {
 const MAX_COPIED: usize = 216;
 /// Bytes of a transport header that matter on the way: a checksum may have to be completed.
 const MAX_TRANSPORT: usize = 60;
+/// Bytes of an ICMP error that do: its header, and in what it quotes the longest IP header and that of TCP
+/// as far as its checksum.
+const MAX_ERROR: usize = 8 + 60 + 20;

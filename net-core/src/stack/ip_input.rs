@@ -9,6 +9,7 @@ use crate::must::must;
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
+use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IpHeader, TcpHeader, igmp, ip, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
@@ -57,8 +58,7 @@ impl Stack {
             packet,
         };
         if self.hooks.is_watched(HookPoint::PreRouting) {
-            // A flow is known by its ports, which later fragments do not have.
-            if arrival.ip.fragment.is_some() && self.hooks.is_tracking() {
+            if self.hooks.is_tracking() && self.is_joined_for_flows(&arrival) {
                 arrival.delivery = self.addresses.delivery(arrival.ip.dest);
                 match self.unwrap(arrival, now)? {
                     Some(whole) => arrival = whole,
@@ -78,6 +78,19 @@ impl Stack {
             }
             Delivery::Foreign => self.ip_forward(arrival, now),
         }
+    }
+
+    /// Whether a fragment is put to the others of its packet before flows are looked for: they are known
+    /// by ports, which later fragments do not have. Those of IPv6 that are for others are not, because
+    /// no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as invalid.
+    fn is_joined_for_flows(&self, arrival: &Arrival<'_>) -> bool {
+        let header = &arrival.ip;
+        if header.dest.is_ipv4() {
+            return header.fragment.is_some();
+        }
+        let for_us = header.dest.is_multicast() || self.addresses.contains(header.dest);
+        let mut chain = Chain::new(&arrival.packet.frame).map_while(Result::ok);
+        has_extensions(header) && for_us && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
     }
 
     /// Hands a packet that is for this host to its protocol, once all of it is there.

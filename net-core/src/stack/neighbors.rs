@@ -6,7 +6,9 @@ use crate::error::SocketError;
 use crate::icmp::IcmpError;
 use crate::iface::IfaceId;
 use crate::ip::{Path, same_scope_source};
-use crate::neighbor::{Ask, Context, Expiry, Lookup, Neighbor, NeighborHint, Sighting};
+use crate::neighbor::{
+    Ask, Context, Expiry, Lookup, Neighbor, NeighborCache, NeighborHint, Sighting,
+};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::transport::QuotedPorts;
@@ -154,22 +156,22 @@ impl Stack {
     /// The peer of a connection has acknowledged something new, so packets reach the neighbour that
     /// leads to it (RFC 4861 §7.3.1).
     pub(crate) fn neighbor_confirm(&mut self, path: &Path, now: Instant) {
-        let at = self
-            .neighbors
-            .at_hint(path.iface, path.next_hop, path.neighbor);
-        if let Some(index) = at {
-            let mut cx = Context {
-                config: &self.config.neighbor,
-                wheel: &mut self.wheel,
-                now,
-            };
-            self.neighbors.confirm(index, &mut cx);
-        }
+        self.with_neighbor_of(path, now, NeighborCache::confirm);
     }
 
     /// A peer does not acknowledge what it is sent: if the neighbour that leads to it is gone, that is
     /// to be found out by asking it (RFC 1122 §3.3.1.4, RFC 4861 §7.3.3).
     pub(crate) fn neighbor_doubt(&mut self, path: &Path, now: Instant) {
+        self.with_neighbor_of(path, now, NeighborCache::doubt);
+    }
+
+    /// Does something about the neighbour that a path leads to, if there is one.
+    fn with_neighbor_of(
+        &mut self,
+        path: &Path,
+        now: Instant,
+        touch: impl FnOnce(&mut NeighborCache, u32, &mut Context<'_>),
+    ) {
         let at = self
             .neighbors
             .at_hint(path.iface, path.next_hop, path.neighbor);
@@ -179,7 +181,7 @@ impl Stack {
                 wheel: &mut self.wheel,
                 now,
             };
-            self.neighbors.doubt(index, &mut cx);
+            touch(&mut self.neighbors, index, &mut cx);
         }
     }
 

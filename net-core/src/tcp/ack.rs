@@ -222,7 +222,7 @@ impl Connection {
             self.ecn.on_delivered();
         }
         let rate = self.board.rate.sample(delivery, rtt_min);
-        if self.validation.on && self.recovery.phase == Phase::Open {
+        if self.validation.is_some() && self.recovery.phase == Phase::Open {
             self.validate_window(rate.delivered, cx);
         }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to

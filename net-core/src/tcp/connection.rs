@@ -23,6 +23,7 @@ use super::{SeqNum, State};
 use crate::SocketError;
 use crate::socket::TcpSettings;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use bytes::Bytes;
 
 /// Send variables, receive variables, timers and what else one connection is.
@@ -72,7 +73,8 @@ pub(crate) struct Connection {
     pub(crate) rtt: RttEstimator,
     pub(crate) recovery: LossRecovery,
     pub(crate) pacer: Pacer,
-    pub(crate) validation: Validation,
+    /// RFC 7661, where it is configured.
+    pub(crate) validation: Option<Box<Validation>>,
     pub(crate) mtu: MtuSearch,
     /// When the permits for challenge ACKs would all be there again.
     pub(crate) challenges_full_at: Instant,

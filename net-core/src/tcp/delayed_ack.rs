@@ -111,7 +111,11 @@ impl DelayedAck {
             timing.srtt.clamp(timing.min, timing.max)
         };
         let delay = self.timeout.clamp(timing.min, most.max(timing.min));
-        delay * if must("9293 MUST-40") { 1 } else { 20 }
+        if must("9293 MUST-40") {
+            delay
+        } else {
+            delay * 20
+        }
     }
 
     /// The timer expired: the acknowledgement leaves alone.

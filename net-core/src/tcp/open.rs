@@ -16,7 +16,6 @@ use super::rtt::RttEstimator;
 use super::send_queue::SendQueue;
 use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
-use super::validation::Validation;
 use super::{SeqNum, State};
 use crate::buf::TxPacket;
 use crate::config::TcpConfig;
@@ -118,7 +117,7 @@ impl Connection {
             rtt: RttEstimator::new(config),
             recovery: LossRecovery::new(facts.iss),
             pacer: Pacer::default(),
-            validation: Validation::default(),
+            validation: None,
             mtu: MtuSearch::default(),
             challenges_full_at: now,
             stalled_since: Instant::MAX,

@@ -118,7 +118,7 @@ impl Connection {
     /// Something is about to leave, and nothing is in flight.
     pub(crate) fn begin_flight(&mut self, cx: &Context<'_>) {
         let idle = cx.now.saturating_since(self.sent_at);
-        if self.validation.on {
+        if self.validation.is_some() {
             self.validate_after_pause(cx);
         } else if cx.config.slow_start_after_idle && idle > self.rtt.rto() {
             let periods = idle.as_nanos() / self.rtt.rto().as_nanos().max(1);

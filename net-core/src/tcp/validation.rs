@@ -10,6 +10,7 @@
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context};
 use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
 
 /// The pipeACK Sampling Period is so many round trips, and at least so long (§4.2).
 const SAMPLING_TRIPS: u32 = 3;
@@ -20,8 +21,6 @@ const NON_VALIDATED_PERIOD: Duration = Duration::from_secs(300);
 /// The state of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Validation {
-    /// The window is validated.
-    pub(crate) on: bool,
     /// The largest samples of this half of the sampling period and of the one before, in bytes;
     /// `None`: undefined.
     samples: [Option<u32>; 2],
@@ -71,8 +70,8 @@ impl Connection {
     /// Finds out whether the window is to be validated; with the handshake, and when options change.
     pub(crate) fn settle_validation(&mut self, cx: &Context<'_>) {
         let wanted = cx.config.cwnd_validation && !self.congestion.governs_recovery();
-        if wanted != self.validation.on {
-            self.validation.on = wanted;
+        if wanted != self.validation.is_some() {
+            self.validation = wanted.then(Box::default);
             self.forget_validation(cx.now);
         }
     }
@@ -81,7 +80,9 @@ impl Connection {
     /// (§4.2).
     pub(super) fn validate_window(&mut self, volume: u64, cx: &Context<'_>) {
         let srtt = self.rtt.smoothed().unwrap_or_default();
-        let validation = &mut self.validation;
+        let Some(validation) = &mut self.validation else {
+            return;
+        };
         validation.age(srtt, cx.now);
         let volume = u32::try_from(volume).unwrap_or(u32::MAX);
         validation.samples[0] = validation.samples[0].max(Some(volume));
@@ -91,27 +92,35 @@ impl Connection {
     /// Data leaves after a pause.
     pub(super) fn validate_after_pause(&mut self, cx: &Context<'_>) {
         let srtt = self.rtt.smoothed().unwrap_or_default();
-        self.validation.age(srtt, cx.now);
-        self.adjust_unused_window(cx);
+        if let Some(validation) = &mut self.validation {
+            validation.age(srtt, cx.now);
+            self.adjust_unused_window(cx);
+        }
     }
 
     /// §4.4.3: the window was not put to use for the whole non-validated period.
     fn adjust_unused_window(&mut self, cx: &Context<'_>) {
-        let good = self.validation.is_valid(self.congestion.window());
-        let unused = cx.now.saturating_since(self.validation.good_at);
+        let Some(validation) = &mut self.validation else {
+            return;
+        };
+        let good = validation.is_valid(self.congestion.window());
+        let unused = cx.now.saturating_since(validation.good_at);
         if !good && unused >= NON_VALIDATED_PERIOD {
             let initial = self.mss.saturating_mul(cx.config.initial_window);
             self.congestion.on_idle(1, initial);
         }
         if good || unused >= NON_VALIDATED_PERIOD {
-            self.validation.good_at = cx.now;
+            validation.good_at = cx.now;
         }
     }
 
     /// §4.4.1: a loss shows in the non-validated phase: the window to reduce is what was in use.
     pub(super) fn respond_unvalidated(&mut self, flight_size: u32) -> u32 {
         let window = self.congestion.window();
-        let Some(pipe_ack) = self.validation.pipe_ack().filter(|_| self.validation.on) else {
+        let Some(validation) = &mut self.validation else {
+            return flight_size;
+        };
+        let Some(pipe_ack) = validation.pipe_ack() else {
             return flight_size;
         };
         if pipe_ack >= window / 2 {
@@ -119,25 +128,30 @@ impl Connection {
         }
         let used = pipe_ack.max(flight_size);
         let again = self.counters.bytes_retransmitted;
-        self.validation.at_loss.get_or_insert((used, again));
+        validation.at_loss.get_or_insert((used, again));
         self.congestion.limit_window(used.max(self.mss));
         used
     }
 
     /// §4.4: a timeout ends the non-validated phase, and what follows is RFC 5681's; or the loss was none.
     pub(super) fn forget_validation(&mut self, now: Instant) {
-        self.validation.at_loss = None;
-        self.validation.reset(now);
+        if let Some(validation) = &mut self.validation {
+            validation.at_loss = None;
+            validation.reset(now);
+        }
     }
 
     /// §4.4.1: fast recovery is over.
     pub(super) fn end_unvalidated(&mut self, now: Instant) {
-        if let Some((used, before)) = self.validation.at_loss.take() {
+        let Some(validation) = &mut self.validation else {
+            return;
+        };
+        validation.reset(now);
+        if let Some((used, before)) = validation.at_loss.take() {
             let again = self.counters.bytes_retransmitted - before;
             let again = u32::try_from(again).unwrap_or(u32::MAX);
             let window = used.saturating_sub(again) / 2;
             self.congestion.limit_window(window.max(self.mss));
         }
-        self.validation.reset(now);
     }
 }

@@ -47,6 +47,8 @@ impl Descriptor {
         match stop {
             Stop::WouldBlock if count == 0 => Err(io::ErrorKind::WouldBlock.into()),
             Stop::Fatal(error) if count == 0 => Err(gone(self.kind, &self.name, &error)),
+            // Nothing but what had to be dropped.
+            Stop::Done if count == 0 && budget > 0 => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(count),
         }
     }
@@ -78,6 +80,11 @@ impl Descriptor {
                 Stop::WouldBlock => guard.clear_ready(),
                 Stop::Fatal(error) if count == 0 => {
                     return Poll::Ready(Err(gone(self.kind, &self.name, &error)));
+                }
+                Stop::Done if count == 0 && budget > 0 => {
+                    // Nothing but what had to be dropped; others get their turn before there is more.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 Stop::Done | Stop::Fatal(_) => return Poll::Ready(Ok(count)),
             }

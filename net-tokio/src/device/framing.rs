@@ -90,7 +90,8 @@ impl Framing {
         }
     }
 
-    /// Reads up to `budget` packets into `batch`.
+    /// Reads up to `budget` packets into `batch`, those included that are dropped here; how many are
+    /// there.
     pub(super) fn recv(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -98,7 +99,7 @@ impl Framing {
         budget: usize,
     ) -> (usize, Stop) {
         let mut count = 0;
-        while count < budget {
+        for _ in 0..budget {
             match self.read(fd, batch) {
                 Ok(true) => count += 1,
                 Ok(false) => {

@@ -316,7 +316,7 @@ impl State {
     }
 
     fn sort(&mut self, id: Option<VlanId>, frame: RxPacket, news: &mut Vec<Option<VlanId>>) {
-        let cost = frame.len() + OVERHEAD;
+        let cost = cost_of(&frame);
         match self.port(id) {
             Some(port) if port.held + cost <= ROOM => {
                 port.held += cost;
@@ -337,7 +337,7 @@ impl State {
         };
         let count = budget.min(port.queue.len());
         for frame in port.queue.drain(..count) {
-            port.held -= frame.len() + OVERHEAD;
+            port.held -= cost_of(&frame);
             batch.push(frame);
         }
         count
@@ -348,6 +348,11 @@ impl State {
 #[derive(Debug, Default)]
 struct Bell {
     wakers: Mutex<Vec<(Option<VlanId>, Option<Waker>)>>,
+}
+
+/// Bytes of memory that a frame which waits keeps alive.
+fn cost_of(frame: &RxPacket) -> usize {
+    frame.len().max(frame.meta.pins as usize) + OVERHEAD
 }
 
 impl Bell {

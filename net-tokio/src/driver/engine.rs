@@ -161,6 +161,21 @@ impl Engine {
         }
     }
 
+    /// Pays what an operation on a slot owes the driver, and turns its failure into the host's error.
+    pub(crate) fn finish<S: Posted, R>(
+        &self,
+        slot: &Arc<S>,
+        done: Result<(R, Touch), Stop>,
+    ) -> io::Result<R> {
+        match done {
+            Ok((result, touch)) => {
+                self.post(slot, touch);
+                Ok(result)
+            }
+            Err(stop) => Err(self.explain_stop(stop)),
+        }
+    }
+
     /// Lets go of a socket that has no slot.
     pub(crate) fn release(&self, id: SocketId) {
         self.mail.release(Release::Close(id));

@@ -278,16 +278,9 @@ impl PacketSocket {
         self.slot.recv(caller)
     }
 
-    /// Pays what an operation owes the driver, and turns its failure into the host's error.
+    /// See [`Engine::finish`](crate::driver::Engine::finish).
     fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
-        let engine = self.net.engine();
-        match done {
-            Ok((result, touch)) => {
-                engine.post(&self.slot, touch);
-                Ok(result)
-            }
-            Err(stop) => Err(engine.explain_stop(stop)),
-        }
+        self.net.engine().finish(&self.slot, done)
     }
 
     fn control<R>(

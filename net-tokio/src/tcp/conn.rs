@@ -408,16 +408,9 @@ impl Conn {
         self.finish(done)
     }
 
-    /// Pays what an operation owes the driver, and turns its failure into the host's error.
+    /// See [`Engine::finish`](crate::driver::Engine::finish).
     pub(super) fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
-        let engine = self.net.engine();
-        match done {
-            Ok((result, touch)) => {
-                engine.post(&self.slot, touch);
-                Ok(result)
-            }
-            Err(stop) => Err(engine.explain_stop(stop)),
-        }
+        self.net.engine().finish(&self.slot, done)
     }
 }
 

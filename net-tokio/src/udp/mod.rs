@@ -231,16 +231,9 @@ impl UdpSocket {
         result
     }
 
-    /// Pays what an operation owes the driver, and turns its failure into the host's error.
+    /// See [`Engine::finish`](crate::driver::Engine::finish).
     fn finish<R>(&self, done: Result<(R, Touch), Stop>) -> io::Result<R> {
-        let engine = self.net.engine();
-        match done {
-            Ok((result, touch)) => {
-                engine.post(&self.slot, touch);
-                Ok(result)
-            }
-            Err(stop) => Err(engine.explain_stop(stop)),
-        }
+        self.net.engine().finish(&self.slot, done)
     }
 
     /// An operation that may register the task's waker.

@@ -7,7 +7,6 @@
 mod api;
 mod closing;
 mod crowd;
-mod impaired;
 mod kernel;
 mod matrix;
 mod mtu;

@@ -5,7 +5,7 @@ use super::*;
 use crate::conntrack::{FlowStatus, TcpState, Timeouts, TrackConfig};
 use crate::tcp::SeqNum;
 use crate::time::Duration;
-use crate::wire::{TcpFlags, TcpHeader};
+use crate::wire::{TcpFlags, TcpHeader, ipv6_ext};
 
 /// A router that lets nothing in from the far side but what belongs to flows from the near one.
 fn firewall() -> (Host, IfaceId) {
@@ -310,6 +310,26 @@ fn fragments_are_followed_as_the_packet_that_they_make() {
     host.stack.handle_timeout(host.now);
     host.assert_dropped(DropReason::ReassemblyTimeout, 1);
     assert!(host.sent().is_empty(), "a router says nothing about that");
+}
+
+/// No router may cut the packet again: what cannot be told to belong to a flow is invalid, so that it
+/// passes no filter for flows and leaves no translation out.
+#[test]
+fn fragments_of_ipv6_for_others_belong_to_no_flow() {
+    let (mut host, far) = firewall();
+    let fragment = |dest: &str, offset: u8, more: u8| {
+        let chain = [17, 0, 0, offset << 3 | more, 0, 0, 0, 9];
+        let mut packet = body(&[0; 64]);
+        packet.head.prepend(8).copy_from_slice(&chain);
+        wrap(ip("fd07::9"), ip(dest), ipv6_ext::FRAGMENT, packet)
+    };
+    let near = host.wire;
+    assert!(!passes(&mut host, near, far, fragment("fd09::9", 0, 1)));
+    assert_eq!(host.stack.track_stats().unwrap().invalid, 1);
+    assert_eq!(host.stack.track_stats().unwrap().flows, 0);
+    // Those for this host are put together first.
+    host.inject(fragment("fd07::2", 0, 1));
+    assert_eq!(host.stack.track_stats().unwrap().invalid, 1);
 }
 
 #[test]

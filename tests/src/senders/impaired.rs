@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 /// What the kernel sends over the TUN crosses the link before the stack receives it; what the stack
 /// sends leaves at once.
-pub(crate) struct Impaired {
+pub(super) struct Impaired {
     tun: Tun,
     link: Link,
     clock: Clock,
@@ -21,7 +21,7 @@ pub(crate) struct Impaired {
 
 impl Impaired {
     /// All chance of the link comes from `seed`.
-    pub(crate) fn new(tun: Tun, link: LinkConfig, seed: Seed) -> Self {
+    pub(super) fn new(tun: Tun, link: LinkConfig, seed: Seed) -> Self {
         Self {
             tun,
             link: Link::new(link, seed.rng("way in")),

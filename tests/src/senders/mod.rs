@@ -1,0 +1,278 @@
+//! Our sender beside the kernel's: the same algorithm over the same path, with the same losses.
+//!
+//! The receiver is one stack of ours behind a TUN. The way in is a simulated link: rate, delay, queue,
+//! and the loss of the same packets by their number. One time the kernel's own socket sends to it,
+//! the other time a second stack of ours behind a TUN of its own, whose packets the kernel forwards:
+//!
+//! ```text
+//! kernel's socket ─────────────────────┐
+//! our stack ─► TUN ─► kernel forwards ─┴─► TUN ─► link ─► our stack
+//! ```
+//!
+//! All of it runs in a network namespace of its own. The whole grid takes minutes:
+//! `cargo run --release -p tests --bin senders`.
+
+mod impaired;
+
+use impaired::Impaired;
+use net_core::config::CongestionAlgorithm;
+use net_core::seed::Seed;
+use net_core::sim::LinkConfig;
+use net_core::socket::TcpOption;
+use net_tokio::device::Tun;
+use net_tokio::{Net, TcpSocket};
+use socket2::{Domain, Socket, Type};
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream as HostStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// The whole grid, as a table in Markdown.
+#[must_use]
+pub fn grid() -> String {
+    let mut cells = Vec::new();
+    for algorithm in ALGORITHMS {
+        for rtt in [20, 80] {
+            cells.extend(LOSSES.map(|loss| Cell::new(algorithm, rtt, loss)));
+        }
+    }
+    report(&measure(&cells, &[1, 2, 3], Duration::from_secs(6)))
+}
+
+/// One combination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    algorithm: CongestionAlgorithm,
+    rtt: Duration,
+    /// Packets lost per million.
+    loss: u32,
+}
+
+impl Cell {
+    /// A path with this round-trip time in milliseconds, and so many packets lost per million.
+    #[must_use]
+    pub const fn new(algorithm: CongestionAlgorithm, rtt_ms: u64, loss: u32) -> Self {
+        Self {
+            algorithm,
+            rtt: Duration::from_millis(rtt_ms),
+            loss,
+        }
+    }
+
+    /// The way to the receiver; the way back takes no time.
+    fn link(self) -> LinkConfig {
+        let bits = u128::from(RATE) * self.rtt.as_nanos() / 1_000_000_000;
+        let product = usize::try_from(bits / 8).expect("a few segments");
+        LinkConfig {
+            rate_bps: Some(RATE),
+            delay: self.rtt,
+            loss_ppm: self.loss,
+            queue_bytes: product,
+            ..LinkConfig::default()
+        }
+    }
+}
+
+/// Who sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Kernel,
+    Ours,
+}
+
+/// The goodput of the kernel and of us in each cell, in Mbit/s: the median over `seeds`, each of which
+/// takes `time`.
+///
+/// # Panics
+/// When the namespace allows no TUN, or a transfer does not get through.
+#[must_use]
+pub fn measure(cells: &[Cell], seeds: &[u64], time: Duration) -> Vec<(Cell, [f64; 2])> {
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("the namespace is ours");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let runs = runtime.block_on(async {
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        let mut running = JoinSet::new();
+        let mut number = 0_u8;
+        for cell in cells {
+            for seed in seeds {
+                for sender in [Sender::Kernel, Sender::Ours] {
+                    number += 1;
+                    let run = Run {
+                        cell: *cell,
+                        seed: *seed,
+                        sender,
+                        time,
+                        number,
+                    };
+                    let at_once = at_once.clone();
+                    running.spawn(async move {
+                        let _turn = at_once.acquire().await.expect("never closed");
+                        (run, run.goodput().await)
+                    });
+                }
+            }
+        }
+        running.join_all().await
+    });
+    let of = |cell: Cell, sender: Sender| {
+        let mut goodputs: Vec<f64> = (runs.iter())
+            .filter(|(run, _)| run.cell == cell && run.sender == sender)
+            .map(|(_, goodput)| *goodput)
+            .collect();
+        goodputs.sort_by(f64::total_cmp);
+        goodputs[goodputs.len() / 2]
+    };
+    let both = |cell: Cell| [of(cell, Sender::Kernel), of(cell, Sender::Ours)];
+    cells.iter().map(|cell| (*cell, both(*cell))).collect()
+}
+
+/// One transfer.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    cell: Cell,
+    seed: u64,
+    sender: Sender,
+    time: Duration,
+    /// Its own devices and addresses.
+    number: u8,
+}
+
+impl Run {
+    /// Mbit/s that the receiver reads from its first byte on.
+    async fn goodput(self) -> f64 {
+        let subnet =
+            move |last: u8, side: u8| IpAddr::V4(Ipv4Addr::new(10, self.number, side, last));
+        let tun = self.tun("to", subnet(1, 1));
+        let way_in = Impaired::new(tun, self.cell.link(), Seed::from_u64(self.seed));
+        let receiver = Net::builder()
+            .device("to", way_in)
+            .address(format!("{}/24", subnet(2, 1)))
+            .gateway(subnet(1, 1))
+            .build()
+            .expect("a stack");
+        let socket = TcpSocket::new_v4_on(&receiver).expect("a socket");
+        socket.bind(SocketAddr::new(subnet(2, 1), 0)).expect("free");
+        let listener = socket.listen(1).expect("a listener");
+        let to = listener.local_addr().expect("bound");
+        let sending = tokio::spawn(async move {
+            match self.sender {
+                Sender::Kernel => self.kernel_sends(to).await,
+                Sender::Ours => {
+                    let tun = self.tun("from", subnet(1, 2));
+                    let (own, gateway) = (subnet(2, 2), subnet(1, 2));
+                    self.we_send(tun, own, gateway, to).await;
+                }
+            }
+        });
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut buffer = vec![0; 1 << 17];
+        let mut got = stream.read(&mut buffer).await.expect("the first byte");
+        let begun = Instant::now();
+        while let Some(left) = self.time.checked_sub(begun.elapsed()) {
+            match timeout(left, stream.read(&mut buffer)).await {
+                Ok(more) => got += more.expect("more bytes"),
+                Err(_) => break,
+            }
+        }
+        sending.abort();
+        receiver.shutdown().await;
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let bits = got as f64 * 8.0;
+        bits / 1e6 / begun.elapsed().as_secs_f64()
+    }
+
+    fn tun(self, role: &str, host: IpAddr) -> Tun {
+        Tun::builder(format!("{role}{}", self.number))
+            .offload(role == "from")
+            .host_address(host, 24)
+            .build()
+            .expect("a TUN")
+    }
+
+    /// The kernel's socket writes until it is told to stop.
+    async fn kernel_sends(self, to: SocketAddr) {
+        let name: &[u8] = match self.cell.algorithm {
+            CongestionAlgorithm::Reno => b"reno",
+            CongestionAlgorithm::Cubic => b"cubic",
+            _ => b"bbr",
+        };
+        let stream = tokio::task::spawn_blocking(move || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            socket
+                .set_tcp_congestion(name)
+                .expect("the kernel has the algorithm");
+            socket.connect(&to.into()).expect("connected");
+            socket.set_nonblocking(true).expect("an option");
+            std::net::TcpStream::from(socket)
+        });
+        let stream = stream.await.expect("connected");
+        let mut stream = HostStream::from_std(stream).expect("a stream");
+        while stream.write_all(&[0; 1 << 16]).await.is_ok() {}
+    }
+
+    /// So does ours.
+    async fn we_send(self, tun: Tun, own: IpAddr, gateway: IpAddr, to: SocketAddr) {
+        let sender = Net::builder()
+            .device("from", tun)
+            .address(format!("{own}/24"))
+            .gateway(gateway)
+            .build()
+            .expect("a stack");
+        let socket = TcpSocket::new_v4_on(&sender).expect("a socket");
+        let option = TcpOption::Congestion(self.cell.algorithm);
+        socket.set_option(option).expect("an algorithm");
+        let mut stream = socket.connect(to).await.expect("connected");
+        while stream.write_all(&[0; 1 << 16]).await.is_ok() {}
+    }
+}
+
+/// The grid as a table, and what it comes to.
+fn report(results: &[(Cell, [f64; 2])]) -> String {
+    let mut out = String::from(
+        "| algorithm | RTT | lost | kernel, Mbit/s | ours, Mbit/s | ours / kernel |\n|---|---|---|---|---|---|\n",
+    );
+    let (mut least, mut level, mut more) = (f64::MAX, 0, 0);
+    for (cell, [kernel, ours]) in results {
+        let ratio = ours / kernel;
+        least = least.min(ratio);
+        level += usize::from(ratio >= LEVEL);
+        more += usize::from(ratio >= 1.0);
+        let _ = writeln!(
+            out,
+            "| {:?} | {} ms | {} % | {kernel:.2} | {ours:.2} | {ratio:.2} |",
+            cell.algorithm,
+            cell.rtt.as_millis(),
+            f64::from(cell.loss) / 1e4,
+        );
+    }
+    let _ = writeln!(
+        out,
+        "\nOf {} cells {more} with at least the kernel's goodput, {level} with at least {LEVEL} of it, none \
+with less than {least:.2}.",
+        results.len()
+    );
+    out
+}
+
+const ALGORITHMS: [CongestionAlgorithm; 3] = [
+    CongestionAlgorithm::Reno,
+    CongestionAlgorithm::Cubic,
+    CongestionAlgorithm::Bbr,
+];
+/// Two runs of the same sender differ by as much.
+const LEVEL: f64 = 0.95;
+/// Packets lost per million.
+const LOSSES: [u32; 5] = [0, 1_000, 3_000, 10_000, 30_000];
+/// Bits per second of the link.
+const RATE: u64 = 20_000_000;
+/// Runs at a time.
+const AT_ONCE: usize = 10;
