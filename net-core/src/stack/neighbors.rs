@@ -195,10 +195,10 @@ impl Stack {
         match self.neighbors.handle_timeout(index, &mut cx) {
             Expiry::Quiet => {}
             Expiry::Ask(iface, address, ask) => self.solicit(iface, address, ask, now),
-            Expiry::Failed(waiting) => {
+            Expiry::Failed(iface, waiting) => {
                 for packet in waiting {
                     self.stats.count_drop(DropReason::NeighborFailed);
-                    self.neighbor_failed(&packet, now);
+                    self.neighbor_failed(iface, &packet, now);
                     self.recycle(packet);
                 }
             }
@@ -234,10 +234,14 @@ impl Stack {
 
     /// Tells the socket that a packet came from that its neighbour is not there, as a router's ICMP
     /// error would (RFC 4861 §7.2.2, RFC 1122 §2.3.2.1).
-    fn neighbor_failed(&mut self, packet: &TxPacket, now: Instant) {
+    fn neighbor_failed(&mut self, iface: IfaceId, packet: &TxPacket, now: Instant) {
         let Ok(header) = IpHeader::parse_quoted(&packet.head) else {
             return;
         };
+        if !self.addresses.contains(header.source) {
+            self.forwarded_in_vain(iface, packet, now);
+            return;
+        }
         if header.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return;
         }
