@@ -314,6 +314,11 @@ impl NeighborCache {
         (entry.address == address && entry.iface == iface).then_some(hint.0)
     }
 
+    /// Time between two solicitations on a link.
+    pub(crate) fn retrans_timer(&self, iface: IfaceId, config: &NeighborConfig) -> Duration {
+        self.times(iface, config).retrans
+    }
+
     /// How long things take on a link.
     pub(super) fn times(&self, iface: IfaceId, config: &NeighborConfig) -> Times {
         let told = self.told_times.get(iface.index());

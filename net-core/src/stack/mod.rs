@@ -1,5 +1,6 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod addresses;
 mod arp;
 mod device_queue;
 mod dispatch;
@@ -25,6 +26,7 @@ mod raw_sockets;
 mod reassembly;
 mod reject;
 mod route_text;
+mod routers;
 mod routing;
 mod sockets;
 mod summaries;
@@ -90,6 +92,8 @@ pub struct Stack {
     pub(crate) routes: Policy,
     /// Chooses among ways that share what goes to a prefix.
     pub(crate) flow_key: Key,
+    /// Chooses addresses of interfaces.
+    stable_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) hooks: Hooks,
@@ -139,6 +143,7 @@ impl Stack {
             wheel: Wheel::new(now),
             routes: Policy::default(),
             flow_key: seed.key("flows"),
+            stable_key: seed.key("stable addresses"),
             ifaces: Vec::new(),
             hooks: Hooks::default(),
             filter_key: seed.key("filter"),

@@ -83,6 +83,7 @@ impl Stack {
             let sighting = Sighting::IsRouter(mac);
             self.neighbor_seen(iface, IpAddr::V6(ends.source), sighting, now);
         }
+        self.follow_router(iface, ends.source, &advert, options, now);
         Ok(())
     }
 
@@ -101,6 +102,13 @@ impl Stack {
         // RFC 4861 §7.1.1.
         if duplicate_detection && (ends.dest != solicited_node(target) || asker.is_some()) {
             return Err(DropReason::Ndp);
+        }
+        if self.is_tentative(iface, target) {
+            // It is not ours yet: who resolves it gets no answer (RFC 4862 §5.4.3).
+            if duplicate_detection {
+                self.tentative_solicited(iface, target, options.nonce(), now);
+            }
+            return Ok(());
         }
         let ours = self.has_address(iface, IpAddr::V6(target));
         if !ours && !self.neighbors.is_proxy(iface, IpAddr::V6(target)) {
@@ -148,6 +156,10 @@ impl Stack {
         // RFC 4861 §7.1.2.
         if ends.dest.is_multicast() && advert.solicited {
             return Err(DropReason::Ndp);
+        }
+        if self.is_tentative(iface, advert.target) {
+            self.duplicate(iface, advert.target, now);
+            return Ok(());
         }
         let target = IpAddr::V6(advert.target);
         if self.has_address(iface, target) {
@@ -230,8 +242,7 @@ impl Stack {
 
     /// The address of an interface that fits a destination.
     pub(super) fn source_on(&self, iface: IfaceId, dest: Ipv6Addr) -> Option<Ipv6Addr> {
-        let addresses = &self.iface(iface)?.config.addresses;
-        match crate::ip::same_scope_source(addresses, IpAddr::V6(dest)) {
+        match self.iface(iface)?.source_for(IpAddr::V6(dest)) {
             Some(IpAddr::V6(source)) => Some(source),
             _ => None,
         }

@@ -5,7 +5,7 @@ use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::icmp::IcmpError;
 use crate::iface::IfaceId;
-use crate::ip::{Path, same_scope_source};
+use crate::ip::Path;
 use crate::neighbor::{
     Ask, Context, Expiry, Lookup, Neighbor, NeighborCache, NeighborHint, Sighting,
 };
@@ -194,7 +194,12 @@ impl Stack {
         };
         match self.neighbors.handle_timeout(index, &mut cx) {
             Expiry::Quiet => {}
-            Expiry::Ask(iface, address, ask) => self.solicit(iface, address, ask, now),
+            Expiry::Ask(iface, address, ask) => {
+                if ask == Ask::Everybody {
+                    self.router_failed(iface, address);
+                }
+                self.solicit(iface, address, ask, now);
+            }
             Expiry::Failed(iface, waiting) => {
                 for packet in waiting {
                     self.stats.count_drop(DropReason::NeighborFailed);
@@ -210,7 +215,7 @@ impl Stack {
         let (Some(mac), Some(own)) = (self.mac(iface), self.iface(iface)) else {
             return;
         };
-        let source = same_scope_source(&own.config.addresses, address);
+        let source = own.source_for(address);
         self.stats.neighbor_solicitations += 1;
         match (address, source) {
             (IpAddr::V4(target), source) => {

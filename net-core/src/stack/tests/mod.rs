@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod autoconf;
 mod dispatch;
 mod error_queue;
 mod ethernet;
