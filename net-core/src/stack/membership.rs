@@ -17,27 +17,24 @@ use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 impl Stack {
-    /// Changes who listens to a group on an interface, and tells routers; whether there was room for
-    /// it.
+    /// Changes who listens to a group on an interface, and tells routers.
     pub(super) fn change_group(
         &mut self,
         iface: IfaceId,
         address: IpAddr,
         edit: impl FnOnce(&mut Group),
         now: Instant,
-    ) -> bool {
+    ) {
         let Some(own) = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut) else {
-            return false;
+            return;
         };
         let mut cx = Context {
             now,
             rng: &mut self.rng,
         };
         let said = own.memberships_mut(address).change(address, edit, &mut cx);
-        let fits = said.is_some();
-        self.membership_say(iface, address.is_ipv4(), said.unwrap_or_default(), now);
+        self.membership_say(iface, address.is_ipv4(), said, now);
         self.membership_settle(iface);
-        fits
     }
 
     /// Takes in an IGMP message. Reports of others are looked at for the sake of old routers alone.

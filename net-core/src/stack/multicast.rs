@@ -79,13 +79,11 @@ impl Stack {
         let before = before.and_then(|group| group.member(id));
         let is_new = before.is_none();
         let filter = Filter::changed(before, change)?;
-        if is_new && full {
+        if is_new && (full || !own.memberships(group).has_room(group)) {
             return Err(SocketError::NoBufferSpace);
         }
         let is_member = filter.is_some();
-        if !self.change_group(iface, group, |entry| entry.set_member(id, filter), now) {
-            return Err(SocketError::NoBufferSpace);
-        }
+        self.change_group(iface, group, |entry| entry.set_member(id, filter), now);
         if let Some(socket) = self.sockets.udp_mut(id) {
             let joined = &mut socket.memberships;
             match (is_new, is_member) {
