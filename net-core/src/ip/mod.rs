@@ -5,6 +5,7 @@ mod extension;
 mod fragment;
 mod ident;
 mod path;
+mod path_mtu;
 mod reassembly;
 mod selection;
 
@@ -13,5 +14,6 @@ pub(crate) use extension::{Problem, Refusal, read_chain, transport_header_len};
 pub(crate) use fragment::Fragments;
 pub(crate) use ident::Identifications;
 pub(crate) use path::{IpMeta, Path};
+pub(crate) use path_mtu::PathMtus;
 pub(crate) use reassembly::{Arrived, Reassembler};
 pub(crate) use selection::best_source;

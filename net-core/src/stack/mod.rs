@@ -55,7 +55,7 @@ use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::hook::Hooks;
 use crate::iface::Iface;
-use crate::ip::{Identifications, LocalAddresses, Reassembler};
+use crate::ip::{Identifications, LocalAddresses, PathMtus, Reassembler};
 use crate::neighbor::NeighborCache;
 use crate::qdisc::Dropped;
 use crate::route::Policy;
@@ -109,6 +109,8 @@ pub struct Stack {
     /// Set while fragments wait.
     reassembly_timer: Option<TimerId>,
     identifications: Identifications,
+    /// How much paths of datagrams take.
+    path_mtus: PathMtus,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -154,6 +156,7 @@ impl Stack {
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),
+            path_mtus: PathMtus::new(seed.key("path mtus")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),
