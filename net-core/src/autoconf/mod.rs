@@ -52,6 +52,10 @@ pub(crate) struct Autoconf {
     pub(crate) routers: Vec<Router>,
     /// Recursive DNS servers (RFC 8106).
     pub(crate) dns: Vec<(Ipv6Addr, Instant)>,
+    /// Routers may name better first hops.
+    pub(crate) accepts_redirects: bool,
+    /// What they have named, what was said first in front.
+    pub(crate) redirected: Vec<Redirected>,
     /// Router solicitations that have been sent, and when the next one is due.
     pub(crate) solicited: (u8, Option<Instant>),
     /// Goes off when the next of all these things is due.
@@ -96,6 +100,14 @@ pub(crate) struct Router {
     pub(crate) failures: u32,
 }
 
+/// A destination to which a router has named a better first hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Redirected {
+    pub(crate) dest: IpAddr,
+    pub(crate) target: IpAddr,
+    pub(crate) until: Instant,
+}
+
 impl Autoconf {
     /// When something is due.
     pub(crate) fn next(&self) -> Option<Instant> {
@@ -103,10 +115,12 @@ impl Autoconf {
         let prefixes = self.prefixes.iter().map(|prefix| prefix.until);
         let routers = self.routers.iter().map(|router| router.until);
         let dns = self.dns.iter().map(|&(_, until)| until);
+        let redirected = self.redirected.iter().map(|each| each.until);
         addresses
             .chain(prefixes)
             .chain(routers)
             .chain(dns)
+            .chain(redirected)
             .chain(self.solicited.1)
             .min()
             .filter(|&at| at < Instant::MAX)

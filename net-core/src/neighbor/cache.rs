@@ -303,6 +303,12 @@ impl NeighborCache {
         self.by_address.get(&(iface, address)).copied()
     }
 
+    /// The station of a neighbour, if it is known.
+    pub(crate) fn station(&self, iface: IfaceId, address: IpAddr) -> Option<MacAddr> {
+        let entry = self.entries.get(self.find(iface, address)? as usize)?;
+        (entry.state != NeighborState::Incomplete).then_some(entry.mac)
+    }
+
     /// An entry whose place is known if it is still there.
     pub(crate) fn at_hint(
         &self,

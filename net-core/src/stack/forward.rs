@@ -98,7 +98,7 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
-        let arrival = if self.hooks.is_watched(HookPoint::Forward) {
+        let mut arrival = if self.hooks.is_watched(HookPoint::Forward) {
             self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
         } else {
             arrival
@@ -108,6 +108,9 @@ impl Stack {
             let mtu = mtu.into();
             self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
             return Err(DropReason::TooBig);
+        }
+        if route.iface == arrival.over {
+            self.redirect_sender(&mut arrival, next_hop, now);
         }
         let mut packet = self.new_packet();
         if let Err(reason) = carry_over(&arrival.ip, arrival.packet, &mut packet) {

@@ -24,6 +24,7 @@ mod packet_sockets;
 mod raw;
 mod raw_sockets;
 mod reassembly;
+mod redirects;
 mod reject;
 mod route_text;
 mod routers;

@@ -55,8 +55,9 @@ impl Stack {
                 self.router_advertised(arrival.over, ends, advert, options, now)
             }
             // A host has nothing to say to who asks for routers (RFC 4861 §6.2.6).
-            NdpMessage::RouterSolicit | NdpMessage::Redirect { .. } => {
-                Err(DropReason::IcmpIrrelevant)
+            NdpMessage::RouterSolicit => Err(DropReason::IcmpIrrelevant),
+            NdpMessage::Redirect { target, dest } => {
+                self.ndp_redirected(arrival.over, source, [target, dest], options, now)
             }
         }
     }
@@ -122,7 +123,7 @@ impl Stack {
             return Err(DropReason::RateLimited);
         }
         let advert = NeighborAdvert {
-            router: false,
+            router: self.is_router(iface),
             solicited: !duplicate_detection,
             // Not for somebody else, who may answer as well (RFC 4861 §7.2.8).
             overrides: ours,
@@ -201,7 +202,7 @@ impl Stack {
             return;
         };
         let message = NdpMessage::NeighborAdvert(NeighborAdvert {
-            router: false,
+            router: self.is_router(iface),
             solicited: false,
             overrides: true,
             target: address,
@@ -238,6 +239,11 @@ impl Stack {
             ..meta
         };
         self.ip_output(&path, meta, packet, None, now);
+    }
+
+    /// Whether what comes over an interface for others goes on to them.
+    fn is_router(&self, iface: IfaceId) -> bool {
+        self.iface(iface).is_some_and(|own| own.forwarding)
     }
 
     /// The address of an interface that fits a destination.

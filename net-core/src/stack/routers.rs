@@ -166,8 +166,9 @@ impl Stack {
     }
 
     /// A neighbour does not answer. If it is a router, others go before it until it is heard again
-    /// (RFC 4861 §6.3.6, RFC 4191 §3.2).
+    /// (RFC 4861 §6.3.6, RFC 4191 §3.2); if it was named by one, that is forgotten.
     pub(super) fn router_failed(&mut self, iface: IfaceId, address: IpAddr) {
+        self.end_redirects(iface, |each| each.target == address);
         let Some(own) = self.iface_mut(iface) else {
             return;
         };
@@ -296,8 +297,9 @@ impl Stack {
         }
     }
 
-    /// Forgets routers, prefixes and servers whose time is over (RFC 4861 §6.3.5).
+    /// Forgets routers, prefixes, servers and redirects whose time is over (RFC 4861 §6.3.5).
     pub(super) fn expire_routers(&mut self, iface: IfaceId, now: Instant) {
+        self.end_redirects(iface, |each| each.until <= now);
         let Some(own) = self.iface_mut(iface) else {
             return;
         };

@@ -9,7 +9,7 @@ use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
 use net_core::time::Instant;
 use net_core::wire::MacAddr;
-use net_core::{IfaceConfig, IfaceId, SocketError, Stack};
+use net_core::{IfaceConfig, SocketError, Stack};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -254,11 +254,23 @@ impl Net {
     /// kernel's ENODEV where there is no such interface.
     pub fn add_address(&self, name: &str, address: impl AsRef<str>) -> io::Result<()> {
         let cidr = parse_cidr(address.as_ref())?;
+        let iface = self.interface_id(name)?;
         self.engine().control(|core, _| {
             let now = core.now();
-            let iface = named(core.stack(), name)?;
             core.stack_mut().add_address(iface, cidr, now)
         })
+    }
+
+    /// Whether routers on an interface may name better first hops to single destinations (RFC 4861 §8, RFC
+    /// 1122 §3.2.2.2). Off by default; an interface that [configures itself](Interface::autoconfigure)
+    /// follows those of IPv6, and one that forwards follows none.
+    ///
+    /// # Errors
+    /// The kernel's ENODEV where there is no such interface.
+    pub fn set_accept_redirects(&self, name: &str, on: bool) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
+        self.engine()
+            .control(|core, _| core.stack_mut().set_accept_redirects(iface, on))
     }
 
     /// Takes an address from an interface. Connections from it stay, and time out.
@@ -267,9 +279,9 @@ impl Net {
     /// `AddrNotAvailable` where the interface has it not, the kernel's ENODEV where there is no such
     /// interface.
     pub fn remove_address(&self, name: &str, address: IpAddr) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
         self.engine().control(|core, _| {
             let now = core.now();
-            let iface = named(core.stack(), name)?;
             match core.stack_mut().remove_address(iface, address, now) {
                 true => Ok(()),
                 false => Err(SocketError::AddressNotAvailable),
@@ -282,14 +294,6 @@ impl Net {
     pub fn interfaces(&self) -> Vec<InterfaceStatus> {
         self.engine().look(|core| core.interfaces().collect())
     }
-}
-
-fn named(stack: &Stack, name: &str) -> Result<IfaceId, SocketError> {
-    let mut ifaces = stack.ifaces();
-    let found = ifaces.find(|(_, config)| config.name == name);
-    found
-        .map(|(iface, _)| iface)
-        .ok_or(SocketError::NoSuchInterface)
 }
 
 /// `10.7.0.2/24` and the like.

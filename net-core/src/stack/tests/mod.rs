@@ -20,6 +20,7 @@ mod qdisc;
 mod queue;
 mod raw;
 mod reassembly;
+mod redirects;
 mod route_text;
 mod routing;
 mod udp;
