@@ -14,6 +14,7 @@ mod iface_bound;
 mod ingress;
 mod multicast;
 mod nat;
+mod nat_ports;
 mod qdisc;
 mod queue;
 mod raw;
