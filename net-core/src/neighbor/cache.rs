@@ -191,7 +191,7 @@ impl NeighborCache {
         let address = entry.address;
         if step.over {
             return match self.remove_at(index, cx.wheel) {
-                Some(waiting) if !waiting.is_empty() => Expiry::Failed(waiting),
+                Some(waiting) if !waiting.is_empty() => Expiry::Failed(iface, waiting),
                 _ => Expiry::Quiet,
             };
         }

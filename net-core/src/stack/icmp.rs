@@ -2,6 +2,7 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::raw::Report;
 use crate::buf::RxPacket;
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta, Problem};
@@ -95,7 +96,7 @@ impl Stack {
                 self.tcp_icmp_error(local, remote, quoted.ports.seq, error, now);
                 self.stats.icmp_errors_received += 1;
             }
-            _ if self.datagram_error(arrival, &quoted, error) => {
+            _ if self.datagram_error(&Report::of(arrival), &quoted, error) => {
                 self.stats.icmp_errors_received += 1;
             }
             _ => return Err(DropReason::IcmpIrrelevant),
