@@ -297,12 +297,15 @@ impl Others {
     }
 
     #[inline(never)]
-    fn confirm(&mut self, packet: &PacketView<'_>) -> Outcome {
+    fn confirm(&mut self, packet: &mut PacketView<'_>) -> Outcome {
         let Some(tracker) = &mut self.tracker else {
             return Outcome::Accept;
         };
         match tracker.confirm(*packet.tracked) {
-            Ok(()) => Outcome::Accept,
+            Ok(tracked) => {
+                *packet.tracked = tracked;
+                Outcome::Accept
+            }
             Err(reason) => Outcome::Drop(reason),
         }
     }
