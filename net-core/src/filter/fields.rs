@@ -167,13 +167,18 @@ impl<'a> Fields<'a> {
         self.protocol.into()
     }
 
+    #[inline]
+    pub(super) fn dest_port(&self) -> Option<u32> {
+        self.port(2)
+    }
+
     /// The value of a field, if the packet has it.
     #[inline]
     pub(crate) fn read(&self, field: Field) -> Option<u32> {
         match field {
             Field::Protocol => Some(self.protocol()),
             Field::SourcePort => self.port(0),
-            Field::DestPort => self.port(2),
+            Field::DestPort => self.dest_port(),
             other => self.read_other(other),
         }
     }

@@ -26,6 +26,7 @@ pub(super) enum Run {
 #[derive(Debug)]
 pub(super) enum Gate {
     Protocol(u32),
+    DestPort(Numbers),
     Number(Field, Numbers),
 }
 
@@ -33,6 +34,7 @@ impl Gate {
     fn new(field: Field, numbers: Numbers) -> Self {
         match (field, numbers.single()) {
             (Field::Protocol, Some(protocol)) => Self::Protocol(protocol),
+            (Field::DestPort, _) => Self::DestPort(numbers),
             _ => Self::Number(field, numbers),
         }
     }
@@ -41,6 +43,10 @@ impl Gate {
     fn lets_pass(&self, packet: &Fields<'_>) -> bool {
         match self {
             Self::Protocol(protocol) => packet.protocol() == *protocol,
+            Self::DestPort(ports) => {
+                let port = packet.dest_port();
+                port.is_some_and(|port| ports.contains(port))
+            }
             Self::Number(field, numbers) => {
                 let number = packet.read(*field);
                 number.is_some_and(|number| numbers.contains(number))
