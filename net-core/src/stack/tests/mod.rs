@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod autoconf;
 mod dispatch;
 mod error_queue;
 mod ethernet;
@@ -15,10 +16,12 @@ mod ingress;
 mod multicast;
 mod nat;
 mod nat_ports;
+mod path_mtu;
 mod qdisc;
 mod queue;
 mod raw;
 mod reassembly;
+mod redirects;
 mod route_text;
 mod routing;
 mod udp;
