@@ -8,7 +8,6 @@ use crate::stats::DropReason;
 use crate::wire::ip;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
-use smallvec::SmallVec;
 
 /// Settles one end of the flow that a packet begins: as `translation` says, or, without one, left alone
 /// unless its answers would be taken for another flow's. `own` is the address for
@@ -125,7 +124,7 @@ fn within(first: IpAddr, last: IpAddr, original: &Tuple) -> IpAddr {
 
 /// The tuple with a source port whose answers are nobody else's: its own if that will do, else one of
 /// the range by chance, of the same parity rather than of the other (RFC 4787 REQ-4). If there is one it is
-/// found, but where most of the free ones stand for other endpoints.
+/// found; of those that are to stand for an endpoint towards everybody, some hundred are looked at.
 fn with_free_port(
     tracker: &mut Tracker,
     wanted: &Tuple,
@@ -145,14 +144,18 @@ fn with_free_port(
     let mut chosen = || u32::try_from(tracker.table.rng().below(count.into())).ok();
     let start = chosen()?;
     // Neighbours tend to be taken together.
-    let stride = if count > MAX_TRIES { chosen()? | 1 } else { 1 };
+    let tries = match inner {
+        Some(_) => count.min(MAX_MAPPED_TRIES),
+        None => count.min(MAX_TRIES),
+    };
+    let stride = if count > tries { chosen()? | 1 } else { 1 };
     let parity = wanted.source_port & 1;
     let with_port = |source_port| Tuple {
         source_port,
         ..*wanted
     };
     for want_parity in [true, false] {
-        for step in 0..count.min(MAX_TRIES) {
+        for step in 0..tries {
             let port = low + u16::try_from((start + step * stride) % count).ok()?;
             let tuple = with_port(port);
             if (port & 1 == parity) == want_parity && fits(tracker, &tuple) {
@@ -160,7 +163,7 @@ fn with_free_port(
             }
         }
     }
-    if count <= MAX_TRIES {
+    if count == tries || inner.is_some() {
         return None;
     }
     let Tracker {
@@ -168,10 +171,8 @@ fn with_free_port(
     } = tracker;
     let is_used = |port| table.find(&with_port(port).inverse()).is_some();
     let from = start as usize / 64;
-    let free = mappings.crowds.free(wanted, &ports, from, is_used);
-    let free: SmallVec<[u16; MAX_MAPPED]> = free.take(MAX_MAPPED).collect();
-    let mut tuples = free.into_iter().map(with_port);
-    tuples.find(|tuple| fits(tracker, tuple))
+    let mut free = mappings.crowds.free(wanted, &ports, from, is_used);
+    free.next().map(with_port)
 }
 
 /// Whether the answers to packets like this belong to a flow already.
@@ -196,5 +197,5 @@ const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
 /// Ports that are looked at before all of them are.
 const MAX_TRIES: u32 = 128;
-/// Ports that no flow has, but that may stand for another endpoint.
-const MAX_MAPPED: usize = 64;
+/// The same where a port has to be free towards everybody, and there is no second look.
+const MAX_MAPPED_TRIES: u32 = 512;
