@@ -95,6 +95,20 @@ impl Tracked {
         Self(code(state) | reply | place << SHIFT)
     }
 
+    /// What an answer of this host to the packet is that begins a flow. Others of its flow's are found by
+    /// looking, but this may never be remembered.
+    pub(crate) fn answer(self) -> Self {
+        match self.direction().filter(|_| self.begins()) {
+            Some(way) => Self::of(FlowState::Related, FlowRef::Pending, way.opposite()),
+            None => Self::default(),
+        }
+    }
+
+    /// Whether the packet begins a flow.
+    pub(crate) fn begins(self) -> bool {
+        self.flow() == Some(FlowRef::Pending) && self.state() == Some(FlowState::New)
+    }
+
     /// How it stands to the flows that are known; `None` if nobody has looked.
     #[must_use]
     pub const fn state(self) -> Option<FlowState> {

@@ -158,25 +158,23 @@ impl Tracker {
         }
     }
 
-    /// The packet has passed: the flow that it begins is remembered.
+    /// The packet has passed: the flow that it begins is remembered. What the packet is now.
     #[inline]
-    pub(crate) fn confirm(&mut self, tracked: Tracked) -> Result<(), DropReason> {
-        if tracked.flow() != Some(FlowRef::Pending) {
-            return Ok(());
-        }
-        let Some(flow) = self.pending.take() else {
-            return Ok(());
+    pub(crate) fn confirm(&mut self, tracked: Tracked) -> Result<Tracked, DropReason> {
+        let Some(flow) = self.take_pending(tracked) else {
+            return Ok(tracked);
         };
         let mapped = flow.clone();
         match self.table.add(flow) {
-            Ok((_, gone)) => {
+            Ok((index, gone)) => {
                 self.mappings.keep(&mapped);
                 self.stats.begun += 1;
                 if let Some(gone) = gone {
                     self.stats.evicted += 1;
                     self.mappings.release(&gone);
                 }
-                Ok(())
+                let known = FlowRef::Known(index);
+                Ok(Tracked::of(FlowState::New, known, Direction::Original))
             }
             Err(reason) => {
                 self.stats.refused += 1;
@@ -205,10 +203,7 @@ impl Tracker {
 
     /// The flow that the packet begins, out of the tracker, to be bound and put back.
     pub(crate) fn take_pending(&mut self, tracked: Tracked) -> Option<Flow> {
-        match tracked.flow()? {
-            FlowRef::Pending => self.pending.take(),
-            FlowRef::Known(_) => None,
-        }
+        tracked.begins().then(|| self.pending.take()).flatten()
     }
 
     pub(crate) fn put_pending(&mut self, flow: Flow) {

@@ -107,6 +107,9 @@ impl fmt::Debug for Addresses {
 #[derive(Debug)]
 pub(crate) struct PrefixMap {
     v4: Trie<u32>,
+    /// An address of IPv4 that is in, and a mask of the bits that all have as it has: most of what is not
+    /// in is seen by these.
+    v4_shared: (u32, u32),
     v6: Trie<u128>,
 }
 
@@ -114,6 +117,7 @@ impl PrefixMap {
     pub(crate) const fn new() -> Self {
         Self {
             v4: Trie::new(),
+            v4_shared: (0, 0),
             v6: Trie::new(),
         }
     }
@@ -122,9 +126,23 @@ impl PrefixMap {
     pub(crate) fn insert(&mut self, prefix: IpCidr, number: u32) {
         let len = prefix.prefix_len;
         match prefix.address {
-            IpAddr::V4(address) => self.v4.insert(masked(address, len), len, number),
+            IpAddr::V4(address) => {
+                self.share(address, len);
+                self.v4.insert(masked(address, len), len, number)
+            }
             IpAddr::V6(address) => self.v6.insert(masked_v6(address, len), len, number),
         };
+    }
+
+    /// Notes which bits a prefix of IPv4 shares with the others.
+    fn share(&mut self, address: Ipv4Addr, len: u8) {
+        let (shared, mask) = &mut self.v4_shared;
+        if self.v4.len() == 0 {
+            (*shared, *mask) = (address.to_bits(), u32::MAX);
+        }
+        let common = (address.to_bits() ^ *shared).leading_zeros();
+        let common = common.min(len.into());
+        *mask &= u32::MAX.checked_shl(32 - common).unwrap_or(0);
     }
 
     /// The number of exactly this prefix.
@@ -140,7 +158,13 @@ impl PrefixMap {
     #[inline]
     pub(crate) fn longest(&self, address: IpAddr) -> Option<u32> {
         let found = match address {
-            IpAddr::V4(address) => self.v4.longest(address.to_bits()),
+            IpAddr::V4(address) => {
+                let (shared, mask) = self.v4_shared;
+                if (address.to_bits() ^ shared) & mask != 0 {
+                    return None;
+                }
+                self.v4.longest(address.to_bits())
+            }
             IpAddr::V6(address) => self.v6.longest(address.to_bits()),
         };
         found.map(|(_, number)| number)

@@ -5,13 +5,14 @@ use super::program::{
     Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, Op, Step,
 };
 use super::run::Run;
-use super::tuples::TupleMap;
+use super::tuples::{TupleMap, TupleValue, Tuples};
 use super::{Action, Chain, ChainKind, Counter, FilterError, Match, Rule, Ruleset, Table, Test};
 use crate::seed::Key;
 use crate::stack::TokenBucket;
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smallvec::SmallVec;
 
@@ -29,12 +30,13 @@ impl Filter {
             nat_chains: Vec::new(),
         };
         check_tables(&ruleset)?;
+        let mut maps = Maps::default();
         for table in &ruleset.tables {
             let names = number_chains(table, filter.chains.len())?;
             check_jumps(table)?;
             check_translations(table)?;
             for chain in &table.chains {
-                filter.add_chain(table, chain, &names, key, now)?;
+                filter.add_chain(table, chain, &names, &mut maps, key, now)?;
             }
         }
         filter.find_nat(&ruleset);
@@ -48,6 +50,7 @@ impl Filter {
         table: &Table,
         chain: &Chain,
         names: &BTreeMap<&str, u32>,
+        maps: &mut Maps,
         key: Key,
         now: Instant,
     ) -> Result<(), FilterError> {
@@ -70,7 +73,7 @@ impl Filter {
                 }
             };
             for rule in core::iter::once(rule).chain(others).take(taken) {
-                let checks = rule.essential().map(|one| self.check(one, key, now));
+                let checks = rule.essential().map(|one| self.check(one, maps, key, now));
                 let checks = checks.collect();
                 let actions = rule.actions.iter().map(|action| op(action, names));
                 let actions = actions.collect();
@@ -100,17 +103,11 @@ impl Filter {
         self.nat_chains = nat.into_iter().map(|((at, _), n)| (at, n)).collect();
     }
 
-    fn check(&mut self, one: &Match, key: Key, now: Instant) -> Check {
+    fn check(&mut self, one: &Match, maps: &mut Maps, key: Key, now: Instant) -> Check {
         let kind = match &one.test {
             Test::ComesOver(names) => CheckKind::ComesOver(self.interfaces_named(names)),
             Test::LeavesOver(names) => CheckKind::LeavesOver(self.interfaces_named(names)),
-            Test::Tuple(tuples) => {
-                let mut map = TupleMap::new(&tuples.fields, key);
-                for tuple in &*tuples.elements {
-                    map.insert(tuple, 0);
-                }
-                CheckKind::Tuple(map)
-            }
+            Test::Tuple(tuples) => CheckKind::Tuple(maps.of(tuples, key)),
             Test::Limit(limit) => {
                 CheckKind::Limit(TokenBucket::every(limit.interval, limit.burst, now))
             }
@@ -134,6 +131,23 @@ impl Filter {
             self.interfaces.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
+    }
+}
+
+/// Sets of tuples that are compiled, by where their elements lie: rules that name one set share it.
+#[derive(Default)]
+struct Maps(BTreeMap<*const Vec<TupleValue>, SmallVec<[Arc<TupleMap>; 1]>>);
+
+impl Maps {
+    fn of(&mut self, tuples: &Tuples, key: Key) -> Arc<TupleMap> {
+        let known = self.0.entry(tuples.elements.as_ptr()).or_default();
+        let alike = known.iter().find(|map| map.fields() == tuples.fields);
+        if let Some(map) = alike {
+            return Arc::clone(map);
+        }
+        let map = Arc::new(TupleMap::of(tuples, key));
+        known.push(Arc::clone(&map));
+        map
     }
 }
 

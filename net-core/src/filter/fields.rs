@@ -2,7 +2,6 @@
 
 use crate::conntrack::{Direction, Flow, Tracked, Transport};
 use crate::hook::PacketView;
-use crate::iface::IfaceId;
 use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{
     Chain, DESTINATION, FRAGMENT, HOP_BY_HOP, ROUTING, is_extension as is_known_extension,
@@ -103,20 +102,20 @@ impl ExtensionHeader {
 /// A packet taken apart.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
+    pub(crate) view: &'a PacketView<'a>,
     pub(crate) ip: &'a IpHeader,
     protocol: u8,
+    /// What an extension header says about that; of IPv4 the header does.
     fragment: Option<Fragment>,
     /// A bit for each kind of extension header.
     extensions: u8,
     /// What the chain of extension headers leads to is not known.
     is_broken: bool,
-    bytes: &'a [u8],
     /// Empty in later fragments.
     transport: &'a [u8],
-    pub(crate) len: usize,
-    pub(crate) came_over: Option<IfaceId>,
-    pub(crate) leaves_over: Option<IfaceId>,
+    /// The packet's mark, as rules have made it.
     pub(crate) mark: u32,
+    /// What it is tracked as, as rules have made it.
     pub(crate) tracked: Tracked,
     flow: Option<&'a Flow>,
     /// What a rule makes of the mark of the flow.
@@ -126,68 +125,70 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Takes a packet apart.
     #[inline]
-    pub(crate) fn of(packet: &'a PacketView<'_>, flow: Option<&'a Flow>) -> Self {
-        let mut fields = Self {
-            ip: &packet.ip,
-            protocol: packet.ip.protocol,
-            fragment: packet.ip.fragment,
-            extensions: 0,
-            is_broken: false,
-            bytes: packet.bytes,
-            transport: packet.bytes.get(packet.ip.header_len..).unwrap_or(&[]),
-            len: packet.len,
-            came_over: packet.came_over,
-            leaves_over: packet.leaves_over,
+    pub(crate) fn of(packet: &'a PacketView<'a>, flow: Option<&'a Flow>) -> Self {
+        let next_header = packet.bytes.get(ipv6::NEXT_HEADER_OFFSET).copied();
+        if packet.ip.dest.is_ipv6() && next_header.is_some_and(is_known_extension) {
+            return Self::of_chain(packet, flow);
+        }
+        Self::behind(ChainEnd::of_none(packet.ip), packet, flow)
+    }
+
+    /// Takes apart one with extension headers. Apart from the others, which so stay in registers.
+    #[cold]
+    fn of_chain(packet: &'a PacketView<'a>, flow: Option<&'a Flow>) -> Self {
+        let end = ChainEnd::find(packet.ip, packet.bytes);
+        Self::behind(end, packet, flow)
+    }
+
+    #[inline]
+    fn behind(end: ChainEnd, packet: &'a PacketView<'a>, flow: Option<&'a Flow>) -> Self {
+        let ip = &*packet.ip;
+        let transport = match end.fragment.or(ip.fragment) {
+            Some(Fragment { offset: 1.., .. }) => None,
+            _ => packet.bytes.get(end.at..),
+        };
+        Self {
+            view: packet,
+            ip,
+            protocol: end.protocol,
+            fragment: end.fragment,
+            extensions: end.extensions,
+            is_broken: end.is_broken,
+            transport: transport.unwrap_or_default(),
             mark: *packet.mark,
             tracked: *packet.tracked,
             flow,
             flow_mark: None,
-        };
-        let next_header = packet.bytes.get(ipv6::NEXT_HEADER_OFFSET);
-        if packet.ip.dest.is_ipv6() && next_header.copied().is_some_and(is_known_extension) {
-            fields.walk_extensions();
         }
-        if fields.fragment.is_some_and(|fragment| fragment.offset != 0) {
-            fields.transport = &[];
-        }
-        fields
     }
 
-    /// Goes along the extension headers; what is behind a broken one is not looked at.
-    fn walk_extensions(&mut self) {
-        let mut chain = Chain::new(self.bytes);
-        for header in chain.by_ref() {
-            let Ok(header) = header else {
-                self.transport = &[];
-                self.is_broken = true;
-                return;
-            };
-            if let Some(kind) = ExtensionHeader::of(header.kind) {
-                self.extensions |= 1 << kind as u8;
-            }
-            if header.kind == FRAGMENT {
-                self.fragment = Some(header.fragment());
-                if header.fragment().offset != 0 {
-                    self.protocol = header.next_header();
-                    return;
-                }
-            }
-        }
-        self.protocol = chain.protocol();
-        self.transport = self.bytes.get(chain.position()..).unwrap_or(&[]);
+    #[inline]
+    pub(super) fn protocol(&self) -> u32 {
+        self.protocol.into()
+    }
+
+    #[inline]
+    pub(super) fn dest_port(&self) -> Option<u32> {
+        self.port(2)
     }
 
     /// The value of a field, if the packet has it.
     #[inline]
     pub(crate) fn read(&self, field: Field) -> Option<u32> {
+        match field {
+            Field::Protocol => Some(self.protocol()),
+            Field::SourcePort => self.port(0),
+            Field::DestPort => self.dest_port(),
+            other => self.read_other(other),
+        }
+    }
+
+    fn read_other(&self, field: Field) -> Option<u32> {
         Some(match field {
             Field::Version => match self.ip.dest {
                 IpAddr::V4(_) => 4,
                 IpAddr::V6(_) => 6,
             },
-            Field::Protocol => self.protocol.into(),
-            Field::SourcePort => return self.port(0),
-            Field::DestPort => return self.port(2),
             Field::TcpFlags if self.protocol == ip::TCP => {
                 let at = tcp::OFFSET_FLAGS_OFFSET + 1;
                 u32::from(*self.transport.get(at)?)
@@ -197,9 +198,9 @@ impl<'a> Fields<'a> {
             Field::Dscp => u32::from(self.ip.tos >> 2),
             Field::Ecn => u32::from(self.ip.tos & ip::ECN_MASK),
             Field::HopLimit => self.ip.ttl.into(),
-            Field::Length => u32::try_from(self.len).unwrap_or(u32::MAX),
-            Field::FragmentOffset => self.fragment.map_or(0, |place| place.offset / 8).into(),
-            Field::MoreFragments => self.fragment.is_some_and(|place| place.more).into(),
+            Field::Length => u32::try_from(self.view.len).unwrap_or(u32::MAX),
+            Field::FragmentOffset => self.fragment().map_or(0, |place| place.offset / 8).into(),
+            Field::MoreFragments => self.fragment().is_some_and(|place| place.more).into(),
             Field::Mark => self.mark,
             Field::FlowState => self.tracked.state()?.bit(),
             Field::FlowDirection => match self.tracked.direction()? {
@@ -211,9 +212,9 @@ impl<'a> Fields<'a> {
                 Some(mark) => mark,
                 None => self.flow?.mark,
             },
-            Field::Network { at, len } => return number(self.bytes, at, len),
+            Field::Network { at, len } => return number(self.view.bytes, at, len),
             Field::Transport { at, len } => return number(self.transport, at, len),
-            Field::TcpFlags => return None,
+            Field::TcpFlags | Field::Protocol | Field::SourcePort | Field::DestPort => return None,
         })
     }
 
@@ -235,9 +236,14 @@ impl<'a> Fields<'a> {
     /// chain there is none.
     #[inline]
     pub(crate) fn transport(&self) -> Option<Transport> {
-        let at = self.bytes.len() - self.transport.len();
+        let at = self.view.bytes.len() - self.transport.len();
         let protocol = self.protocol;
-        (self.fragment.is_none() && !self.is_broken).then_some(Transport { protocol, at })
+        (self.fragment().is_none() && !self.is_broken).then_some(Transport { protocol, at })
+    }
+
+    #[inline]
+    fn fragment(&self) -> Option<Fragment> {
+        self.fragment.or(self.ip.fragment)
     }
 
     /// Source and destination port.
@@ -247,14 +253,64 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    fn port(&self, at: u8) -> Option<u32> {
-        let has_ports = matches!(self.protocol, ip::TCP | ip::UDP | DCCP | SCTP | UDP_LITE);
-        has_ports.then(|| number(self.transport, at, 2)).flatten()
+    fn port(&self, at: usize) -> Option<u32> {
+        if !matches!(self.protocol, ip::TCP | ip::UDP | DCCP | SCTP | UDP_LITE) {
+            return None;
+        }
+        let port = self.transport.get(at..at + 2)?.first_chunk();
+        Some(u16::from_be_bytes(*port?).into())
     }
 
     fn icmp(&self, at: u8) -> Option<u32> {
         let is_icmp = matches!(self.protocol, ip::ICMP | ip::ICMPV6);
         is_icmp.then(|| number(self.transport, at, 1)).flatten()
+    }
+}
+
+/// Where the extension headers of a packet end, and what they have said.
+struct ChainEnd {
+    protocol: u8,
+    at: usize,
+    fragment: Option<Fragment>,
+    extensions: u8,
+    is_broken: bool,
+}
+
+impl ChainEnd {
+    /// Of a packet that has none.
+    #[inline]
+    const fn of_none(ip: &IpHeader) -> Self {
+        Self {
+            protocol: ip.protocol,
+            at: ip.header_len,
+            fragment: None,
+            extensions: 0,
+            is_broken: false,
+        }
+    }
+
+    /// Goes along the extension headers; what is behind a broken one is not looked at.
+    fn find(ip: &IpHeader, bytes: &[u8]) -> Self {
+        let (mut end, mut chain) = (Self::of_none(ip), Chain::new(bytes));
+        end.at = bytes.len();
+        for header in chain.by_ref() {
+            let Ok(header) = header else {
+                end.is_broken = true;
+                return end;
+            };
+            if let Some(kind) = ExtensionHeader::of(header.kind) {
+                end.extensions |= 1 << kind as u8;
+            }
+            if header.kind == FRAGMENT {
+                end.fragment = Some(header.fragment());
+                if header.fragment().offset != 0 {
+                    end.protocol = header.next_header();
+                    return end;
+                }
+            }
+        }
+        (end.protocol, end.at) = (chain.protocol(), chain.position());
+        end
     }
 }
 

@@ -48,11 +48,11 @@ impl Log {
             prefix: prefix.into(),
             time: now,
             at,
-            came_over: packet.came_over,
-            leaves_over: packet.leaves_over,
+            came_over: packet.view.came_over,
+            leaves_over: packet.view.leaves_over,
             ip: *packet.ip,
             ports: packet.ports(),
-            len: packet.len,
+            len: packet.view.len,
             mark: packet.mark,
         });
     }

@@ -1,14 +1,15 @@
 //! Sets of numbers: ports, protocols, lengths, marks.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
+use core::slice;
 
 /// A set of numbers, given by ranges.
 ///
-/// One number or range is compared; of more, those up to 65,535 lie in a map of bits.
+/// One number or range is compared, and a few are searched. More lie in a map of bits from the smallest
+/// to the largest, where that takes no more than 32 bytes for each.
 ///
 /// ```
 /// use net_core::filter::Numbers;
@@ -17,10 +18,20 @@ use core::ops::RangeInclusive;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Numbers {
-    /// In order, and not touching.
-    ranges: Arc<[(u32, u32)]>,
-    /// Which numbers of 16 bits are in; only where there are several ranges.
-    bits: Option<Arc<[u64; WORDS]>>,
+    kept: Kept,
+}
+
+/// How a set is kept. Ranges are in order, and do not touch.
+#[derive(Clone, PartialEq, Eq)]
+enum Kept {
+    Range((u32, u32)),
+    Ranges(Arc<[(u32, u32)]>),
+    Bits {
+        ranges: Arc<[(u32, u32)]>,
+        /// The number of the first bit.
+        first: u32,
+        bits: Arc<[u64]>,
+    },
 }
 
 impl Numbers {
@@ -28,14 +39,17 @@ impl Numbers {
     #[inline]
     #[must_use]
     pub fn contains(&self, number: u32) -> bool {
-        match (&*self.ranges, &self.bits) {
-            (&[(low, high)], _) => low <= number && number <= high,
-            (_, Some(bits)) if number <= MOST => bits
-                .get(number as usize / 64)
-                .is_some_and(|word| word >> (number % 64) & 1 == 1),
-            (ranges, _) => {
+        match &self.kept {
+            Kept::Range((low, high)) => *low <= number && number <= *high,
+            Kept::Ranges(ranges) => {
                 let at = ranges.partition_point(|(_, high)| *high < number);
                 ranges.get(at).is_some_and(|(low, _)| *low <= number)
+            }
+            Kept::Bits { first, bits, .. } => {
+                // What is below the first is far behind the last so.
+                let place = number.wrapping_sub(*first);
+                let word = bits.get(place as usize / 64);
+                word.is_some_and(|word| word >> (place % 64) & 1 == 1)
             }
         }
     }
@@ -43,15 +57,19 @@ impl Numbers {
     /// The number, if there is only one.
     #[must_use]
     pub fn single(&self) -> Option<u32> {
-        match *self.ranges {
-            [(low, high)] if low == high => Some(low),
+        match self.kept {
+            Kept::Range((low, high)) if low == high => Some(low),
             _ => None,
         }
     }
 
     /// The ranges, in order; neighbours are joined.
     pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u32>> {
-        self.ranges.iter().map(|(low, high)| *low..=*high)
+        let ranges = match &self.kept {
+            Kept::Range(range) => slice::from_ref(range),
+            Kept::Ranges(ranges) | Kept::Bits { ranges, .. } => ranges,
+        };
+        ranges.iter().map(|(low, high)| *low..=*high)
     }
 }
 
@@ -67,11 +85,16 @@ impl FromIterator<RangeInclusive<u32>> for Numbers {
                 _ => joined.push((low, high)),
             }
         }
-        let bits = (joined.len() > 1).then(|| bits_of(&joined));
-        Self {
-            ranges: joined.into(),
-            bits,
-        }
+        let kept = match (&*joined, bits_of(&joined)) {
+            (&[range], _) => Kept::Range(range),
+            (&[(first, _), ..], Some(bits)) => Kept::Bits {
+                ranges: joined.into(),
+                first,
+                bits,
+            },
+            _ => Kept::Ranges(joined.into()),
+        };
+        Self { kept }
     }
 }
 
@@ -93,22 +116,28 @@ impl fmt::Debug for Numbers {
     }
 }
 
-fn bits_of(ranges: &[(u32, u32)]) -> Arc<[u64; WORDS]> {
-    let mut bits = Box::new([0_u64; WORDS]);
+/// The numbers from the smallest on as bits, if there are many ranges and they lie close enough.
+fn bits_of(ranges: &[(u32, u32)]) -> Option<Arc<[u64]>> {
+    let (first, last) = (ranges.first()?.0, ranges.last()?.1);
+    let words = (last - first) as usize / 64 + 1;
+    if ranges.len() < MIN_BITS || words > ranges.len() * MAX_WORDS {
+        return None;
+    }
+    let mut bits = alloc::vec![0_u64; words];
     for &(low, high) in ranges {
-        for number in low..=high.min(MOST) {
-            if let Some(word) = bits.get_mut(number as usize / 64) {
-                *word |= 1 << (number % 64);
+        for place in low - first..=high - first {
+            if let Some(word) = bits.get_mut(place as usize / 64) {
+                *word |= 1 << (place % 64);
             }
         }
     }
-    Arc::from(bits)
+    Some(bits.into())
 }
 
-/// The largest number that has a bit.
-const MOST: u32 = u16::MAX as u32;
-/// Words of 64 bits that have a bit for each number of 16.
-const WORDS: usize = 1024;
+/// Fewer ranges are searched: that takes two comparisons.
+const MIN_BITS: usize = 5;
+/// Words of 64 bits that each range may take.
+const MAX_WORDS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +155,27 @@ mod tests {
         }
         for number in [5, 13, 70_000, 80_000, 90_000] {
             assert!(numbers.contains(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn sets_take_the_memory_of_their_ranges_and_find_the_same() {
+        let bytes = |numbers: &Numbers| match &numbers.kept {
+            Kept::Range(_) => 0,
+            Kept::Ranges(ranges) => size_of_val(&**ranges),
+            Kept::Bits { ranges, bits, .. } => size_of_val(&**ranges) + size_of_val(&**bits),
+        };
+        for step in [2, 3, 60, 250, 300, 4000, 100_000] {
+            for count in [1, 2, 4, 5, 16, 300] {
+                let all = (0..count).map(|n| 7 + n * step);
+                let numbers: Numbers = all.clone().map(|n| n..=n).collect();
+                assert!(bytes(&numbers) <= 40 * count as usize, "{count} by {step}");
+                for number in all {
+                    assert!(numbers.contains(number) && !numbers.contains(number + 1));
+                    assert!(!numbers.contains(number - 1), "{number}");
+                }
+                assert!(!numbers.contains(0) && !numbers.contains(u32::MAX));
+            }
         }
     }
 

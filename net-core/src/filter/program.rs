@@ -12,6 +12,7 @@ use crate::stack::TokenBucket;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 use smallvec::SmallVec;
@@ -73,7 +74,7 @@ pub(super) enum CheckKind {
     ComesOver(u32),
     /// The interface that it leaves over.
     LeavesOver(u32),
-    Tuple(TupleMap),
+    Tuple(Arc<TupleMap>),
     Limit(TokenBucket),
 }
 
@@ -116,9 +117,8 @@ struct Place {
     step: u32,
 }
 
-/// What a rule leads to.
+/// What a rule leads to, or the end of a chain.
 enum Next {
-    Rule,
     Return,
     Jump(u32),
     Goto(u32),
@@ -228,6 +228,7 @@ impl Filter {
         }
     }
 
+    #[inline]
     fn decide(
         &mut self,
         chain: u32,
@@ -246,78 +247,107 @@ impl Filter {
             ChainPolicy::Accept => Decision::Accept,
             ChainPolicy::Drop => Decision::Drop,
         };
-        let mut returns: SmallVec<[Place; MAX_DEPTH]> = SmallVec::new();
         let mut place = Place { chain, step: 0 };
-        loop {
-            let next = match self.step(place) {
-                Some(step) => self.take(step, at, packet, log, now),
-                None => Next::Return,
-            };
-            place.step += 1;
-            match next {
-                Next::Rule => {}
-                Next::Return => match returns.pop() {
-                    Some(back) => place = back,
-                    None => return policy,
-                },
-                Next::Jump(chain) => {
-                    returns.push(place);
-                    place = Place { chain, step: 0 };
-                }
-                Next::Goto(chain) => place = Place { chain, step: 0 },
-                Next::End(decision) => return decision,
+        match self.follow(&mut place, at, packet, log, now) {
+            Next::Return => policy,
+            Next::End(decision) => decision,
+            next => {
+                let decision = self.wander(next, place, at, packet, log, now);
+                decision.unwrap_or(policy)
             }
         }
     }
 
-    fn step(&self, place: Place) -> Option<Step> {
-        let code = self.chains.get(place.chain as usize)?;
-        code.steps.get(place.step as usize).copied()
+    /// Goes where rules lead from a place; `None` if that is to the end of the chain that was entered.
+    #[inline(never)]
+    fn wander(
+        &mut self,
+        mut next: Next,
+        mut place: Place,
+        at: HookPoint,
+        packet: &mut Fields<'_>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Option<Decision> {
+        let mut returns: SmallVec<[Place; MAX_DEPTH]> = SmallVec::new();
+        loop {
+            place = match next {
+                Next::Return => returns.pop()?,
+                Next::Jump(chain) => {
+                    returns.push(place);
+                    Place { chain, step: 0 }
+                }
+                Next::Goto(chain) => Place { chain, step: 0 },
+                Next::End(decision) => return Some(decision),
+            };
+            next = self.follow(&mut place, at, packet, log, now);
+        }
     }
 
-    /// Takes a step: whether a rule holds, and what it does then.
-    fn take(
+    /// Goes along a chain as far as its rules do not lead away from it.
+    fn follow(
         &mut self,
-        step: Step,
+        place: &mut Place,
         at: HookPoint,
         packet: &mut Fields<'_>,
         log: &mut Log,
         now: Instant,
     ) -> Next {
-        let number = match step {
-            Step::Rule(number) => self.holds(number, packet, now).then_some(number),
-            Step::Run(run) => (self.runs.get(run as usize)).and_then(|run| run.find(packet)),
-        };
-        let Some(number) = number else {
-            return Next::Rule;
-        };
-        if let Some(counter) = self.counters.get_mut(number as usize) {
-            counter.count(packet.len);
+        let code = self.chains.get(place.chain as usize);
+        let steps = code.and_then(|code| code.steps.get(place.step as usize..));
+        for step in steps.unwrap_or_default() {
+            place.step += 1;
+            let number = match *step {
+                Step::Rule(number) => {
+                    let rule = self.rules.get_mut(number as usize);
+                    let holds = |rule: &mut CompiledRule| rule.holds(packet, &self.interfaces, now);
+                    rule.is_some_and(holds).then_some(number)
+                }
+                Step::Run(run) => (self.runs.get(run as usize)).and_then(|run| run.find(packet)),
+            };
+            let Some(number) = number else {
+                continue;
+            };
+            if let Some(counter) = self.counters.get_mut(number as usize) {
+                counter.count(packet.view.len);
+            }
+            let rule = self.rules.get(number as usize);
+            let next = rule.and_then(|rule| rule.act(at, packet, log, now));
+            if let Some(next) = next {
+                return next;
+            }
         }
-        let actions = self.rules.get(number as usize).map(|rule| &rule.actions);
-        for action in actions.into_iter().flatten() {
+        Next::Return
+    }
+}
+
+impl CompiledRule {
+    fn holds(&mut self, packet: &Fields<'_>, interfaces: &[Interfaces], now: Instant) -> bool {
+        let mut checks = self.checks.iter_mut();
+        checks.all(|check| check.holds(packet, interfaces, now))
+    }
+
+    /// Does what it does where it holds; `None` if the rule that follows is asked then.
+    fn act(
+        &self,
+        at: HookPoint,
+        packet: &mut Fields<'_>,
+        log: &mut Log,
+        now: Instant,
+    ) -> Option<Next> {
+        for action in &self.actions {
             match action {
-                Op::End(decision) => return Next::End(*decision),
+                Op::End(decision) => return Some(Next::End(*decision)),
                 Op::Mark { keep, set } => packet.mark = packet.mark & keep ^ set,
                 Op::FlowMark(mark) => packet.flow_mark = Some(*mark),
                 Op::Untrack => packet.tracked = Tracked::alone(FlowState::Untracked),
                 Op::Log(prefix) => log.write(prefix, at, packet, now),
-                Op::Jump(chain) => return Next::Jump(*chain),
-                Op::Goto(chain) => return Next::Goto(*chain),
-                Op::Return => return Next::Return,
+                Op::Jump(chain) => return Some(Next::Jump(*chain)),
+                Op::Goto(chain) => return Some(Next::Goto(*chain)),
+                Op::Return => return Some(Next::Return),
             }
         }
-        Next::Rule
-    }
-
-    fn holds(&mut self, number: u32, packet: &Fields<'_>, now: Instant) -> bool {
-        let Some(rule) = self.rules.get_mut(number as usize) else {
-            return false;
-        };
-        let interfaces = &self.interfaces;
-        rule.checks
-            .iter_mut()
-            .all(|check| check.holds(packet, interfaces, now))
+        None
     }
 }
 
@@ -331,8 +361,8 @@ impl Check {
         };
         let holds = match &mut self.kind {
             CheckKind::Plain(test) => plain(test, packet),
-            CheckKind::ComesOver(names) => Some(is_among(*names, packet.came_over)),
-            CheckKind::LeavesOver(names) => Some(is_among(*names, packet.leaves_over)),
+            CheckKind::ComesOver(names) => Some(is_among(*names, packet.view.came_over)),
+            CheckKind::LeavesOver(names) => Some(is_among(*names, packet.view.leaves_over)),
             CheckKind::Tuple(map) => {
                 let applies = map.applies(packet);
                 applies.then(|| map.find(packet).is_some())

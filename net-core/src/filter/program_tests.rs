@@ -74,7 +74,7 @@ impl Packet {
 
     fn ask_at(&mut self, filter: &mut Filter, now: Instant) -> Decision {
         let mut view = PacketView {
-            ip: self.ip,
+            ip: &mut self.ip,
             len: self.bytes.len(),
             bytes: &mut self.bytes,
             came_over: Some(IfaceId(1)),
@@ -390,4 +390,29 @@ fn numbers_outside_of_a_field_do_no_harm() {
     .into();
     let mut packet = Packet::udp("10.0.0.1", 9, "10.0.0.2", 1);
     assert_eq!(packet.ask(&mut filter), Decision::Accept);
+}
+
+#[test]
+fn rules_that_name_one_set_of_tuples_share_it() {
+    let filter = filter(
+        "table ip t {
+            set s { type ipv4_addr . inet_service; elements = { 10.0.0.1 . 1, 10.0.0.2 . 2 } }
+            chain c {
+                type filter hook input priority 0
+                ip saddr . tcp dport @s drop
+                ip saddr . tcp dport != @s accept
+                ip daddr . tcp dport @s drop
+            }
+        }",
+    );
+    let checks = filter.rules.iter().flat_map(|rule| &rule.checks);
+    let maps: Vec<_> = checks
+        .filter_map(|check| match &check.kind {
+            CheckKind::Tuple(map) => Some(map),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(maps.len(), 3);
+    assert!(Arc::ptr_eq(maps[0], maps[1]), "the same set");
+    assert!(!Arc::ptr_eq(maps[0], maps[2]), "of other fields");
 }

@@ -17,9 +17,42 @@ pub(super) enum Run {
     Prefixes { end: End, rules: Box<PrefixMap> },
     /// The first rule that holds, by tuple, where these fields have some of these values.
     Tuples {
-        wanted: Vec<(Field, Numbers)>,
+        wanted: Box<[Gate]>,
         rules: TupleMap,
     },
+}
+
+/// What a packet has to have so that any of the rules may hold.
+#[derive(Debug)]
+pub(super) enum Gate {
+    Protocol(u32),
+    DestPort(Numbers),
+    Number(Field, Numbers),
+}
+
+impl Gate {
+    fn new(field: Field, numbers: Numbers) -> Self {
+        match (field, numbers.single()) {
+            (Field::Protocol, Some(protocol)) => Self::Protocol(protocol),
+            (Field::DestPort, _) => Self::DestPort(numbers),
+            _ => Self::Number(field, numbers),
+        }
+    }
+
+    #[inline]
+    fn lets_pass(&self, packet: &Fields<'_>) -> bool {
+        match self {
+            Self::Protocol(protocol) => packet.protocol() == *protocol,
+            Self::DestPort(ports) => {
+                let port = packet.dest_port();
+                port.is_some_and(|port| ports.contains(port))
+            }
+            Self::Number(field, numbers) => {
+                let number = packet.read(*field);
+                number.is_some_and(|number| numbers.contains(number))
+            }
+        }
+    }
 }
 
 impl Run {
@@ -62,7 +95,7 @@ impl Run {
                 });
                 let numbers: Numbers = numbers.collect();
                 is_common = numbers.single().is_some();
-                wanted.push((*field, numbers));
+                wanted.push(Gate::new(*field, numbers));
             }
             if !is_common {
                 kept.push(place);
@@ -76,6 +109,7 @@ impl Run {
             let values: Vec<_> = values.map(|(_, value)| *value).collect();
             map.insert(&values, *number);
         }
+        let wanted = wanted.into();
         Self::Tuples { wanted, rules: map }
     }
 
@@ -85,11 +119,7 @@ impl Run {
         match self {
             Self::Prefixes { end, rules } => rules.longest(packet.address(*end)),
             Self::Tuples { wanted, rules } => {
-                let is_wanted = |(field, numbers): &(Field, Numbers)| {
-                    let number = packet.read(*field);
-                    number.is_some_and(|number| numbers.contains(number))
-                };
-                let may_hold = wanted.iter().all(is_wanted);
+                let may_hold = wanted.iter().all(|gate| gate.lets_pass(packet));
                 may_hold.then(|| rules.find(packet)).flatten()
             }
         }

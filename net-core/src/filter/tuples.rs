@@ -44,7 +44,14 @@ impl Tuples {
         fields: impl IntoIterator<Item = TupleField>,
         elements: impl IntoIterator<Item = Vec<TupleValue>>,
     ) -> Result<Self, FilterError> {
-        let (fields, elements) = (Vec::from_iter(fields), Arc::from_iter(elements));
+        Self::of(fields.into_iter().collect(), elements.into_iter().collect())
+    }
+
+    /// As [`new`](Self::new), of elements that other sets may share.
+    pub(super) fn of(
+        fields: Vec<TupleField>,
+        elements: Arc<[Vec<TupleValue>]>,
+    ) -> Result<Self, FilterError> {
         let tuples = Self { fields, elements };
         if fits(&tuples.fields) && tuples.elements.iter().all(|tuple| tuples.is_like(tuple)) {
             Ok(tuples)
@@ -73,6 +80,19 @@ pub(super) struct TupleMap {
 }
 
 impl TupleMap {
+    /// One that has a set's tuples.
+    pub(super) fn of(tuples: &Tuples, key: Key) -> Self {
+        let mut map = Self::new(&tuples.fields, key);
+        for tuple in &*tuples.elements {
+            map.insert(tuple, 0);
+        }
+        map
+    }
+
+    pub(super) fn fields(&self) -> &[TupleField] {
+        &self.fields
+    }
+
     pub(super) fn new(fields: &[TupleField], key: Key) -> Self {
         Self {
             fields: SmallVec::from_slice(fields),

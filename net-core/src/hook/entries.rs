@@ -20,6 +20,8 @@ pub(crate) struct Hooks {
     entries: Vec<Entry>,
     /// A bit for each point that has one.
     points: u8,
+    /// Where the entries of each point end.
+    ends: [usize; POINTS],
     next_id: u32,
     others: Others,
 }
@@ -75,6 +77,9 @@ impl Outcome {
         }
     }
 }
+
+/// How many points there are.
+const POINTS: usize = HookPoint::PostRouting as usize + 1;
 
 /// Where flows are followed and translated, with the priorities that Linux gives these.
 const TRACKING: [(HookPoint, i32, Asked); 8] = [
@@ -198,7 +203,9 @@ impl Hooks {
         now: Instant,
     ) -> Outcome {
         let others = &mut self.others;
-        for entry in self.entries.iter_mut().filter(|entry| entry.at == at) {
+        let [end, begin] = [at as usize, (at as usize).wrapping_sub(1)]
+            .map(|point| self.ends.get(point).copied().unwrap_or_default());
+        for entry in self.entries.get_mut(begin..end).unwrap_or_default() {
             let outcome = match &mut entry.asked {
                 Asked::Hook(_, hook) => packet.pass(hook.as_mut(), at, now),
                 Asked::Chain(number) => others.filter(*number, at, packet, now),
@@ -224,12 +231,17 @@ impl Hooks {
             asked,
         };
         self.entries.insert(place, entry);
-        self.points |= 1 << at as u8;
+        self.note_points();
     }
 
     fn note_points(&mut self) {
         let entries = self.entries.iter();
         self.points = entries.fold(0, |points, entry| points | 1 << entry.at as u8);
+        for (point, end) in self.ends.iter_mut().enumerate() {
+            *end = self
+                .entries
+                .partition_point(|entry| entry.at as usize <= point);
+        }
     }
 }
 
@@ -251,18 +263,29 @@ impl Others {
             Decision::Accept | Decision::Translate(_) => Outcome::Accept,
             Decision::Drop => Outcome::Drop(DropReason::Filter),
             Decision::Reject(answer) => Outcome::Reject(answer, DropReason::Filter),
-            Decision::Queue { number, bypass } => {
-                let mut queues = self.queues.iter_mut();
-                match queues.find(|(other, _)| *other == number) {
-                    Some((_, hook)) => packet.pass(hook.as_mut(), at, now),
-                    None if bypass => Outcome::Accept,
-                    None => Outcome::Drop(DropReason::Filter),
-                }
-            }
+            Decision::Queue { number, bypass } => self.queue(number, bypass, at, packet, now),
         }
     }
 
-    #[inline]
+    /// Asks the one with this number.
+    #[inline(never)]
+    fn queue(
+        &mut self,
+        number: u16,
+        bypass: bool,
+        at: HookPoint,
+        packet: &mut PacketView<'_>,
+        now: Instant,
+    ) -> Outcome {
+        let mut queues = self.queues.iter_mut();
+        match queues.find(|(other, _)| *other == number) {
+            Some((_, hook)) => packet.pass(hook.as_mut(), at, now),
+            None if bypass => Outcome::Accept,
+            None => Outcome::Drop(DropReason::Filter),
+        }
+    }
+
+    #[inline(never)]
     fn track(&mut self, packet: &mut PacketView<'_>, now: Instant) -> Outcome {
         if let Some(tracker) = &mut self.tracker {
             match transport_of(packet) {
@@ -273,19 +296,22 @@ impl Others {
         Outcome::Accept
     }
 
-    #[inline]
-    fn confirm(&mut self, packet: &PacketView<'_>) -> Outcome {
+    #[inline(never)]
+    fn confirm(&mut self, packet: &mut PacketView<'_>) -> Outcome {
         let Some(tracker) = &mut self.tracker else {
             return Outcome::Accept;
         };
         match tracker.confirm(*packet.tracked) {
-            Ok(()) => Outcome::Accept,
+            Ok(tracked) => {
+                *packet.tracked = tracked;
+                Outcome::Accept
+            }
             Err(reason) => Outcome::Drop(reason),
         }
     }
 
     /// Translates one end of a packet; of a flow's first it is settled before to what.
-    #[inline]
+    #[inline(never)]
     fn translate(
         &mut self,
         end: End,
@@ -363,6 +389,7 @@ fn transport_of(packet: &PacketView<'_>) -> Option<Transport> {
 
 impl PacketView<'_> {
     /// Asks a hook, and reads anew what it may have changed.
+    #[inline(never)]
     fn pass(&mut self, hook: &mut dyn Hook, at: HookPoint, now: Instant) -> Outcome {
         let outcome = Outcome::of(hook.apply(at, self, now));
         if outcome != Outcome::Accept {
@@ -370,13 +397,10 @@ impl PacketView<'_> {
         }
         match IpHeader::parse_quoted(self.bytes) {
             Ok(header) => {
-                self.ip = IpHeader {
-                    source: header.source,
-                    dest: header.dest,
-                    tos: header.tos,
-                    ttl: header.ttl,
-                    ..self.ip
-                };
+                self.ip.source = header.source;
+                self.ip.dest = header.dest;
+                self.ip.tos = header.tos;
+                self.ip.ttl = header.ttl;
                 Outcome::Accept
             }
             Err(reason) => Outcome::Drop(reason),

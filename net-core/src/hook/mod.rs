@@ -63,8 +63,8 @@ pub struct HookId(u32);
 /// A packet as a hook sees it.
 #[derive(Debug)]
 pub struct PacketView<'a> {
-    /// Its IP header.
-    pub ip: IpHeader,
+    /// Its IP header; what a hook changes of it, it changes in `bytes`.
+    pub ip: &'a mut IpHeader,
     /// It from the IP header on, as far as it lies in one piece: the headers, at least.
     pub bytes: &'a mut [u8],
     /// Its length in bytes, IP header included; a super-segment's is that of the whole.

@@ -123,7 +123,8 @@ fn within(first: IpAddr, last: IpAddr, original: &Tuple) -> IpAddr {
 }
 
 /// The tuple with a source port whose answers are nobody else's: its own if that will do, else one of
-/// the range by chance, of the same parity rather than of the other (RFC 4787 REQ-4).
+/// the range by chance, of the same parity rather than of the other (RFC 4787 REQ-4). If there is one it is
+/// found; of those that are to stand for an endpoint towards everybody, some hundred are looked at.
 fn with_free_port(
     tracker: &mut Tracker,
     wanted: &Tuple,
@@ -140,22 +141,38 @@ fn with_free_port(
     }
     let (low, high) = (*ports.start(), *ports.end());
     let count = u32::from(high.checked_sub(low)?) + 1;
-    let start = u32::try_from(tracker.table.rng().below(count.into())).ok()?;
+    let mut chosen = || u32::try_from(tracker.table.rng().below(count.into())).ok();
+    let start = chosen()?;
+    // Neighbours tend to be taken together.
+    let tries = match inner {
+        Some(_) => count.min(MAX_MAPPED_TRIES),
+        None => count.min(MAX_TRIES),
+    };
+    let stride = if count > tries { chosen()? | 1 } else { 1 };
     let parity = wanted.source_port & 1;
-    let tries = count.min(MAX_TRIES);
+    let with_port = |source_port| Tuple {
+        source_port,
+        ..*wanted
+    };
     for want_parity in [true, false] {
         for step in 0..tries {
-            let port = low + u16::try_from((start + step) % count).ok()?;
-            let tuple = Tuple {
-                source_port: port,
-                ..*wanted
-            };
+            let port = low + u16::try_from((start + step * stride) % count).ok()?;
+            let tuple = with_port(port);
             if (port & 1 == parity) == want_parity && fits(tracker, &tuple) {
                 return Some(tuple);
             }
         }
     }
-    None
+    if count == tries || inner.is_some() {
+        return None;
+    }
+    let Tracker {
+        table, mappings, ..
+    } = tracker;
+    let is_used = |port| table.find(&with_port(port).inverse()).is_some();
+    let from = start as usize / 64;
+    let mut free = mappings.crowds.free(wanted, &ports, from, is_used);
+    free.next().map(with_port)
 }
 
 /// Whether the answers to packets like this belong to a flow already.
@@ -178,5 +195,7 @@ const fn has_ports(tuple: &Tuple) -> bool {
 
 const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
-/// Ports that are looked at before a flow is refused.
-const MAX_TRIES: u32 = 512;
+/// Ports that are looked at before all of them are.
+const MAX_TRIES: u32 = 128;
+/// The same where a port has to be free towards everybody, and there is no second look.
+const MAX_MAPPED_TRIES: u32 = 512;

@@ -1,5 +1,6 @@
 //! Sources that are translated alike for every destination (RFC 4787 §4.1).
 
+use super::crowd::Crowds;
 use crate::conntrack::{Flow, FlowStatus, Tuple};
 use crate::seed::Key;
 use core::net::IpAddr;
@@ -29,6 +30,7 @@ pub(crate) struct Mappings {
     by_inner: HashMap<Endpoint, Mapping, Key>,
     /// The inner one by the outer: no two have the same (RFC 4787 REQ-3).
     by_outer: HashMap<Endpoint, Endpoint, Key>,
+    pub(super) crowds: Crowds,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ impl Mappings {
         Self {
             by_inner: HashMap::with_hasher(key),
             by_outer: HashMap::with_hasher(key),
+            crowds: Crowds::new(key),
         }
     }
 
@@ -57,6 +60,7 @@ impl Mappings {
 
     /// A flow is remembered: what stands for its source is in use.
     pub(crate) fn keep(&mut self, flow: &Flow) {
+        self.crowds.keep(flow);
         let Some((inner, outer)) = ends(flow) else {
             return;
         };
@@ -67,6 +71,7 @@ impl Mappings {
 
     /// A flow is forgotten.
     pub(crate) fn release(&mut self, flow: &Flow) {
+        self.crowds.release(flow);
         let Some((inner, outer)) = ends(flow) else {
             return;
         };

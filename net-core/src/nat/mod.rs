@@ -6,6 +6,7 @@
 //! covers them (RFC 1624), also in what ICMP errors quote (RFC 5508 §4).
 
 mod bind;
+mod crowd;
 mod edit;
 mod mappings;
 mod quoted;

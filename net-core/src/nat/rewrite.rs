@@ -30,7 +30,8 @@ pub(crate) fn translate(
     }
     // What the flow's packets that go this way are to be when they leave.
     let target = flow.tuple(direction.opposite()).inverse();
-    if tracked.state() == Some(FlowState::Related) {
+    let is_icmp = matches!(transport.protocol, ip::ICMP | ip::ICMPV6);
+    if is_icmp && tracked.state() == Some(FlowState::Related) {
         translate_quoted(packet, transport, end, &target);
         return;
     }

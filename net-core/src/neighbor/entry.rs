@@ -27,7 +27,7 @@ pub(crate) enum Expiry {
     Quiet,
     /// A solicitation for the address is to be sent.
     Ask(IfaceId, IpAddr, Ask),
-    /// Nobody has the address; these were meant for it.
+    /// Nobody has the address on the link; these were meant for it.
     Failed(IfaceId, VecDeque<Box<TxPacket>>),
 }
 

@@ -2,20 +2,20 @@
 
 use alloc::vec::Vec;
 
-/// Runs of up to 64 items; each lies in a block of a fixed size, and blocks that were given up serve
+/// Runs of up to 128 items; each lies in a block of a fixed size, and blocks that were given up serve
 /// again.
 #[derive(Debug)]
 pub(super) struct Arena<T> {
     items: Vec<T>,
     /// Blocks that were given up, by the class of their size.
-    free: [Vec<u32>; CLASSES.len()],
+    free: [Vec<u32>; CLASSES],
 }
 
 impl<T: Copy + Default> Arena<T> {
     pub(super) const fn new() -> Self {
         Self {
             items: Vec::new(),
-            free: [const { Vec::new() }; CLASSES.len()],
+            free: [const { Vec::new() }; CLASSES],
         }
     }
 
@@ -79,7 +79,7 @@ impl<T: Copy + Default> Arena<T> {
         if let Some(base) = self.free[class].pop() {
             return base;
         }
-        let (base, size) = (self.items.len(), usize::from(CLASSES[class]));
+        let (base, size) = (self.items.len(), 1 << class);
         if self.items.capacity() < base + size {
             // By an eighth: a table that has grown large is not to hold as much again in reserve.
             self.items.reserve_exact(size + base / 8);
@@ -95,10 +95,11 @@ impl<T: Copy + Default> Arena<T> {
     }
 }
 
-/// The class of the smallest block for `len` items.
+/// The class of the smallest block for `len` items: its size is two to the power of that. Sizes in between
+/// would leave more in blocks that were outgrown than they save in those that are in use.
 fn class(len: u32) -> usize {
-    CLASSES.partition_point(|&size| u32::from(size) < len)
+    len.max(1).next_power_of_two().ilog2() as usize
 }
 
-/// Sizes of blocks.
-const CLASSES: [u8; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64];
+/// For runs of up to 128 items.
+const CLASSES: usize = 8;

@@ -1,19 +1,15 @@
 //! The keys of a trie.
 
-use super::node::{CHUNKS, STRIDE};
+use super::node::STRIDE;
 
 /// A fixed-width key, its most significant bit first: `u32` for IPv4, `u128` for IPv6.
 pub(crate) trait TrieKey: Copy + Eq {
     /// Bits of the key.
     const BITS: u8;
-    /// Zero bits in front of the key, chosen so that usual prefixes (/24; /32 and /48) end near the
-    /// top of a node and so share it with their neighbours.
-    const PAD: u8;
-
     /// All bits zero.
     const ZERO: Self;
 
-    /// The six bits that a level decides by.
+    /// The six bits that a level decides by; there is a level for every six bits, and one for what is left.
     fn chunk(self, level: u8) -> u8;
 
     /// The first `len` bits, the rest zero.
@@ -24,22 +20,15 @@ pub(crate) trait TrieKey: Copy + Eq {
 }
 
 macro_rules! trie_key {
-    ($int:ty, $pad:expr) => {
+    ($int:ty) => {
         impl TrieKey for $int {
             #[expect(clippy::cast_possible_truncation, reason = "at most 128")]
             const BITS: u8 = <$int>::BITS as u8;
-            const PAD: u8 = $pad;
             const ZERO: Self = 0;
 
             #[inline]
-            #[expect(clippy::cast_possible_truncation, reason = "six bits are wanted")]
             fn chunk(self, level: u8) -> u8 {
-                let end = STRIDE * (level + 1) - Self::PAD;
-                let bits = match <Self as TrieKey>::BITS.checked_sub(end) {
-                    Some(behind) => self >> behind,
-                    None => self << (end - <Self as TrieKey>::BITS),
-                };
-                bits as u8 & (CHUNKS - 1)
+                (self << (STRIDE * level) >> (<Self as TrieKey>::BITS - STRIDE)) as u8
             }
 
             fn masked(self, len: u8) -> Self {
@@ -50,15 +39,11 @@ macro_rules! trie_key {
             }
 
             fn with_chunk(self, level: u8, chunk: u8) -> Self {
-                let (chunk, end) = (Self::from(chunk), STRIDE * (level + 1) - Self::PAD);
-                self | match <Self as TrieKey>::BITS.checked_sub(end) {
-                    Some(behind) => chunk << behind,
-                    None => chunk >> (end - <Self as TrieKey>::BITS),
-                }
+                self | Self::from(chunk) << (<Self as TrieKey>::BITS - STRIDE) >> (STRIDE * level)
             }
         }
     };
 }
 
-trie_key!(u32, 2);
-trie_key!(u128, 4);
+trie_key!(u32);
+trie_key!(u128);

@@ -1,6 +1,5 @@
 //! The nodes of a trie, and the way through them.
 
-use super::arena::Arena;
 use super::key::TrieKey;
 
 /// Bits that one node decides.
@@ -8,15 +7,16 @@ pub(super) const STRIDE: u8 = 6;
 /// What they may be.
 pub(super) const CHUNKS: u8 = 1 << STRIDE;
 /// Nodes between the root and a prefix of 128 bits, both included.
-pub(super) const MAX_LEVELS: usize = 23;
-/// Lookups that go on at the same time.
-pub(super) const BATCH: usize = 64;
+pub(super) const MAX_LEVELS: usize = 22;
 
-/// Six levels of the binary trie.
+/// Six levels of the binary trie. Half a line of the cache, so that a look at one is one load from
+/// memory.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(align(32))]
 pub(super) struct Node {
-    /// Prefixes that end here: that of `n` bits `b` within the node is bit `2^n - 1 + b`.
-    pub(super) prefixes: u64,
+    /// Prefixes that end here. That of up to five bits, `n` of them `b`, is bit `2^n - 1 + b`; that of
+    /// six is bit `64 + b`. One of no bits is there in the root only.
+    pub(super) prefixes: u128,
     /// Subtrees by their six bits.
     pub(super) subtrees: u64,
     /// Where the children of the subtrees begin.
@@ -39,18 +39,42 @@ impl Node {
         if self.subtrees >> chunk & 1 == 0 {
             return None;
         }
-        Some(self.children + rank(self.subtrees, chunk))
+        Some(self.children + self.children_before(chunk))
+    }
+
+    /// How many children are in front of that for these six bits.
+    #[inline]
+    pub(super) const fn children_before(&self, chunk: u8) -> u32 {
+        (self.subtrees & ((1 << chunk) - 1)).count_ones()
+    }
+
+    /// Not zero if there is anything: no other node than an empty trie's root has nothing.
+    #[inline]
+    pub(super) fn any(&self) -> u64 {
+        #[expect(clippy::cast_possible_truncation, reason = "each half is asked for")]
+        let prefixes = self.prefixes as u64 | (self.prefixes >> 64) as u64;
+        prefixes | self.subtrees
+    }
+
+    pub(super) const fn has(&self, position: u8) -> bool {
+        self.prefixes >> position & 1 == 1
     }
 
     /// Where the value of a prefix is.
     #[inline]
     pub(super) const fn value(&self, position: u8) -> u32 {
-        self.values + rank(self.prefixes, position)
+        self.values + self.values_before(position)
+    }
+
+    /// How many values are in front of that of a prefix.
+    #[inline]
+    pub(super) const fn values_before(&self, position: u8) -> u32 {
+        (self.prefixes & ((1 << position) - 1)).count_ones()
     }
 
     /// The prefixes of these six bits.
     #[inline]
-    pub(super) fn matches(&self, chunk: u8) -> u64 {
+    pub(super) fn matches(&self, chunk: u8) -> u128 {
         self.prefixes & MATCHES[usize::from(chunk & (CHUNKS - 1))]
     }
 
@@ -70,106 +94,70 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of<K: TrieKey>(key: K, len: u8) -> Self {
-        let padded = len.min(K::BITS) + K::PAD;
-        let (level, bits) = (padded / STRIDE, padded % STRIDE);
+        let len = len.min(K::BITS);
+        let level = len.saturating_sub(1) / STRIDE;
+        let bits = len - level * STRIDE;
+        let first = if bits == STRIDE {
+            SIX_BITS
+        } else {
+            (1 << bits) - 1
+        };
         Self {
             level,
-            position: (1 << bits) - 1 + (key.chunk(level) >> (STRIDE - bits)),
+            position: first + (key.chunk(level) >> (STRIDE - bits)),
         }
     }
 
     /// That of the first of these bits, which are not zero.
-    pub(super) fn first(level: u8, positions: u64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
+    pub(super) const fn first(level: u8, positions: u128) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 128")]
         let position = positions.trailing_zeros() as u8;
         Self { level, position }
     }
 
+    /// That of the last.
+    #[inline]
+    pub(super) const fn last(level: u8, positions: u128) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 127")]
+        let position = positions.ilog2() as u8;
+        Self { level, position }
+    }
+
     /// How many bits of its prefix the node decides.
-    fn bits(self) -> u8 {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 7")]
+    #[inline]
+    const fn bits(self) -> u8 {
+        if self.position >= SIX_BITS {
+            return STRIDE;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 6")]
         {
             (self.position + 1).ilog2() as u8
         }
     }
 
     /// Its bits within the node, the rest zero.
-    pub(super) fn chunk(self) -> u8 {
-        let bits = self.bits();
-        (self.position + 1 - (1 << bits)) << (STRIDE - bits)
-    }
-
-    pub(super) fn prefix_len<K: TrieKey>(self) -> u8 {
-        (self.level * STRIDE + self.bits()).saturating_sub(K::PAD)
-    }
-}
-
-/// A search for the longest prefix, on its way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Search {
-    node: Node,
-    level: u8,
-    /// The longest prefix so far, and where its value is.
-    best: Option<(Place, u32)>,
-    over: bool,
-}
-
-impl Search {
-    pub(super) const fn new(root: &Node) -> Self {
-        Self {
-            node: *root,
-            level: 0,
-            best: None,
-            over: false,
+    pub(super) const fn chunk(self) -> u8 {
+        match self.bits() {
+            STRIDE => self.position - SIX_BITS,
+            bits => (self.position + 1 - (1 << bits)) << (STRIDE - bits),
         }
     }
 
-    /// Looks at one node; whether there is another one.
     #[inline]
-    pub(super) fn step<K: TrieKey>(&mut self, nodes: &Arena<Node>, key: K) -> bool {
-        if self.over {
-            return false;
-        }
-        let chunk = key.chunk(self.level);
-        let matches = self.node.matches(chunk);
-        if matches != 0 {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 63")]
-            let position = matches.ilog2() as u8;
-            let level = self.level;
-            self.best = Some((Place { level, position }, self.node.value(position)));
-        }
-        match self.node.child(chunk).and_then(|index| nodes.get(index)) {
-            Some(child) => {
-                self.node = *child;
-                self.level += 1;
-                true
-            }
-            None => {
-                self.over = true;
-                false
-            }
-        }
-    }
-
-    /// The value that was found, with its prefix's length.
-    #[inline]
-    pub(super) fn result<K: TrieKey>(&self, values: &Arena<u32>) -> Option<(u8, u32)> {
-        let (place, index) = self.best?;
-        Some((place.prefix_len::<K>(), *values.get(index)?))
+    pub(super) const fn prefix_len(self) -> u8 {
+        self.level * STRIDE + self.bits()
     }
 }
 
-/// How many bits are set below this one.
-#[inline]
-pub(super) const fn rank(bits: u64, below: u8) -> u32 {
-    (bits & ((1 << below) - 1)).count_ones()
-}
+/// The position of the first prefix of six bits.
+const SIX_BITS: u8 = 64;
 
 /// The bits of all prefixes of some six bits.
-const MATCHES: [u64; CHUNKS as usize] = {
+const MATCHES: [u128; CHUNKS as usize] = {
     let mut all = [0; CHUNKS as usize];
     let mut chunk = 0;
     while chunk < all.len() {
+        all[chunk] = 1 << (SIX_BITS as usize + chunk);
         let mut bits = 0;
         while bits < STRIDE {
             all[chunk] |= 1 << ((1 << bits) - 1 + (chunk >> (STRIDE - bits)));

@@ -1,13 +1,15 @@
 //! A level-compressed trie for longest-prefix match.
 //!
-//! Each node stands for six levels of the binary trie over the bits of keys. Two bitmaps say which of
-//! the 63 prefixes that end within those levels are there, and which of the 64 subtrees below; values
-//! and children of a node lie one behind the other without gaps, so the bits before one's own say
-//! where it is. A lookup makes one step for six bits, and each step is a load, a mask and a count.
+//! Each node stands for six levels of the binary trie over the bits of keys: of the prefixes that are one
+//! to six bits longer than what leads to the node, one bitmap says which are there, and another which of
+//! the 64 subtrees below. Values and children of a node lie one behind the other without gaps, so the
+//! bits before one's own say where it is. A lookup makes one step for six bits, and each step is a load,
+//! a mask and a count; the value of the longest is fetched at the end. /24 and /48 end with a node: 64 of
+//! a kind share one, and are leaves.
 
 use super::arena::Arena;
 pub(crate) use super::key::TrieKey;
-use super::node::{BATCH, MAX_LEVELS, Node, Place, Search, rank};
+use super::node::{MAX_LEVELS, Node, Place};
 use core::marker::PhantomData;
 
 /// Numbers by prefix.
@@ -40,12 +42,12 @@ impl<K: TrieKey> Trie<K> {
             index = self.child_or_new(index, key.chunk(level));
         }
         let node = *self.node(index);
-        let (count, rank) = (node.prefixes.count_ones(), rank(node.prefixes, at.position));
-        if node.prefixes >> at.position & 1 == 1 {
-            let slot = self.values.get_mut(node.values + rank)?;
+        if node.has(at.position) {
+            let slot = self.values.get_mut(node.value(at.position))?;
             return Some(core::mem::replace(slot, value));
         }
-        let values = self.values.insert(node.values, count, rank, value);
+        let (count, before) = (node.prefixes.count_ones(), node.values_before(at.position));
+        let values = self.values.insert(node.values, count, before, value);
         let node = self.node_mut(index);
         node.values = values;
         node.prefixes |= 1 << at.position;
@@ -60,7 +62,7 @@ impl<K: TrieKey> Trie<K> {
         for level in 0..at.level {
             node = self.nodes.get(node.child(key.chunk(level))?)?;
         }
-        if node.prefixes >> at.position & 1 == 0 {
+        if !node.has(at.position) {
             return None;
         }
         self.values.get(node.value(at.position)).copied()
@@ -69,31 +71,50 @@ impl<K: TrieKey> Trie<K> {
     /// The value of the longest prefix of `key`, with the prefix's length.
     #[inline]
     pub(crate) fn longest(&self, key: K) -> Option<(u8, u32)> {
-        let mut search = Search::new(&self.root);
-        while search.step(&self.nodes, key) {}
-        search.result::<K>(&self.values)
+        let (mut node, mut level, mut longest) = (&self.root, 0, None);
+        loop {
+            let chunk = key.chunk(level);
+            if node.matches(chunk) != 0 {
+                longest = Some((node, level));
+            }
+            match node.child(chunk).and_then(|child| self.nodes.get(child)) {
+                Some(child) => (node, level) = (child, level + 1),
+                None => break,
+            }
+        }
+        let (node, level) = longest?;
+        let (len, place) = place_of_last(node, level, key)?;
+        Some((len, *self.values.get(place)?))
     }
 
-    /// The value of the longest prefix of each key, into `found`; the loads of all go on at the
-    /// same time.
+    /// The value of the longest prefix of each key, into `found`. All go down a level before any goes
+    /// down the next, and what comes next is touched for all before it is used for one, so that the
+    /// loads of all go on at the same time.
     pub(crate) fn longest_of(&self, keys: &[K], found: &mut [Option<(u8, u32)>]) {
-        let mut found = found.chunks_mut(BATCH);
-        for keys in keys.chunks(BATCH) {
-            let mut searches = [const { Search::new(&Node::EMPTY) }; BATCH];
-            let searches = &mut searches[..keys.len()];
-            searches.fill(Search::new(&self.root));
-            let mut more = true;
-            while more {
-                more = false;
-                for (search, key) in searches.iter_mut().zip(keys) {
-                    more |= search.step(&self.nodes, *key);
+        for (keys, found) in keys.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
+            let mut nodes = [&self.root; BATCH];
+            let mut longest = [(&Node::EMPTY, 0); BATCH];
+            let mut level = 0;
+            while nodes.iter().fold(0, |any, node| any | node.any()) != 0 {
+                for ((node, longest), key) in nodes.iter_mut().zip(&mut longest).zip(keys) {
+                    let chunk = key.chunk(level);
+                    if node.matches(chunk) != 0 {
+                        *longest = (*node, level);
+                    }
+                    let child = node.child(chunk).unwrap_or(u32::MAX);
+                    *node = self.nodes.get(child).unwrap_or(&Node::EMPTY);
                 }
+                for node in nodes.iter_mut().skip(keys.len()) {
+                    *node = &Node::EMPTY;
+                }
+                level += 1;
             }
-            let results = searches
-                .iter()
-                .map(|search| search.result::<K>(&self.values));
-            for (slot, result) in found.next().into_iter().flatten().zip(results) {
-                *slot = result;
+            let mut places = [(0, u32::MAX); BATCH];
+            for ((place, (node, level)), key) in places.iter_mut().zip(longest).zip(keys) {
+                *place = place_of_last(node, level, *key).unwrap_or(*place);
+            }
+            for (found, (len, place)) in found.iter_mut().zip(places) {
+                *found = self.values.get(place).map(|value| (len, *value));
             }
         }
     }
@@ -111,7 +132,7 @@ impl<K: TrieKey> Trie<K> {
             let at = Place::first(level, left);
             left &= left - 1;
             let value = *self.values.get(node?.value(at.position))?;
-            Some((at.prefix_len::<K>(), value))
+            Some((at.prefix_len(), value))
         })
     }
 
@@ -125,12 +146,12 @@ impl<K: TrieKey> Trie<K> {
         }
         let index = way[usize::from(at.level)];
         let node = *self.node(index);
-        if node.prefixes >> at.position & 1 == 0 {
+        if !node.has(at.position) {
             return None;
         }
         let value = *self.values.get(node.value(at.position))?;
-        let (count, rank) = (node.prefixes.count_ones(), rank(node.prefixes, at.position));
-        let values = self.values.remove(node.values, count, rank);
+        let (count, before) = (node.prefixes.count_ones(), node.values_before(at.position));
+        let values = self.values.remove(node.values, count, before);
         let node = self.node_mut(index);
         node.values = values;
         node.prefixes &= !(1 << at.position);
@@ -148,18 +169,14 @@ impl<K: TrieKey> Trie<K> {
     /// Every prefix with its value, in an order that depends on the prefixes alone.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, u8, u32)> {
         let mut above = alloc::vec![(&self.root, 0_u8, K::ZERO)];
-        let mut here: Option<(&Node, u8, K, u64)> = None;
+        let mut here: Option<(&Node, u8, K, u128)> = None;
         core::iter::from_fn(move || {
             loop {
                 if let Some((node, level, key, left)) = here.take_if(|(.., left)| *left != 0) {
                     let at = Place::first(level, left);
                     here = Some((node, level, key, left & (left - 1)));
                     let value = *self.values.get(node.value(at.position))?;
-                    return Some((
-                        key.with_chunk(level, at.chunk()),
-                        at.prefix_len::<K>(),
-                        value,
-                    ));
+                    return Some((key.with_chunk(level, at.chunk()), at.prefix_len(), value));
                 }
                 let (node, level, key) = above.pop()?;
                 here = Some((node, level, key, node.prefixes));
@@ -207,26 +224,40 @@ impl<K: TrieKey> Trie<K> {
         if let Some(child) = node.child(chunk) {
             return child;
         }
-        let (count, rank) = (node.subtrees.count_ones(), rank(node.subtrees, chunk));
-        let children = self.nodes.insert(node.children, count, rank, Node::EMPTY);
+        let (count, before) = (node.subtrees.count_ones(), node.children_before(chunk));
+        let children = self.nodes.insert(node.children, count, before, Node::EMPTY);
         let node = self.node_mut(index);
         node.children = children;
         node.subtrees |= 1 << chunk;
-        children + rank
+        children + before
     }
 
     fn remove_child(&mut self, index: u32, chunk: u8) {
         let node = *self.node(index);
-        let (count, rank) = (node.subtrees.count_ones(), rank(node.subtrees, chunk));
-        let children = self.nodes.remove(node.children, count, rank);
+        let (count, before) = (node.subtrees.count_ones(), node.children_before(chunk));
+        let children = self.nodes.remove(node.children, count, before);
         let node = self.node_mut(index);
         node.children = children;
         node.subtrees &= !(1 << chunk);
     }
 }
 
+/// The longest of the prefixes of a key that end in a node on some level: its length, and where its value
+/// is.
+#[inline]
+fn place_of_last<K: TrieKey>(node: &Node, level: u8, key: K) -> Option<(u8, u32)> {
+    let matches = node.matches(key.chunk(level));
+    if matches == 0 {
+        return None;
+    }
+    let at = Place::last(level, matches);
+    Some((at.prefix_len(), node.value(at.position)))
+}
+
 /// Stands for the root, which lies in no run.
 const ROOT: u32 = u32::MAX;
+/// Lookups that go on at the same time.
+const BATCH: usize = 64;
 
 #[cfg(test)]
 #[path = "trie_tests.rs"]

@@ -74,7 +74,7 @@ impl Stack {
     /// Sends a packet on to whom it is for, or says why not.
     pub(super) fn ip_forward(
         &mut self,
-        arrival: Arrival<'_>,
+        arrival: &mut Arrival<'_>,
         now: Instant,
     ) -> Result<(), DropReason> {
         let forwards = self
@@ -85,32 +85,30 @@ impl Stack {
         }
         if arrival.ip.ttl <= 1 {
             let code = icmp::HOPS_EXCEEDED;
-            self.send_error(arrival, &IcmpMessage::TimeExceeded { code }, now);
+            self.send_error(arrival.reborrow(), &IcmpMessage::TimeExceeded { code }, now);
             return Err(DropReason::HopLimit);
         }
-        let route = match self.forward_route(&arrival) {
+        let route = match self.forward_route(arrival) {
             Ok(route) => route,
-            Err(reject) => return self.unreachable(arrival, reject, now),
+            Err(reject) => return self.unreachable(arrival.reborrow(), reject, now),
         };
         let Some(out) = self.iface(route.iface) else {
-            return self.unreachable(arrival, None, now);
+            return self.unreachable(arrival.reborrow(), None, now);
         };
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
-        let mut arrival = if self.hooks.is_watched(HookPoint::Forward) {
-            self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
-        } else {
-            arrival
-        };
-        let is_too_big = is_too_big(&arrival, mtu);
-        if is_too_big && !may_be_cut(&arrival) {
+        if self.hooks.is_watched(HookPoint::Forward) {
+            self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?;
+        }
+        let is_too_big = is_too_big(arrival, mtu);
+        if is_too_big && !may_be_cut(arrival) {
             let mtu = mtu.into();
-            self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
+            self.send_error(arrival.reborrow(), &IcmpMessage::PacketTooBig { mtu }, now);
             return Err(DropReason::TooBig);
         }
         if route.iface == arrival.over {
-            self.redirect_sender(&mut arrival, next_hop, now);
+            self.redirect_sender(arrival, next_hop, now);
         }
         let mut packet = self.new_packet();
         if let Err(reason) = carry_over(&arrival.ip, arrival.packet, &mut packet) {

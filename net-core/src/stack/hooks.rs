@@ -46,18 +46,17 @@ impl Stack {
     }
 
     /// Lets a packet that has come in pass the hooks at a point, and reads its header anew.
-    pub(super) fn pass_in<'a>(
+    pub(super) fn pass_in(
         &mut self,
         at: HookPoint,
-        arrival: Arrival<'a>,
+        arrival: &mut Arrival<'_>,
         leaves_over: Option<IfaceId>,
         now: Instant,
-    ) -> Result<Arrival<'a>, DropReason> {
-        let mut arrival = arrival;
+    ) -> Result<(), DropReason> {
         let len = arrival.packet.len();
         let RxPacket { frame, meta, .. } = &mut *arrival.packet;
         let mut view = PacketView {
-            ip: arrival.ip,
+            ip: &mut arrival.ip,
             bytes: frame,
             len,
             came_over: Some(arrival.over),
@@ -66,14 +65,12 @@ impl Stack {
             tracked: &mut meta.tracked,
             checksum: meta.checksum,
         };
-        let outcome = self.hooks.ask(at, &mut view, now);
-        arrival.ip = view.ip;
-        match outcome {
-            Outcome::Accept => Ok(arrival),
+        match self.hooks.ask(at, &mut view, now) {
+            Outcome::Accept => Ok(()),
             Outcome::Reject(answer, reason)
                 if matches!(at, HookPoint::LocalIn | HookPoint::Forward) =>
             {
-                self.reject(arrival, answer, now);
+                self.reject(arrival.reborrow(), answer, now);
                 Err(reason)
             }
             Outcome::Drop(reason) | Outcome::Reject(_, reason) => Err(reason),
@@ -122,11 +119,11 @@ impl Stack {
             return true;
         }
         let (len, now) = (packet.len(), self.clock);
-        let Ok(ip) = IpHeader::parse_quoted(&packet.head) else {
+        let Ok(mut ip) = IpHeader::parse_quoted(&packet.head) else {
             return true;
         };
         let mut view = PacketView {
-            ip,
+            ip: &mut ip,
             bytes: &mut packet.head,
             len,
             came_over,

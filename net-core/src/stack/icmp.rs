@@ -2,7 +2,9 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::raw::Report;
 use crate::buf::RxPacket;
+use crate::conntrack::Tracked;
 use crate::icmp::{IcmpError, Quoted, quote};
 use crate::ip::{Delivery, IpMeta, Problem};
 use crate::socket::IpSettings;
@@ -75,7 +77,7 @@ impl Stack {
         }
         let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
         let ecn_cleared = ip.tos & !3;
-        if self.icmp_send(&ip, &reply, body, ecn_cleared, now)? {
+        if self.icmp_send(&ip, Tracked::default(), &reply, body, ecn_cleared, now)? {
             self.stats.icmp_echo_replies += 1;
         }
         Ok(())
@@ -102,7 +104,7 @@ impl Stack {
                 self.tcp_icmp_error(local, remote, quoted.ports.seq, error, now);
                 self.stats.icmp_errors_received += 1;
             }
-            _ if self.datagram_error(arrival, &quoted, error) => {
+            _ if self.datagram_error(&Report::of(arrival), &quoted, error) => {
                 self.stats.icmp_errors_received += 1;
             }
             _ => return Err(DropReason::IcmpIrrelevant),
@@ -182,18 +184,20 @@ impl Stack {
             IpAddr::V4(_) => MAX_ERROR_V4 - 20 - icmp::HEADER_LEN,
             IpAddr::V6(_) => MAX_ERROR_V6 - 40 - icmp::HEADER_LEN,
         };
-        let body = quote(packet, room);
-        match self.icmp_send(&ip, message, body, 0, now) {
+        let (tracked, body) = (packet.meta.tracked.answer(), quote(packet, room));
+        match self.icmp_send(&ip, tracked, message, body, 0, now) {
             Ok(true) => self.stats.icmp_errors_sent += 1,
             Ok(false) => {}
             Err(reason) => self.stats.count_drop(reason),
         }
     }
 
-    /// Sends a message back to where `cause` came from; whether the queue had room.
+    /// Sends a message back to where `cause` came from; whether the queue had room. `tracked` is what
+    /// is known about its flow.
     fn icmp_send(
         &mut self,
         cause: &IpHeader,
+        tracked: Tracked,
         message: &IcmpMessage,
         body: SmallVec<[Bytes; MAX_PIECES]>,
         tos: u8,
@@ -207,6 +211,7 @@ impl Stack {
         let source = path.source;
         let mut packet = self.new_packet();
         packet.body = body;
+        packet.meta.tracked = tracked;
         let protocol = match cause.dest {
             IpAddr::V4(_) => {
                 icmpv4::emit(message, &mut packet.head);

@@ -65,7 +65,7 @@ impl Stack {
                     None => return Ok(()),
                 }
             }
-            arrival = self.pass_in(HookPoint::PreRouting, arrival, None, now)?;
+            self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)?;
         }
         arrival.delivery = self.input_route(iface, &arrival.ip)?;
         let to_group = arrival.packet.meta.to_group;
@@ -76,7 +76,7 @@ impl Stack {
             Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
                 self.local_deliver(arrival, now)
             }
-            Delivery::Foreign => self.ip_forward(arrival, now),
+            Delivery::Foreign => self.ip_forward(&mut arrival, now),
         }
     }
 
@@ -108,11 +108,10 @@ impl Stack {
         } else {
             arrival
         };
-        let mut arrival = if self.hooks.is_watched(HookPoint::LocalIn) {
-            self.pass_in(HookPoint::LocalIn, arrival, None, now)?
-        } else {
-            arrival
-        };
+        let mut arrival = arrival;
+        if self.hooks.is_watched(HookPoint::LocalIn) {
+            self.pass_in(HookPoint::LocalIn, &mut arrival, None, now)?;
+        }
         let taken = self.raw_input(&mut arrival);
         let header = &arrival.ip;
         match (header.protocol, header.dest) {

@@ -1,9 +1,10 @@
 //! Neighbours in the stack: asking for them, letting packets wait, telling who waited in vain.
 
 use super::Stack;
+use super::raw::Report;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
-use crate::icmp::IcmpError;
+use crate::icmp::{IcmpError, Quoted};
 use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::neighbor::{
@@ -11,11 +12,10 @@ use crate::neighbor::{
 };
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::transport::QuotedPorts;
 use crate::wire::{ArpPacket, EtherType, IpHeader, MacAddr, ip};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 
 impl Stack {
     /// Every neighbour that the stack knows or asks for.
@@ -247,26 +247,39 @@ impl Stack {
             self.forwarded_in_vain(iface, packet, now);
             return;
         }
-        if header.fragment.is_some_and(|fragment| fragment.offset != 0) {
-            return;
+        let mut quotation = packet.head.to_vec();
+        for piece in &packet.body {
+            let left = MAX_QUOTATION.saturating_sub(quotation.len());
+            quotation.extend_from_slice(piece.get(..left).unwrap_or(piece));
         }
-        let Some(ports) = packet
-            .head
-            .get(header.header_len..)
-            .and_then(QuotedPorts::parse)
-        else {
+        let Some(quoted) = Quoted::read(&quotation) else {
             return;
         };
-        let local = SocketAddr::new(header.source, ports.source_port);
-        let remote = SocketAddr::new(header.dest, ports.dest_port);
         let error = IcmpError::unreachable_neighbor();
-        match header.protocol {
-            ip::TCP => self.tcp_icmp_error(local, remote, ports.seq, error, now),
-            ip::UDP => self.udp_peer_lost(local, remote, SocketError::HostUnreachable),
-            _ => {}
+        if quoted.ip.protocol == ip::TCP {
+            let (local, remote) = (quoted.local(), quoted.remote());
+            self.tcp_icmp_error(local, remote, quoted.ports.seq, error, now);
+            return;
         }
+        let report = Report {
+            kind: match quoted.ip.dest {
+                IpAddr::V4(_) => HOST_UNREACHABLE,
+                IpAddr::V6(_) => ADDRESS_UNREACHABLE,
+            },
+            reporter: quoted.ip.source,
+            over: iface,
+            quotation: &quotation,
+        };
+        self.datagram_error(&report, &quoted, error);
     }
 }
+
+/// Type and code of the ICMP errors that say so (RFC 792, RFC 4443 §3.1).
+const HOST_UNREACHABLE: (u8, u8) = (3, 1);
+const ADDRESS_UNREACHABLE: (u8, u8) = (1, 3);
+/// Bytes of a packet that are quoted, about; an error of IPv4 would have no room for more (RFC 1812
+/// §4.3.2.3).
+const MAX_QUOTATION: usize = 548;
 
 /// Whether a single host may have the address.
 fn is_host(address: IpAddr) -> bool {

@@ -100,18 +100,18 @@ impl Stack {
         self.udp_queue(id, datagram)
     }
 
-    /// An ICMP error about a datagram of a socket (RFC 1122 §4.1.3.3, §3.2.2); whether there is such a
-    /// socket that wants to know.
+    /// An error about a datagram of a socket (RFC 1122 §4.1.3.3, §3.2.2); whether there is such a socket
+    /// that wants to know.
     pub(super) fn datagram_error(
         &mut self,
-        arrival: &Arrival<'_>,
+        report: &Report<'_>,
         quoted: &Quoted,
         error: IcmpError,
     ) -> bool {
         let protocol = quoted.ip.protocol;
         let mut told = false;
-        if let Some(id) = self.asker(quoted, arrival.over) {
-            told |= self.tell_error(id, arrival, quoted, error);
+        if let Some(id) = self.asker(quoted, report.over) {
+            told |= self.tell_error(id, report, quoted, error);
         }
         for at in 0..self.raw.of(protocol).len() {
             let Some(&id) = self.raw.of(protocol).get(at) else {
@@ -122,7 +122,7 @@ impl Stack {
                 .udp(id)
                 .is_some_and(|socket| socket.hears(quoted.ip.source, quoted.ip.dest));
             if sent {
-                told |= self.tell_error(id, arrival, quoted, error);
+                told |= self.tell_error(id, report, quoted, error);
             }
         }
         told
@@ -150,7 +150,7 @@ impl Stack {
     fn tell_error(
         &mut self,
         id: SocketId,
-        arrival: &Arrival<'_>,
+        report: &Report<'_>,
         quoted: &Quoted,
         error: IcmpError,
     ) -> bool {
@@ -183,7 +183,7 @@ impl Stack {
                 .unwrap_or(SocketError::HostUnreachable),
         };
         socket.error = Some(meaning);
-        let entry = queued(socket, arrival, quoted, meaning, error.mtu);
+        let entry = queued(socket, report, quoted, meaning, error.mtu);
         if socket.errors.has_room() && self.memory.try_charge(ErrorQueue::cost(&entry)) {
             socket.errors.push(entry);
         } else {
@@ -191,6 +191,36 @@ impl Stack {
         }
         self.changed(id);
         true
+    }
+}
+
+/// An error that somebody reports, as an ICMP message says it.
+#[derive(Debug)]
+pub(super) struct Report<'a> {
+    /// Its type and code.
+    pub(super) kind: (u8, u8),
+    /// Who has found it out.
+    pub(super) reporter: IpAddr,
+    /// The interface that the datagram left over.
+    pub(super) over: IfaceId,
+    /// The datagram, as far as it is quoted.
+    pub(super) quotation: &'a [u8],
+}
+
+impl<'a> Report<'a> {
+    /// That of a message that has arrived.
+    pub(super) fn of(arrival: &'a Arrival<'_>) -> Self {
+        let message = arrival.packet.frame.get(arrival.ip.header_len..);
+        let message = message.unwrap_or_default();
+        Self {
+            kind: match message {
+                [kind, code, ..] => (*kind, *code),
+                _ => (0, 0),
+            },
+            reporter: arrival.ip.source,
+            over: arrival.over,
+            quotation: message.get(icmp::HEADER_LEN..).unwrap_or_default(),
+        }
     }
 }
 
@@ -241,29 +271,24 @@ fn copy_from(packet: &RxPacket, start: usize) -> Bytes {
 /// What is to be told about an error.
 fn queued(
     socket: &DatagramSocket,
-    arrival: &Arrival<'_>,
+    report: &Report<'_>,
     quoted: &Quoted,
     error: SocketError,
     mtu: Option<u16>,
 ) -> QueuedError {
-    let message = arrival.packet.frame.get(arrival.ip.header_len..);
-    let message = message.unwrap_or_default();
-    let transport = match socket.speaks {
-        Speaks::Udp => udp::HEADER_LEN,
-        Speaks::Echo | Speaks::Ip(_) => 0,
+    let (transport, dest_port) = match socket.speaks {
+        Speaks::Udp => (udp::HEADER_LEN, quoted.ports.dest_port),
+        Speaks::Echo | Speaks::Ip(_) => (0, 0),
     };
-    let payload_at = icmp::HEADER_LEN + quoted.ip.header_len + transport;
-    let dest_port = match socket.speaks {
-        Speaks::Udp => quoted.ports.dest_port,
-        Speaks::Echo | Speaks::Ip(_) => 0,
-    };
+    let payload = report.quotation.get(quoted.ip.header_len + transport..);
+    let (kind, code) = report.kind;
     QueuedError {
         error,
-        kind: message.first().copied().unwrap_or(0),
-        code: message.get(1).copied().unwrap_or(0),
+        kind,
+        code,
         mtu,
-        reporter: arrival.ip.source,
+        reporter: report.reporter,
         dest: SocketAddr::new(quoted.ip.dest, dest_port),
-        payload: Bytes::copy_from_slice(message.get(payload_at..).unwrap_or_default()),
+        payload: Bytes::copy_from_slice(payload.unwrap_or_default()),
     }
 }

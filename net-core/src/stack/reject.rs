@@ -41,6 +41,7 @@ impl Stack {
         };
         let mut packet = self.new_packet();
         reset.emit(&mut packet.head);
+        packet.meta.tracked = arrival.packet.meta.tracked.answer();
         self.stats.tcp_resets_sent += 1;
         self.stats.tcp_out_segments += 1;
         let (dest, ttl) = (arrival.ip.source, self.config.ttl);

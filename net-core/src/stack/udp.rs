@@ -3,17 +3,15 @@
 use super::Stack;
 use super::ip_input::Arrival;
 use crate::config::Config;
-use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::Delivery;
 use crate::seed::Seed;
 use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId};
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::udp::{Cutter, Datagram, DatagramSocket, ErrorQueue, QueuedError, Speaks};
+use crate::udp::{Cutter, Datagram, DatagramSocket, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{IpHeader, UdpHeader, transport};
-use bytes::Bytes;
 use core::net::SocketAddr;
 
 /// Where UDP sockets are found.
@@ -178,43 +176,6 @@ impl Stack {
         self.changed(id);
         Ok(())
     }
-
-    /// Nobody has the address of a connected socket's peer, or of the router to it. As in Linux, where
-    /// that is a soft error like a router's "host unreachable", only who keeps errors is told.
-    pub(super) fn udp_peer_lost(
-        &mut self,
-        local: SocketAddr,
-        remote: SocketAddr,
-        error: SocketError,
-    ) {
-        let Some(&id) = self.udp.flows.get(&FlowKey::new(local, remote)) else {
-            return;
-        };
-        let Some(socket) = self.sockets.udp_mut(id) else {
-            return;
-        };
-        if !socket.settings.recv_errors {
-            return;
-        }
-        socket.error = Some(error);
-        let (kind, code) = match remote {
-            SocketAddr::V4(_) => HOST_UNREACHABLE,
-            SocketAddr::V6(_) => ADDRESS_UNREACHABLE,
-        };
-        let entry = QueuedError {
-            error,
-            kind,
-            code,
-            mtu: None,
-            reporter: local.ip(),
-            dest: remote,
-            payload: Bytes::new(),
-        };
-        if socket.errors.has_room() && self.memory.try_charge(ErrorQueue::cost(&entry)) {
-            socket.errors.push(entry);
-        }
-        self.changed(id);
-    }
 }
 
 /// A sender's address that is of one link, with that (RFC 4007 §6), so that it can be answered.
@@ -228,7 +189,3 @@ fn scoped(addr: SocketAddr, over: IfaceId) -> SocketAddr {
         addr => addr,
     }
 }
-
-/// Type and code of the ICMP errors that say so (RFC 792, RFC 4443 §3.1).
-const HOST_UNREACHABLE: (u8, u8) = (3, 1);
-const ADDRESS_UNREACHABLE: (u8, u8) = (1, 3);

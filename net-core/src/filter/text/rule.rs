@@ -400,7 +400,7 @@ fn tuples(
         tokens.next();
         return Err(tokens.error("a set goes here: { A . B, C . D } or @name"));
     };
-    let tuples = Tuples::new(fields, elements);
+    let tuples = Tuples::of(fields, elements);
     let tuples = tuples.map_err(|error| tokens.error_at(place, error))?;
     let test = Test::Tuple(tuples);
     Ok(Match { test, negated })

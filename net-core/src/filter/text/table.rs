@@ -116,7 +116,7 @@ fn set(tokens: &mut Tokens<'_>) -> Result<NamedSet, TextError> {
         [] => return Err(tokens.error("the set has no type")),
         [What::Address(_)] => Elements::Addresses(core::iter::empty().collect()),
         [_] => Elements::Numbers(core::iter::empty().collect()),
-        _ => Elements::Tuples(Vec::new()),
+        _ => Elements::Tuples([].into()),
     };
     Ok(NamedSet {
         name,

@@ -8,6 +8,7 @@ use crate::filter::addresses::{host, prefixes_between};
 use crate::filter::{Addresses, Numbers, TupleValue};
 use crate::iface::IpCidr;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::ops::RangeInclusive;
@@ -24,7 +25,8 @@ pub(super) struct NamedSet {
 pub(super) enum Elements {
     Addresses(Addresses),
     Numbers(Numbers),
-    Tuples(Vec<Vec<TupleValue>>),
+    /// Rules that name the set share them.
+    Tuples(Arc<[Vec<TupleValue>]>),
 }
 
 /// Reads an address, a prefix or a range of addresses.
@@ -118,7 +120,7 @@ pub(super) fn elements(tokens: &mut Tokens<'_>, parts: &[What]) -> Result<Elemen
             let ranges = list(tokens, |tokens| range(tokens, *kind))?;
             Elements::Numbers(ranges.into_iter().collect())
         }
-        parts => Elements::Tuples(list(tokens, |tokens| tuple(tokens, parts))?),
+        parts => Elements::Tuples(list(tokens, |tokens| tuple(tokens, parts))?.into()),
     })
 }
 

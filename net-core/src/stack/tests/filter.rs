@@ -128,6 +128,46 @@ fn a_rejected_packet_is_answered_as_the_rule_says() {
     host.assert_dropped(DropReason::Filter, 5);
 }
 
+/// What answers belongs to a flow that never comes to be, and goes back as from where the packet was sent to.
+#[test]
+fn answers_to_a_rejected_first_packet_are_related_and_translated_back() {
+    let (mut host, far) = router();
+    host.stack.set_forwarding(far, true).unwrap();
+    host.filter(
+        "table inet nat {
+            chain pre {
+                type nat hook prerouting priority dstnat
+                ip daddr 10.9.0.1 tcp dport 80 dnat to 10.7.0.9:8080
+                ip daddr 10.9.0.1 udp dport 80 dnat to 10.7.0.9:8080
+            }
+            chain forward {
+                type filter hook forward priority 0
+                tcp dport 8080 reject with tcp reset
+                udp dport 8080 reject
+            }
+            chain output { type filter hook output priority 0; ct state != related drop; }
+        }",
+    );
+    let syn = segment("10.9.0.9:4000", "10.9.0.1:80", TcpFlags::SYN, b"");
+    host.inject_at(far, syn);
+    let seen = Seen::new(&host.sent_over(far)[0]);
+    let reset = TcpHeader::parse(&seen.payload).unwrap();
+    assert_eq!(
+        (seen.ip.source, seen.ip.dest),
+        (ip("10.9.0.1"), ip("10.9.0.9"))
+    );
+    assert_eq!((reset.source_port, reset.dest_port), (80, 4000));
+    assert_eq!(reset.flags, TcpFlags::RST | TcpFlags::ACK);
+
+    host.inject_at(far, datagram("10.9.0.9:4000", "10.9.0.1:80", b"x"));
+    let seen = Seen::new(&host.sent_over(far)[0]);
+    assert_eq!(seen.icmp(), IcmpMessage::Unreachable { code: 3 });
+    let quoted = &seen.payload[8..];
+    assert_eq!(IpHeader::parse_quoted(quoted).unwrap().dest, ip("10.9.0.1"));
+    assert_eq!(quoted[22..24], 80_u16.to_be_bytes());
+    assert_eq!(host.stack.flows().count(), 0);
+}
+
 #[test]
 fn a_segment_for_another_host_is_reset_in_its_name() {
     let (mut host, far) = router();

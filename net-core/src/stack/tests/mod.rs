@@ -15,6 +15,7 @@ mod iface_bound;
 mod ingress;
 mod multicast;
 mod nat;
+mod nat_ports;
 mod path_mtu;
 mod qdisc;
 mod queue;

@@ -211,6 +211,34 @@ fn a_connected_datagram_socket_learns_that_its_neighbour_is_silent() {
     }
 }
 
+/// The kernel tells them all by a message to itself; the queue holds what it quotes.
+#[test]
+fn sockets_that_keep_errors_hear_of_a_silent_neighbour_without_being_connected() {
+    let mut host = plain();
+    let bound = host.udp("10.7.0.2:9");
+    let other = host.udp("10.7.0.2:10");
+    for socket in [bound, other] {
+        host.stack.udp_settings_mut(socket).unwrap().recv_errors = true;
+    }
+    send(&mut host, bound, "10.7.0.1:7", 1).unwrap();
+    for _ in 0..3 {
+        pass(&mut host, Duration::from_secs(1));
+    }
+    let queued = host.stack.udp(bound).unwrap().recv_error().unwrap();
+    assert_eq!(queued.error, SocketError::HostUnreachable);
+    assert_eq!((queued.kind, queued.code), (3, 1));
+    assert_eq!(
+        (queued.reporter, queued.dest),
+        (ip(OURS), addr("10.7.0.1:7"))
+    );
+    assert_eq!(queued.payload[..], [1; 10]);
+    assert_eq!(
+        host.stack.take_error(bound),
+        Some(SocketError::HostUnreachable)
+    );
+    assert_eq!(host.stack.take_error(other), None, "it sent nothing");
+}
+
 /// A bare segment of the peer's.
 fn tcp(seq: u32, ack: u32, flags: TcpFlags) -> RxPacket {
     let mut packet = TxPacket::default();
