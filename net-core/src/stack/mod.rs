@@ -33,6 +33,7 @@ mod sockets;
 mod summaries;
 mod taps;
 mod tcp;
+mod temporary;
 mod timers;
 mod track;
 mod udp;

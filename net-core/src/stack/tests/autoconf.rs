@@ -24,14 +24,14 @@ fn begun() -> Host {
 }
 
 /// The same with its link-local address, and its first router solicitation sent.
-fn configured() -> Host {
+pub(super) fn configured() -> Host {
     let mut host = begun();
     pass(&mut host, Duration::from_secs(2));
     host
 }
 
 /// Lets every timer up to `time` from now fire at its own time; what is said of neighbour discovery.
-fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
+pub(super) fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
     let until = host.now + time;
     let mut sent = host.sent();
     while let Some(at) = host.stack.poll_timeout().filter(|&at| at <= until) {
@@ -45,7 +45,7 @@ fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
     sent.iter().filter(is_ndp).map(read_ndp).collect()
 }
 
-fn own(host: &Host) -> Vec<Ipv6Addr> {
+pub(super) fn own(host: &Host) -> Vec<Ipv6Addr> {
     let all = host.stack.local_addresses();
     all.filter_map(|address| match address {
         IpAddr::V6(v6) if !v6.is_loopback() => Some(v6),
@@ -75,7 +75,7 @@ fn advert(lifetime: u16, preference: Preference) -> NdpMessage {
     })
 }
 
-fn prefix(valid: u32, preferred: u32) -> NdpOption<'static> {
+pub(super) fn prefix(valid: u32, preferred: u32) -> NdpOption<'static> {
     NdpOption::Prefix(PrefixInformation {
         prefix: v6("2001:db8:1::"),
         prefix_len: 64,
@@ -86,12 +86,12 @@ fn prefix(valid: u32, preferred: u32) -> NdpOption<'static> {
     })
 }
 
-fn advertise(host: &mut Host, lifetime: u16, options: &[NdpOption<'_>]) {
+pub(super) fn advertise(host: &mut Host, lifetime: u16, options: &[NdpOption<'_>]) {
     let message = advert(lifetime, Preference::Medium);
     host.inject(ndp(ROUTER, ALL_NODES, 255, message, options));
 }
 
-fn claim(target: Ipv6Addr) -> RxPacket {
+pub(super) fn claim(target: Ipv6Addr) -> RxPacket {
     let claim = NdpMessage::NeighborAdvert(NeighborAdvert {
         router: false,
         solicited: false,
