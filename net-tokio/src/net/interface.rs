@@ -270,7 +270,7 @@ impl Net {
     pub fn add_address(&self, name: &str, address: impl AsRef<str>) -> io::Result<()> {
         let cidr = parse_cidr(address.as_ref())?;
         let iface = self.interface_id(name)?;
-        self.engine().control(|core, _| {
+        self.engine().act(|core, _| {
             let now = core.now();
             core.stack_mut().add_address(iface, cidr, now)
         })
@@ -295,7 +295,7 @@ impl Net {
     /// interface.
     pub fn remove_address(&self, name: &str, address: IpAddr) -> io::Result<()> {
         let iface = self.interface_id(name)?;
-        self.engine().control(|core, _| {
+        self.engine().act(|core, _| {
             let now = core.now();
             match core.stack_mut().remove_address(iface, address, now) {
                 true => Ok(()),
