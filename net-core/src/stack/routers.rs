@@ -18,7 +18,8 @@ use core::net::{IpAddr, Ipv6Addr};
 impl Stack {
     /// Begins to configure IPv6 on an interface of Ethernet: it gets a link-local address, and what
     /// routers advertise, addresses, routes and DNS servers. Addresses are used once it is known that
-    /// nobody else has them (RFC 4862 §5.4), and are stable for the seed of the stack (RFC 7217).
+    /// nobody else has them (RFC 4862 §5.4), and are stable for
+    /// [`Config::stable_secret`](crate::Config::stable_secret) (RFC 7217).
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface), or

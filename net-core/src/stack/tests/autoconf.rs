@@ -132,6 +132,26 @@ fn a_link_local_address_is_used_once_nobody_else_claims_it() {
     assert_eq!(mac, Some(MAC));
 }
 
+/// RFC 7217 §5.
+#[test]
+fn a_host_that_starts_anew_has_its_address_again_if_it_keeps_its_secret() {
+    let address = |seed, secret: Option<u64>| {
+        let config = Config {
+            stable_secret: secret.map(Seed::from_u64),
+            ..Config::default()
+        };
+        let now = Instant::from_millis(1);
+        let mut stack = Stack::new(config, Seed::from_u64(seed), now);
+        let wire = iface("eth0", IfaceKind::Ethernet(MAC), 1500, &[]);
+        let wire = stack.add_iface(wire, DeviceCaps::default()).unwrap();
+        stack.autoconfigure(wire, now).unwrap();
+        stack.addresses(wire).next().unwrap().cidr
+    };
+    assert_eq!(address(1, Some(9)), address(2, Some(9)));
+    assert_ne!(address(1, Some(9)), address(1, Some(8)));
+    assert_ne!(address(1, None), address(2, None));
+}
+
 #[test]
 fn an_address_that_somebody_has_is_replaced_and_after_three_given_up() {
     let mut host = begun();
