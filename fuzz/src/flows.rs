@@ -5,7 +5,9 @@ use bytes::{Bytes, BytesMut};
 use net_core::buf::TxPacket;
 use net_core::tcp::SeqNum;
 use net_core::wire::transport::fill_checksum;
-use net_core::wire::{IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout, ip};
+use net_core::wire::{
+    FastOpenCookie, IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout, ip,
+};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -41,6 +43,8 @@ pub struct Segment {
     pub timestamps: Option<(u32, u32)>,
     /// User timeout in seconds.
     pub user_timeout: Option<u32>,
+    /// Fast open cookie.
+    pub cookie: Option<Vec<u8>>,
     /// SACK blocks: distance of the start from the acknowledgement, and length.
     pub sack: [Option<(i16, u16)>; 3],
 }
@@ -77,6 +81,7 @@ impl Segment {
                 user_timeout: self
                     .user_timeout
                     .and_then(|seconds| UserTimeout::new(Duration::from_secs(seconds.into()))),
+                fast_open: self.cookie.as_deref().and_then(FastOpenCookie::new),
                 sack,
             },
             ..TcpHeader::default()

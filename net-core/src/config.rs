@@ -143,8 +143,32 @@ pub struct TcpConfig {
     pub mtu_probing: bool,
     /// Smallest segment size that a peer can make us use (against tiny-MSS attacks). 48.
     pub min_segment: u16,
+    /// Data in SYNs.
+    pub fast_open: FastOpenConfig,
     /// How losses are detected and repaired.
     pub recovery: RecoveryConfig,
+}
+
+/// TCP Fast Open (RFC 7413): who is known by a cookie may send data in its SYN, which the application gets
+/// before the handshake is complete. Only for applications that can bear to get it twice (§6.1).
+#[derive(Debug, Clone)]
+pub struct FastOpenConfig {
+    /// Sockets may ask for cookies and send data in SYNs, where they want to
+    /// ([`TcpOption::FastOpenConnect`](crate::socket::TcpOption::FastOpenConnect)). Bit 1 of Linux's
+    /// `tcp_fastopen`. Off.
+    pub client: bool,
+    /// Listeners may give cookies and take data, where they want to
+    /// ([`TcpOption::FastOpen`](crate::socket::TcpOption::FastOpen)). Bit 2 of Linux's `tcp_fastopen`. Off.
+    pub server: bool,
+    /// How long listeners give a peer the same cookie, which they take until so much time has passed once
+    /// more. 1 h.
+    pub cookie_life: Duration,
+    /// Peers whose cookies are remembered, and as many whose failures are; the ones that were not needed for
+    /// the longest time go for new ones. 1024.
+    pub max_peers: usize,
+    /// How long SYNs to a port are ordinary ones after one with the option was not answered, or in vain
+    /// (§4.1.3.1): twice as long after each further failure, up to 64 times. 60 s.
+    pub hold_off: Duration,
 }
 
 /// How TCP detects losses and repairs them. Every switch may be turned off on its own.
@@ -326,7 +350,20 @@ impl Default for TcpConfig {
             user_timeout_max: Duration::from_secs(3600),
             mtu_probing: true,
             min_segment: 48,
+            fast_open: FastOpenConfig::default(),
             recovery: RecoveryConfig::default(),
+        }
+    }
+}
+
+impl Default for FastOpenConfig {
+    fn default() -> Self {
+        Self {
+            client: false,
+            server: false,
+            cookie_life: Duration::from_secs(3600),
+            max_peers: 1024,
+            hold_off: Duration::from_secs(60),
         }
     }
 }

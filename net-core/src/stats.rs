@@ -205,6 +205,16 @@ pub struct Stats {
     pub tcp_cookies_received: u64,
     /// ACKs while cookies were out that brought none.
     pub tcp_cookies_failed: u64,
+    /// Connections whose SYN took data to a server that accepted it (RFC 7413).
+    pub tcp_fast_open_active: u64,
+    /// Connections that were to be opened fast and found a server or a path that does not care for it.
+    pub tcp_fast_open_failed: u64,
+    /// Connections that exist since a SYN with a good cookie.
+    pub tcp_fast_open_passive: u64,
+    /// SYNs with a cookie that was not, or is no longer, good.
+    pub tcp_fast_open_refused: u64,
+    /// SYNs with a cookie or the question for one while too many such connections were pending.
+    pub tcp_fast_open_overflows: u64,
     /// Connections accepted from peers (`PassiveOpens`).
     pub tcp_passive_opens: u64,
     /// Connections that ended by a received RST (`EstabResets`).

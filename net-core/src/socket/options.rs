@@ -52,6 +52,14 @@ pub enum TcpOption {
     /// A listener hands a connection out only when its first data is there, or when so much time has
     /// passed since the peer's SYN (`TCP_DEFER_ACCEPT`).
     DeferAccept(Option<Duration>),
+    /// A listener takes data in SYNs, while no more than so many such connections wait for the rest of their
+    /// handshake (`TCP_FASTOPEN`, RFC 7413 §4.2); 0: none. Where
+    /// [`FastOpenConfig::server`](crate::config::FastOpenConfig) allows it.
+    FastOpen(u32),
+    /// The SYN takes along what has been written by the time it leaves, if the peer's cookie is known; else
+    /// it asks for one (`TCP_FASTOPEN_CONNECT`, RFC 7413 §4.2.2). Where
+    /// [`FastOpenConfig::client`](crate::config::FastOpenConfig) allows it.
+    FastOpenConnect(bool),
     /// Bind although connections in TIME_WAIT have the port (`SO_REUSEADDR`).
     ReuseAddress(bool),
     /// Share the port with other sockets that ask for it too (`SO_REUSEPORT`).
@@ -116,6 +124,10 @@ pub struct TcpSettings {
     pub max_pacing_rate: Option<u64>,
     /// See [`TcpOption::DeferAccept`].
     pub defer_accept: Option<Duration>,
+    /// See [`TcpOption::FastOpen`].
+    pub fast_open: u32,
+    /// See [`TcpOption::FastOpenConnect`].
+    pub fast_open_connect: bool,
     /// Options of the IP layer; see [`IpOption`](super::IpOption).
     pub ip: IpSettings,
 }
@@ -155,6 +167,8 @@ impl TcpSettings {
             oob_inline: false,
             max_pacing_rate: None,
             defer_accept: None,
+            fast_open: 0,
+            fast_open_connect: false,
             ip: IpSettings::default(),
         }
     }
@@ -242,6 +256,11 @@ impl TcpSettings {
             TcpOption::OobInline(on) => self.oob_inline = on,
             TcpOption::MaxPacingRate(rate) => self.max_pacing_rate = rate.map(|rate| rate.max(1)),
             TcpOption::DeferAccept(time) => self.defer_accept = time,
+            TcpOption::FastOpen(pending) => self.fast_open = pending,
+            TcpOption::FastOpenConnect(on) => {
+                check(!active, "fast open is chosen before connect")?;
+                self.fast_open_connect = on;
+            }
             TcpOption::ReuseAddress(on) => self.reuse_address = on,
             TcpOption::ReusePort(on) => self.reuse_port = on,
             TcpOption::BindAddressNoPort(on) => self.bind_address_no_port = on,

@@ -122,7 +122,12 @@ impl Connection {
             && !segment.flags.intersects(TcpFlags::SYN | TcpFlags::FIN)
     }
 
-    fn advance_una(&mut self, segment: &Segment<'_>, delivery: &mut Delivery, cx: &Context<'_>) {
+    pub(super) fn advance_una(
+        &mut self,
+        segment: &Segment<'_>,
+        delivery: &mut Delivery,
+        cx: &Context<'_>,
+    ) {
         self.board.acknowledge(segment.ack, delivery);
         let data = segment.ack.distance_from(self.una) as usize;
         // Of a FIN's acknowledgement one unit is not in the queue.

@@ -8,6 +8,7 @@
 use super::congestion::{Congestion, CongestionControl};
 pub(crate) use super::context::{Context, Counters, Negotiated};
 use super::ecn::Ecn;
+use super::fast_open::FastOpen;
 use super::limits::Limits;
 use super::mtu_probe::MtuSearch;
 use super::pacing::Pacer;
@@ -94,6 +95,8 @@ pub(crate) struct Connection {
     pub(crate) last_ack_sent: SeqNum,
     /// Our SYN (or SYN-ACK) is to be sent, for the first time or again.
     pub(crate) syn_due: bool,
+    /// RFC 7413, where the connection is opened fast.
+    pub(crate) fast_open: Option<Box<FastOpen>>,
     /// Expiries of the retransmission timer without progress.
     pub(crate) retries: u8,
     /// Probes of a zero window, or keepalive probes, without answer.

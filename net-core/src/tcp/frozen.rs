@@ -49,7 +49,8 @@ impl Connection {
     /// handshake is complete, and once we have sent FIN. What arrived beyond a hole is left out, the
     /// peer sends it again.
     pub(crate) fn freeze(&self, ends: Ends, now: Instant) -> Option<Vec<u8>> {
-        if !matches!(self.state, State::Established | State::CloseWait) || self.fin_queued {
+        let settled = matches!(self.state, State::Established | State::CloseWait);
+        if !settled || self.fin_queued || self.is_unconfirmed() {
             return None;
         }
         let mut out = Vec::with_capacity(128 + self.queue.len() + self.receiver.unread());

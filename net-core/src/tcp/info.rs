@@ -3,6 +3,7 @@
 use super::State;
 use super::congestion::CongestionControl;
 use super::connection::Connection;
+use super::fast_open::FastOpenFailure;
 use super::limits::{Limit, LimitedTime};
 use super::recovery::Phase;
 use crate::SocketError;
@@ -100,6 +101,10 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// The user timeout that the peer told last (RFC 5482).
     pub peer_user_timeout: Option<Duration>,
+    /// The SYN-ACK acknowledged data that came with the SYN, whichever of them was ours (RFC 7413).
+    pub syn_data: bool,
+    /// Why our SYN's did not, where it was to.
+    pub fast_open_failure: Option<FastOpenFailure>,
     /// Our and the peer's window shift.
     pub window_scale: (u8, u8),
 }
@@ -107,7 +112,11 @@ pub struct TcpInfo {
 impl Connection {
     pub(crate) fn info(&self, now: Instant) -> TcpInfo {
         TcpInfo {
-            state: self.state,
+            state: if self.is_unconfirmed() {
+                State::SynReceived
+            } else {
+                self.state
+            },
             rtt: self.rtt.smoothed(),
             rtt_variance: self.rtt.variance(),
             rtt_min: self.rtt.min(),
@@ -149,6 +158,8 @@ impl Connection {
             sack: self.sack,
             timestamps: self.ts_recent.is_some(),
             peer_user_timeout: self.user_timeouts.remote,
+            syn_data: self.fast_open.as_ref().is_some_and(|it| it.syn_data),
+            fast_open_failure: self.fast_open.as_ref().and_then(|it| it.failure),
             window_scale: (self.receiver.scale, self.scale),
         }
     }

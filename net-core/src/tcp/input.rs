@@ -3,18 +3,15 @@
 //! The RFC's numbered checks are called in its order, one function each.
 
 use super::State;
-use super::congestion::CongestionControl;
-use super::connection::{Connection, Context, Negotiated};
+use super::connection::{Connection, Context};
 use super::delayed_ack::Timing;
-use super::ecn::Ecn;
 use super::receiver::Arrival;
-use super::recovery::Delivery;
 use super::segment::Segment;
 use crate::SocketError;
 use crate::config::CongestionAlgorithm;
 use crate::must::must;
 use crate::stats::DropReason;
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 use crate::wire::TcpFlags;
 
 /// What the owner of the connection is to do about a segment.
@@ -59,6 +56,7 @@ impl Connection {
             State::Closed | State::Listen | State::TimeWait => Err(Disposition::Reset),
             State::SynSent => self.arrives_in_syn_sent(segment, cx),
             State::SynReceived => self.arrives_in_syn_received(segment, cx),
+            _ if self.fast_open.is_some() => self.arrives_with_fast_open(segment, cx),
             _ => self.arrives_synchronised(segment, cx),
         };
         match outcome {
@@ -70,7 +68,8 @@ impl Connection {
     /// §3.10.7.3: SYN-SENT.
     fn arrives_in_syn_sent(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
         let acks = segment.has(TcpFlags::ACK);
-        if acks && segment.ack != self.nxt {
+        let covers_syn = segment.ack.after(self.iss) && segment.ack.at_or_before(self.nxt);
+        if acks && !covers_syn {
             // First check: an ACK of something else gets a RST, unless it is one.
             cx.stats.count_drop(DropReason::BadAck);
             let reset = segment.has(TcpFlags::RST);
@@ -116,12 +115,21 @@ impl Connection {
             // Text and FIN wait until our SYN is acknowledged: the peer sends them again.
             return Ok(());
         }
+        self.take_text_of_syn(segment, cx)?;
+        Err(Disposition::Opened)
+    }
+
+    /// Takes in what comes behind a SYN in its segment.
+    pub(super) fn take_text_of_syn(
+        &mut self,
+        segment: &mut Segment<'_>,
+        cx: &mut Context<'_>,
+    ) -> Check {
         segment.seq += 1;
         segment.flags.remove(TcpFlags::SYN);
         self.trim_to_window(segment);
         self.take_text(segment, cx);
-        self.eighth_fin(segment)?;
-        Err(Disposition::Opened)
+        self.eighth_fin(segment)
     }
 
     /// §3.10.7.4: SYN-RECEIVED, after a simultaneous open or when the accept queue took it in.
@@ -137,35 +145,30 @@ impl Connection {
         Ok(())
     }
 
-    fn facts_of_syn(&self, segment: &Segment<'_>, cx: &Context<'_>) -> Negotiated {
-        let (options, config) = (&segment.options, cx.config);
-        Negotiated {
-            iss: self.iss,
-            irs: segment.seq,
-            peer_mss: options
-                .mss
-                .unwrap_or(default_mss(cx.v6))
-                .max(config.min_segment),
-            our_mss: self.our_mss,
-            peer_scale: options.window_scale.filter(|_| config.window_scaling),
-            sack: options.sack_permitted && config.sack,
-            // RFC 3168 §6.1.1: not after a SYN that did not ask.
-            ecn: cx.settings.wants_ecn(config) && self.retries == 0 && Ecn::is_granted(segment),
-            our_scale: self.our_scale,
-            ts_recent: options
-                .timestamps
-                .filter(|_| config.timestamps)
-                .map(|(value, _)| value),
-            ts_offset: self.ts_offset,
-        }
-    }
-
     /// §3.10.7.4: all states but SYN-SENT.
     fn arrives_synchronised(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) -> Check {
+        self.check_up_to_syn(segment, cx)?;
+        self.check_from_ack(segment, cx)
+    }
+
+    /// The first four checks.
+    pub(super) fn check_up_to_syn(
+        &mut self,
+        segment: &mut Segment<'_>,
+        cx: &mut Context<'_>,
+    ) -> Check {
         self.repeated_syn(segment)?;
         self.first_sequence_number(segment, cx)?;
         self.second_rst(segment, cx)?;
-        self.fourth_syn(segment, cx)?;
+        self.fourth_syn(segment, cx)
+    }
+
+    /// Those behind them.
+    pub(super) fn check_from_ack(
+        &mut self,
+        segment: &mut Segment<'_>,
+        cx: &mut Context<'_>,
+    ) -> Check {
         self.fifth_ack(segment, cx)?;
         self.sixth_urg(segment);
         self.seventh_text(segment, cx)?;
@@ -218,6 +221,9 @@ impl Connection {
             // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
             // not answer each other's bare ACKs for ever.
             if segment.has(TcpFlags::SYN) {
+                if self.fast_open.is_some() && self.repeats_early_syn(segment) {
+                    return Err(Disposition::Keep);
+                }
                 // RFC 5961 §4.2: whatever its sequence number.
                 return Err(self.challenge(cx));
             }
@@ -447,24 +453,6 @@ impl Connection {
         self.notify = true;
         self.disarm();
         Disposition::TimeWait
-    }
-
-    /// Our SYN is acknowledged by `segment`.
-    fn acknowledge_syn(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
-        let mut delivery = Delivery::new(self.retransmission_test(segment), cx.now);
-        self.board.acknowledge(self.iss + 1, &mut delivery);
-        self.una = self.iss + 1;
-        self.measure_round_trip(self.echo(segment), &delivery, cx.now);
-        self.recovery.rack.on_delivery(&delivery);
-        if self.retries > 0 {
-            // RFC 6298 §5.7.
-            self.rtt.fall_back();
-        }
-        if self.retries > 1 {
-            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
-            self.congestion.limit_window(self.mss);
-        }
-        self.retransmit_at = Instant::MAX;
     }
 
     /// RFC 7323 §4.3: TS.Recent follows segments that span Last.ACK.sent.

@@ -5,6 +5,7 @@ use crate::must::must;
 use crate::seed::{Key, Seed};
 use crate::socket::FlowKey;
 use crate::time::Instant;
+use crate::wire::FastOpenCookie;
 
 /// The secrets of TCP's numbers.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct Secrets {
     isn: Key,
     timestamps: Key,
     cookies: Key,
+    fast_open: Key,
 }
 
 impl Secrets {
@@ -20,6 +22,7 @@ impl Secrets {
             isn: seed.key("tcp isn"),
             timestamps: seed.key("tcp timestamps"),
             cookies: seed.key("tcp syn cookies"),
+            fast_open: seed.key("tcp fast open"),
         }
     }
 
@@ -52,6 +55,16 @@ impl Secrets {
         #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
         let (hash, time) = (self.cookies.prf(&bytes) as u32, tick as u32);
         SeqNum::new(time << 27 | (index & 7) << 24 | hash & 0xff_ffff)
+    }
+
+    /// The fast open cookie of a peer's address (RFC 7413 §4.1.2) in so many a life of cookies.
+    pub(crate) fn fast_open_cookie(&self, key: &FlowKey, life: u64) -> FastOpenCookie {
+        let mut bytes = [0; 40];
+        let (addresses, tick) = bytes.split_at_mut(32);
+        addresses.copy_from_slice(key.address_bytes());
+        tick.copy_from_slice(&life.to_be_bytes());
+        let cookie = self.fast_open.prf(&bytes).to_be_bytes();
+        FastOpenCookie::new(&cookie).expect("eight is an even number up to sixteen")
     }
 
     /// The offset of our timestamps towards one peer: the same for all ports, so that a reused

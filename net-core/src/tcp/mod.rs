@@ -12,6 +12,7 @@ pub(crate) mod connection;
 mod context;
 mod delayed_ack;
 pub(crate) mod ecn;
+pub(crate) mod fast_open;
 pub(crate) mod frozen;
 mod handle;
 mod info;
@@ -45,6 +46,7 @@ mod urgent;
 mod user_timeout;
 mod validation;
 
+pub use fast_open::FastOpenFailure;
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;
 pub use limits::{Limit, LimitedTime};

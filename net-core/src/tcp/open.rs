@@ -5,14 +5,16 @@ use super::congestion::{Congestion, CongestionControl, Established};
 use super::connection::{Connection, Context};
 use super::context::{Counters, Negotiated};
 use super::ecn::Ecn;
+use super::input::default_mss;
 use super::limits::Limits;
 use super::mtu_probe::MtuSearch;
 use super::output::Ports;
 use super::pacing::Pacer;
 use super::paws::Paws;
 use super::receiver::Receiver;
-use super::recovery::{LossRecovery, Scoreboard};
+use super::recovery::{Delivery, LossRecovery, Scoreboard};
 use super::rtt::RttEstimator;
+use super::segment::Segment;
 use super::send_queue::SendQueue;
 use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
@@ -136,6 +138,7 @@ impl Connection {
             ts_offset: facts.ts_offset,
             last_ack_sent: facts.irs + 1,
             syn_due: false,
+            fast_open: None,
             retries: 0,
             probes: 0,
             probe_due: false,
@@ -219,12 +222,51 @@ impl Connection {
         self.settle_mss(self.our_mss, config, settings);
     }
 
-    /// Builds our SYN, or the SYN-ACK of a simultaneous open.
+    /// Builds our SYN, or the SYN-ACK of a simultaneous open or of a connection that was opened fast.
     pub(super) fn emit_syn(&mut self, ports: Ports, cx: &mut Context<'_>, out: &mut TxPacket) {
         self.syn_due = false;
-        let acks = self.state == State::SynReceived;
+        let acks = self.state != State::SynSent;
+        let early = acks && self.is_unconfirmed();
+        let mut options = self.options_of_syn(acks, cx);
+        let mut len = 0;
+        if early {
+            options.fast_open = self.on_early_syn_ack(cx.now);
+        } else if let Some((option, data)) = self.fast_open_request(options.emitted_len(), cx) {
+            options.fast_open = Some(option);
+            len = if data > 0 { self.fill(0, data, out) } else { 0 };
+        }
+        if !early {
+            self.note_syn_sent(len, cx.now);
+        }
+        self.restart_retransmit_timer(cx);
+        let window = if early {
+            self.receiver.window()
+        } else {
+            initial_window(cx.settings)
+        };
+        let header = TcpHeader {
+            seq: self.iss,
+            ack: if acks {
+                self.receiver.nxt
+            } else {
+                SeqNum::default()
+            },
+            flags: self.flags_of_syn(acks, cx),
+            window: u16::try_from(window).unwrap_or(u16::MAX),
+            options,
+            ..self.header(ports)
+        };
+        if acks {
+            self.on_ack_sent();
+        }
+        cx.stats.tcp_out_segments += 1;
+        header.emit(&mut out.head);
+    }
+
+    /// The options of our SYN, or of our SYN-ACK.
+    fn options_of_syn(&self, acks: bool, cx: &Context<'_>) -> TcpOptions {
         let config = cx.config;
-        let options = TcpOptions {
+        TcpOptions {
             mss: must("9293 MUST-14").then_some(self.our_mss),
             window_scale: (config.window_scaling
                 && (!acks || self.scale > 0 || self.receiver.scale > 0))
@@ -237,41 +279,77 @@ impl Connection {
             })
             .then(|| (self.timestamp(cx.now), self.ts_recent.unwrap_or(0))),
             ..TcpOptions::default()
-        };
+        }
+    }
+
+    fn flags_of_syn(&self, acks: bool, cx: &Context<'_>) -> TcpFlags {
+        if acks {
+            let mut flags = TcpFlags::SYN | TcpFlags::ACK;
+            flags.set(TcpFlags::ECE, self.passive && self.ecn.on);
+            flags
+        } else if cx.settings.wants_ecn(cx.config) && self.retries == 0 {
+            // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
+            TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
+        } else {
+            TcpFlags::SYN
+        }
+    }
+
+    /// Our SYN leaves with `len` bytes of data, or again without.
+    fn note_syn_sent(&mut self, len: u32, now: Instant) {
         if self.nxt == self.iss {
-            self.nxt = self.iss + 1;
-            self.board.on_sent(self.iss, self.nxt, 0, cx.now);
-            self.waiting_since = cx.now;
+            self.nxt = self.iss + 1 + len;
+            self.board.on_sent(self.iss, self.nxt, 0, now);
+            self.waiting_since = now;
         } else {
             self.board.mark_all_lost();
-            self.board.on_resent(self.iss, self.nxt, 0, cx.now);
+            self.board.on_resent(self.iss, self.iss + 1, 0, now);
         }
-        self.restart_retransmit_timer(cx);
-        let window = u16::try_from(initial_window(cx.settings)).unwrap_or(u16::MAX);
-        let header = TcpHeader {
-            seq: self.iss,
-            ack: if acks {
-                self.receiver.nxt
-            } else {
-                SeqNum::default()
-            },
-            flags: if acks {
-                TcpFlags::SYN | TcpFlags::ACK
-            } else if cx.settings.wants_ecn(config) && self.retries == 0 {
-                // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
-                TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
-            } else {
-                TcpFlags::SYN
-            },
-            window,
-            options,
-            ..self.header(ports)
-        };
-        if acks {
-            self.on_ack_sent();
+    }
+
+    /// Our SYN is acknowledged by `segment`.
+    pub(super) fn acknowledge_syn(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
+        let mut delivery = Delivery::new(self.retransmission_test(segment), cx.now);
+        self.board.acknowledge(self.iss + 1, &mut delivery);
+        self.una = self.iss + 1;
+        self.measure_round_trip(self.echo(segment), &delivery, cx.now);
+        self.recovery.rack.on_delivery(&delivery);
+        if self.retries > 0 {
+            // RFC 6298 §5.7.
+            self.rtt.fall_back();
         }
-        cx.stats.tcp_out_segments += 1;
-        header.emit(&mut out.head);
+        if self.retries > 1 {
+            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
+            self.congestion.limit_window(self.mss);
+        }
+        self.retransmit_at = Instant::MAX;
+        if self.fast_open.is_some() {
+            self.settle_syn_data(segment, cx);
+        }
+    }
+
+    /// What the peer's SYN, or its SYN-ACK, settles.
+    pub(super) fn facts_of_syn(&self, segment: &Segment<'_>, cx: &Context<'_>) -> Negotiated {
+        let (options, config) = (&segment.options, cx.config);
+        Negotiated {
+            iss: self.iss,
+            irs: segment.seq,
+            peer_mss: options
+                .mss
+                .unwrap_or(default_mss(cx.v6))
+                .max(config.min_segment),
+            our_mss: self.our_mss,
+            peer_scale: options.window_scale.filter(|_| config.window_scaling),
+            sack: options.sack_permitted && config.sack,
+            // RFC 3168 §6.1.1: not after a SYN that did not ask.
+            ecn: cx.settings.wants_ecn(config) && self.retries == 0 && Ecn::is_granted(segment),
+            our_scale: self.our_scale,
+            ts_recent: options
+                .timestamps
+                .filter(|_| config.timestamps)
+                .map(|(value, _)| value),
+            ts_offset: self.ts_offset,
+        }
     }
 
     /// The handshake is complete.

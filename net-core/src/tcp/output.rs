@@ -24,7 +24,7 @@ const SACKS: usize = 4;
 /// The next thing to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Our SYN, with ACK where the peer's has come.
+    /// Our SYN, with ACK where the peer's has come (which may have brought data, RFC 7413).
     Syn,
     /// Bytes of the queue that are considered lost.
     Retransmit { start: SeqNum, end: SeqNum },
@@ -100,6 +100,9 @@ impl Connection {
                 return ack.then_some(Next::Ack);
             }
             _ => {}
+        }
+        if self.syn_due {
+            return Some(Next::Syn);
         }
         if self.owes_bare_acks() {
             return Some(Next::Ack);
@@ -302,7 +305,7 @@ impl Connection {
 
     /// Puts up to `len` bytes of the queue, from `offset` on, into a packet; how many there was room
     /// for.
-    fn fill(&mut self, offset: usize, len: u32, out: &mut TxPacket) -> u32 {
+    pub(super) fn fill(&mut self, offset: usize, len: u32, out: &mut TxPacket) -> u32 {
         if len as usize <= SMALL_PAYLOAD && self.queue.copy(offset, out.head.prepend(len as usize))
         {
             return len;

@@ -60,6 +60,10 @@ pub(crate) struct Listener {
     pub(crate) held: u32,
     /// SYN cookies that may still come back were sent by then.
     pub(crate) cookies_until: Instant,
+    /// Connections that exist since a SYN with a fast open cookie, and whose handshake is not complete.
+    pub(crate) early: u32,
+    /// When those stop counting among them that the peer has reset.
+    pub(crate) reset_early: VecDeque<Instant>,
 }
 
 impl Listener {

@@ -92,7 +92,8 @@ impl Connection {
     /// RFC 6298 §5.4–5.7.
     fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
         self.retransmit_at = Instant::MAX;
-        if self.una == self.nxt && !self.syn_due {
+        let unconfirmed = self.is_unconfirmed();
+        if self.una == self.nxt && !self.syn_due && !unconfirmed {
             return;
         }
         self.retries = self.retries.saturating_add(1);
@@ -108,7 +109,7 @@ impl Connection {
             self.rtt.back_off();
         }
         self.restart_retransmit_timer(cx);
-        if matches!(self.state, State::SynSent | State::SynReceived) {
+        if unconfirmed || matches!(self.state, State::SynSent | State::SynReceived) {
             self.syn_due = true;
             cx.stats.tcp_retransmits += 1;
             return;
@@ -136,6 +137,7 @@ impl Connection {
         let limit = match self.state {
             State::SynSent => cx.settings.syn_retries,
             State::SynReceived => cx.config.syn_ack_retries,
+            _ if self.is_unconfirmed() => cx.config.syn_ack_retries,
             _ if self.orphan => cx.config.retries.min(ORPHAN_RETRIES),
             _ => cx.config.retries,
         };

@@ -7,6 +7,7 @@
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+mod fast_open;
 pub mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
@@ -30,6 +31,7 @@ pub(crate) mod tests;
 pub use arp::{ArpOperation, ArpPacket};
 pub use checksum::Sum;
 pub use ethernet::{EtherType, EthernetHeader, MacAddr};
+pub use fast_open::FastOpenCookie;
 pub use icmp::IcmpMessage;
 pub use ip::{Fragment, IpHeader};
 pub use membership::Membership;

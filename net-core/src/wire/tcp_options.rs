@@ -1,5 +1,6 @@
-//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 5482).
+//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 5482, RFC 7413).
 
+use super::fast_open::FastOpenCookie;
 use crate::buf::HeadBuf;
 use crate::must::must;
 use crate::tcp::SeqNum;
@@ -20,6 +21,7 @@ const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 const USER_TIMEOUT: u8 = 28;
+const FAST_OPEN: u8 = 34;
 
 /// The options that the stack knows. Others are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +36,8 @@ pub struct TcpOptions {
     pub timestamps: Option<(u32, u32)>,
     /// User timeout.
     pub user_timeout: Option<UserTimeout>,
+    /// Fast open cookie, or the question for one, on a SYN.
+    pub fast_open: Option<FastOpenCookie>,
     /// Selective acknowledgements.
     pub sack: SackBlocks,
 }
@@ -134,6 +138,7 @@ impl TcpOptions {
             (USER_TIMEOUT, &[a, b]) => {
                 self.user_timeout = NonZeroU16::new(u16::from_be_bytes([a, b])).map(UserTimeout);
             }
+            (FAST_OPEN, cookie) => self.fast_open = FastOpenCookie::new(cookie),
             (SACK, data) => {
                 let (blocks, rest) = data.as_chunks::<8>();
                 if rest.is_empty() && !blocks.is_empty() {
@@ -161,7 +166,7 @@ impl TcpOptions {
     }
 
     /// Prepends the options in the order that Linux uses, padded with NOPs to whole words; how many
-    /// bytes that were. SACK blocks that do not fit are left out.
+    /// bytes that were. A cookie and SACK blocks that do not fit are left out.
     pub fn emit(&self, head: &mut HeadBuf) -> usize {
         let len = self.len_before_sack();
         let blocks = self
@@ -178,6 +183,9 @@ impl TcpOptions {
             sack_len = 4 + 8 * blocks.len();
             let option = u8::try_from(sack_len - 2).unwrap_or(0);
             prepend(head, [NOP, NOP, SACK, option]);
+        }
+        if let Some(cookie) = &self.cookie_fitting() {
+            prepend_cookie(head, cookie);
         }
         if let Some(UserTimeout(field)) = self.user_timeout {
             let [high, low] = field.get().to_be_bytes();
@@ -207,6 +215,17 @@ impl TcpOptions {
     }
 
     fn len_before_sack(&self) -> usize {
+        let cookie = self.cookie_fitting();
+        self.len_before_cookie() + cookie.map_or(0, |cookie| cookie.padded_len())
+    }
+
+    /// The cookie, where there is room for it.
+    fn cookie_fitting(&self) -> Option<FastOpenCookie> {
+        self.fast_open
+            .filter(|cookie| cookie.fits_behind(self.len_before_cookie()))
+    }
+
+    fn len_before_cookie(&self) -> usize {
         let mss = if self.mss.is_some() { 4 } else { 0 };
         let scale = if self.window_scale.is_some() { 4 } else { 0 };
         let times = match (self.timestamps.is_some(), self.sack_permitted) {
@@ -286,6 +305,19 @@ impl core::fmt::Debug for SackBlocks {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()
     }
+}
+
+/// The option with padding behind it.
+fn prepend_cookie(head: &mut HeadBuf, cookie: &FastOpenCookie) {
+    let bytes = cookie.as_slice();
+    if !(bytes.len() + 2).is_multiple_of(4) {
+        prepend(head, [NOP, NOP]);
+    }
+    head.prepend(bytes.len()).copy_from_slice(bytes);
+    prepend(
+        head,
+        [FAST_OPEN, u8::try_from(bytes.len() + 2).unwrap_or(0)],
+    );
 }
 
 fn prepend<const N: usize>(head: &mut HeadBuf, bytes: [u8; N]) {

@@ -35,7 +35,7 @@ impl Conn {
     pub(super) async fn connect(net: &Net, addr: SocketAddr) -> io::Result<Self> {
         let opened = net.engine().act(|core, now| {
             let id = core.stack_mut().tcp_open(family_of(addr))?;
-            let begun = begin(core, id, addr, now);
+            let begun = begin(core, id, addr, Bytes::new(), now);
             if begun.is_err() {
                 core.stack_mut().close(id, now);
             }
@@ -46,9 +46,16 @@ impl Conn {
         Ok(conn)
     }
 
-    /// Begins to open a connection from the socket `id`, which it then has.
-    pub(super) fn begin(net: &Net, id: SocketId, addr: SocketAddr) -> io::Result<Self> {
-        let opened = net.engine().act(|core, now| begin(core, id, addr, now));
+    /// Begins to open a connection from the socket `id`, which it then has; `first` is what it sends first.
+    pub(super) fn begin(
+        net: &Net,
+        id: SocketId,
+        addr: SocketAddr,
+        first: Bytes,
+    ) -> io::Result<Self> {
+        let opened = net
+            .engine()
+            .act(|core, now| begin(core, id, addr, first, now));
         Ok(Self::new(net.clone(), opened?))
     }
 
@@ -420,17 +427,27 @@ impl Drop for Conn {
     }
 }
 
-/// Begins to open a connection from the socket `id`.
+/// Begins to open a connection from the socket `id`; `first` is what it sends first.
 fn begin(
     core: &mut Core,
     id: SocketId,
     addr: SocketAddr,
+    first: Bytes,
     now: Instant,
 ) -> Result<Arc<TcpEntry>, SocketError> {
     match core.stack_mut().connect(id, addr, now) {
-        Ok(()) | Err(SocketError::InProgress) => Ok(core.add_tcp(id)),
-        Err(error) => Err(error),
+        Ok(()) | Err(SocketError::InProgress) => {}
+        Err(error) => return Err(error),
     }
+    let entry = core.add_tcp(id);
+    if !first.is_empty()
+        && let Some(mut tcp) = core.stack_mut().tcp(id, now)
+    {
+        let len = first.len();
+        tcp.push(first)?;
+        entry.count_written(len);
+    }
+    Ok(entry)
 }
 
 /// What a task is interested in, in the slot's terms.

@@ -2,6 +2,7 @@
 
 mod conn;
 mod cork;
+mod fast_open;
 mod file;
 mod listener;
 mod recv;

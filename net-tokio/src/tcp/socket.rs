@@ -6,6 +6,7 @@ use crate::driver::Core;
 use crate::error::to_io;
 use crate::net::Net;
 use crate::options::{self, IpLayer, doubled, ip_options, whole_seconds};
+use bytes::Bytes;
 use net_core::socket::{Family, TcpOption, TcpSettings};
 use net_core::{SocketError, SocketId};
 use std::fmt;
@@ -361,7 +362,12 @@ impl TcpSocket {
 
     /// Begins to connect. Where that fails, the socket stays what it is; otherwise it is the stream's.
     pub(crate) fn begin_to_connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let conn = Conn::begin(&self.net, self.id, addr)?;
+        self.begin_with(addr, Bytes::new())
+    }
+
+    /// The same; `first` is what the stream sends first.
+    pub(super) fn begin_with(&mut self, addr: SocketAddr, first: Bytes) -> io::Result<TcpStream> {
+        let conn = Conn::begin(&self.net, self.id, addr, first)?;
         self.owned = false;
         Ok(TcpStream { conn })
     }
@@ -385,7 +391,7 @@ impl TcpSocket {
         IpLayer::new(&self.net, self.id)
     }
 
-    fn setting<R>(&self, f: impl FnOnce(&TcpSettings) -> R) -> io::Result<R> {
+    pub(super) fn setting<R>(&self, f: impl FnOnce(&TcpSettings) -> R) -> io::Result<R> {
         self.control(|core, id| core.stack().tcp_settings(id).map(f))
     }
 

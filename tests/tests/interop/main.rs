@@ -7,6 +7,7 @@
 mod api;
 mod closing;
 mod crowd;
+mod fast_open;
 mod kernel;
 mod matrix;
 mod mtu;

@@ -130,6 +130,9 @@ impl Row {
         wait_for_ipv6();
         let mut config = Config::default();
         config.tcp.rto_initial = Duration::from_millis(200);
+        // For sockets that ask for it.
+        config.tcp.fast_open.client = true;
+        config.tcp.fast_open.server = true;
         let net = Net::builder()
             .config(config)
             .device("tun7", tun)

@@ -4,8 +4,9 @@
 use super::path_mss;
 use super::segments::Origin;
 use crate::SocketError;
-use crate::socket::{FlowKey, SocketId, SocketKind, present};
-use crate::stack::{Stack, TcpTables, TimerKey};
+use crate::config::TcpConfig;
+use crate::socket::{FlowKey, SocketId, SocketKind, TcpSettings, present};
+use crate::stack::{Stack, TcpTables};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::connection::{Connection, Negotiated};
@@ -13,9 +14,9 @@ use crate::tcp::ecn::Ecn;
 use crate::tcp::input::default_mss;
 use crate::tcp::open::{initial_window, window_scale};
 use crate::tcp::segment::Segment;
-use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
+use crate::tcp::socket::{Flow, Role, TcpSocket};
 use crate::time::Instant;
-use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+use crate::wire::{FastOpenCookie, TcpFlags, TcpHeader, TcpOptions};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
@@ -78,7 +79,7 @@ impl Stack {
     pub(super) fn take_syn(
         &mut self,
         id: SocketId,
-        segment: &Segment<'_>,
+        segment: &mut Segment<'_>,
         key: FlowKey,
         beyond: Option<SeqNum>,
         now: Instant,
@@ -111,25 +112,13 @@ impl Stack {
             self.send_cookie(id, &key, facts, now);
             return;
         }
-        if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
-            listener.half_open += 1;
+        let answer = self.answer_fast_open(id, segment, &key, now);
+        if answer.open {
+            self.open_early(id, key, &facts, answer.cookie, segment, now);
+        } else {
+            let index = self.add_embryo(id, key, facts, now);
+            self.answer_embryo(index, answer.cookie, now);
         }
-        let entry = self.tcp.embryos.vacant_entry();
-        let index = u32::try_from(entry.key()).unwrap_or(u32::MAX);
-        let timer = self
-            .wheel
-            .insert(TimerKey::Embryo(index), now + self.config.tcp.rto_initial);
-        entry.insert(Embryo {
-            key,
-            listener: id,
-            facts,
-            retries: 0,
-            deferred: false,
-            timer,
-            sent_at: Some(now),
-        });
-        self.tcp.flows.insert(key, Flow::Embryo(index));
-        self.answer_embryo(index, now);
     }
 
     /// What a connection to a listener will be like, by the options of a `segment` of the peer's.
@@ -176,19 +165,35 @@ impl Stack {
         segment: &mut Segment<'_>,
         now: Instant,
     ) -> bool {
-        let (id, local, remote) = (made.listener, made.key.local(), made.key.remote());
-        let Some(socket) = self.sockets.tcp(id) else {
+        let child = self.add_child(made.listener, made.key, |config, settings| {
+            let (sent_at, retries) = (made.sent_at, made.retries);
+            Connection::accepted(&made.facts, sent_at, retries, config, settings, now)
+        });
+        let Some(child) = child else {
             return false;
         };
+        let (local, remote) = (made.key.local(), made.key.remote());
+        self.segment_for_socket(child, segment, local, remote, now);
+        self.changed(made.listener);
+        true
+    }
+
+    /// Puts a socket with the connection that `make` makes into the accept queue of a listener, if there is
+    /// memory and a route for it.
+    pub(super) fn add_child(
+        &mut self,
+        id: SocketId,
+        key: FlowKey,
+        make: impl FnOnce(&TcpConfig, &TcpSettings) -> Connection,
+    ) -> Option<SocketId> {
+        let (local, remote) = (key.local(), key.remote());
+        let socket = self.sockets.tcp(id)?;
         let (family, settings) = (socket.family, socket.settings.clone());
         let Ok(path) = self.route_for(&settings.ip, remote.ip(), Some(local.ip())) else {
             self.stats.count_drop(DropReason::NoRoute);
-            return false;
+            return None;
         };
-        let config = &self.config.tcp;
-        let (sent_at, retries) = (made.sent_at, made.retries);
-        let connection =
-            Connection::accepted(&made.facts, sent_at, retries, config, &settings, now);
+        let connection = make(&self.config.tcp, &settings);
         let mut child = TcpSocket::new(family, &self.config);
         child.settings = settings;
         child.local = Some(local);
@@ -199,17 +204,15 @@ impl Stack {
         let reuse = child.settings.reuse_address;
         let Ok(child) = self.sockets.insert(SocketKind::Tcp(Box::new(child))) else {
             self.stats.count_drop(DropReason::NoMemory);
-            return false;
+            return None;
         };
         self.tcp.ports.hold(local, reuse);
-        self.tcp.flows.insert(made.key, Flow::Socket(child));
+        self.tcp.flows.insert(key, Flow::Socket(child));
         self.stats.tcp_passive_opens += 1;
         if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
             listener.ready.push_back(child);
         }
-        self.segment_for_socket(child, segment, local, remote, now);
-        self.changed(id);
-        true
+        Some(child)
     }
 
     /// Takes the oldest connection out of the accept queue. With `held` its place stays taken
@@ -238,13 +241,14 @@ impl Stack {
         }
     }
 
-    /// Sends a SYN-ACK that tells `facts`, and `clock` as its timestamp.
+    /// Sends a SYN-ACK that tells `facts`, `clock` as its timestamp, and a fast open `cookie`.
     pub(super) fn send_syn_ack(
         &mut self,
         listener: SocketId,
         key: &FlowKey,
         facts: &Negotiated,
         clock: Option<u32>,
+        cookie: Option<FastOpenCookie>,
         now: Instant,
     ) {
         let Some(socket) = self.sockets.tcp(listener) else {
@@ -256,6 +260,7 @@ impl Stack {
             window_scale: facts.peer_scale.map(|_| facts.our_scale),
             sack_permitted: facts.sack,
             timestamps: clock.zip(facts.ts_recent),
+            fast_open: cookie,
             ..TcpOptions::default()
         };
         let header = TcpHeader {

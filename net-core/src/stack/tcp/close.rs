@@ -121,7 +121,7 @@ impl Stack {
             };
             self.send_bare(header, local, remote, &settings, now);
         }
-        self.tcp_unlink_if_closed(id);
+        self.tcp_unlink_if_closed(id, now);
     }
 
     pub(crate) fn tcp_take_error(&mut self, id: SocketId) -> Option<SocketError> {

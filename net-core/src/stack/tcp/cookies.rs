@@ -70,7 +70,7 @@ impl Stack {
             listener.cookies_until = now + 2 * TICK;
         }
         self.stats.tcp_cookies_sent += 1;
-        self.send_syn_ack(listener, key, &facts, clock, now);
+        self.send_syn_ack(listener, key, &facts, clock, None, now);
     }
 
     /// An ACK for a listener, of no connection: if it brings a cookie back, there is one; whether

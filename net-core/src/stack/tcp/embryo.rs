@@ -4,7 +4,7 @@
 use super::accept::Child;
 use super::segments::Origin;
 use crate::config::TcpConfig;
-use crate::socket::TcpSettings;
+use crate::socket::{FlowKey, SocketId, TcpSettings};
 use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
@@ -14,10 +14,39 @@ use crate::tcp::open::initial_window;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
 use crate::time::{Duration, Instant};
-use crate::wire::TcpFlags;
+use crate::wire::{FastOpenCookie, TcpFlags};
 use core::net::SocketAddr;
 
 impl Stack {
+    /// Remembers a SYN for a listener; where.
+    pub(super) fn add_embryo(
+        &mut self,
+        id: SocketId,
+        key: FlowKey,
+        facts: Negotiated,
+        now: Instant,
+    ) -> u32 {
+        if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
+            listener.half_open += 1;
+        }
+        let entry = self.tcp.embryos.vacant_entry();
+        let index = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        let timer = self
+            .wheel
+            .insert(TimerKey::Embryo(index), now + self.config.tcp.rto_initial);
+        entry.insert(Embryo {
+            key,
+            listener: id,
+            facts,
+            retries: 0,
+            deferred: false,
+            timer,
+            sent_at: Some(now),
+        });
+        self.tcp.flows.insert(key, Flow::Embryo(index));
+        index
+    }
+
     /// A segment for a half-open connection (RFC 9293 §3.10.7.4, SYN-RECEIVED).
     pub(super) fn segment_for_embryo(
         &mut self,
@@ -51,7 +80,7 @@ impl Stack {
                 embryo.sent_at = None;
                 // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
                 embryo.facts.ecn &= Ecn::is_asked(segment);
-                self.answer_embryo(index, now);
+                self.answer_embryo(index, None, now);
             }
             Judgement::Over => self.drop_embryo(index),
             Judgement::Reset => {
@@ -141,11 +170,17 @@ impl Stack {
         }
     }
 
-    pub(super) fn answer_embryo(&mut self, index: u32, now: Instant) {
+    /// Sends the SYN-ACK, with a fast open `cookie`.
+    pub(super) fn answer_embryo(
+        &mut self,
+        index: u32,
+        cookie: Option<FastOpenCookie>,
+        now: Instant,
+    ) {
         if let Some(embryo) = self.tcp.embryos.get(index as usize) {
             let (listener, key, facts) = (embryo.listener, embryo.key, embryo.facts);
             let clock = facts.ts_recent.map(|_| timestamp(now, facts.ts_offset));
-            self.send_syn_ack(listener, &key, &facts, clock, now);
+            self.send_syn_ack(listener, &key, &facts, clock, cookie, now);
         }
     }
 
@@ -178,7 +213,7 @@ impl Stack {
         if !deferred || count >= deferrals {
             embryo.sent_at = None;
             self.stats.tcp_retransmits += 1;
-            self.answer_embryo(index, now);
+            self.answer_embryo(index, None, now);
         }
     }
 

@@ -5,7 +5,9 @@ mod accept;
 mod close;
 mod cookies;
 mod embryo;
+mod fast_open;
 mod open;
+mod recent;
 mod repair;
 mod segments;
 mod time_wait;
@@ -22,6 +24,7 @@ use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
 use crate::tcp::timers::R1;
 use crate::time::Instant;
 use core::net::IpAddr;
+use fast_open::FastOpenPeers;
 use slab::Slab;
 
 /// What TCP keeps beside its sockets.
@@ -35,6 +38,8 @@ pub(crate) struct TcpTables {
     pub(crate) secrets: Secrets,
     /// Connections whose sockets are closed, and that deliver what is left.
     pub(crate) orphans: usize,
+    /// Servers that are known to open connections fast, or not to.
+    pub(crate) fast_open: FastOpenPeers,
 }
 
 impl TcpTables {
@@ -50,6 +55,7 @@ impl TcpTables {
             time_waits: Slab::new(),
             secrets: Secrets::new(seed),
             orphans: 0,
+            fast_open: FastOpenPeers::new(&config.tcp.fast_open),
         }
     }
 }
@@ -172,23 +178,27 @@ impl Stack {
             connection.handle_timeout(cx);
             before < R1 && connection.retries >= R1
         });
+        if doubtful == Some(true) {
+            self.avoid_black_hole(id, now);
+        }
         if doubtful == Some(true)
             && let Some(path) = self.sockets.tcp(id).and_then(|socket| socket.path)
         {
             // Negative advice (RFC 9293 MUST-20 (b)): perhaps it is the neighbour that is gone.
             self.neighbor_doubt(&path, now);
         }
-        self.tcp_unlink_if_closed(id);
+        self.tcp_unlink_if_closed(id, now);
         self.tcp_settle(id, now);
     }
 
     /// Takes a socket that is over out of the flow map and gives its local port back.
-    fn tcp_unlink_if_closed(&mut self, id: SocketId) {
+    fn tcp_unlink_if_closed(&mut self, id: SocketId, now: Instant) {
         if self
             .sockets
             .tcp(id)
             .is_some_and(|socket| socket.state() == State::Closed)
         {
+            self.end_fast_open(id, None, now);
             self.tcp_unlink(id);
         }
     }
@@ -207,9 +217,12 @@ impl Stack {
     /// Removes a socket and everything that is arranged for it.
     pub(crate) fn tcp_forget(&mut self, id: SocketId) {
         self.tcp_unlink(id);
-        let Some(SocketKind::Tcp(socket)) = self.remove_socket(id) else {
+        let Some(SocketKind::Tcp(mut socket)) = self.remove_socket(id) else {
             return;
         };
+        if let Some(listener) = socket.connection_mut().and_then(Connection::end_early) {
+            self.early_is_over(listener, None);
+        }
         if let Some(timer) = socket.timer {
             self.wheel.cancel(timer);
         }

@@ -152,6 +152,10 @@ impl Stack {
         if self.tcp.flows.contains(&key) {
             return Err(SocketError::AddressNotAvailable);
         }
+        let fast_open = match socket.settings.fast_open_connect {
+            true => self.fast_open_to(path.source, remote, now),
+            false => None,
+        };
         let iss = self.tcp.secrets.isn(&key, now);
         let ts_offset = self.tcp.secrets.timestamp_offset(&key);
         self.tcp.ports.hold(local, reuse);
@@ -169,7 +173,7 @@ impl Stack {
         }
         let limit = socket.settings.max_segment.unwrap_or(u16::MAX);
         let our_mss = path_mss(path.mtu, remote.ip()).min(limit);
-        let connection = Connection::connect(
+        let mut connection = Connection::connect(
             iss,
             our_mss,
             ts_offset,
@@ -177,6 +181,7 @@ impl Stack {
             &socket.settings,
             now,
         );
+        connection.fast_open = fast_open;
         socket.local = Some(local);
         socket.remote = Some(remote);
         socket.linked = true;
@@ -218,6 +223,9 @@ impl Stack {
         option: TcpOption,
         now: Instant,
     ) -> Result<(), SocketError> {
+        if option == TcpOption::FastOpenConnect(true) {
+            self.may_fast_open()?;
+        }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let active = !matches!(socket.role, Role::Idle);
         socket

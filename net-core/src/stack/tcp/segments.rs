@@ -62,11 +62,19 @@ impl Stack {
         match disposition {
             Disposition::Keep => {}
             Disposition::Reset => self.send_reset(origin, local, remote, now),
-            Disposition::Opened => self.tell_established(id, now),
+            Disposition::Opened => {
+                let existed = self.end_fast_open(id, segment.options.fast_open, now);
+                if !existed {
+                    self.tell_established(id, now);
+                }
+            }
             Disposition::Closed => {}
-            Disposition::TimeWait => self.begin_time_wait(id, now),
+            Disposition::TimeWait => {
+                self.end_fast_open(id, None, now);
+                self.begin_time_wait(id, now);
+            }
         }
-        self.tcp_unlink_if_closed(id);
+        self.tcp_unlink_if_closed(id, now);
         self.tcp_settle(id, now);
     }
 
@@ -176,7 +184,7 @@ impl Stack {
                     connection.notify = true;
                 }
             });
-            self.tcp_unlink_if_closed(id);
+            self.tcp_unlink_if_closed(id, now);
         }
         self.tcp_settle(id, now);
     }

@@ -14,6 +14,8 @@ mod delayed_ack;
 mod dsack;
 mod ecn;
 mod eifel;
+mod fast_open;
+mod fast_open_client;
 mod frto;
 mod fuzz;
 mod handshake;

@@ -323,10 +323,12 @@ impl Peer {
         let seq = tcp.seq.get().wrapping_sub(base.get());
         let payload = segment[tcp.header_len..].to_vec();
         let len = u32::try_from(payload.len()).unwrap();
+        let syn = u32::from(tcp.flags.contains(SYN));
         if len > 0 {
-            assert!(payload == bytes(seq, len), "the bytes at {seq} are wrong");
+            let good = payload == bytes(seq.wrapping_add(syn), len);
+            assert!(good, "the bytes at {seq} are wrong");
         }
-        let controls = u32::from(tcp.flags.contains(SYN)) + u32::from(tcp.flags.contains(FIN));
+        let controls = syn + u32::from(tcp.flags.contains(FIN));
         if !tcp.flags.contains(RST) && seq == self.rcv {
             self.rcv = self.rcv.wrapping_add(len + controls);
         }

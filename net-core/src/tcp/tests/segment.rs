@@ -1,7 +1,7 @@
 //! A segment as a test writes it down: what is said counts, the rest is usual or does not matter.
 
 use crate::tcp::SeqNum;
-use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
+use crate::wire::{FastOpenCookie, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
 use core::time::Duration;
 use std::string::String;
 use std::vec::Vec;
@@ -37,6 +37,7 @@ pub(super) struct Seg {
     pub(super) tos: u8,
     pub(super) urgent: Option<u16>,
     pub(super) user_timeout: Option<UserTimeout>,
+    pub(super) fast_open: Option<FastOpenCookie>,
 }
 
 /// A segment with the ACK flag.
@@ -58,6 +59,7 @@ pub(super) fn tcp() -> Seg {
         tos: 0,
         urgent: None,
         user_timeout: None,
+        fast_open: None,
     }
 }
 
@@ -129,6 +131,12 @@ impl Seg {
         }
     }
 
+    /// The fast open option: a cookie, or the question for one.
+    pub(super) fn fast_open(self, cookie: FastOpenCookie) -> Self {
+        let fast_open = Some(cookie);
+        Self { fast_open, ..self }
+    }
+
     /// A super-segment of segments with so many bytes each.
     pub(super) fn gso(self, size: u16) -> Self {
         let gso = Some(size);
@@ -187,6 +195,7 @@ impl Seg {
             sack_permitted: self.sack_permitted,
             timestamps: self.timestamps,
             user_timeout: self.user_timeout,
+            fast_open: self.fast_open,
             sack,
         }
     }
@@ -263,6 +272,11 @@ impl Seen {
         check(
             wanted.user_timeout.is_none_or(|time| told == Some(time)),
             std::format!("{told:?}"),
+        );
+        let cookie = options.fast_open;
+        check(
+            wanted.fast_open.is_none() || wanted.fast_open == cookie,
+            std::format!("{cookie:?}"),
         );
         let blocks = wanted.blocks();
         let sacked = (blocks.is_empty() && !wanted.no_sacks) || blocks == self.sacks;

@@ -3,7 +3,7 @@ use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::time::Duration;
-use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
+use crate::wire::{FastOpenCookie, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
 use etherparse::TcpOptionElement;
 use proptest::prelude::*;
 use smoltcp::phy::ChecksumCapabilities;
@@ -25,10 +25,11 @@ fn options() -> impl Strategy<Value = TcpOptions> {
         any::<bool>(),
         prop::option::of(any::<(u32, u32)>()),
         prop::option::of(1_u64..2_000_000),
+        prop::option::of(0_usize..=8),
         prop::collection::vec(any::<(u32, u32)>(), 0..=4),
     )
         .prop_map(
-            |(mss, window_scale, sack_permitted, timestamps, timeout, blocks)| {
+            |(mss, window_scale, sack_permitted, timestamps, timeout, cookie, blocks)| {
                 let mut sack = SackBlocks::default();
                 for (start, end) in blocks {
                     sack.push(SeqNum::new(start), SeqNum::new(end));
@@ -40,6 +41,7 @@ fn options() -> impl Strategy<Value = TcpOptions> {
                     timestamps,
                     user_timeout: timeout
                         .and_then(|time| UserTimeout::new(Duration::from_secs(time))),
+                    fast_open: cookie.and_then(|len| FastOpenCookie::new(&[7; 16][..2 * len])),
                     sack,
                 }
             },
@@ -64,22 +66,22 @@ fn headers() -> impl Strategy<Value = TcpHeader> {
     })
 }
 
-/// The header with the SACK blocks that fit beside its other options.
+/// The header with the cookie and the SACK blocks that fit beside its other options.
 fn as_emitted(header: &TcpHeader) -> TcpHeader {
     let mut sack = SackBlocks::default();
-    let others = TcpOptions {
+    let mut others = TcpOptions {
         sack,
+        fast_open: None,
         ..header.options
     };
+    let cookie = header.options.fast_open;
+    others.fast_open = cookie.filter(|cookie| cookie.fits_behind(others.emitted_len()));
     let room = 40_usize.saturating_sub(others.emitted_len() + 4) / 8;
     for (start, end) in header.options.sack.iter().take(room) {
         sack.push(start, end);
     }
     TcpHeader {
-        options: TcpOptions {
-            sack,
-            ..header.options
-        },
+        options: TcpOptions { sack, ..others },
         ..*header
     }
 }
@@ -179,6 +181,30 @@ fn options_stand_in_the_order_of_linux() {
     assert_eq!(emitted(&data), ack);
 }
 
+/// RFC 7413 §4.1.1: the option of fast open comes last, and in the lengths that it may have.
+#[test]
+fn a_fast_open_cookie_is_padded_behind() {
+    for (cookie, option) in [
+        (&[][..], &[34, 2, 1, 1][..]),
+        (&[9, 8, 7, 6], &[34, 6, 9, 8, 7, 6, 1, 1]),
+        (&[9, 8, 7, 6, 5, 4], &[34, 8, 9, 8, 7, 6, 5, 4]),
+    ] {
+        let options = TcpOptions {
+            mss: Some(1460),
+            fast_open: FastOpenCookie::new(cookie),
+            ..TcpOptions::default()
+        };
+        let mut head = HeadBuf::new();
+        options.emit(&mut head);
+        assert_eq!(&head[..4], [2, 4, 5, 180]);
+        assert_eq!(&head[4..], option);
+        assert_eq!(parse_options(&head), options);
+    }
+    for bad in [&[34, 4, 1, 2][..], &[34, 7, 1, 2, 3, 4, 5]] {
+        assert_eq!(parse_options(bad), TcpOptions::default());
+    }
+}
+
 #[test]
 fn an_unknown_option_is_skipped() {
     let options = parse_options(&[254, 6, 1, 2, 3, 4, 2, 4, 5, 180]);
@@ -239,9 +265,10 @@ proptest! {
         let emitted = as_emitted(&header);
         let segment = [&emit(&header)[..], &payload].concat();
         prop_assert_eq!(TcpHeader::parse(&segment), Ok(emitted));
-        // etherparse knows no user timeout, and reads no further than to that.
+        // etherparse knows neither user timeouts nor cookies, and reads no further than to those.
         let mut known = header;
         known.options.user_timeout = None;
+        known.options.fast_open = None;
         known.header_len = 20 + known.options.emitted_len();
         let segment = [&emit(&known)[..], &payload].concat();
         prop_assert_eq!(from_etherparse(&segment), Some(as_emitted(&known)));

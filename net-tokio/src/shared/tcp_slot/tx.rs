@@ -238,6 +238,14 @@ impl TcpSlot {
 
 /// For the driver.
 impl TcpSlot {
+    /// The connection has got so many bytes already, before anybody could write.
+    pub(crate) fn count_written(&self, len: usize) {
+        let _user = self.tx.user.lock();
+        let _queue = self.tx.queue.lock();
+        let written = self.tx.written.load(Ordering::Relaxed) + len as u64;
+        self.tx.written.store(written, Ordering::Relaxed);
+    }
+
     /// Moves everything that was written behind what is in `into`.
     pub(crate) fn drain_tx(&self, into: &mut Vec<Bytes>) -> Drained {
         let (finish, closed) = {

@@ -1,0 +1,325 @@
+//! TCP Fast Open (RFC 7413): the server.
+
+use super::*;
+use crate::config::FastOpenConfig;
+use crate::socket::{Readiness, TcpOption};
+use crate::stats::DropReason;
+use crate::tcp::State;
+use crate::wire::FastOpenCookie;
+use crate::{Config, SocketError};
+
+/// A listener that takes data in up to `pending` SYNs at once.
+fn server(pending: u32, change: impl FnOnce(&mut Config)) -> Peer {
+    let mut peer = Peer::with(|config| {
+        config.tcp.fast_open.server = true;
+        change(config);
+    });
+    peer.listen(16);
+    let listener = peer.listener.unwrap();
+    let option = TcpOption::FastOpen(pending);
+    peer.stack
+        .set_tcp_option(listener, option, peer.now)
+        .unwrap();
+    peer
+}
+
+/// The cookie that the listener gives the peer, whose connection comes to nothing.
+fn cookie_of(peer: &mut Peer) -> FastOpenCookie {
+    let port = peer.remote.port();
+    peer.changes_port(3999);
+    peer.sends(syn().fast_open(FastOpenCookie::REQUEST));
+    let seen = peer.expects(tcp().flags(SYN_ACK).ack(1));
+    peer.sends(tcp().flags(RST).seq(1));
+    peer.changes_port(port);
+    seen.header.options.fast_open.expect("a cookie")
+}
+
+/// The same with the cookie, and a SYN that shows it with `len` bytes.
+fn opened(peer: &mut Peer, len: u32) {
+    let cookie = cookie_of(peer);
+    peer.sends(syn().fast_open(cookie).data(len));
+}
+
+/// §4.2.1, §4.2.2: the data can be read, and answered, before the handshake is complete.
+#[test]
+fn data_in_a_syn_is_read_and_answered_before_the_handshake_is_complete() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 100);
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(101).bare());
+    peer.accept();
+    assert!(
+        peer.ready()
+            .contains(Readiness::READABLE | Readiness::WRITABLE)
+    );
+    peer.reads(100);
+    peer.writes(3000);
+    peer.expects(tcp().seq(1).ack(101).data(1460));
+    peer.expects(tcp().seq(1461).data(1460));
+    assert_eq!(peer.info().state, State::SynReceived);
+    peer.waits(ms(30));
+    peer.sends(tcp().seq(101).ack(1461));
+    peer.expects(tcp().seq(2921).data(80));
+    let info = peer.info();
+    assert_eq!((info.state, info.syn_data), (State::Established, true));
+    assert_eq!(info.rtt, Some(ms(30)));
+    peer.sends(tcp().seq(101).ack(3001).data(10));
+    peer.reads(10);
+    assert_eq!(peer.stack.stats().tcp_fast_open_passive, 1);
+}
+
+/// RFC 5681, by way of §4.2.2 step 6.
+#[test]
+fn the_first_flight_of_a_fast_server_is_the_initial_window() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 100);
+    peer.skips();
+    peer.accept();
+    peer.writes(30 * 1460);
+    assert_eq!(peer.skips(), 10);
+}
+
+/// §4.2: what it takes must be asked for, by the configuration and by the application.
+#[test]
+fn a_listener_that_does_not_want_it_ignores_the_option() {
+    let off = |config: &mut Config| config.tcp.fast_open.server = false;
+    for mut peer in [server(0, |_| {}), server(4, off)] {
+        peer.sends(syn().fast_open(FastOpenCookie::REQUEST).data(10));
+        let seen = peer.expects(tcp().flags(SYN_ACK).ack(1));
+        assert_eq!(seen.header.options.fast_open, None);
+        assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+    }
+    assert!(!FastOpenConfig::default().server && !FastOpenConfig::default().client);
+}
+
+/// §4.1.2, §4.2.2 step 3: the data of a stranger is dropped, and it gets a good cookie.
+#[test]
+fn a_bad_cookie_makes_an_ordinary_connection_and_brings_a_good_one() {
+    let mut peer = server(4, |_| {});
+    let good = cookie_of(&mut peer);
+    let mut bytes = good.as_slice().to_vec();
+    bytes[3] ^= 1;
+    for bad in [&bytes[..], &bytes[..6], &[0; 16]] {
+        let bad = FastOpenCookie::new(bad).unwrap();
+        peer.sends(syn().seq(0).fast_open(bad).data(50));
+        peer.expects(tcp().flags(SYN_ACK).ack(1).fast_open(good));
+        assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+        peer.sends(tcp().flags(RST).seq(1));
+    }
+    peer.sends(syn().seq(0).fast_open(good).data(50));
+    let seen = peer.expects(tcp().flags(SYN_ACK).ack(51));
+    assert_eq!(seen.header.options.fast_open, None);
+    assert_eq!(peer.stack.stats().tcp_fast_open_refused, 3);
+}
+
+#[test]
+fn the_cookie_of_another_address_is_no_good() {
+    let mut peer = server(4, |_| {});
+    let cookie = cookie_of(&mut peer);
+    peer.remote = "10.0.0.3:4000".parse().unwrap();
+    peer.sends(syn().fast_open(cookie).data(50));
+    let seen = peer.expects(tcp().flags(SYN_ACK).ack(1));
+    assert_ne!(seen.header.options.fast_open, Some(cookie));
+}
+
+/// §4.1.2: keys change, and the one before is still good.
+#[test]
+fn a_cookie_is_good_for_one_to_two_of_its_lives() {
+    let mut peer = server(4, |config| {
+        config.tcp.fast_open.cookie_life = secs(100);
+    });
+    let first = cookie_of(&mut peer);
+    peer.now += secs(100);
+    peer.sends(syn().fast_open(first).data(5));
+    let seen = peer.expects(tcp().flags(SYN_ACK).ack(6));
+    let second = seen.header.options.fast_open.expect("a fresh cookie");
+    assert_ne!(first, second);
+    peer.accept();
+    peer.sends(tcp().flags(RST).seq(6));
+    peer.now += secs(100);
+    for (cookie, port, taken) in [(first, 4001, false), (second, 4002, true)] {
+        peer.changes_port(port);
+        peer.sends(syn().fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK).ack(if taken { 6 } else { 1 }));
+    }
+}
+
+/// §5.1, PendingFastOpenRequests: the rest is an ordinary handshake.
+#[test]
+fn no_more_are_pending_than_the_listener_allows() {
+    let mut peer = server(2, |_| {});
+    let cookie = cookie_of(&mut peer);
+    let opens = |peer: &mut Peer, port: u16| {
+        peer.changes_port(port);
+        peer.sends(syn().fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK)).ack == 6
+    };
+    assert!(opens(&mut peer, 1));
+    let iss = peer.iss;
+    assert!(opens(&mut peer, 2));
+    assert!(!opens(&mut peer, 3));
+    assert_eq!(peer.stack.stats().tcp_fast_open_overflows, 1);
+    // The first completes its handshake.
+    peer.changes_port(1);
+    (peer.iss, peer.nxt) = (iss, 6);
+    peer.sends(tcp().seq(6).ack(1));
+    assert!(opens(&mut peer, 4));
+    assert!(!opens(&mut peer, 5));
+}
+
+/// §5.1: whoever answers with RSTs that he asked for nothing still uses the queue up.
+#[test]
+fn a_reset_connection_counts_as_pending_for_a_minute() {
+    let mut peer = server(1, |_| {});
+    let cookie = cookie_of(&mut peer);
+    peer.sends(syn().fast_open(cookie).data(5));
+    peer.expects(tcp().flags(SYN_ACK).ack(6));
+    peer.sends(tcp().flags(RST).seq(6));
+    peer.accept();
+    assert_eq!(peer.error(), Some(SocketError::ConnectionReset));
+    for (wait, taken) in [(secs(1), false), (secs(60), true)] {
+        peer.now += wait;
+        peer.changes_port(4000 + u16::from(taken) + 1);
+        peer.sends(syn().fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK).ack(if taken { 6 } else { 1 }));
+    }
+}
+
+#[test]
+fn a_connection_that_its_application_gives_up_makes_room() {
+    let mut peer = server(1, |_| {});
+    let cookie = cookie_of(&mut peer);
+    for port in 1..4 {
+        peer.changes_port(port);
+        peer.sends(syn().fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK).ack(6));
+        peer.accept();
+        peer.closes();
+        peer.expects(tcp().flags(RST_ACK));
+    }
+}
+
+/// §2.1, §6.1: a copy of the SYN while the connection is there delivers nothing.
+#[test]
+fn a_repeated_syn_is_answered_and_its_data_delivered_once() {
+    let mut peer = server(4, |_| {});
+    let cookie = cookie_of(&mut peer);
+    for again in 0..3 {
+        peer.sends(syn().seq(0).fast_open(cookie).data(100));
+        peer.expects(tcp().flags(SYN_ACK).seq(0).ack(101));
+        assert_eq!(peer.stack.sockets(), 2, "{again}");
+    }
+    // And without data, as clients send it when their timer has fired.
+    peer.sends(syn().seq(0));
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(101));
+    peer.accept();
+    peer.reads(100);
+    assert_eq!(peer.try_read(100), Err(SocketError::WouldBlock));
+    peer.sends(tcp().seq(101).ack(1));
+    assert_eq!(peer.info().rtt, None, "Karn");
+    peer.sends(syn().seq(0).fast_open(cookie).data(100));
+    peer.expects(tcp().ack(101).bare());
+    assert_eq!(peer.try_read(100), Err(SocketError::WouldBlock));
+}
+
+/// §4.2.2: the SYN-ACK is sent again without data and option, and given up in the end.
+#[test]
+fn the_syn_ack_of_a_fast_connection_is_sent_again_and_given_up() {
+    let mut peer = server(4, |config| config.tcp.fast_open.cookie_life = secs(100));
+    let cookie = cookie_of(&mut peer);
+    peer.now += secs(100);
+    peer.sends(syn().fast_open(cookie).data(20));
+    let seen = peer.expects(tcp().flags(SYN_ACK).ack(21));
+    assert!(seen.header.options.fast_open.is_some());
+    peer.accept();
+    for time in [1, 2, 4, 8, 16] {
+        let seen = peer.expects_after(secs(time), tcp().flags(SYN_ACK).seq(0).ack(21).bare());
+        assert_eq!(seen.header.options.fast_open, None);
+    }
+    peer.waits(secs(40));
+    peer.expects_nothing();
+    peer.reads(20);
+    assert_eq!(peer.error(), Some(SocketError::TimedOut));
+}
+
+/// What was sent behind a SYN-ACK that was lost is sent again when the handshake is complete.
+#[test]
+fn an_answer_behind_a_lost_syn_ack_is_sent_again_at_once() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 20);
+    peer.accept();
+    peer.writes(1000);
+    peer.skips();
+    peer.waits(secs(1));
+    peer.skips();
+    peer.sends(tcp().seq(21).ack(1));
+    peer.expects(tcp().seq(1).ack(21).data(1000));
+    peer.sends(tcp().seq(21).ack(1001));
+    assert_eq!(peer.info().in_flight, 0);
+}
+
+/// RFC 9293 §3.10.7.4: in SYN-RECEIVED an acknowledgement of something else gets a RST.
+#[test]
+fn an_acknowledgement_of_another_syn_ack_is_reset() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 20);
+    peer.expects(tcp().flags(SYN_ACK).ack(21));
+    peer.accept();
+    for wrong in [0, 2] {
+        peer.sends(tcp().seq(21).ack(wrong));
+        peer.expects(tcp().flags(RST).seq(wrong));
+    }
+    assert_eq!(peer.drops(DropReason::BadAck), 2);
+    peer.sends(tcp().seq(21).ack(1).data(5));
+    peer.reads(25);
+}
+
+#[test]
+fn a_fin_behind_the_data_of_a_syn_is_the_end_of_the_stream() {
+    let mut peer = server(4, |_| {});
+    let cookie = cookie_of(&mut peer);
+    peer.sends(syn().flags(SYN | FIN).fast_open(cookie).data(20));
+    peer.expects(tcp().flags(SYN_ACK).ack(22));
+    peer.accept();
+    peer.reads(20);
+    peer.reads_end();
+    peer.writes(10);
+    peer.expects(tcp().seq(1).ack(22).data(10));
+    peer.finishes();
+    peer.expects(tcp().flags(FIN_ACK).seq(11));
+    peer.sends(tcp().seq(22).ack(12));
+    assert_eq!(peer.state(), State::Closed);
+}
+
+/// Under a flood nothing is kept for those who show a cookie either: SYN cookies take over (§5.1).
+#[test]
+fn a_flooded_listener_takes_no_data() {
+    let mut peer = server(100, |_| {});
+    let cookie = cookie_of(&mut peer);
+    for port in 1..=17 {
+        peer.changes_port(port);
+        peer.sends(syn());
+    }
+    peer.skips();
+    peer.changes_port(4000);
+    peer.sends(syn().fast_open(cookie).data(20));
+    let seen = peer.expects(tcp().flags(SYN_ACK).ack(1));
+    assert_eq!(seen.header.options.fast_open, None);
+    peer.sends(tcp().seq(1).ack(1).data(20));
+    peer.accept();
+    peer.reads(20);
+}
+
+#[test]
+fn a_full_accept_queue_takes_no_fast_connection() {
+    let mut peer = server(100, |_| {});
+    let cookie = cookie_of(&mut peer);
+    for port in 1..=17 {
+        peer.changes_port(port);
+        peer.sends(syn().fast_open(cookie).data(20));
+        peer.expects(tcp().flags(SYN_ACK).ack(21));
+    }
+    peer.changes_port(18);
+    peer.sends(syn().fast_open(cookie).data(20));
+    peer.expects_nothing();
+    assert_eq!(peer.drops(DropReason::AcceptQueueFull), 1);
+}
