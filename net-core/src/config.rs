@@ -2,6 +2,7 @@
 
 use crate::error::SocketError;
 use crate::neighbor::NeighborConfig;
+use crate::seed::Seed;
 use crate::time::Duration;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -31,6 +32,9 @@ pub struct Config {
     pub answer_burst: u32,
     /// Settings of the neighbour cache (ARP and neighbour discovery).
     pub neighbor: NeighborConfig,
+    /// Chooses the addresses of [`Stack::autoconfigure`](crate::Stack::autoconfigure): with the same one a
+    /// host has the same addresses after it has started anew (RFC 7217 §5). By default the stack's seed.
+    pub stable_secret: Option<Seed>,
 }
 
 /// Settings of TCP.
@@ -297,6 +301,7 @@ impl Default for Config {
             answers_per_second: 1000,
             answer_burst: 100,
             neighbor: NeighborConfig::default(),
+            stable_secret: None,
         }
     }
 }

@@ -2,10 +2,14 @@
 //! their time is over (RFC 4862), and what routers of a link have told (RFC 4861 §6.3).
 
 mod stable;
+mod temporary;
 
+use stable::is_reserved;
 pub(crate) use stable::stable_address;
+pub(crate) use temporary::{REGEN_ADVANCE, Term, temporary_address};
 
 use crate::iface::IpCidr;
+use crate::ip::Standing;
 use crate::stack::TimerId;
 use crate::time::Instant;
 use crate::wire::ndp::{Lifetime, Preference};
@@ -37,6 +41,8 @@ pub struct AddressStatus {
     pub preferred_until: Option<Instant>,
     /// When it is given up; `None`: never.
     pub valid_until: Option<Instant>,
+    /// It is at random, and another one will soon take its place (RFC 8981).
+    pub is_temporary: bool,
 }
 
 /// What an interface knows by and for itself.
@@ -44,6 +50,8 @@ pub struct AddressStatus {
 pub(crate) struct Autoconf {
     /// It forms addresses, and does what routers say.
     pub(crate) on: bool,
+    /// Temporary ones, too.
+    pub(crate) temporary: bool,
     /// Addresses that were checked, or are.
     pub(crate) formed: Vec<Formed>,
     /// Prefixes that are on the link.
@@ -68,8 +76,7 @@ pub(crate) struct Formed {
     pub(crate) address: Ipv6Addr,
     /// The on-link prefix that comes with it.
     pub(crate) prefix_len: u8,
-    /// The stack has chosen it, and may choose another.
-    pub(crate) chosen: bool,
+    pub(crate) origin: Origin,
     pub(crate) state: AddressState,
     /// How many earlier choices others had already.
     pub(crate) collisions: u8,
@@ -81,6 +88,17 @@ pub(crate) struct Formed {
     pub(crate) nonce: [u8; 6],
     pub(crate) preferred_until: Instant,
     pub(crate) valid_until: Instant,
+}
+
+/// Who has chosen an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody else.
+    Given,
+    /// The stack, for good, though it may have to choose another.
+    Stable,
+    /// The stack, for a time.
+    Temporary(Term),
 }
 
 /// A prefix of the link.
@@ -140,10 +158,32 @@ impl Autoconf {
         Some(all.find(|each| each.address == address)?.state)
     }
 
-    /// The address that was chosen in a prefix of 64 bits.
+    /// The stable address that was chosen in a prefix of 64 bits.
     pub(crate) fn in_prefix(&mut self, prefix: u64) -> Option<&mut Formed> {
         let mut all = self.formed.iter_mut();
-        all.find(|each| each.chosen && prefix_of(each.address) == prefix)
+        all.find(|each| each.origin == Origin::Stable && each.prefix() == prefix)
+    }
+
+    /// Until when addresses in a prefix are preferred, and valid: that of the stable one, if there is one.
+    pub(crate) fn lifetimes_of(&self, prefix: u64) -> Option<(Instant, Instant)> {
+        let mut all = self.formed.iter();
+        let stable = all.find(|each| each.origin == Origin::Stable && each.prefix() == prefix)?;
+        Some((stable.preferred_until, stable.valid_until))
+    }
+
+    /// Whether routers may make it have another address.
+    pub(crate) fn has_room(&self) -> bool {
+        self.formed.len() < MAX_ADDRESSES
+    }
+
+    /// What counts when a source is chosen.
+    pub(crate) fn standing(&self, address: IpAddr) -> Standing {
+        let mut all = self.formed.iter();
+        let formed = all.find(|each| IpAddr::V6(each.address) == address);
+        formed.map_or(Standing::default(), |formed| Standing {
+            is_deprecated: formed.state == AddressState::Deprecated,
+            is_temporary: formed.is_temporary(),
+        })
     }
 }
 
@@ -163,10 +203,43 @@ impl Formed {
         }
     }
 
+    /// The first 64 bits.
+    pub(crate) const fn prefix(&self) -> u64 {
+        prefix_of(self.address)
+    }
+
+    /// It serves for a time alone.
+    pub(crate) const fn is_temporary(&self) -> bool {
+        matches!(self.origin, Origin::Temporary(_))
+    }
+
+    /// For how long it serves, if it is a temporary address in a prefix.
+    pub(crate) fn temporary_in(&self, prefix: u64) -> Option<Term> {
+        match self.origin {
+            Origin::Temporary(term) if self.prefix() == prefix => Some(term),
+            _ => None,
+        }
+    }
+
+    /// When another one is to be formed in its place.
+    pub(crate) fn succession(&self) -> Option<Instant> {
+        let is_used = self.state == AddressState::Preferred;
+        match self.origin {
+            Origin::Temporary(term) if is_used && !term.is_succeeded => {
+                let early = self.preferred_until.saturating_since(Instant::ZERO);
+                Some(Instant::ZERO + early.saturating_sub(REGEN_ADVANCE))
+            }
+            _ => None,
+        }
+    }
+
     fn next(&self) -> Instant {
         match self.state {
             AddressState::Tentative => self.due,
-            AddressState::Preferred => self.preferred_until.min(self.valid_until),
+            AddressState::Preferred => {
+                let ends = self.preferred_until.min(self.valid_until);
+                self.succession().map_or(ends, |at| at.min(ends))
+            }
             AddressState::Deprecated | AddressState::Duplicate => self.valid_until,
         }
     }
@@ -187,9 +260,13 @@ impl Formed {
             state: self.state,
             preferred_until: end(self.preferred_until),
             valid_until: end(self.valid_until),
+            is_temporary: self.is_temporary(),
         }
     }
 }
+
+/// Addresses that routers can make an interface have.
+const MAX_ADDRESSES: usize = 16;
 
 /// The first 64 bits.
 pub(crate) const fn prefix_of(address: Ipv6Addr) -> u64 {

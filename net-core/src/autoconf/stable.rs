@@ -22,7 +22,7 @@ pub(crate) fn stable_address(key: Key, prefix: u64, mac: MacAddr, collisions: u8
 }
 
 /// Whether no host may choose the identifier (RFC 5453).
-const fn is_reserved(id: u64) -> bool {
+pub(super) const fn is_reserved(id: u64) -> bool {
     id == 0
         || (id >= 0x0200_5eff_fe00_0000 && id <= 0x0200_5eff_fe00_5213)
         || id >> 7 == 0xfdff_ffff_ffff_ff80 >> 7

@@ -1,7 +1,7 @@
 //! What the stack keeps for each interface.
 
 use super::{DeviceCaps, DeviceQueue, IfaceConfig, ReversePath};
-use crate::autoconf::{AddressState, Autoconf};
+use crate::autoconf::Autoconf;
 use crate::iface::IfaceKind;
 use crate::ip::best_source;
 use crate::multicast::Memberships;
@@ -70,10 +70,7 @@ impl Iface {
     /// The address to send from towards `dest`.
     pub(crate) fn source_for(&self, dest: IpAddr) -> Option<IpAddr> {
         let all = self.config.addresses.iter();
-        let all = all.map(|cidr| {
-            let state = self.autoconf.state(cidr.address);
-            (*cidr, state == Some(AddressState::Deprecated))
-        });
+        let all = all.map(|cidr| (*cidr, self.autoconf.standing(cidr.address)));
         best_source(all, dest)
     }
 

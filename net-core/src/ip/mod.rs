@@ -16,4 +16,4 @@ pub(crate) use ident::Identifications;
 pub(crate) use path::{IpMeta, Path};
 pub(crate) use path_mtu::PathMtus;
 pub(crate) use reassembly::{Arrived, Reassembler};
-pub(crate) use selection::best_source;
+pub(crate) use selection::{Standing, best_source};

@@ -4,37 +4,48 @@ use crate::iface::IpCidr;
 use core::cmp::Reverse;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// The best source towards `dest` among `addresses` of an interface, each with whether it is
-/// deprecated. Of IPv4 that is one on the same prefix; of IPv6 what rules 1, 2, 3, 6 and 8 of RFC 6724
-/// say. Otherwise the first.
+/// What counts of an address beside its bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Standing {
+    /// New connections are not to begin from it.
+    pub(crate) is_deprecated: bool,
+    /// It serves for a time, so that nobody follows the host by it.
+    pub(crate) is_temporary: bool,
+}
+
+/// The best source towards `dest` among `addresses` of an interface. Of IPv4 that is one on the same
+/// prefix; of IPv6 what rules 1, 2, 3, 6, 7 and 8 of RFC 6724 say. Otherwise the first.
 pub(crate) fn best_source(
-    addresses: impl Iterator<Item = (IpCidr, bool)>,
+    addresses: impl Iterator<Item = (IpCidr, Standing)>,
     dest: IpAddr,
 ) -> Option<IpAddr> {
     addresses
         .filter(|(cidr, _)| cidr.address.is_ipv4() == dest.is_ipv4())
         .enumerate()
-        .max_by_key(|&(order, (cidr, deprecated))| {
-            (fitness(cidr, deprecated, dest), Reverse(order))
-        })
+        .max_by_key(|&(order, (cidr, standing))| (fitness(cidr, standing, dest), Reverse(order)))
         .map(|(_, (cidr, _))| cidr.address)
 }
 
 /// How well a source fits: the larger, the better; each rule decides where the earlier ones do not.
-fn fitness(cidr: IpCidr, deprecated: bool, dest: IpAddr) -> (bool, i16, bool, bool, u32) {
+fn fitness(cidr: IpCidr, standing: Standing, dest: IpAddr) -> (bool, i16, bool, bool, bool, u32) {
+    let Standing {
+        is_deprecated,
+        is_temporary,
+    } = standing;
     match (cidr.address, dest) {
-        (IpAddr::V4(_), IpAddr::V4(_)) => (false, 0, !deprecated, cidr.contains(dest), 0),
+        (IpAddr::V4(_), IpAddr::V4(_)) => (false, 0, false, cidr.contains(dest), false, 0),
         (IpAddr::V6(own), IpAddr::V6(dest)) => {
             let common = (own.to_bits() ^ dest.to_bits()).leading_zeros();
             (
                 own == dest,
                 scope_fitness(scope(own), scope(dest)),
-                !deprecated,
+                !is_deprecated,
                 label(own) == label(dest),
+                is_temporary,
                 common.min(PREFIX_LEN),
             )
         }
-        _ => (false, i16::MIN, false, false, 0),
+        _ => (false, i16::MIN, false, false, false, 0),
     }
 }
 
@@ -84,19 +95,21 @@ const LARGEST_SCOPE: i16 = 16;
 mod tests {
     use super::*;
 
-    /// The choice among sources, of which those with a `-` in front are deprecated.
+    /// The choice among sources, of which those with a `-` in front are deprecated, and those with a `~`
+    /// temporary.
     fn choose(sources: &[&str], dest: &str) -> IpAddr {
         let sources = sources.iter().map(|text| {
-            let (text, deprecated) = match text.strip_prefix('-') {
-                Some(text) => (text, true),
-                None => (*text, false),
+            let standing = Standing {
+                is_deprecated: text.starts_with('-'),
+                is_temporary: text.starts_with('~'),
             };
+            let text = text.trim_start_matches(['-', '~']);
             let (address, len) = text.split_once('/').unwrap_or((text, "64"));
             let cidr = IpCidr {
                 address: address.parse().unwrap(),
                 prefix_len: len.parse().unwrap(),
             };
-            (cidr, deprecated)
+            (cidr, standing)
         });
         best_source(sources, dest.parse().unwrap()).unwrap()
     }
@@ -108,7 +121,7 @@ mod tests {
     #[test]
     fn sources_are_chosen_as_in_the_examples_of_rfc_6724() {
         // §10.1
-        let rows: [(&[&str], &str, &str); 8] = [
+        let rows: [(&[&str], &str, &str); 10] = [
             (
                 &["fe80::1", "2001:db8:3::1"],
                 "2001:db8:1::1",
@@ -135,6 +148,16 @@ mod tests {
                 &["2002:c633:6401::1", "2001:db8:1::2"],
                 "2002:c633:6401::d5e3",
                 "2002:c633:6401::1",
+            ),
+            (
+                &["2001:db8:1::2", "~2001:db8:1::d5e3"],
+                "2001:db8:1::9",
+                "2001:db8:1::d5e3",
+            ),
+            (
+                &["~2002:c633:6401::1", "2001:db8:1::2"],
+                "2001:db8:9::1",
+                "2001:db8:1::2",
             ),
             (
                 &["fd07::1", "2001:db8:1::2"],

@@ -2,7 +2,7 @@
 //! deprecated, given up.
 
 use super::{Stack, TimerKey};
-use crate::autoconf::{AddressState, AddressStatus, Formed, prefix_of, stable_address};
+use crate::autoconf::{AddressState, AddressStatus, Formed, Origin, stable_address};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Route, TableId};
@@ -83,6 +83,7 @@ impl Stack {
                 state: AddressState::Preferred,
                 preferred_until: None,
                 valid_until: None,
+                is_temporary: false,
             });
             rest.chain(formed)
         })
@@ -111,7 +112,7 @@ impl Stack {
         // Of fe80::/64 every address is on the link; of others that has to be told (RFC 5942 §4).
         let prefix_len = if prefix == LINK_LOCAL { 64 } else { 128 };
         let formed = Formed {
-            chosen: true,
+            origin: Origin::Stable,
             collisions,
             ..self.unchecked(address, prefix_len, lifetimes, due)
         };
@@ -119,7 +120,7 @@ impl Stack {
     }
 
     /// An address of which nothing is known yet.
-    fn unchecked(
+    pub(super) fn unchecked(
         &mut self,
         address: Ipv6Addr,
         prefix_len: u8,
@@ -129,7 +130,7 @@ impl Stack {
         Formed {
             address,
             prefix_len,
-            chosen: false,
+            origin: Origin::Given,
             state: AddressState::Tentative,
             collisions: 0,
             probes: DUP_ADDR_DETECT_TRANSMITS,
@@ -146,7 +147,7 @@ impl Stack {
     }
 
     /// Begins to check an address: first of all its group is listened to (RFC 4862 §5.4.2).
-    fn check_address(&mut self, iface: IfaceId, formed: Formed, now: Instant) {
+    pub(super) fn check_address(&mut self, iface: IfaceId, formed: Formed, now: Instant) {
         self.hold_solicited_node(iface, formed.address.into(), true);
         if let Some(own) = self.iface_mut(iface) {
             own.autoconf.formed.push(formed);
@@ -186,20 +187,26 @@ impl Stack {
         let gone = *formed;
         self.stats.address_conflicts += 1;
         self.hold_solicited_node(iface, address.into(), false);
-        if gone.chosen && gone.collisions < IDGEN_RETRIES {
+        if gone.origin != Origin::Given && gone.collisions < IDGEN_RETRIES {
             if let Some(own) = self.iface_mut(iface) {
                 own.autoconf.formed.retain(|each| each.address != address);
             }
-            let lifetimes = (gone.preferred_until, gone.valid_until);
-            self.form_address(
-                iface,
-                prefix_of(address),
-                lifetimes,
-                gone.collisions + 1,
-                now,
-            );
+            self.choose_again(iface, gone, now);
         }
         self.autoconf_settle(iface, now);
+    }
+
+    /// Chooses another address in the place of one that somebody else has.
+    fn choose_again(&mut self, iface: IfaceId, gone: Formed, now: Instant) {
+        let (prefix, collisions) = (gone.prefix(), gone.collisions + 1);
+        match gone.origin {
+            Origin::Given => {}
+            Origin::Stable => {
+                let lifetimes = (gone.preferred_until, gone.valid_until);
+                self.form_address(iface, prefix, lifetimes, collisions, now);
+            }
+            Origin::Temporary(_) => self.form_temporary(iface, prefix, collisions, now),
+        }
     }
 
     /// The next step of each check that is due: ask, or use the address.
@@ -316,6 +323,7 @@ impl Stack {
             own.autoconf.timer = None;
         }
         self.check_tentative(iface, now);
+        self.succeed_temporary(iface, now);
         self.solicit_routers(iface, now);
         self.expire_routers(iface, now);
         self.expire_addresses(iface, now);

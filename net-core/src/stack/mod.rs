@@ -33,6 +33,7 @@ mod sockets;
 mod summaries;
 mod taps;
 mod tcp;
+mod temporary;
 mod timers;
 mod track;
 mod udp;
@@ -146,7 +147,7 @@ impl Stack {
             wheel: Wheel::new(now),
             routes: Policy::default(),
             flow_key: seed.key("flows"),
-            stable_key: seed.key("stable addresses"),
+            stable_key: config.stable_secret.unwrap_or(seed).key("stable addresses"),
             ifaces: Vec::new(),
             hooks: Hooks::default(),
             filter_key: seed.key("filter"),

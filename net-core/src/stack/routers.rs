@@ -18,7 +18,8 @@ use core::net::{IpAddr, Ipv6Addr};
 impl Stack {
     /// Begins to configure IPv6 on an interface of Ethernet: it gets a link-local address, and what
     /// routers advertise, addresses, routes and DNS servers. Addresses are used once it is known that
-    /// nobody else has them (RFC 4862 §5.4), and are stable for the seed of the stack (RFC 7217).
+    /// nobody else has them (RFC 4862 §5.4), and are stable for
+    /// [`Config::stable_secret`](crate::Config::stable_secret) (RFC 7217).
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface), or
@@ -63,7 +64,7 @@ impl Stack {
 
     /// When something is said that many hosts may want to say at the same time: after a bit of time that
     /// differs from host to host (RFC 4861 §6.3.7, RFC 4862 §5.4.2).
-    fn soon(&mut self, now: Instant) -> Instant {
+    pub(super) fn soon(&mut self, now: Instant) -> Instant {
         now + Duration::from_nanos(self.rng.below(MAX_DELAY_NANOS))
     }
 
@@ -272,13 +273,12 @@ impl Stack {
                 known.valid_until = two_hours;
             }
             known.prefer_until(preferred, now);
-            return;
-        }
-        if told.valid.0 > 0 && own.autoconf.formed.len() < MAX_ADDRESSES {
+        } else if told.valid.0 > 0 && own.autoconf.has_room() {
             // Many hosts have heard the advertisement.
             let due = self.soon(now);
             self.form_address(iface, prefix_of(prefix), (preferred, valid), 0, due);
         }
+        self.temporary_told(iface, prefix_of(prefix), now);
     }
 
     fn dns_told(&mut self, iface: IfaceId, server: Ipv6Addr, lifetime: Lifetime, now: Instant) {
@@ -338,8 +338,6 @@ const MAX_DELAY_NANOS: u64 = 1_000_000_000;
 const MAX_RTR_SOLICITATIONS: u8 = 3;
 const RTR_SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 const TWO_HOURS: Duration = Duration::from_secs(7200);
-/// Addresses that routers can make an interface have.
-const MAX_ADDRESSES: usize = 16;
 /// Routers that are remembered for an interface.
 const MAX_ROUTERS: usize = 8;
 /// Prefixes of a link that are remembered.

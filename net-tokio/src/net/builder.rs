@@ -97,6 +97,13 @@ impl NetBuilder {
         self
     }
 
+    /// Has the device added last, which configures IPv6 by itself, use temporary addresses, too
+    /// ([`Interface::temporary_addresses`]).
+    pub fn temporary_addresses(mut self) -> Self {
+        self.on_last_device("temporary_addresses", Interface::temporary_addresses);
+        self
+    }
+
     /// Limits the packets of the device added last to `mtu` bytes, where the device could take
     /// larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {

@@ -39,6 +39,7 @@ pub struct Interface {
     addresses: Vec<IpCidr>,
     routes: Vec<(IpCidr, Option<IpAddr>)>,
     autoconfigures: bool,
+    temporary_addresses: bool,
     /// The first argument that made no sense.
     mistake: Option<io::Error>,
 }
@@ -54,6 +55,7 @@ impl Interface {
             addresses: Vec::new(),
             routes: Vec::new(),
             autoconfigures: false,
+            temporary_addresses: false,
             mistake: None,
         }
     }
@@ -119,6 +121,13 @@ impl Interface {
         self
     }
 
+    /// Has it configure IPv6 by itself, and begin connections from addresses at random that serve for a
+    /// day, so that nobody follows the host by them (RFC 8981).
+    pub fn temporary_addresses(mut self) -> Self {
+        self.temporary_addresses = true;
+        self.autoconfigure()
+    }
+
     /// Limits its packets to `mtu` bytes, where the device could take larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
         self.mtu = Some(mtu);
@@ -140,6 +149,7 @@ impl Interface {
             addresses,
             routes,
             autoconfigures,
+            temporary_addresses,
             mistake,
         } = self;
         if let Some(mistake) = mistake {
@@ -173,6 +183,11 @@ impl Interface {
                 stack.remove_iface(iface);
                 return Err(explain(error));
             }
+        }
+        if temporary_addresses {
+            stack
+                .set_temporary_addresses(iface, true)
+                .map_err(explain)?;
         }
         if autoconfigures && let Err(error) = stack.autoconfigure(iface, now) {
             stack.remove_iface(iface);
@@ -255,7 +270,7 @@ impl Net {
     pub fn add_address(&self, name: &str, address: impl AsRef<str>) -> io::Result<()> {
         let cidr = parse_cidr(address.as_ref())?;
         let iface = self.interface_id(name)?;
-        self.engine().control(|core, _| {
+        self.engine().act(|core, _| {
             let now = core.now();
             core.stack_mut().add_address(iface, cidr, now)
         })
@@ -280,7 +295,7 @@ impl Net {
     /// interface.
     pub fn remove_address(&self, name: &str, address: IpAddr) -> io::Result<()> {
         let iface = self.interface_id(name)?;
-        self.engine().control(|core, _| {
+        self.engine().act(|core, _| {
             let now = core.now();
             match core.stack_mut().remove_address(iface, address, now) {
                 true => Ok(()),

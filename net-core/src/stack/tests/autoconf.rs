@@ -24,14 +24,14 @@ fn begun() -> Host {
 }
 
 /// The same with its link-local address, and its first router solicitation sent.
-fn configured() -> Host {
+pub(super) fn configured() -> Host {
     let mut host = begun();
     pass(&mut host, Duration::from_secs(2));
     host
 }
 
 /// Lets every timer up to `time` from now fire at its own time; what is said of neighbour discovery.
-fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
+pub(super) fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
     let until = host.now + time;
     let mut sent = host.sent();
     while let Some(at) = host.stack.poll_timeout().filter(|&at| at <= until) {
@@ -45,7 +45,7 @@ fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
     sent.iter().filter(is_ndp).map(read_ndp).collect()
 }
 
-fn own(host: &Host) -> Vec<Ipv6Addr> {
+pub(super) fn own(host: &Host) -> Vec<Ipv6Addr> {
     let all = host.stack.local_addresses();
     all.filter_map(|address| match address {
         IpAddr::V6(v6) if !v6.is_loopback() => Some(v6),
@@ -75,7 +75,7 @@ fn advert(lifetime: u16, preference: Preference) -> NdpMessage {
     })
 }
 
-fn prefix(valid: u32, preferred: u32) -> NdpOption<'static> {
+pub(super) fn prefix(valid: u32, preferred: u32) -> NdpOption<'static> {
     NdpOption::Prefix(PrefixInformation {
         prefix: v6("2001:db8:1::"),
         prefix_len: 64,
@@ -86,12 +86,12 @@ fn prefix(valid: u32, preferred: u32) -> NdpOption<'static> {
     })
 }
 
-fn advertise(host: &mut Host, lifetime: u16, options: &[NdpOption<'_>]) {
+pub(super) fn advertise(host: &mut Host, lifetime: u16, options: &[NdpOption<'_>]) {
     let message = advert(lifetime, Preference::Medium);
     host.inject(ndp(ROUTER, ALL_NODES, 255, message, options));
 }
 
-fn claim(target: Ipv6Addr) -> RxPacket {
+pub(super) fn claim(target: Ipv6Addr) -> RxPacket {
     let claim = NdpMessage::NeighborAdvert(NeighborAdvert {
         router: false,
         solicited: false,
@@ -130,6 +130,26 @@ fn a_link_local_address_is_used_once_nobody_else_claims_it() {
     let ends = (header.source, header.dest);
     assert_eq!(ends, (target.into(), ALL_ROUTERS.into()));
     assert_eq!(mac, Some(MAC));
+}
+
+/// RFC 7217 §5.
+#[test]
+fn a_host_that_starts_anew_has_its_address_again_if_it_keeps_its_secret() {
+    let address = |seed, secret: Option<u64>| {
+        let config = Config {
+            stable_secret: secret.map(Seed::from_u64),
+            ..Config::default()
+        };
+        let now = Instant::from_millis(1);
+        let mut stack = Stack::new(config, Seed::from_u64(seed), now);
+        let wire = iface("eth0", IfaceKind::Ethernet(MAC), 1500, &[]);
+        let wire = stack.add_iface(wire, DeviceCaps::default()).unwrap();
+        stack.autoconfigure(wire, now).unwrap();
+        stack.addresses(wire).next().unwrap().cidr
+    };
+    assert_eq!(address(1, Some(9)), address(2, Some(9)));
+    assert_ne!(address(1, Some(9)), address(1, Some(8)));
+    assert_ne!(address(1, None), address(2, None));
 }
 
 #[test]

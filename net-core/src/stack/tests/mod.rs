@@ -24,6 +24,7 @@ mod reassembly;
 mod redirects;
 mod route_text;
 mod routing;
+mod temporary;
 mod udp;
 mod udp_limits;
 mod udp_meta;
