@@ -10,8 +10,11 @@ use libfuzzer_sys::fuzz_target;
 use net_core::buf::{Gso, GsoKind, RxPacket, TxPacket};
 use net_core::tcp::{RecvFlags, SendFlags};
 use net_core::time::Duration;
+use net_core::wire::checksum::checksum;
+use net_core::wire::ipv6_ext::HOP_BY_HOP;
 use net_core::wire::transport::fill_checksum;
-use net_core::wire::{IcmpMessage, IpHeader, UdpHeader, icmpv4, ip};
+use net_core::wire::{IcmpMessage, IpHeader, UdpHeader, icmpv4, igmp, ip};
+use std::net::IpAddr;
 
 #[derive(Debug, Arbitrary)]
 enum Step {
@@ -49,6 +52,25 @@ enum Step {
     ShutdownRead(u8),
     Abort(u8),
     Close(u8),
+    /// A frame as it is, where the host is on an Ethernet.
+    Frame(Vec<u8>),
+    /// An ICMPv6 message, of neighbour discovery or about groups for instance.
+    Icmpv6 {
+        source: u8,
+        dest: u8,
+        hops: bool,
+        alert: bool,
+        message: Vec<u8>,
+    },
+    Igmp {
+        alert: bool,
+        message: Vec<u8>,
+    },
+    Membership {
+        socket: u8,
+        what: u8,
+        group: u8,
+    },
 }
 
 fuzz_target!(|input: (u8, Vec<Step>)| {
@@ -137,8 +159,87 @@ fn run(host: &mut Host, step: &Step) {
             }
         }
         Step::Close(which) => close(host, which),
+        Step::Frame(ref bytes) => {
+            host.receive_frame(RxPacket::from_frame(BytesMut::from(&bytes[..])))
+        }
+        Step::Icmpv6 {
+            source,
+            dest,
+            hops,
+            alert,
+            ref message,
+        } => receive_icmpv6(host, [source, dest], hops, alert, message),
+        Step::Igmp { alert, ref message } => receive_igmp(host, alert, message),
+        Step::Membership {
+            socket,
+            what,
+            group,
+        } => host.change_membership(socket, what, group),
     }
     host.settle();
+}
+
+fn receive_icmpv6(
+    host: &mut Host,
+    [source, dest]: [u8; 2],
+    hops: bool,
+    alert: bool,
+    message: &[u8],
+) {
+    const SOURCES: [&str; 4] = ["::", "fe80::2", "fd00::2", "fe80::9"];
+    const DESTS: [&str; 6] = [
+        "ff02::1",
+        "fd00::1",
+        "ff02::1:ff00:1",
+        "ff02::2",
+        "ff02::16",
+        "ff15::1",
+    ];
+    let source: IpAddr = SOURCES[usize::from(source) % 4]
+        .parse()
+        .expect("an address");
+    let dest: IpAddr = DESTS[usize::from(dest) % 6].parse().expect("an address");
+    let mut packet = TxPacket::default();
+    let message = &message[..message.len().min(180)];
+    packet.head.prepend(message.len()).copy_from_slice(message);
+    if let Some(sum) = packet.head.get_mut(2..4) {
+        sum.fill(0);
+    }
+    fill_checksum(&mut packet, source, dest, ip::ICMPV6, false);
+    let mut protocol = ip::ICMPV6;
+    if alert {
+        let header = [ip::ICMPV6, 0, 5, 2, 0, 0, 1, 0];
+        packet.head.prepend(8).copy_from_slice(&header);
+        protocol = HOP_BY_HOP;
+    }
+    let header = IpHeader {
+        ttl: if hops { 255 } else { 1 },
+        ..IpHeader::new(source, dest, protocol, packet.len())
+    };
+    header.emit(&mut packet.head);
+    let mut bytes = BytesMut::new();
+    packet.copy_to(&mut bytes);
+    host.receive_bytes(&bytes);
+}
+
+fn receive_igmp(host: &mut Host, alert: bool, message: &[u8]) {
+    let mut message = message.to_vec();
+    if let Some(field) = message.get_mut(2..4) {
+        field.fill(0);
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    let options: &[u8] = if alert { &[0x94, 4, 0, 0] } else { &[] };
+    let dest = IpAddr::from([224, 0, 0, 1]);
+    let len = options.len() + message.len();
+    let mut packet = TxPacket::default();
+    IpHeader::new(PEER, dest, igmp::PROTOCOL, len).emit(&mut packet.head);
+    let mut bytes = packet.head.to_vec();
+    bytes[0] += (options.len() / 4) as u8;
+    bytes.extend_from_slice(options);
+    bytes.extend_from_slice(&message);
+    fuzz::repair_ipv4(&mut bytes);
+    host.receive_bytes(&bytes);
 }
 
 fn close(host: &mut Host, which: u8) {

@@ -1,16 +1,22 @@
-//! One stack among hostile neighbours.
+//! One stack among hostile neighbours, on a bare link or on an Ethernet, where it configures itself
+//! and is in groups.
 
 use crate::flows::{HOST, PEER};
 use bytes::{Bytes, BytesMut};
 use net_core::buf::{RxBatch, RxPacket, TxBatch};
 use net_core::iface::{IfaceKind, IpCidr};
+use net_core::multicast::MembershipChange;
 use net_core::socket::Family;
 use net_core::tcp::{RecvFlags, SendFlags};
 use net_core::time::Duration;
-use net_core::wire::{IpHeader, TcpFlags, TcpHeader, ip, transport};
+use net_core::wire::ipv6_ext::HOP_BY_HOP;
+use net_core::wire::{
+    ArpPacket, EtherType, EthernetHeader, IpHeader, MacAddr, TcpFlags, TcpHeader, ethernet, igmp,
+    ip, mld, transport,
+};
 use net_core::{Config, DeviceCaps, IfaceConfig, IfaceId, Instant, Seed, SocketId, Stack};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Where the host listens.
 pub const LISTENER: u16 = 80;
@@ -18,6 +24,13 @@ pub const LISTENER: u16 = 80;
 pub const UDP: u16 = 53;
 /// Where the peer of the host's own connection is.
 pub const SERVER: u16 = 1000;
+
+/// Groups that the host is in on an Ethernet.
+pub const GROUPS: [&str; 2] = ["239.1.2.3", "ff15::1"];
+/// The host's station.
+const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
+/// Everybody else's.
+const PEER_MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
 
 const MTU: u16 = 1500;
 const MEMORY: usize = 256 << 10;
@@ -49,11 +62,13 @@ pub struct Host {
     /// The last packet that the host sent.
     pub last_sent: Vec<u8>,
     iface: IfaceId,
+    on_ethernet: bool,
     out: TxBatch,
 }
 
 impl Host {
-    /// A fresh host that has sent its SYN.
+    /// A fresh host that has sent its SYN: with the lowest bit of `seed` it merges what it receives, with
+    /// the second it is on an Ethernet.
     ///
     /// # Panics
     /// If the stack refuses what it must not.
@@ -68,6 +83,7 @@ impl Host {
         config.tcp.max_time_wait = 8;
         let now = Instant::ZERO;
         let mut stack = Stack::new(config, Seed::from_u64(seed), now);
+        let on_ethernet = seed & 2 == 2;
         let addresses = vec![
             IpCidr {
                 address: HOST,
@@ -80,7 +96,11 @@ impl Host {
         ];
         let iface = IfaceConfig {
             name: "tun0".into(),
-            kind: IfaceKind::PointToPoint,
+            kind: if on_ethernet {
+                IfaceKind::Ethernet(MAC)
+            } else {
+                IfaceKind::PointToPoint
+            },
             mtu: MTU,
             addresses,
         };
@@ -95,6 +115,18 @@ impl Host {
         stack.listen(listener, 4).expect("a listener");
         let udp = stack.udp_open(Family::V6).expect("a socket");
         stack.bind(udp, any(UDP)).expect("a free port");
+        if on_ethernet {
+            stack
+                .set_neighbor(iface, PEER, PEER_MAC)
+                .expect("a station");
+            stack.autoconfigure(iface, now).expect("an Ethernet");
+            for group in GROUPS {
+                let group = group.parse().expect("a group");
+                let join = MembershipChange::Join;
+                let joined = stack.change_membership(udp, group, Some(iface), join, now);
+                joined.expect("room for a group");
+            }
+        }
         let client = stack.tcp_open(Family::V4).expect("a socket");
         let _ = stack.connect(client, SocketAddr::new(PEER, SERVER), now);
         let mut host = Self {
@@ -104,14 +136,35 @@ impl Host {
             flows: BTreeMap::new(),
             last_sent: Vec::new(),
             iface,
+            on_ethernet,
             out: TxBatch::default(),
         };
         host.settle();
         host
     }
 
-    /// Brings in one packet.
-    pub fn receive(&mut self, packet: RxPacket) {
+    /// Brings in one IP packet, in a frame where the host is on an Ethernet.
+    pub fn receive(&mut self, mut packet: RxPacket) {
+        if self.on_ethernet {
+            let dest = IpHeader::parse(&packet.frame, packet.len());
+            let group = dest.ok().and_then(|header| MacAddr::of_group(header.dest));
+            let header = EthernetHeader {
+                dest: group.unwrap_or(MAC),
+                source: PEER_MAC,
+                ethertype: match ip::version(&packet.frame) {
+                    Some(6) => EtherType::IPV6,
+                    _ => EtherType::IPV4,
+                },
+            };
+            let mut frame = BytesMut::from(&header.to_bytes()[..]);
+            frame.extend_from_slice(&packet.frame);
+            packet.frame = frame;
+        }
+        self.receive_frame(packet);
+    }
+
+    /// Brings in what the device has received.
+    pub fn receive_frame(&mut self, packet: RxPacket) {
         let mut batch = RxBatch::default();
         batch.push(packet);
         self.stack.handle_batch(self.iface, &mut batch, self.now);
@@ -172,6 +225,16 @@ impl Host {
     }
 
     fn check_sent(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes;
+        if self.on_ethernet {
+            let header = EthernetHeader::parse(bytes).expect("our own frame");
+            assert_eq!(header.source, MAC);
+            bytes = &bytes[ethernet::HEADER_LEN..];
+            if header.ethertype == EtherType::ARP {
+                ArpPacket::parse(bytes).expect("our own question");
+                return;
+            }
+        }
         assert!(bytes.len() <= usize::from(MTU));
         let header = IpHeader::parse(bytes, bytes.len()).expect("our own header");
         assert_eq!(header.total_len(), bytes.len());
@@ -181,6 +244,11 @@ impl Host {
         }
         let packet = RxPacket::from_frame(BytesMut::from(bytes));
         transport::verify_checksum(&packet, &header).expect("our own checksum");
+        match header.protocol {
+            igmp::PROTOCOL => drop(igmp::parse(&bytes[header.header_len..]).expect("our own")),
+            HOP_BY_HOP => drop(mld::parse(&bytes[header.header_len + 8..]).expect("our own")),
+            _ => {}
+        }
         if header.protocol == ip::TCP {
             let tcp = TcpHeader::parse(&bytes[header.header_len..]).expect("our own segment");
             let len = header.payload_len - tcp.header_len;
@@ -237,6 +305,37 @@ impl Host {
         self.sockets[usize::from(which) % self.sockets.len()]
     }
 
+    /// Has a socket join, leave or choose among the groups of the host, or others.
+    pub fn change_membership(&mut self, which: u8, what: u8, group: u8) {
+        let socket = self.pick(which);
+        let number = group >> 2;
+        let (group, source): (IpAddr, IpAddr) = match group & 3 {
+            0 => ([239, 1, 2, number].into(), [10, 0, 0, 2].into()),
+            1 => ([224, 0, 0, number].into(), [10, 0, 0, 3].into()),
+            2 => (
+                [0xff15, 0, 0, 0, 0, 0, 0, number.into()].into(),
+                [0xfe80, 0, 0, 0, 0, 0, 0, 2].into(),
+            ),
+            _ => (
+                [0xff02, 0, 0, 0, 0, 0, 0, number.into()].into(),
+                [0xfd00, 0, 0, 0, 0, 0, 0, 2].into(),
+            ),
+        };
+        let change = match what % 6 {
+            0 => MembershipChange::Join,
+            1 => MembershipChange::Leave,
+            2 => MembershipChange::JoinSource(source),
+            3 => MembershipChange::LeaveSource(source),
+            4 => MembershipChange::BlockSource(source),
+            _ => MembershipChange::UnblockSource(source),
+        };
+        let over = Some(self.iface);
+        let _ = self
+            .stack
+            .change_membership(socket, group, over, change, self.now);
+        self.settle();
+    }
+
     /// Closes everything and checks that nothing stays behind.
     pub fn end(mut self) {
         for socket in std::mem::take(&mut self.sockets) {
@@ -244,6 +343,10 @@ impl Host {
         }
         self.sockets.clear();
         self.settle();
+        if self.on_ethernet {
+            // What routers have told may last for ever.
+            self.stack.remove_iface(self.iface);
+        }
         self.wait(Duration::from_secs(24 * 3600));
         assert_eq!(self.stack.sockets(), 0);
         assert_eq!(self.stack.memory_used(), 0);

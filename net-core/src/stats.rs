@@ -245,6 +245,8 @@ pub struct Stats {
     pub membership_queries: u64,
     /// Messages about such memberships, sent to routers.
     pub membership_reports: u64,
+    /// Better first hops that routers have named and that are used.
+    pub redirects_followed: u64,
     /// Packets in which another station claims an address of this host.
     pub address_conflicts: u64,
 }

@@ -1,9 +1,11 @@
 //! Our stack on an interface of the host, at the level of frames, in a namespace of its own.
 #![cfg(target_os = "linux")]
 
+use net_core::packet::PacketKind;
+use net_core::wire::EtherType;
 use net_core::wire::vlan::VlanId;
 use net_tokio::device::{Nic, NicStats, Tap, Trunk};
-use net_tokio::{Net, PingSocket, TcpListener, TcpStream};
+use net_tokio::{Net, PacketSocket, PingSocket, TcpListener, TcpStream};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::IpAddr;
@@ -93,6 +95,39 @@ fn tags_survive_the_kernel_on_their_way_through_tap_and_packet_socket() {
             });
         },
     );
+}
+
+/// IEEE 802.1ad: the tag of a provider has a type of its own, which the kernel takes out, too.
+#[test]
+fn the_tag_of_a_provider_keeps_its_type() {
+    in_namespace("the_tag_of_a_provider_keeps_its_type", || {
+        run(async {
+            let tap = Tap::builder("tap0").build().expect("a TAP");
+            quiet("tap0");
+            let nic = Nic::builder("tap0").build().expect("a packet socket");
+            let host = Net::builder().device("eth0", tap);
+            let one = host.address("10.7.0.1/24").build().expect("a stack");
+            let host = Net::builder().device("eth0", nic);
+            let two = host.address("10.7.0.2/24").build().expect("a stack");
+            let raw = |net, ethertype| PacketSocket::new_on(net, PacketKind::Raw, ethertype);
+            let sender = raw(&one, EtherType::NONE).expect("a socket");
+            sender
+                .bind(Some("eth0"), EtherType::NONE)
+                .expect("it exists");
+            let taps = raw(&two, EtherType::ALL).expect("a socket");
+            for ethertype in [[0x88, 0xa8], [0x81, 0x00]] {
+                let mut frame = vec![0xff; 12];
+                frame.extend_from_slice(&ethertype);
+                frame.extend_from_slice(&[0x20, 10, 0x88, 0xb5]);
+                frame.resize(100, 7);
+                sender.send(&frame).await.expect("sent");
+                let got = taps.recv().await.expect("a frame");
+                assert_eq!(got.payload, frame);
+            }
+            one.shutdown().await;
+            two.shutdown().await;
+        });
+    });
 }
 
 fn in_namespace(name: &str, body: impl FnOnce()) {

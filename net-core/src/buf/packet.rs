@@ -172,6 +172,8 @@ pub struct TxMeta {
     pub mark: u32,
     /// The flow that it belongs to.
     pub tracked: Tracked,
+    /// Packet sockets have heard of it; a device that gives it back will get it again.
+    pub(crate) tapped: bool,
 }
 
 /// A packet to send: headers in `head`, payload in `body`, or behind the headers if it is small.

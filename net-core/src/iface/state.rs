@@ -1,7 +1,9 @@
 //! What the stack keeps for each interface.
 
 use super::{DeviceCaps, DeviceQueue, IfaceConfig, ReversePath};
+use crate::autoconf::{AddressState, Autoconf};
 use crate::iface::IfaceKind;
+use crate::ip::best_source;
 use crate::multicast::Memberships;
 use crate::seed::Rng;
 use crate::socket::SocketQueue;
@@ -38,6 +40,8 @@ pub(crate) struct Iface {
     memberships: [Memberships; 2],
     /// Goes off when something is to be said about them.
     pub(crate) membership_timer: Option<TimerId>,
+    /// What it knows by itself, and from routers.
+    pub(crate) autoconf: Autoconf,
 }
 
 impl Iface {
@@ -59,7 +63,18 @@ impl Iface {
             defended_until: Instant::ZERO,
             memberships: [Memberships::new(reports), Memberships::new(reports)],
             membership_timer: None,
+            autoconf: Autoconf::default(),
         }
+    }
+
+    /// The address to send from towards `dest`.
+    pub(crate) fn source_for(&self, dest: IpAddr) -> Option<IpAddr> {
+        let all = self.config.addresses.iter();
+        let all = all.map(|cidr| {
+            let state = self.autoconf.state(cidr.address);
+            (*cidr, state == Some(AddressState::Deprecated))
+        });
+        best_source(all, dest)
     }
 
     /// The groups of the family of `address`.

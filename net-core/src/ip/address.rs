@@ -40,6 +40,22 @@ impl LocalAddresses {
         }
     }
 
+    /// Removes an address of an interface.
+    pub(crate) fn remove(&mut self, iface: IfaceId, cidr: IpCidr) {
+        match cidr.address {
+            IpAddr::V4(v4) => self.v4.retain(|&own| own != (v4, iface)),
+            IpAddr::V6(v6) => self.v6.retain(|&own| own != (v6, iface)),
+        }
+        if let Some(broadcast) = directed_broadcast(cidr)
+            && let Some(at) = self
+                .broadcast
+                .iter()
+                .position(|&own| own == (broadcast, iface))
+        {
+            self.broadcast.remove(at);
+        }
+    }
+
     /// Says which interface is the loopback: all of 127.0.0.0/8 is local there.
     pub(crate) fn set_loopback(&mut self, iface: Option<IfaceId>) {
         self.loopback = iface;

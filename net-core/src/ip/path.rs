@@ -1,10 +1,10 @@
 //! The way out of the stack to one destination.
 
-use crate::iface::{DeviceCaps, IfaceId, IpCidr};
+use crate::iface::{DeviceCaps, IfaceId};
 use crate::neighbor::NeighborHint;
 use crate::socket::{IpSettings, PathMtuMode};
 use crate::wire::{ipv4, ipv6};
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
 /// What routing found out about a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,41 +78,5 @@ impl IpMeta {
             IpAddr::V4(_) => ipv4::MIN_HEADER_LEN,
             IpAddr::V6(_) => ipv6::HEADER_LEN,
         }
-    }
-}
-
-/// The address of an interface that fits a destination best: the same family; then on the same
-/// prefix; for IPv6 then the same scope and the longest match (RFC 6724 §5, rules 2 and 8).
-pub(crate) fn same_scope_source(addresses: &[IpCidr], dest: IpAddr) -> Option<IpAddr> {
-    addresses
-        .iter()
-        .filter(|cidr| cidr.address.is_ipv4() == dest.is_ipv4())
-        .enumerate()
-        .max_by_key(|(order, cidr)| (fitness(cidr, dest), core::cmp::Reverse(*order)))
-        .map(|(_, cidr)| cidr.address)
-}
-
-fn fitness(cidr: &IpCidr, dest: IpAddr) -> (bool, u32) {
-    match (cidr.address, dest) {
-        (IpAddr::V4(own), IpAddr::V4(dest)) => {
-            let common = (own.to_bits() ^ dest.to_bits()).leading_zeros();
-            (common >= u32::from(cidr.prefix_len), 0)
-        }
-        (IpAddr::V6(own), IpAddr::V6(dest)) => {
-            let common = (own.to_bits() ^ dest.to_bits()).leading_zeros();
-            (scope(own) == scope(dest), common)
-        }
-        _ => (false, 0),
-    }
-}
-
-/// The scope of an address (RFC 4291 §2.7, RFC 6724 §3.1), as far as sources have one.
-fn scope(address: Ipv6Addr) -> u8 {
-    if address.is_unicast_link_local() || address.is_loopback() {
-        2
-    } else if address.is_multicast() {
-        address.octets()[1] & 0xf
-    } else {
-        14
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Memberships {
     general: Option<Instant>,
     /// When changes are told again.
     changes: Option<Instant>,
+    /// Queries are not answered before, however little time they leave.
+    quiet_until: Instant,
 }
 
 /// A message to send.
@@ -72,6 +74,7 @@ impl Memberships {
             interval: QUERY_INTERVAL,
             general: None,
             changes: None,
+            quiet_until: Instant::ZERO,
         }
     }
 
@@ -91,18 +94,20 @@ impl Memberships {
         group.is_some_and(|group| group.filter().allows(source))
     }
 
-    /// Changes who listens to a group, and says what routers are to be told at once. `None` where there
-    /// are too many groups for another.
+    /// Whether there is room for another socket in a group. The stack itself finds room for those that
+    /// it has to be in, which are as few as its addresses.
+    pub(crate) fn has_room(&self, address: IpAddr) -> bool {
+        self.groups.len() < MAX_GROUPS || self.groups.contains_key(&address)
+    }
+
+    /// Changes who listens to a group; what routers are to be told at once.
     pub(crate) fn change(
         &mut self,
         address: IpAddr,
         edit: impl FnOnce(&mut Group),
         cx: &mut Context<'_>,
-    ) -> Option<Vec<Say>> {
+    ) -> Vec<Say> {
         self.follow_version(cx.now);
-        if !self.groups.contains_key(&address) && self.groups.len() >= MAX_GROUPS {
-            return None;
-        }
         let group = self.groups.entry(address).or_default();
         edit(group);
         let before = group.merge();
@@ -117,7 +122,7 @@ impl Memberships {
             }
         }
         self.tidy(address);
-        Some(said)
+        said
     }
 
     /// A router asks (RFC 3376 §5.2, RFC 3810 §6.2).
@@ -135,19 +140,20 @@ impl Memberships {
         }
         self.follow_version(cx.now);
         if is_general && self.version == Version::Third {
-            let at = cx.within(query.max_response);
+            let at = cx.within(query.max_response).max(self.quiet_until);
             self.general = Some(self.general.map_or(at, |pending| pending.min(at)));
             return;
         }
         if is_general {
             for (&address, group) in &mut self.groups {
                 if is_reported(address) && !group.filter().is_nobody() {
-                    respond(group, cx.within(query.max_response), Vec::new());
+                    let at = cx.within(query.max_response).max(self.quiet_until);
+                    respond(group, at, Vec::new());
                 }
             }
             return;
         }
-        let at = cx.within(query.max_response);
+        let at = cx.within(query.max_response).max(self.quiet_until);
         if self.general.is_some_and(|pending| pending <= at) || !is_reported(query.group) {
             return;
         }
@@ -203,6 +209,9 @@ impl Memberships {
         }
         if !told.is_empty() {
             said.push(Say::Report(told));
+        }
+        if !said.is_empty() {
+            self.quiet_until = cx.now + ANSWER_INTERVAL;
         }
         if self.changes.take_if(|at| *at <= cx.now).is_some() {
             self.tell_changes(None, &mut said, cx);
@@ -336,7 +345,9 @@ fn is_reported(group: IpAddr) -> bool {
     }
 }
 
-/// Groups that an interface is in, for each family.
+/// Between two answers to queries, so that nobody makes a host speak as often as he does.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
+/// Groups that sockets can have an interface be in, for each family.
 const MAX_GROUPS: usize = 1024;
 /// The Robustness Variable, until a router says otherwise (RFC 3376 §8.1, RFC 3810 §9.1).
 const ROBUSTNESS: u8 = 2;

@@ -191,7 +191,7 @@ impl NeighborCache {
         let address = entry.address;
         if step.over {
             return match self.remove_at(index, cx.wheel) {
-                Some(waiting) if !waiting.is_empty() => Expiry::Failed(waiting),
+                Some(waiting) if !waiting.is_empty() => Expiry::Failed(iface, waiting),
                 _ => Expiry::Quiet,
             };
         }
@@ -303,6 +303,12 @@ impl NeighborCache {
         self.by_address.get(&(iface, address)).copied()
     }
 
+    /// The station of a neighbour, if it is known.
+    pub(crate) fn station(&self, iface: IfaceId, address: IpAddr) -> Option<MacAddr> {
+        let entry = self.entries.get(self.find(iface, address)? as usize)?;
+        (entry.state != NeighborState::Incomplete).then_some(entry.mac)
+    }
+
     /// An entry whose place is known if it is still there.
     pub(crate) fn at_hint(
         &self,
@@ -312,6 +318,11 @@ impl NeighborCache {
     ) -> Option<u32> {
         let entry = self.entries.get(hint.0 as usize)?;
         (entry.address == address && entry.iface == iface).then_some(hint.0)
+    }
+
+    /// Time between two solicitations on a link.
+    pub(crate) fn retrans_timer(&self, iface: IfaceId, config: &NeighborConfig) -> Duration {
+        self.times(iface, config).retrans
     }
 
     /// How long things take on a link.

@@ -28,7 +28,7 @@ pub(crate) enum Expiry {
     /// A solicitation for the address is to be sent.
     Ask(IfaceId, IpAddr, Ask),
     /// Nobody has the address; these were meant for it.
-    Failed(VecDeque<Box<TxPacket>>),
+    Failed(IfaceId, VecDeque<Box<TxPacket>>),
 }
 
 /// A neighbour in the cache.

@@ -76,7 +76,7 @@ impl Bench {
             match self.with(|cache, cx| cache.handle_timeout(index, cx)) {
                 Expiry::Quiet => {}
                 Expiry::Ask(_, _, ask) => asked.push(ask),
-                Expiry::Failed(packets) => failed += packets.len(),
+                Expiry::Failed(_, packets) => failed += packets.len(),
             }
         }
         self.now = until;

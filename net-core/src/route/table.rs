@@ -246,6 +246,11 @@ impl RouteTable {
         self.changed();
     }
 
+    /// Has everybody who keeps a looked-up route look again.
+    pub(crate) const fn touch(&mut self) {
+        self.changed();
+    }
+
     const fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
     }

@@ -7,7 +7,7 @@ use crate::buf::{Checksum, RxPacket, TxPacket};
 use crate::error::SocketError;
 use crate::hook::HookPoint;
 use crate::iface::{IfaceId, ReversePath};
-use crate::ip::{Fragments, may_be_forwarded};
+use crate::ip::{Delivery, Fragments, may_be_forwarded};
 use crate::qdisc::priority_of_tos;
 use crate::route::{Decision, Query, Reject, Route};
 use crate::stats::DropReason;
@@ -15,7 +15,7 @@ use crate::time::Instant;
 use crate::wire::checksum::pseudo_header;
 use crate::wire::ipv6_ext::{self, Chain};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::hash::BuildHasher;
 use core::net::IpAddr;
 
@@ -98,7 +98,7 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
-        let arrival = if self.hooks.is_watched(HookPoint::Forward) {
+        let mut arrival = if self.hooks.is_watched(HookPoint::Forward) {
             self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
         } else {
             arrival
@@ -108,6 +108,9 @@ impl Stack {
             let mtu = mtu.into();
             self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
             return Err(DropReason::TooBig);
+        }
+        if route.iface == arrival.over {
+            self.redirect_sender(&mut arrival, next_hop, now);
         }
         let mut packet = self.new_packet();
         if let Err(reason) = carry_over(&arrival.ip, arrival.packet, &mut packet) {
@@ -134,6 +137,29 @@ impl Stack {
             .map(|fragments| self.send_fragments(&path, fragments, None, now));
         self.recycle(packet);
         cut
+    }
+
+    /// Tells the sender of a packet that was to go on that the neighbour which was to have it does not
+    /// answer (RFC 1812 §5.2.7.1, RFC 4861 §7.2.2).
+    pub(super) fn forwarded_in_vain(&mut self, over: IfaceId, packet: &TxPacket, now: Instant) {
+        let mut bytes = BytesMut::with_capacity(packet.len());
+        packet.copy_to(&mut bytes);
+        let Ok(ip) = IpHeader::parse(&bytes, bytes.len()) else {
+            return;
+        };
+        let mut copy = RxPacket::from_frame(bytes);
+        copy.meta.checksum = packet.meta.checksum;
+        let code = match ip.dest {
+            IpAddr::V4(_) => icmpv4::HOST_UNREACHABLE,
+            IpAddr::V6(_) => icmpv6::ADDRESS_UNREACHABLE,
+        };
+        let arrival = Arrival {
+            ip,
+            delivery: Delivery::Foreign,
+            over,
+            packet: &mut copy,
+        };
+        self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
     }
 
     /// The way on; `Err` with what a route says, if one does.

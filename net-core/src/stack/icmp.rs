@@ -11,7 +11,7 @@ use crate::time::Instant;
 use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, mld, ndp, transport};
 use bytes::{Buf, Bytes, BytesMut};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::{iter, mem};
 use smallvec::SmallVec;
 
@@ -44,6 +44,13 @@ impl Stack {
                 self.echo_reply(arrival, IcmpMessage::EchoReply { ident, seq }, now)
             }
             message if message.is_error() => self.icmp_error(&arrival, &message, now),
+            IcmpMessage::Other {
+                kind: icmpv4::REDIRECT,
+                rest,
+                ..
+            } if arrival.ip.dest.is_ipv4() && arrival.delivery == Delivery::Local => {
+                self.icmpv4_redirected(&arrival, Ipv4Addr::from_bits(rest), now)
+            }
             _ => Err(DropReason::IcmpIrrelevant),
         }
     }

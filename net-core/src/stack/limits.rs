@@ -15,6 +15,8 @@ pub(crate) struct AnswerLimits {
     pub(crate) challenge: TokenBucket,
     /// Answers to who asks for the station of an address.
     pub(crate) neighbor: TokenBucket,
+    /// Better first hops told to senders, of which any packet may be the cause (RFC 4861 §8.2).
+    pub(crate) redirect: TokenBucket,
 }
 
 impl AnswerLimits {
@@ -26,6 +28,7 @@ impl AnswerLimits {
             reset: bucket,
             challenge: bucket,
             neighbor: bucket,
+            redirect: TokenBucket::every(REDIRECT_INTERVAL, REDIRECT_BURST, now),
         }
     }
 }
@@ -125,6 +128,10 @@ impl Budget {
         self.used
     }
 }
+
+/// Time between two redirects, of which so many may come at once.
+const REDIRECT_INTERVAL: Duration = Duration::from_millis(100);
+const REDIRECT_BURST: u32 = 10;
 
 #[cfg(test)]
 mod tests {

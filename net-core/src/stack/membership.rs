@@ -4,7 +4,7 @@ use super::ip_input::Arrival;
 use super::{Stack, TimerKey};
 use crate::buf::TxPacket;
 use crate::iface::IfaceId;
-use crate::ip::{Path, same_scope_source};
+use crate::ip::Path;
 use crate::multicast::{Context, Group, Say, Told};
 use crate::stats::DropReason;
 use crate::time::Instant;
@@ -17,27 +17,24 @@ use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 impl Stack {
-    /// Changes who listens to a group on an interface, and tells routers; whether there was room for
-    /// it.
+    /// Changes who listens to a group on an interface, and tells routers.
     pub(super) fn change_group(
         &mut self,
         iface: IfaceId,
         address: IpAddr,
         edit: impl FnOnce(&mut Group),
         now: Instant,
-    ) -> bool {
+    ) {
         let Some(own) = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut) else {
-            return false;
+            return;
         };
         let mut cx = Context {
             now,
             rng: &mut self.rng,
         };
         let said = own.memberships_mut(address).change(address, edit, &mut cx);
-        let fits = said.is_some();
-        self.membership_say(iface, address.is_ipv4(), said.unwrap_or_default(), now);
+        self.membership_say(iface, address.is_ipv4(), said, now);
         self.membership_settle(iface);
-        fits
     }
 
     /// Takes in an IGMP message. Reports of others are looked at for the sake of old routers alone.
@@ -239,8 +236,8 @@ impl Stack {
             return;
         };
         // RFC 3810 §5.2.13: from a link-local address, or while there is none from nowhere.
-        let own = self.iface(iface).map(|own| &own.config.addresses);
-        let of_link = own.and_then(|own| same_scope_source(own, ethernet::ALL_NODES.into()));
+        let own = self.iface(iface);
+        let of_link = own.and_then(|own| own.source_for(ethernet::ALL_NODES.into()));
         path.source = of_link
             .filter(|source| matches!(source, IpAddr::V6(v6) if v6.is_unicast_link_local()))
             .unwrap_or(nobody);
@@ -272,7 +269,7 @@ impl Stack {
     /// The way of a message over an interface, from `otherwise` if that has no address.
     fn membership_path(&self, iface: IfaceId, dest: IpAddr, otherwise: IpAddr) -> Option<Path> {
         let own = self.iface(iface)?;
-        let source = same_scope_source(&own.config.addresses, dest).unwrap_or(otherwise);
+        let source = own.source_for(dest).unwrap_or(otherwise);
         Some(self.path(iface, own, source, dest))
     }
 }

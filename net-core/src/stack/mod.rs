@@ -1,5 +1,6 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
+mod addresses;
 mod arp;
 mod device_queue;
 mod dispatch;
@@ -23,8 +24,10 @@ mod packet_sockets;
 mod raw;
 mod raw_sockets;
 mod reassembly;
+mod redirects;
 mod reject;
 mod route_text;
+mod routers;
 mod routing;
 mod sockets;
 mod summaries;
@@ -53,7 +56,7 @@ use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::hook::Hooks;
 use crate::iface::Iface;
-use crate::ip::{Identifications, LocalAddresses, Reassembler};
+use crate::ip::{Identifications, LocalAddresses, PathMtus, Reassembler};
 use crate::neighbor::NeighborCache;
 use crate::qdisc::Dropped;
 use crate::route::Policy;
@@ -90,6 +93,8 @@ pub struct Stack {
     pub(crate) routes: Policy,
     /// Chooses among ways that share what goes to a prefix.
     pub(crate) flow_key: Key,
+    /// Chooses addresses of interfaces.
+    stable_key: Key,
     /// By [`IfaceId::index`](crate::IfaceId::index); `None` where one was removed.
     pub(crate) ifaces: Vec<Option<Iface>>,
     pub(crate) hooks: Hooks,
@@ -105,6 +110,8 @@ pub struct Stack {
     /// Set while fragments wait.
     reassembly_timer: Option<TimerId>,
     identifications: Identifications,
+    /// How much paths of datagrams take.
+    path_mtus: PathMtus,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -139,6 +146,7 @@ impl Stack {
             wheel: Wheel::new(now),
             routes: Policy::default(),
             flow_key: seed.key("flows"),
+            stable_key: seed.key("stable addresses"),
             ifaces: Vec::new(),
             hooks: Hooks::default(),
             filter_key: seed.key("filter"),
@@ -149,6 +157,7 @@ impl Stack {
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),
+            path_mtus: PathMtus::new(seed.key("path mtus")),
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),

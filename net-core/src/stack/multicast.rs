@@ -5,7 +5,7 @@ use super::ip_input::Arrival;
 use crate::buf::{Checksum, HeadBuf, RxPacket, TxPacket};
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind};
-use crate::ip::{Delivery, IpMeta, Path, same_scope_source};
+use crate::ip::{Delivery, IpMeta, Path};
 use crate::multicast::{Filter, MembershipChange};
 use crate::socket::{Family, IpSettings, MulticastSettings, SocketId};
 use crate::stats::DropReason;
@@ -79,13 +79,11 @@ impl Stack {
         let before = before.and_then(|group| group.member(id));
         let is_new = before.is_none();
         let filter = Filter::changed(before, change)?;
-        if is_new && full {
+        if is_new && (full || !own.memberships(group).has_room(group)) {
             return Err(SocketError::NoBufferSpace);
         }
         let is_member = filter.is_some();
-        if !self.change_group(iface, group, |entry| entry.set_member(id, filter), now) {
-            return Err(SocketError::NoBufferSpace);
-        }
+        self.change_group(iface, group, |entry| entry.set_member(id, filter), now);
         if let Some(socket) = self.sockets.udp_mut(id) {
             let joined = &mut socket.memberships;
             match (is_new, is_member) {
@@ -113,7 +111,8 @@ impl Stack {
 
     /// Takes the memberships of an interface that is gone from their sockets.
     pub(super) fn forget_memberships(&mut self, iface: IfaceId, gone: &mut Iface) {
-        if let Some(timer) = gone.membership_timer {
+        let timers = [gone.membership_timer, gone.autoconf.timer];
+        for timer in timers.into_iter().flatten() {
             self.wheel.cancel(timer);
         }
         for (_, group) in gone.all_memberships().iter().flat_map(|each| each.groups()) {
@@ -212,7 +211,7 @@ impl Stack {
         }
         let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
         let source = source
-            .or_else(|| same_scope_source(&own.config.addresses, group))
+            .or_else(|| own.source_for(group))
             .ok_or(SocketError::AddressNotAvailable)?;
         Ok(self.path(iface, own, source, group))
     }

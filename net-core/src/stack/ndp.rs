@@ -55,8 +55,9 @@ impl Stack {
                 self.router_advertised(arrival.over, ends, advert, options, now)
             }
             // A host has nothing to say to who asks for routers (RFC 4861 §6.2.6).
-            NdpMessage::RouterSolicit | NdpMessage::Redirect { .. } => {
-                Err(DropReason::IcmpIrrelevant)
+            NdpMessage::RouterSolicit => Err(DropReason::IcmpIrrelevant),
+            NdpMessage::Redirect { target, dest } => {
+                self.ndp_redirected(arrival.over, source, [target, dest], options, now)
             }
         }
     }
@@ -83,6 +84,7 @@ impl Stack {
             let sighting = Sighting::IsRouter(mac);
             self.neighbor_seen(iface, IpAddr::V6(ends.source), sighting, now);
         }
+        self.follow_router(iface, ends.source, &advert, options, now);
         Ok(())
     }
 
@@ -102,6 +104,13 @@ impl Stack {
         if duplicate_detection && (ends.dest != solicited_node(target) || asker.is_some()) {
             return Err(DropReason::Ndp);
         }
+        if self.is_tentative(iface, target) {
+            // It is not ours yet: who resolves it gets no answer (RFC 4862 §5.4.3).
+            if duplicate_detection {
+                self.tentative_solicited(iface, target, options.nonce(), now);
+            }
+            return Ok(());
+        }
         let ours = self.has_address(iface, IpAddr::V6(target));
         if !ours && !self.neighbors.is_proxy(iface, IpAddr::V6(target)) {
             return Err(DropReason::IcmpIrrelevant);
@@ -114,7 +123,7 @@ impl Stack {
             return Err(DropReason::RateLimited);
         }
         let advert = NeighborAdvert {
-            router: false,
+            router: self.is_router(iface),
             solicited: !duplicate_detection,
             // Not for somebody else, who may answer as well (RFC 4861 §7.2.8).
             overrides: ours,
@@ -148,6 +157,10 @@ impl Stack {
         // RFC 4861 §7.1.2.
         if ends.dest.is_multicast() && advert.solicited {
             return Err(DropReason::Ndp);
+        }
+        if self.is_tentative(iface, advert.target) {
+            self.duplicate(iface, advert.target, now);
+            return Ok(());
         }
         let target = IpAddr::V6(advert.target);
         if self.has_address(iface, target) {
@@ -189,7 +202,7 @@ impl Stack {
             return;
         };
         let message = NdpMessage::NeighborAdvert(NeighborAdvert {
-            router: false,
+            router: self.is_router(iface),
             solicited: false,
             overrides: true,
             target: address,
@@ -228,10 +241,14 @@ impl Stack {
         self.ip_output(&path, meta, packet, None, now);
     }
 
+    /// Whether what comes over an interface for others goes on to them.
+    fn is_router(&self, iface: IfaceId) -> bool {
+        self.iface(iface).is_some_and(|own| own.forwarding)
+    }
+
     /// The address of an interface that fits a destination.
     pub(super) fn source_on(&self, iface: IfaceId, dest: Ipv6Addr) -> Option<Ipv6Addr> {
-        let addresses = &self.iface(iface)?.config.addresses;
-        match crate::ip::same_scope_source(addresses, IpAddr::V6(dest)) {
+        match self.iface(iface)?.source_for(IpAddr::V6(dest)) {
             Some(IpAddr::V6(source)) => Some(source),
             _ => None,
         }

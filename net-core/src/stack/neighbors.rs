@@ -5,7 +5,7 @@ use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::icmp::IcmpError;
 use crate::iface::IfaceId;
-use crate::ip::{Path, same_scope_source};
+use crate::ip::Path;
 use crate::neighbor::{
     Ask, Context, Expiry, Lookup, Neighbor, NeighborCache, NeighborHint, Sighting,
 };
@@ -194,11 +194,16 @@ impl Stack {
         };
         match self.neighbors.handle_timeout(index, &mut cx) {
             Expiry::Quiet => {}
-            Expiry::Ask(iface, address, ask) => self.solicit(iface, address, ask, now),
-            Expiry::Failed(waiting) => {
+            Expiry::Ask(iface, address, ask) => {
+                if ask == Ask::Everybody {
+                    self.router_failed(iface, address);
+                }
+                self.solicit(iface, address, ask, now);
+            }
+            Expiry::Failed(iface, waiting) => {
                 for packet in waiting {
                     self.stats.count_drop(DropReason::NeighborFailed);
-                    self.neighbor_failed(&packet, now);
+                    self.neighbor_failed(iface, &packet, now);
                     self.recycle(packet);
                 }
             }
@@ -210,7 +215,7 @@ impl Stack {
         let (Some(mac), Some(own)) = (self.mac(iface), self.iface(iface)) else {
             return;
         };
-        let source = same_scope_source(&own.config.addresses, address);
+        let source = own.source_for(address);
         self.stats.neighbor_solicitations += 1;
         match (address, source) {
             (IpAddr::V4(target), source) => {
@@ -234,10 +239,14 @@ impl Stack {
 
     /// Tells the socket that a packet came from that its neighbour is not there, as a router's ICMP
     /// error would (RFC 4861 §7.2.2, RFC 1122 §2.3.2.1).
-    fn neighbor_failed(&mut self, packet: &TxPacket, now: Instant) {
+    fn neighbor_failed(&mut self, iface: IfaceId, packet: &TxPacket, now: Instant) {
         let Ok(header) = IpHeader::parse_quoted(&packet.head) else {
             return;
         };
+        if !self.addresses.contains(header.source) {
+            self.forwarded_in_vain(iface, packet, now);
+            return;
+        }
         if header.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return;
         }

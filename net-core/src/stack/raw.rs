@@ -6,7 +6,7 @@ use crate::buf::RxPacket;
 use crate::error::SocketError;
 use crate::icmp::{IcmpError, Quoted, complete_checksum};
 use crate::iface::IfaceId;
-use crate::socket::{FlowKey, SocketId};
+use crate::socket::{FlowKey, PathMtuMode, SocketId};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::udp::{Datagram, DatagramSocket, ErrorQueue, QueuedError, Speaks};
@@ -157,12 +157,20 @@ impl Stack {
         let Some(socket) = self.sockets.udp_mut(id) else {
             return false;
         };
+        if let Some(mtu) = error.mtu {
+            // Whatever the socket is told, its next datagram fits.
+            self.path_mtus.learn(quoted.ip.dest, mtu, self.clock);
+        }
         if !socket.settings.recv_errors {
             if socket.peer.is_none() {
-                return false;
+                return error.mtu.is_some();
             }
-            if error.hard.is_some() {
-                socket.error = error.hard;
+            let mode = socket.settings.ip.path_mtu_to(quoted.ip.dest);
+            // As in Linux, whoever wants to know what a path takes is told that this was too much.
+            let too_long = error.mtu.filter(|_| mode != PathMtuMode::Dont);
+            let too_long = too_long.map(|_| SocketError::MessageTooLong);
+            if let Some(error) = error.hard.or(too_long) {
+                socket.error = Some(error);
                 self.changed(id);
             }
             return true;

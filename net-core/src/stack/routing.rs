@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
-use crate::ip::{Path, same_scope_source};
+use crate::ip::Path;
 use crate::neighbor::NeighborHint;
 use crate::route::{Decision, Query, Route};
 use crate::socket::IpSettings;
@@ -59,7 +59,8 @@ impl Stack {
                     IpAddr::V4(_) => route.via.unwrap_or(dest),
                     IpAddr::V6(_) => dest,
                 };
-                same_scope_source(&iface.config.addresses, toward)
+                iface
+                    .source_for(toward)
                     .or_else(|| self.source_elsewhere(dest))
                     .ok_or(SocketError::AddressNotAvailable)?
             }
@@ -127,9 +128,7 @@ impl Stack {
         let source = source
             .or_else(|| {
                 // Linux answers 127.0.0.5 from 127.0.0.1, but each other address from itself.
-                dest.is_loopback()
-                    .then(|| same_scope_source(&iface.config.addresses, dest))
-                    .flatten()
+                dest.is_loopback().then(|| iface.source_for(dest)).flatten()
             })
             .unwrap_or(dest);
         Ok(self.path(id, iface, source, dest))
@@ -160,7 +159,7 @@ impl Stack {
             .iter()
             .flatten()
             .filter(|iface| iface.config.kind != IfaceKind::Loopback)
-            .find_map(|iface| same_scope_source(&iface.config.addresses, dest))
+            .find_map(|iface| iface.source_for(dest))
     }
 }
 

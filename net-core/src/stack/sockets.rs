@@ -236,6 +236,25 @@ impl Stack {
         }
     }
 
+    /// Bytes that packets to the peer may have now, IP header included (`IP_MTU`, `IPV6_MTU`): what the
+    /// link takes, or less where a router has said so.
+    ///
+    /// # Errors
+    /// `NotConnected`, `NoSuchSocket`; `NoSuchOption` for a packet socket, or one of a plugged protocol.
+    pub fn path_mtu(&self, id: SocketId) -> Result<u16, SocketError> {
+        match self.kind(id)? {
+            Kind::Tcp => {
+                let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
+                socket
+                    .path
+                    .map(|path| path.mtu)
+                    .ok_or(SocketError::NotConnected)
+            }
+            Kind::Udp => self.udp_path_mtu(id),
+            Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),
+        }
+    }
+
     /// Takes the pending error (`SO_ERROR`).
     pub fn take_error(&mut self, id: SocketId) -> Option<SocketError> {
         match self.kind(id).ok()? {

@@ -100,10 +100,20 @@ impl Stack {
         }
     }
 
-    /// Shows what leaves, from the packet `first` of the batch on.
-    pub(super) fn tap_sent(&mut self, iface: IfaceId, out: &TxBatch, first: usize, now: Instant) {
+    /// Shows what leaves, from the packet `first` of the batch on; each once, also if the device gives it
+    /// back.
+    pub(super) fn tap_sent(
+        &mut self,
+        iface: IfaceId,
+        out: &mut TxBatch,
+        first: usize,
+        now: Instant,
+    ) {
         let own = self.mac(iface);
-        for packet in out.packets().get(first..).unwrap_or_default() {
+        for packet in out.packets_mut().get_mut(first..).unwrap_or_default() {
+            if core::mem::replace(&mut packet.meta.tapped, true) {
+                continue;
+            }
             let header = own.and_then(|_| EthernetHeader::parse(&packet.head).ok());
             let mut tapped = Tapped {
                 bytes: bytes::Bytes::new(),

@@ -18,6 +18,8 @@ pub(crate) enum TimerKey {
     Neighbor(u32),
     /// The next packet that waits at an interface may leave.
     Departure(IfaceId),
+    /// Something is due about addresses and routers of an interface.
+    Autoconf(IfaceId),
     /// Something is to be said about the groups that an interface is in.
     Membership(IfaceId),
     /// The oldest packet of which fragments are there.
@@ -56,6 +58,7 @@ impl Stack {
                     }
                 }
                 TimerKey::Reassembly => self.reassembly_timeout(now),
+                TimerKey::Autoconf(iface) => self.autoconf_timeout(iface, now),
                 TimerKey::Membership(iface) => self.membership_timeout(iface, now),
                 TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),
             }

@@ -5,7 +5,9 @@ use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::{Fragments, IpMeta, Path};
-use crate::socket::{Claim, Family, FlowKey, SocketId, SocketKind, accept_addr};
+use crate::socket::{
+    Claim, Family, FlowKey, IpSettings, PathMtuMode, SocketId, SocketKind, accept_addr,
+};
 use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, Recent, SendMeta, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
@@ -299,8 +301,26 @@ impl Stack {
             (None, None) => return Err(SocketError::DestinationRequired),
         };
         let socket = self.udp_socket(id)?;
+        let path = self.narrowed(path, &socket.settings.ip, remote.ip());
         socket.check_len(len, send.segment, remote.ip(), path.mtu)?;
         Ok((remote, path))
+    }
+
+    /// The way to a destination, with what routers have said that it takes.
+    fn narrowed(&self, mut path: Path, settings: &IpSettings, dest: IpAddr) -> Path {
+        if settings.path_mtu_to(dest) != PathMtuMode::Probe {
+            path.mtu = self.path_mtus.limit(dest, path.mtu, self.clock);
+        }
+        path
+    }
+
+    /// See [`path_mtu`](Self::path_mtu).
+    pub(super) fn udp_path_mtu(&self, id: SocketId) -> Result<u16, SocketError> {
+        let socket = self.udp_socket(id)?;
+        let peer = socket.peer.ok_or(SocketError::NotConnected)?;
+        let dest = peer.remote.ip();
+        let path = self.route_for(&socket.settings.ip, dest, Some(peer.local.ip()))?;
+        Ok(self.narrowed(path, &socket.settings.ip, dest).mtu)
     }
 
     /// The way to `to`, looked up again only if it is not where the socket sent to last, or routes

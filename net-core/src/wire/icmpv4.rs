@@ -16,6 +16,12 @@ pub const PORT_UNREACHABLE: u8 = 3;
 /// §5.2.7.1).
 pub const PROHIBITED: u8 = 13;
 
+/// Type of a message that names a better first hop, an [`IcmpMessage::Other`] with that gateway's address
+/// behind its first four bytes.
+pub const REDIRECT: u8 = 5;
+/// Code of [`REDIRECT`]: to the one host that is quoted.
+pub const REDIRECT_HOST: u8 = 1;
+
 const ECHO_REPLY: u8 = 0;
 const UNREACHABLE: u8 = 3;
 const FRAGMENTATION_NEEDED: u8 = 4;

@@ -5,7 +5,7 @@ use bytes::{Buf as _, BytesMut};
 use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{gso, vnet};
 use net_core::stats::DropReason;
-use net_core::wire::{EtherType, vlan};
+use net_core::wire::vlan;
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
@@ -141,8 +141,8 @@ impl Framing {
             self.buffer.clear();
             return Ok(false);
         };
-        if let Some(control) = tag {
-            insert_tag(&mut self.buffer, header_len + TAG_OFFSET, control);
+        if let Some(tag) = tag {
+            insert_tag(&mut self.buffer, header_len + TAG_OFFSET, tag);
         }
         let packet = batch.slot();
         packet.meta.checksum = offload.checksum;
@@ -253,15 +253,15 @@ impl Framing {
     }
 }
 
-/// Puts a VLAN tag back into a frame.
-fn insert_tag(buffer: &mut BytesMut, at: usize, control: u16) {
+/// Puts a VLAN tag back into a frame: the type that says that it is one, and the rest of it.
+fn insert_tag(buffer: &mut BytesMut, at: usize, [ethertype, control]: [u16; 2]) {
     let end = buffer.len();
     if at <= end {
         buffer.extend_from_slice(&[0; vlan::TAG_LEN]);
         buffer.copy_within(at..end, at + vlan::TAG_LEN);
-        let (ethertype, tag) = buffer[at..at + vlan::TAG_LEN].split_at_mut(2);
-        ethertype.copy_from_slice(&EtherType::VLAN.0.to_be_bytes());
-        tag.copy_from_slice(&control.to_be_bytes());
+        let (front, back) = buffer[at..at + vlan::TAG_LEN].split_at_mut(2);
+        front.copy_from_slice(&ethertype.to_be_bytes());
+        back.copy_from_slice(&control.to_be_bytes());
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "system calls take pointers and descriptors")]
 
 use bytes::BytesMut;
+use net_core::wire::EtherType;
 use rustix::ioctl::{IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
 use std::ffi::c_int;
 use std::io;
@@ -174,9 +175,9 @@ pub(super) fn bind_to_interface(fd: impl AsFd, index: c_int) -> io::Result<()> {
     check(result)
 }
 
-/// As [`read_packet`] from a packet socket with `PACKET_AUXDATA`; the VLAN tag that the kernel has
-/// taken out of the frame, as it was in it.
-pub(super) fn read_frame(fd: impl AsFd, buffer: &mut BytesMut) -> io::Result<Option<u16>> {
+/// As [`read_packet`] from a packet socket with `PACKET_AUXDATA`; the type and the rest of the VLAN tag
+/// that the kernel has taken out of the frame, as they were in it.
+pub(super) fn read_frame(fd: impl AsFd, buffer: &mut BytesMut) -> io::Result<Option<[u16; 2]>> {
     let spare = buffer.spare_capacity_mut();
     let mut piece = libc::iovec {
         iov_base: spare.as_mut_ptr().cast(),
@@ -212,7 +213,13 @@ pub(super) fn read_frame(fd: impl AsFd, buffer: &mut BytesMut) -> io::Result<Opt
             .cast::<libc::tpacket_auxdata>()
             .read_unaligned()
     };
-    Ok((about.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then_some(about.tp_vlan_tci))
+    let says = |bit| about.tp_status & bit != 0;
+    let ethertype = if says(libc::TP_STATUS_VLAN_TPID_VALID) {
+        about.tp_vlan_tpid
+    } else {
+        EtherType::VLAN.0
+    };
+    Ok(says(libc::TP_STATUS_VLAN_VALID).then_some([ethertype, about.tp_vlan_tci]))
 }
 
 fn socklen<T>(_: &T) -> libc::socklen_t {

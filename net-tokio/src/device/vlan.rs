@@ -109,6 +109,7 @@ impl Trunk {
             id,
             queue: VecDeque::new(),
             held: 0,
+            alarm: None,
         });
         Ok(TrunkPort {
             id,
@@ -163,6 +164,10 @@ impl Device for TrunkPort {
         let mut below = Context::from_waker(&bell);
         let mut others = Vec::new();
         let mut state = self.shared.state();
+        if let Some(port) = state.port(self.id) {
+            // Its driver is awake, and will say again when to wake it.
+            port.alarm = None;
+        }
         let mut result = Poll::Ready(Ok(0));
         for _ in 0..MAX_TURNS {
             if state.waiting(self.id) {
@@ -222,7 +227,16 @@ impl Device for TrunkPort {
     }
 
     fn wake_at(&mut self, cx: &mut Context<'_>, at: Instant) -> bool {
-        self.shared.state().device.wake_at(cx, at)
+        self.shared.bell.register(self.id, cx);
+        let bell = Waker::from(self.shared.bell.clone());
+        let mut below = Context::from_waker(&bell);
+        let mut state = self.shared.state();
+        if let Some(port) = state.port(self.id) {
+            port.alarm = Some(at);
+        }
+        // The device below keeps one time alone, and whoever is woken too early says his again.
+        let first = state.ports.iter().filter_map(|port| port.alarm).min();
+        state.device.wake_at(&mut below, first.unwrap_or(at))
     }
 }
 
@@ -285,6 +299,8 @@ struct Port {
     queue: VecDeque<RxPacket>,
     /// Bytes in the queue, with an overhead for each frame.
     held: usize,
+    /// When its driver wants to be woken.
+    alarm: Option<Instant>,
 }
 
 impl State {

@@ -150,3 +150,67 @@ async fn a_full_port_drops_and_counts_and_the_others_go_on() {
     drop(idle);
     assert_eq!(trunk.counters().unknown, 0);
 }
+
+/// Keeps the times that it is to wake somebody at, of which only the last counts.
+#[derive(Debug)]
+struct Clockwork(std::sync::Arc<std::sync::Mutex<Vec<Instant>>>);
+
+impl Device for Clockwork {
+    fn caps(&self) -> DeviceCaps {
+        DeviceCaps::default()
+    }
+
+    fn mtu(&self) -> u16 {
+        1500
+    }
+
+    fn mac(&self) -> Option<MacAddr> {
+        Some(MacAddr::new([2, 0, 0, 0, 0, 1]))
+    }
+
+    fn poll_recv(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut RxBatch,
+        _: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_send(
+        &mut self,
+        _: &mut Context<'_>,
+        batch: &mut TxBatch,
+        _: Instant,
+    ) -> Poll<io::Result<()>> {
+        batch.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    fn wake_at(&mut self, _: &mut Context<'_>, at: Instant) -> bool {
+        self.0.lock().expect("nobody panics").push(at);
+        true
+    }
+}
+
+#[test]
+fn no_port_loses_its_timer_to_another() {
+    let asked = std::sync::Arc::default();
+    let trunk = Trunk::new(Clockwork(std::sync::Arc::clone(&asked))).expect("an Ethernet");
+    let port = |number| {
+        let id = VlanId::new(number).expect("the number of a VLAN");
+        trunk.vlan(id).expect("the first")
+    };
+    let (mut one, mut two) = (port(10), port(20));
+    let mut cx = Context::from_waker(Waker::noop());
+    let at = Instant::from_millis;
+    let last = || asked.lock().expect("nobody panics").last().copied();
+    assert!(one.wake_at(&mut cx, at(5)));
+    assert!(two.wake_at(&mut cx, at(90)));
+    assert_eq!(last(), Some(at(5)), "the first of all");
+    // The driver of one is awake, and has nothing more to wait for than what comes later.
+    let mut rx = RxBatch::default();
+    assert!(one.poll_recv(&mut cx, &mut rx, 1).is_pending());
+    assert!(one.wake_at(&mut cx, at(200)));
+    assert_eq!(last(), Some(at(90)));
+}

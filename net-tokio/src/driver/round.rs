@@ -154,6 +154,8 @@ impl Core {
                 addresses: config
                     .map(|config| config.addresses.clone())
                     .unwrap_or_default(),
+                states: self.stack.addresses(port.bound.iface).collect(),
+                dns_servers: self.stack.dns_servers(port.bound.iface).collect(),
                 failure: port.failure.clone(),
             }
         })

@@ -90,6 +90,13 @@ impl NetBuilder {
         self
     }
 
+    /// Has the device added last, an Ethernet, configure IPv6 by itself
+    /// ([`Interface::autoconfigure`]).
+    pub fn autoconfigure(mut self) -> Self {
+        self.on_last_device("autoconfigure", Interface::autoconfigure);
+        self
+    }
+
     /// Limits the packets of the device added last to `mtu` bytes, where the device could take
     /// larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
@@ -207,7 +214,7 @@ impl NetBuilder {
         let mut devices = Vec::with_capacity(self.interfaces.len() + 1);
         let loopback = self.loopback.then(Interface::loopback);
         for interface in loopback.into_iter().chain(self.interfaces) {
-            devices.push(interface.join(&mut stack)?);
+            devices.push(interface.join(&mut stack, time.now())?);
         }
         let parts = driver::Parts {
             stack,

@@ -4,10 +4,12 @@ use super::Net;
 use crate::device::{Device, Loopback};
 use crate::driver::BoundDevice;
 use crate::error::to_io;
+use net_core::autoconf::AddressStatus;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
+use net_core::time::Instant;
 use net_core::wire::MacAddr;
-use net_core::{IfaceConfig, Stack};
+use net_core::{IfaceConfig, SocketError, Stack};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -36,6 +38,7 @@ pub struct Interface {
     mtu: Option<u16>,
     addresses: Vec<IpCidr>,
     routes: Vec<(IpCidr, Option<IpAddr>)>,
+    autoconfigures: bool,
     /// The first argument that made no sense.
     mistake: Option<io::Error>,
 }
@@ -50,6 +53,7 @@ impl Interface {
             mtu: None,
             addresses: Vec::new(),
             routes: Vec::new(),
+            autoconfigures: false,
             mistake: None,
         }
     }
@@ -107,6 +111,14 @@ impl Interface {
         self
     }
 
+    /// Has it configure IPv6 by itself, on an Ethernet: it gets a link-local address, and addresses,
+    /// routes and DNS servers as routers advertise them (RFC 4862, RFC 4861, RFC 8106).
+    /// [`InterfaceStatus`] tells what it has got.
+    pub fn autoconfigure(mut self) -> Self {
+        self.autoconfigures = true;
+        self
+    }
+
     /// Limits its packets to `mtu` bytes, where the device could take larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
         self.mtu = Some(mtu);
@@ -119,7 +131,7 @@ impl Interface {
     }
 
     /// Makes the stack know it, whole or not at all.
-    pub(super) fn join(self, stack: &mut Stack) -> io::Result<BoundDevice> {
+    pub(super) fn join(self, stack: &mut Stack, now: Instant) -> io::Result<BoundDevice> {
         let Self {
             name,
             device,
@@ -127,6 +139,7 @@ impl Interface {
             mtu,
             addresses,
             routes,
+            autoconfigures,
             mistake,
         } = self;
         if let Some(mistake) = mistake {
@@ -161,6 +174,10 @@ impl Interface {
                 return Err(explain(error));
             }
         }
+        if autoconfigures && let Err(error) = stack.autoconfigure(iface, now) {
+            stack.remove_iface(iface);
+            return Err(explain(error));
+        }
         Ok(BoundDevice {
             name,
             iface,
@@ -191,6 +208,10 @@ pub struct InterfaceStatus {
     pub mtu: u16,
     /// Its addresses; none once its device has failed.
     pub addresses: Vec<IpCidr>,
+    /// The same with how far each is, and with those that are not used yet or may not be.
+    pub states: Vec<AddressStatus>,
+    /// DNS servers that its routers have told.
+    pub dns_servers: Vec<IpAddr>,
     /// Why its device has failed, if it has: then its addresses and routes are gone.
     pub failure: Option<String>,
 }
@@ -204,7 +225,8 @@ impl Net {
     pub fn attach(&self, interface: Interface) -> io::Result<()> {
         let engine = self.engine();
         engine.act(|core, _| {
-            let joined = interface.join(core.stack_mut());
+            let now = core.now();
+            let joined = interface.join(core.stack_mut(), now);
             Ok(joined.map(|bound| engine.add_device(core, bound)))
         })?
     }
@@ -221,6 +243,49 @@ impl Net {
                 io::ErrorKind::NotFound,
                 format!("the stack has no interface {name}"),
             )
+        })
+    }
+
+    /// Gives an interface another address, as [`Interface::address`] would have. One of IPv6 on an
+    /// Ethernet is used once it is known that nobody else has it, after about a second.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an address that makes no sense, `AddrInUse` where the interface has it, the
+    /// kernel's ENODEV where there is no such interface.
+    pub fn add_address(&self, name: &str, address: impl AsRef<str>) -> io::Result<()> {
+        let cidr = parse_cidr(address.as_ref())?;
+        let iface = self.interface_id(name)?;
+        self.engine().control(|core, _| {
+            let now = core.now();
+            core.stack_mut().add_address(iface, cidr, now)
+        })
+    }
+
+    /// Whether routers on an interface may name better first hops to single destinations (RFC 4861 §8, RFC
+    /// 1122 §3.2.2.2). Off by default; an interface that [configures itself](Interface::autoconfigure)
+    /// follows those of IPv6, and one that forwards follows none.
+    ///
+    /// # Errors
+    /// The kernel's ENODEV where there is no such interface.
+    pub fn set_accept_redirects(&self, name: &str, on: bool) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
+        self.engine()
+            .control(|core, _| core.stack_mut().set_accept_redirects(iface, on))
+    }
+
+    /// Takes an address from an interface. Connections from it stay, and time out.
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` where the interface has it not, the kernel's ENODEV where there is no such
+    /// interface.
+    pub fn remove_address(&self, name: &str, address: IpAddr) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
+        self.engine().control(|core, _| {
+            let now = core.now();
+            match core.stack_mut().remove_address(iface, address, now) {
+                true => Ok(()),
+                false => Err(SocketError::AddressNotAvailable),
+            }
         })
     }
 

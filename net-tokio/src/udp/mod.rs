@@ -73,6 +73,15 @@ impl UdpSocket {
         self.control(|core, id| core.stack().peer_addr(id))
     }
 
+    /// Bytes that packets to the peer may have now, IP header included (`IP_MTU`): what the link takes,
+    /// or less where a router has said so in the last ten minutes.
+    ///
+    /// # Errors
+    /// `NotConnected` where it has no peer.
+    pub fn path_mtu(&self) -> io::Result<u16> {
+        self.control(|core, id| core.stack().path_mtu(id))
+    }
+
     /// Makes `addr` the destination of [`send`](Self::send) and the only source to receive from.
     ///
     /// # Errors

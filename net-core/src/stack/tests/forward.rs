@@ -331,3 +331,33 @@ fn the_type_of_service_of_what_is_forwarded_chooses_its_band() {
     let sent = router.host.sent_over(far);
     assert_eq!(Seen::new(&sent[0]).data(), "fast");
 }
+
+#[test]
+fn the_sender_hears_of_a_neighbour_that_does_not_answer() {
+    let mut router = Router::new();
+    let own = ["10.8.0.1/24", "fd08::1/64", "fe80::1/64"];
+    let kind = IfaceKind::Ethernet(crate::wire::MacAddr::local(1));
+    let link = iface("eth0", kind, 1500, &own);
+    router
+        .host
+        .stack
+        .add_iface(link, DeviceCaps::default())
+        .unwrap();
+    for (source, dest, code) in [
+        (NEAR_HOST, "10.8.0.9:7", icmpv4::HOST_UNREACHABLE),
+        (NEAR_V6, "[fd08::9]:7", icmpv6::ADDRESS_UNREACHABLE),
+    ] {
+        router.host.inject(datagram(source, dest, b"lost"));
+        for _ in 0..3 {
+            assert_eq!(router.host.sent().len(), 0);
+            router.host.now += crate::time::Duration::from_secs(1);
+            router.host.stack.handle_timeout(router.host.now);
+        }
+        let answer = router.answer();
+        assert_eq!(answer.icmp(), IcmpMessage::Unreachable { code });
+        assert_eq!(answer.ip.dest, addr(source).ip());
+        let quoted = IpHeader::parse_quoted(&answer.data()).unwrap();
+        assert_eq!(quoted.dest, addr(dest).ip());
+    }
+    router.host.assert_dropped(DropReason::NeighborFailed, 2);
+}

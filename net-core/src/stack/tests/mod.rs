@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod autoconf;
 mod dispatch;
 mod error_queue;
 mod ethernet;
@@ -14,10 +15,12 @@ mod iface_bound;
 mod ingress;
 mod multicast;
 mod nat;
+mod path_mtu;
 mod qdisc;
 mod queue;
 mod raw;
 mod reassembly;
+mod redirects;
 mod route_text;
 mod routing;
 mod udp;

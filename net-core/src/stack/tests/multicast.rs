@@ -242,6 +242,27 @@ fn a_switch_that_asks_without_an_address_is_answered() {
     host.assert_dropped(DropReason::Martian, 1);
 }
 
+/// Without that group nobody finds the host.
+#[test]
+fn sockets_in_all_groups_keep_the_stack_out_of_none() {
+    let mut host = plain();
+    let mut joined = 0;
+    for socket in 0..52_u16 {
+        let id = host.udp(&std::format!("[::]:{}", 1000 + socket));
+        for group in 0..20_u16 {
+            let group = std::format!("ff15::{socket:x}:{group:x}");
+            joined += usize::from(join(&mut host, id, &group).is_ok());
+        }
+    }
+    assert!(joined < 1024);
+    let (wire, now) = (host.wire, host.now);
+    host.stack
+        .add_address(wire, cidr("fd07::aa:1/64"), now)
+        .unwrap();
+    let group = ip("ff02::1:ffaa:1");
+    assert!(host.stack.is_member(wire, group, ip("::")));
+}
+
 /// RFC 1112 appendix I: what no router sends on, whatever its group.
 #[test]
 fn the_oldest_router_is_believed_on_the_link_only() {

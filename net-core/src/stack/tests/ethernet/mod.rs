@@ -28,16 +28,24 @@ fn v4(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
 }
 
-fn v6(text: &str) -> Ipv6Addr {
+pub(super) fn v6(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
 }
 
 /// 10.7.0.2/24, fd07::2/64 and fe80::2/64 on an Ethernet, default routes to .254.
 fn station(config: Config, caps: DeviceCaps) -> Host {
+    station_of(config, caps, &["10.7.0.2/24", "fd07::2/64", "fe80::2/64"])
+}
+
+/// A station with these addresses.
+pub(super) fn station_with(addresses: &[&str]) -> Host {
+    station_of(Config::default(), DeviceCaps::default(), addresses)
+}
+
+fn station_of(config: Config, caps: DeviceCaps, addresses: &[&str]) -> Host {
     let now = Instant::from_millis(1);
     let mut stack = Stack::new(config, Seed::from_u64(7), now);
-    let addresses = ["10.7.0.2/24", "fd07::2/64", "fe80::2/64"];
-    let wire = iface("eth0", IfaceKind::Ethernet(MAC), 1500, &addresses);
+    let wire = iface("eth0", IfaceKind::Ethernet(MAC), 1500, addresses);
     let wire = stack.add_iface(wire, caps).unwrap();
     let lo = iface(
         "lo",
@@ -105,7 +113,7 @@ pub(super) fn framed(packet: &TxPacket) -> RxPacket {
 }
 
 /// A message of neighbour discovery in its frame.
-fn ndp(
+pub(super) fn ndp(
     source: &str,
     dest: Ipv6Addr,
     hops: u8,
@@ -129,7 +137,9 @@ fn ndp(
 
 /// What the host says in neighbour discovery.
 #[track_caller]
-fn read_ndp(packet: &TxPacket) -> (EthernetHeader, IpHeader, NdpMessage, Option<MacAddr>) {
+pub(super) fn read_ndp(
+    packet: &TxPacket,
+) -> (EthernetHeader, IpHeader, NdpMessage, Option<MacAddr>) {
     let (link, bytes) = unwrap(packet);
     assert_eq!(link.ethertype, EtherType::IPV6);
     let ip = IpHeader::parse(&bytes, bytes.len()).unwrap();

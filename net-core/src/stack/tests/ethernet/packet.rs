@@ -36,6 +36,22 @@ impl Host {
     }
 }
 
+#[test]
+fn a_frame_that_the_device_gives_back_is_seen_once() {
+    let mut host = plain();
+    let tap = host.tap(PacketKind::Raw, EtherType::ALL);
+    let socket = host.udp("10.7.0.2:9");
+    send(&mut host, socket, "10.7.0.1:7", 1).unwrap();
+    let (wire, now) = (host.wire, host.now);
+    let mut batch = TxBatch::default();
+    host.stack.poll_transmit(wire, &mut batch, now);
+    assert_eq!(batch.len(), 1);
+    host.stack.requeue(wire, &mut batch);
+    assert_eq!(batch.len(), 0);
+    assert_eq!(host.sent().len(), 1);
+    assert_eq!(host.frames(tap).len(), 1);
+}
+
 /// SPEC 98: taps see all.
 #[test]
 fn a_tap_sees_every_frame_both_ways_and_the_protocols_still_get_theirs() {

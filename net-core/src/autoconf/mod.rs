@@ -1,0 +1,204 @@
+//! IPv6 addresses that come and go: formed by the stack itself, checked before use, given up when
+//! their time is over (RFC 4862), and what routers of a link have told (RFC 4861 §6.3).
+
+mod stable;
+
+pub(crate) use stable::stable_address;
+
+use crate::iface::IpCidr;
+use crate::stack::TimerId;
+use crate::time::Instant;
+use crate::wire::ndp::{Lifetime, Preference};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv6Addr};
+
+/// How far an address is (RFC 4862 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AddressState {
+    /// It is being checked that nobody else has it; it is not used yet.
+    Tentative,
+    /// It is used.
+    Preferred,
+    /// It still works, but new connections begin from others.
+    Deprecated,
+    /// Somebody else has it; it is not used.
+    Duplicate,
+}
+
+/// An address of an interface, and how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AddressStatus {
+    /// The address with the length of its on-link prefix.
+    pub cidr: IpCidr,
+    /// How far it is.
+    pub state: AddressState,
+    /// When it becomes deprecated; `None`: never.
+    pub preferred_until: Option<Instant>,
+    /// When it is given up; `None`: never.
+    pub valid_until: Option<Instant>,
+}
+
+/// What an interface knows by and for itself.
+#[derive(Debug, Default)]
+pub(crate) struct Autoconf {
+    /// It forms addresses, and does what routers say.
+    pub(crate) on: bool,
+    /// Addresses that were checked, or are.
+    pub(crate) formed: Vec<Formed>,
+    /// Prefixes that are on the link.
+    pub(crate) prefixes: Vec<OnLink>,
+    /// Default routers.
+    pub(crate) routers: Vec<Router>,
+    /// Recursive DNS servers (RFC 8106).
+    pub(crate) dns: Vec<(Ipv6Addr, Instant)>,
+    /// Routers may name better first hops.
+    pub(crate) accepts_redirects: bool,
+    /// What they have named, what was said first in front.
+    pub(crate) redirected: Vec<Redirected>,
+    /// Router solicitations that have been sent, and when the next one is due.
+    pub(crate) solicited: (u8, Option<Instant>),
+    /// Goes off when the next of all these things is due.
+    pub(crate) timer: Option<TimerId>,
+}
+
+/// An address that is checked before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Formed {
+    pub(crate) address: Ipv6Addr,
+    /// The on-link prefix that comes with it.
+    pub(crate) prefix_len: u8,
+    /// The stack has chosen it, and may choose another.
+    pub(crate) chosen: bool,
+    pub(crate) state: AddressState,
+    /// How many earlier choices others had already.
+    pub(crate) collisions: u8,
+    /// Solicitations still to be sent in search of somebody else with the address.
+    pub(crate) probes: u8,
+    /// When the next step of that is due.
+    pub(crate) due: Instant,
+    /// Tells our own solicitations from those of others (RFC 7527).
+    pub(crate) nonce: [u8; 6],
+    pub(crate) preferred_until: Instant,
+    pub(crate) valid_until: Instant,
+}
+
+/// A prefix of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OnLink {
+    pub(crate) prefix: IpCidr,
+    pub(crate) until: Instant,
+}
+
+/// A default router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Router {
+    pub(crate) address: Ipv6Addr,
+    pub(crate) preference: Preference,
+    pub(crate) until: Instant,
+    /// How often it has not answered since it was last heard (RFC 4861 §6.3.6).
+    pub(crate) failures: u32,
+}
+
+/// A destination to which a router has named a better first hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Redirected {
+    pub(crate) dest: IpAddr,
+    pub(crate) target: IpAddr,
+    pub(crate) until: Instant,
+}
+
+impl Autoconf {
+    /// When something is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let addresses = self.formed.iter().map(Formed::next);
+        let prefixes = self.prefixes.iter().map(|prefix| prefix.until);
+        let routers = self.routers.iter().map(|router| router.until);
+        let dns = self.dns.iter().map(|&(_, until)| until);
+        let redirected = self.redirected.iter().map(|each| each.until);
+        addresses
+            .chain(prefixes)
+            .chain(routers)
+            .chain(dns)
+            .chain(redirected)
+            .chain(self.solicited.1)
+            .min()
+            .filter(|&at| at < Instant::MAX)
+    }
+
+    /// The address, if it was checked or is.
+    pub(crate) fn find(&mut self, address: Ipv6Addr) -> Option<&mut Formed> {
+        self.formed.iter_mut().find(|each| each.address == address)
+    }
+
+    /// How far the address is, if it was checked or is.
+    pub(crate) fn state(&self, address: IpAddr) -> Option<AddressState> {
+        let IpAddr::V6(address) = address else {
+            return None;
+        };
+        let mut all = self.formed.iter();
+        Some(all.find(|each| each.address == address)?.state)
+    }
+
+    /// The address that was chosen in a prefix of 64 bits.
+    pub(crate) fn in_prefix(&mut self, prefix: u64) -> Option<&mut Formed> {
+        let mut all = self.formed.iter_mut();
+        all.find(|each| each.chosen && prefix_of(each.address) == prefix)
+    }
+}
+
+impl Router {
+    /// What decides whether it is used.
+    pub(crate) const fn rank(&self) -> (Ipv6Addr, Preference, u32) {
+        (self.address, self.preference, self.failures)
+    }
+}
+
+impl Formed {
+    /// It is preferred until then.
+    pub(crate) fn prefer_until(&mut self, until: Instant, now: Instant) {
+        self.preferred_until = until;
+        if self.state == AddressState::Deprecated && until > now {
+            self.state = AddressState::Preferred;
+        }
+    }
+
+    fn next(&self) -> Instant {
+        match self.state {
+            AddressState::Tentative => self.due,
+            AddressState::Preferred => self.preferred_until.min(self.valid_until),
+            AddressState::Deprecated | AddressState::Duplicate => self.valid_until,
+        }
+    }
+
+    /// The address with the prefix that comes with it.
+    pub(crate) const fn cidr(&self) -> IpCidr {
+        IpCidr {
+            address: IpAddr::V6(self.address),
+            prefix_len: self.prefix_len,
+        }
+    }
+
+    /// How far it is, to be told.
+    pub(crate) fn status(&self) -> AddressStatus {
+        let end = |at: Instant| (at < Instant::MAX).then_some(at);
+        AddressStatus {
+            cidr: self.cidr(),
+            state: self.state,
+            preferred_until: end(self.preferred_until),
+            valid_until: end(self.valid_until),
+        }
+    }
+}
+
+/// The first 64 bits.
+pub(crate) const fn prefix_of(address: Ipv6Addr) -> u64 {
+    (address.to_bits() >> 64) as u64
+}
+
+/// When something that lasts so long from `now` on ends.
+pub(crate) fn end_of(lifetime: Lifetime, now: Instant) -> Instant {
+    lifetime
+        .duration()
+        .map_or(Instant::MAX, |duration| now + duration)
+}

@@ -1,0 +1,356 @@
+//! Addresses that come and go while the stack runs: checked before use (RFC 4862 §5.4, RFC 7527), used,
+//! deprecated, given up.
+
+use super::{Stack, TimerKey};
+use crate::autoconf::{AddressState, AddressStatus, Formed, prefix_of, stable_address};
+use crate::error::SocketError;
+use crate::iface::{IfaceId, IpCidr};
+use crate::route::{Route, TableId};
+use crate::time::Instant;
+use crate::wire::ethernet::solicited_node;
+use crate::wire::{NdpMessage, NdpOption};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv6Addr};
+
+impl Stack {
+    /// Gives an interface another address, with the route to its prefix. One of IPv6 on an Ethernet is
+    /// used once it is known that nobody else has it, after about a second; [`addresses`](Self::addresses)
+    /// tells.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface); [`AddressInUse`](SocketError::AddressInUse) if
+    /// it has the address; [`InvalidInput`](SocketError::InvalidInput) as for
+    /// [`add_iface`](Self::add_iface).
+    pub fn add_address(
+        &mut self,
+        iface: IfaceId,
+        cidr: IpCidr,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        self.clock = now;
+        let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
+        let mut config = own.config.clone();
+        config.addresses.push(cidr);
+        config.check()?;
+        let known = own.autoconf.state(cidr.address).is_some();
+        if known || self.has_address(iface, cidr.address) {
+            return Err(SocketError::AddressInUse);
+        }
+        match cidr.address {
+            IpAddr::V6(address) if self.mac(iface).is_some() => {
+                let forever = (Instant::MAX, Instant::MAX);
+                let formed = self.unchecked(address, cidr.prefix_len, forever, now);
+                self.check_address(iface, formed, now);
+            }
+            _ => self.use_address(iface, cidr),
+        }
+        Ok(())
+    }
+
+    /// Takes an address and the route to its prefix from an interface; whether it had it. Connections
+    /// from it stay, and time out.
+    pub fn remove_address(&mut self, iface: IfaceId, address: IpAddr, now: Instant) -> bool {
+        self.clock = now;
+        let Some(own) = self.iface_mut(iface) else {
+            return false;
+        };
+        let formed = own.autoconf.formed.iter();
+        let at = { formed }.position(|each| IpAddr::V6(each.address) == address);
+        let formed = at.map(|at| own.autoconf.formed.remove(at));
+        let mut all = own.config.addresses.iter();
+        let used = all.find(|cidr| cidr.address == address).copied();
+        if let Some(cidr) = used {
+            self.drop_address(iface, cidr);
+        }
+        if formed.is_none_or(|formed| formed.state != AddressState::Duplicate)
+            && (formed.is_some() || used.is_some())
+        {
+            self.hold_solicited_node(iface, address, false);
+        }
+        self.autoconf_settle(iface, now);
+        formed.is_some() || used.is_some()
+    }
+
+    /// The addresses of an interface, and how far each is.
+    pub fn addresses(&self, iface: IfaceId) -> impl Iterator<Item = AddressStatus> + '_ {
+        let own = self.iface(iface).into_iter();
+        own.flat_map(|own| {
+            let formed = own.autoconf.formed.iter().map(Formed::status);
+            let rest = own.config.addresses.iter();
+            let rest = rest.filter(move |cidr| own.autoconf.state(cidr.address).is_none());
+            let rest = rest.map(|&cidr| AddressStatus {
+                cidr,
+                state: AddressState::Preferred,
+                preferred_until: None,
+                valid_until: None,
+            });
+            rest.chain(formed)
+        })
+    }
+
+    /// Whether it is being checked that nobody else has the address.
+    pub(super) fn is_tentative(&self, iface: IfaceId, address: Ipv6Addr) -> bool {
+        let own = self.iface(iface);
+        let state = own.and_then(|own| own.autoconf.state(address.into()));
+        state == Some(AddressState::Tentative)
+    }
+
+    /// Chooses an address in a prefix, and begins to check it.
+    pub(super) fn form_address(
+        &mut self,
+        iface: IfaceId,
+        prefix: u64,
+        lifetimes: (Instant, Instant),
+        collisions: u8,
+        due: Instant,
+    ) {
+        let Some(mac) = self.mac(iface) else {
+            return;
+        };
+        let address = stable_address(self.stable_key, prefix, mac, collisions);
+        // Of fe80::/64 every address is on the link; of others that has to be told (RFC 5942 §4).
+        let prefix_len = if prefix == LINK_LOCAL { 64 } else { 128 };
+        let formed = Formed {
+            chosen: true,
+            collisions,
+            ..self.unchecked(address, prefix_len, lifetimes, due)
+        };
+        self.check_address(iface, formed, self.clock);
+    }
+
+    /// An address of which nothing is known yet.
+    fn unchecked(
+        &mut self,
+        address: Ipv6Addr,
+        prefix_len: u8,
+        (preferred_until, valid_until): (Instant, Instant),
+        due: Instant,
+    ) -> Formed {
+        Formed {
+            address,
+            prefix_len,
+            chosen: false,
+            state: AddressState::Tentative,
+            collisions: 0,
+            probes: DUP_ADDR_DETECT_TRANSMITS,
+            due,
+            nonce: self.nonce(),
+            preferred_until,
+            valid_until,
+        }
+    }
+
+    fn nonce(&mut self) -> [u8; 6] {
+        let [a, b, c, d, e, f, ..] = self.rng.next_u64().to_le_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    /// Begins to check an address: first of all its group is listened to (RFC 4862 §5.4.2).
+    fn check_address(&mut self, iface: IfaceId, formed: Formed, now: Instant) {
+        self.hold_solicited_node(iface, formed.address.into(), true);
+        if let Some(own) = self.iface_mut(iface) {
+            own.autoconf.formed.push(formed);
+        }
+        self.autoconf_settle(iface, now);
+    }
+
+    /// Somebody asks whether an address that is being checked is free, too (RFC 4862 §5.4.3).
+    pub(super) fn tentative_solicited(
+        &mut self,
+        iface: IfaceId,
+        address: Ipv6Addr,
+        nonce: Option<&[u8]>,
+        now: Instant,
+    ) {
+        let own = self.iface_mut(iface);
+        let Some(formed) = own.and_then(|own| own.autoconf.find(address)) else {
+            return;
+        };
+        if nonce == Some(&formed.nonce[..]) {
+            // The link has brought our own back, and may do so with what others say; it is asked again
+            // (RFC 7527 §4.1).
+            formed.probes = MAX_MULTICAST_SOLICIT;
+        } else {
+            self.duplicate(iface, address, now);
+        }
+    }
+
+    /// Somebody else has an address that was being checked: another one is chosen, unless it was not
+    /// the stack that chose, or that has been tried often enough (RFC 4862 §5.4.5, RFC 7217 §6).
+    pub(super) fn duplicate(&mut self, iface: IfaceId, address: Ipv6Addr, now: Instant) {
+        let own = self.iface_mut(iface);
+        let Some(formed) = own.and_then(|own| own.autoconf.find(address)) else {
+            return;
+        };
+        formed.state = AddressState::Duplicate;
+        let gone = *formed;
+        self.stats.address_conflicts += 1;
+        self.hold_solicited_node(iface, address.into(), false);
+        if gone.chosen && gone.collisions < IDGEN_RETRIES {
+            if let Some(own) = self.iface_mut(iface) {
+                own.autoconf.formed.retain(|each| each.address != address);
+            }
+            let lifetimes = (gone.preferred_until, gone.valid_until);
+            self.form_address(
+                iface,
+                prefix_of(address),
+                lifetimes,
+                gone.collisions + 1,
+                now,
+            );
+        }
+        self.autoconf_settle(iface, now);
+    }
+
+    /// The next step of each check that is due: ask, or use the address.
+    pub(super) fn check_tentative(&mut self, iface: IfaceId, now: Instant) {
+        let retrans = self.neighbors.retrans_timer(iface, &self.config.neighbor);
+        let count = self.iface(iface).map_or(0, |own| own.autoconf.formed.len());
+        for at in 0..count {
+            let nonce = self.nonce();
+            let own = self.iface_mut(iface);
+            let Some(formed) = own.and_then(|own| own.autoconf.formed.get_mut(at)) else {
+                return;
+            };
+            if formed.state != AddressState::Tentative || formed.due > now {
+                continue;
+            }
+            if formed.probes > 0 {
+                formed.probes -= 1;
+                formed.due = now + retrans;
+                formed.nonce = nonce;
+                let target = formed.address;
+                let message = NdpMessage::NeighborSolicit { target };
+                let option = [NdpOption::Nonce(&nonce)];
+                let dest = solicited_node(target);
+                self.ndp_send(iface, Ipv6Addr::UNSPECIFIED, dest, &message, &option, now);
+            } else {
+                formed.state = AddressState::Preferred;
+                let (cidr, address) = (formed.cidr(), formed.address);
+                self.use_address(iface, cidr);
+                if address.is_unicast_link_local() {
+                    self.begin_soliciting(iface, now);
+                }
+            }
+        }
+    }
+
+    /// Deprecates addresses, and gives them up (RFC 4862 §5.5.4).
+    pub(super) fn expire_addresses(&mut self, iface: IfaceId, now: Instant) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let mut deprecated = false;
+        for formed in &mut own.autoconf.formed {
+            if formed.state == AddressState::Preferred && formed.preferred_until <= now {
+                formed.state = AddressState::Deprecated;
+                deprecated = true;
+            }
+        }
+        let over = own
+            .autoconf
+            .formed
+            .iter()
+            .filter(|each| each.valid_until <= now);
+        let over: Vec<Ipv6Addr> = over.map(|each| each.address).collect();
+        for address in over {
+            self.remove_address(iface, address.into(), now);
+        }
+        if deprecated {
+            // Sources are chosen anew.
+            self.routes.table_mut(TableId::MAIN).touch();
+        }
+    }
+
+    fn use_address(&mut self, iface: IfaceId, cidr: IpCidr) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let has_route = own
+            .config
+            .addresses
+            .iter()
+            .any(|other| is_alike(other, &cidr));
+        own.config.addresses.push(cidr);
+        self.addresses.add(iface, cidr);
+        if has_route {
+            // Sources are chosen anew.
+            self.routes.table_mut(TableId::MAIN).touch();
+        } else {
+            self.route_to_prefix(iface, cidr);
+        }
+    }
+
+    fn drop_address(&mut self, iface: IfaceId, cidr: IpCidr) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        own.config.addresses.retain(|other| *other != cidr);
+        let mut rest = own.config.addresses.iter();
+        let heir = rest.find(|other| is_alike(other, &cidr)).copied();
+        self.addresses.remove(iface, cidr);
+        let table = self.routes.table_mut(TableId::MAIN);
+        let removed = table.remove_where(cidr, |decision, _| {
+            let route = decision.route();
+            route.is_some_and(|route| route.iface == iface && route.source == Some(cidr.address))
+        });
+        if let Some(heir) = heir.filter(|_| removed > 0) {
+            self.route_to_prefix(iface, heir);
+        }
+    }
+
+    /// The route that comes with an address.
+    fn route_to_prefix(&mut self, iface: IfaceId, cidr: IpCidr) {
+        self.routes.table_mut(TableId::MAIN).insert(Route {
+            prefix: cidr,
+            via: None,
+            iface,
+            source: Some(cidr.address),
+            metric: u32::from(iface.0),
+        });
+    }
+
+    /// What is due on an interface.
+    pub(super) fn autoconf_timeout(&mut self, iface: IfaceId, now: Instant) {
+        if let Some(own) = self.iface_mut(iface) {
+            own.autoconf.timer = None;
+        }
+        self.check_tentative(iface, now);
+        self.solicit_routers(iface, now);
+        self.expire_routers(iface, now);
+        self.expire_addresses(iface, now);
+        self.autoconf_settle(iface, now);
+    }
+
+    /// Sets the timer to what is due next.
+    pub(super) fn autoconf_settle(&mut self, iface: IfaceId, now: Instant) {
+        let own = self.ifaces.get_mut(iface.index());
+        let Some(own) = own.and_then(Option::as_mut) else {
+            return;
+        };
+        let armed = own.autoconf.timer;
+        let armed = armed.and_then(|timer| self.wheel.deadline(timer));
+        let next = own.autoconf.next().map(|at| at.max(now));
+        if next == armed {
+            return;
+        }
+        if let Some(timer) = own.autoconf.timer.take() {
+            self.wheel.cancel(timer);
+        }
+        own.autoconf.timer = next.map(|at| self.wheel.insert(TimerKey::Autoconf(iface), at));
+    }
+}
+
+/// Whether two addresses bring the route to the same prefix.
+fn is_alike(one: &IpCidr, other: &IpCidr) -> bool {
+    one.prefix_len == other.prefix_len && one.contains(other.address)
+}
+
+/// fe80::/64.
+pub(super) const LINK_LOCAL: u64 = 0xfe80 << 48;
+/// Solicitations that check an address (RFC 4862 §5.1).
+const DUP_ADDR_DETECT_TRANSMITS: u8 = 1;
+/// And once more so many when one came back (RFC 7527 §4.1).
+const MAX_MULTICAST_SOLICIT: u8 = 3;
+/// New choices after others had the address (RFC 7217 §7).
+const IDGEN_RETRIES: u8 = 3;

@@ -1,0 +1,350 @@
+//! Routers that advertise themselves: addresses, default routes, prefixes of the link, DNS servers
+//! (RFC 4861 §6.3, RFC 4862 §5.5, RFC 4191, RFC 8106).
+
+use super::Stack;
+use super::addresses::LINK_LOCAL;
+use crate::autoconf::{OnLink, Router, end_of, prefix_of};
+use crate::error::SocketError;
+use crate::iface::{IfaceId, IpCidr};
+use crate::route::{Route, TableId};
+use crate::time::{Duration, Instant};
+use crate::wire::ethernet::ALL_ROUTERS;
+use crate::wire::ndp::{Lifetime, NdpOptions, PrefixInformation, RouterAdvert};
+use crate::wire::{NdpMessage, NdpOption};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::net::{IpAddr, Ipv6Addr};
+
+impl Stack {
+    /// Begins to configure IPv6 on an interface of Ethernet: it gets a link-local address, and what
+    /// routers advertise, addresses, routes and DNS servers. Addresses are used once it is known that
+    /// nobody else has them (RFC 4862 §5.4), and are stable for the seed of the stack (RFC 7217).
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface), or
+    /// [`InvalidInput`](SocketError::InvalidInput) for an interface that is no Ethernet, or whose MTU
+    /// is below 1280.
+    pub fn autoconfigure(&mut self, iface: IfaceId, now: Instant) -> Result<(), SocketError> {
+        self.clock = now;
+        let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
+        if own.config.kind.mac().is_none() || own.config.mtu < 1280 {
+            return Err(SocketError::InvalidInput(
+                "IPv6 is configured on interfaces of Ethernet with an MTU of at least 1280",
+            ));
+        }
+        if own.autoconf.on {
+            return Ok(());
+        }
+        let mut all = own.config.addresses.iter();
+        let has_link_local = all.any(|cidr| match cidr.address {
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+            IpAddr::V4(_) => false,
+        });
+        if let Some(own) = self.iface_mut(iface) {
+            own.autoconf.on = true;
+        }
+        let due = self.soon(now);
+        if has_link_local {
+            self.begin_soliciting(iface, due);
+            self.autoconf_settle(iface, now);
+        } else {
+            let forever = (Instant::MAX, Instant::MAX);
+            self.form_address(iface, LINK_LOCAL, forever, 0, due);
+        }
+        Ok(())
+    }
+
+    /// The recursive DNS servers that routers of an interface have told (RFC 8106).
+    pub fn dns_servers(&self, iface: IfaceId) -> impl Iterator<Item = IpAddr> + '_ {
+        let own = self.iface(iface).into_iter();
+        own.flat_map(|own| &own.autoconf.dns)
+            .map(|&(server, _)| server.into())
+    }
+
+    /// When something is said that many hosts may want to say at the same time: after a bit of time that
+    /// differs from host to host (RFC 4861 §6.3.7, RFC 4862 §5.4.2).
+    fn soon(&mut self, now: Instant) -> Instant {
+        now + Duration::from_nanos(self.rng.below(MAX_DELAY_NANOS))
+    }
+
+    /// Begins to ask for routers when that is due, if the interface configures itself and has none.
+    pub(super) fn begin_soliciting(&mut self, iface: IfaceId, due: Instant) {
+        if let Some(own) = self.iface_mut(iface)
+            && own.autoconf.on
+            && own.autoconf.routers.is_empty()
+        {
+            own.autoconf.solicited = (0, Some(due));
+        }
+    }
+
+    /// Asks for routers, until one has answered or it has been asked often enough (RFC 4861 §6.3.7).
+    pub(super) fn solicit_routers(&mut self, iface: IfaceId, now: Instant) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let Some(mac) = own.config.kind.mac() else {
+            return;
+        };
+        let (count, due) = &mut own.autoconf.solicited;
+        if due.is_none_or(|at| at > now) {
+            return;
+        }
+        *count += 1;
+        *due = (*count < MAX_RTR_SOLICITATIONS).then(|| now + RTR_SOLICITATION_INTERVAL);
+        if let Some(source) = self.source_on(iface, ALL_ROUTERS) {
+            let option = [NdpOption::SourceLinkLayer(mac)];
+            let message = NdpMessage::RouterSolicit;
+            self.ndp_send(iface, source, ALL_ROUTERS, &message, &option, now);
+        }
+    }
+
+    /// Does what a router says, on an interface that configures itself.
+    pub(super) fn follow_router(
+        &mut self,
+        iface: IfaceId,
+        source: Ipv6Addr,
+        advert: &RouterAdvert,
+        options: NdpOptions<'_>,
+        now: Instant,
+    ) {
+        let Some(own) = self.iface_mut(iface).filter(|own| own.autoconf.on) else {
+            return;
+        };
+        if advert.lifetime > 0 {
+            // RFC 4861 §6.3.7: no more solicitations.
+            own.autoconf.solicited.1 = None;
+        }
+        self.router_told(iface, source, advert, now);
+        for option in options.into_iter().take(MAX_OPTIONS) {
+            match option {
+                NdpOption::Prefix(told) => {
+                    self.on_link_told(iface, &told, now);
+                    self.prefix_told(iface, &told, now);
+                }
+                NdpOption::DnsServers { lifetime, servers } => {
+                    for &server in servers {
+                        self.dns_told(iface, Ipv6Addr::from(server), lifetime, now);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.autoconf_settle(iface, now);
+    }
+
+    /// A router is a default router, or no longer (RFC 4861 §6.3.4).
+    fn router_told(
+        &mut self,
+        iface: IfaceId,
+        address: Ipv6Addr,
+        advert: &RouterAdvert,
+        now: Instant,
+    ) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let routers = &mut own.autoconf.routers;
+        let before = routers.clone();
+        let told = Router {
+            address,
+            preference: advert.preference,
+            until: now + Duration::from_secs(advert.lifetime.into()),
+            failures: 0,
+        };
+        let fits = routers.len() < MAX_ROUTERS;
+        let known = routers.iter_mut().find(|router| router.address == address);
+        match known {
+            Some(known) if advert.lifetime > 0 => *known = told,
+            Some(_) => routers.retain(|router| router.address != address),
+            None if advert.lifetime > 0 && fits => routers.push(told),
+            None => {}
+        }
+        let rank = |routers: &[Router]| -> Vec<_> { routers.iter().map(Router::rank).collect() };
+        if rank(&before) != rank(routers) {
+            self.renew_default_routes(iface);
+        }
+    }
+
+    /// A neighbour does not answer. If it is a router, others go before it until it is heard again
+    /// (RFC 4861 §6.3.6, RFC 4191 §3.2); if it was named by one, that is forgotten.
+    pub(super) fn router_failed(&mut self, iface: IfaceId, address: IpAddr) {
+        self.end_redirects(iface, |each| each.target == address);
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let routers = &mut own.autoconf.routers;
+        let is_only = routers.len() < 2;
+        let router = routers
+            .iter_mut()
+            .find(|router| IpAddr::V6(router.address) == address);
+        if let Some(router) = router.filter(|_| !is_only) {
+            router.failures = router.failures.saturating_add(1);
+            self.renew_default_routes(iface);
+        }
+    }
+
+    /// Makes the default routes over an interface those of its routers, the best first.
+    fn renew_default_routes(&mut self, iface: IfaceId) {
+        let Some(own) = self.iface(iface) else {
+            return;
+        };
+        let mut routers = own.autoconf.routers.clone();
+        routers.sort_by_key(|router| (router.failures, Reverse(router.preference)));
+        let table = self.routes.table_mut(TableId::MAIN);
+        table.remove_where(DEFAULT, |decision, metric| {
+            let route = decision.route();
+            metric >= METRIC_ROUTERS && route.is_some_and(|route| route.iface == iface)
+        });
+        let first = METRIC_ROUTERS + u32::from(iface.0) * SPACING;
+        for (metric, router) in (first..).zip(routers) {
+            table.insert(Route {
+                prefix: DEFAULT,
+                via: Some(IpAddr::V6(router.address)),
+                iface,
+                source: None,
+                metric,
+            });
+        }
+    }
+
+    /// A prefix is on the link (RFC 4861 §6.3.4, RFC 5942).
+    fn on_link_told(&mut self, iface: IfaceId, told: &PrefixInformation, now: Instant) {
+        if !told.on_link || told.prefix.is_unicast_link_local() || told.prefix.is_multicast() {
+            return;
+        }
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let prefix = IpCidr {
+            address: IpAddr::V6(told.prefix),
+            prefix_len: told.prefix_len,
+        };
+        let until = end_of(told.valid, now);
+        let prefixes = &mut own.autoconf.prefixes;
+        let fits = prefixes.len() < MAX_PREFIXES;
+        let known = prefixes.iter_mut().find(|known| known.prefix == prefix);
+        match known {
+            Some(known) if told.valid.0 > 0 => known.until = until,
+            Some(_) => {
+                prefixes.retain(|known| known.prefix != prefix);
+                self.forget_prefix(iface, prefix);
+            }
+            None if told.valid.0 > 0 && fits => {
+                prefixes.push(OnLink { prefix, until });
+                self.routes.table_mut(TableId::MAIN).insert(Route {
+                    prefix,
+                    via: None,
+                    iface,
+                    source: None,
+                    metric: METRIC_PREFIXES + u32::from(iface.0),
+                });
+            }
+            None => {}
+        }
+    }
+
+    fn forget_prefix(&mut self, iface: IfaceId, prefix: IpCidr) {
+        let own = METRIC_PREFIXES + u32::from(iface.0);
+        let table = self.routes.table_mut(TableId::MAIN);
+        table.remove_where(prefix, |decision, metric| {
+            let route = decision.route();
+            metric == own && route.is_some_and(|route| route.iface == iface)
+        });
+    }
+
+    /// Addresses may be formed from a prefix (RFC 4862 §5.5.3).
+    fn prefix_told(&mut self, iface: IfaceId, told: &PrefixInformation, now: Instant) {
+        let prefix = told.prefix;
+        let usable = told.autonomous
+            && told.prefix_len == PREFIX_LEN
+            && told.preferred <= told.valid
+            && !(prefix.is_unicast_link_local() || prefix.is_multicast());
+        let Some(own) = self.iface_mut(iface).filter(|_| usable) else {
+            return;
+        };
+        let (preferred, valid) = (end_of(told.preferred, now), end_of(told.valid, now));
+        if let Some(known) = own.autoconf.in_prefix(prefix_of(prefix)) {
+            // Without authentication nobody may make an address end within two hours (§5.5.3(e)).
+            let two_hours = now + TWO_HOURS;
+            if valid > two_hours || valid > known.valid_until {
+                known.valid_until = valid;
+            } else if known.valid_until > two_hours {
+                known.valid_until = two_hours;
+            }
+            known.prefer_until(preferred, now);
+            return;
+        }
+        if told.valid.0 > 0 && own.autoconf.formed.len() < MAX_ADDRESSES {
+            // Many hosts have heard the advertisement.
+            let due = self.soon(now);
+            self.form_address(iface, prefix_of(prefix), (preferred, valid), 0, due);
+        }
+    }
+
+    fn dns_told(&mut self, iface: IfaceId, server: Ipv6Addr, lifetime: Lifetime, now: Instant) {
+        if let Some(own) = self.iface_mut(iface) {
+            let dns = &mut own.autoconf.dns;
+            let fits = dns.len() < MAX_DNS;
+            let known = dns.iter_mut().find(|(known, _)| *known == server);
+            match known {
+                Some((_, until)) if lifetime.0 > 0 => *until = end_of(lifetime, now),
+                Some(_) => dns.retain(|(known, _)| *known != server),
+                None if lifetime.0 > 0 && fits => {
+                    dns.push((server, end_of(lifetime, now)));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Forgets routers, prefixes, servers and redirects whose time is over (RFC 4861 §6.3.5).
+    pub(super) fn expire_routers(&mut self, iface: IfaceId, now: Instant) {
+        self.end_redirects(iface, |each| each.until <= now);
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let autoconf = &mut own.autoconf;
+        autoconf.dns.retain(|&(_, until)| until > now);
+        let before = autoconf.routers.len();
+        autoconf.routers.retain(|router| router.until > now);
+        let routers_went = autoconf.routers.len() < before;
+        let over = autoconf.prefixes.iter().filter(|known| known.until <= now);
+        let over: Vec<IpCidr> = over.map(|known| known.prefix).collect();
+        autoconf.prefixes.retain(|known| known.until > now);
+        for prefix in over {
+            self.forget_prefix(iface, prefix);
+        }
+        if routers_went {
+            self.renew_default_routes(iface);
+        }
+    }
+}
+
+/// ::/0.
+const DEFAULT: IpCidr = IpCidr {
+    address: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    prefix_len: 0,
+};
+/// Routes to prefixes of the link come behind those of the administrator.
+const METRIC_PREFIXES: u32 = 1 << 17;
+/// Default routes of routers come behind all others.
+const METRIC_ROUTERS: u32 = 1 << 20;
+/// Room for the metrics of the routers of one interface.
+const SPACING: u32 = 16;
+/// Bits of the prefixes that addresses are formed from: 128 less those of the identifier.
+const PREFIX_LEN: u8 = 64;
+/// MAX_RTR_SOLICITATION_DELAY (RFC 4861 §10).
+const MAX_DELAY_NANOS: u64 = 1_000_000_000;
+const MAX_RTR_SOLICITATIONS: u8 = 3;
+const RTR_SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
+const TWO_HOURS: Duration = Duration::from_secs(7200);
+/// Addresses that routers can make an interface have.
+const MAX_ADDRESSES: usize = 16;
+/// Routers that are remembered for an interface.
+const MAX_ROUTERS: usize = 8;
+/// Prefixes of a link that are remembered.
+const MAX_PREFIXES: usize = 16;
+/// DNS servers that are remembered for an interface.
+const MAX_DNS: usize = 8;
+/// Options of an advertisement that are looked at.
+const MAX_OPTIONS: usize = 64;

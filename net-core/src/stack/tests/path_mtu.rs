@@ -1,0 +1,134 @@
+//! What routers say that paths of datagrams take.
+
+use super::*;
+use crate::error::SocketError;
+use crate::socket::{IpOption, PathMtuMode};
+use crate::time::Duration;
+
+/// Sends so many bytes to `to`; the lengths of the packets that leave, or why none does.
+fn send(host: &mut Host, id: SocketId, len: usize, to: &str) -> Result<Vec<usize>, SocketError> {
+    let payload = Bytes::from(std::vec![7; len]);
+    host.stack.udp(id).unwrap().send(payload, Some(addr(to)))?;
+    Ok(host.sent().iter().map(TxPacket::len).collect())
+}
+
+/// Sends 1,400 bytes to `to`, on which a router says that the path takes 1,300.
+fn narrow(host: &mut Host, id: SocketId, to: &str) {
+    let payload = Bytes::from(std::vec![7; 1400]);
+    host.stack
+        .udp(id)
+        .unwrap()
+        .send(payload, Some(addr(to)))
+        .unwrap();
+    let quoted = bytes_of(&host.sent()[0]);
+    let (router, ours) = match addr(to) {
+        SocketAddr::V4(_) => ("10.7.0.77", OURS),
+        SocketAddr::V6(_) => ("fd07::77", OURS_V6),
+    };
+    let message = IcmpMessage::PacketTooBig { mtu: 1300 };
+    host.inject(icmp(router, ours, &message, &quoted));
+}
+
+const ENDS: [(&str, &str, usize); 2] = [
+    ("10.7.0.2:700", "192.0.2.1:53", 20 + 8),
+    ("[fd07::2]:700", "[2001:db8::1]:53", 40 + 8),
+];
+
+#[test]
+fn the_next_datagram_fits_the_path_that_a_router_told_of() {
+    for (local, to, headers) in ENDS {
+        let mut host = Host::new();
+        let id = host.udp(local);
+        assert_eq!(send(&mut host, id, 1400, to), Ok([1400 + headers].into()));
+        narrow(&mut host, id, to);
+        let sent = send(&mut host, id, 1400, to).unwrap();
+        assert_eq!(sent.len(), 2, "fragments");
+        assert!(sent.iter().all(|&len| len <= 1300), "{sent:?}");
+        assert_eq!(send(&mut host, id, 1300 - headers, to), Ok([1300].into()));
+        // Another socket sends the same way, and another destination has its own.
+        let other = host.udp(if addr(local).is_ipv4() {
+            "0.0.0.0:9"
+        } else {
+            "[::]:9"
+        });
+        assert_eq!(send(&mut host, other, 1400, to).unwrap().len(), 2);
+        let elsewhere = if addr(to).is_ipv4() {
+            "192.0.2.2:53"
+        } else {
+            "[2001:db8::2]:53"
+        };
+        assert_eq!(send(&mut host, id, 1400, elsewhere).unwrap().len(), 1);
+        host.now += Duration::from_secs(601);
+        host.stack.handle_timeout(host.now);
+        assert_eq!(send(&mut host, id, 1400, to), Ok([1400 + headers].into()));
+    }
+}
+
+#[test]
+fn who_forbids_fragments_is_told_that_a_datagram_is_too_long() {
+    for (local, to, headers) in ENDS {
+        let mut host = Host::new();
+        let id = host.udp(local);
+        for option in [
+            IpOption::PathMtu(PathMtuMode::Do),
+            IpOption::PathMtuV6(PathMtuMode::Do),
+        ] {
+            host.stack.set_ip_option(id, option).unwrap();
+        }
+        narrow(&mut host, id, to);
+        let too_long = Err(SocketError::MessageTooLong);
+        assert_eq!(send(&mut host, id, 1301 - headers, to), too_long);
+        assert_eq!(send(&mut host, id, 1300 - headers, to), Ok([1300].into()));
+        // Who probes the path by himself believes the link alone.
+        for option in [
+            IpOption::PathMtu(PathMtuMode::Probe),
+            IpOption::PathMtuV6(PathMtuMode::Probe),
+        ] {
+            host.stack.set_ip_option(id, option).unwrap();
+        }
+        assert_eq!(send(&mut host, id, 1400, to), Ok([1400 + headers].into()));
+    }
+}
+
+#[test]
+fn a_connected_socket_hears_of_it_and_can_ask() {
+    for (local, to, _) in ENDS {
+        let mut host = Host::new();
+        let id = host.udp(local);
+        assert_eq!(host.stack.path_mtu(id), Err(SocketError::NotConnected));
+        host.stack.connect(id, addr(to), host.now).unwrap();
+        assert_eq!(host.stack.path_mtu(id), Ok(1500));
+        narrow(&mut host, id, to);
+        assert_eq!(host.stack.path_mtu(id), Ok(1300));
+        assert_eq!(host.stack.take_error(id), Some(SocketError::MessageTooLong));
+        // Who does not want to know is not told.
+        for option in [
+            IpOption::PathMtu(PathMtuMode::Dont),
+            IpOption::PathMtuV6(PathMtuMode::Dont),
+        ] {
+            host.stack.set_ip_option(id, option).unwrap();
+        }
+        host.now += Duration::from_secs(601);
+        host.stack.handle_timeout(host.now);
+        narrow(&mut host, id, to);
+        assert_eq!(host.stack.take_error(id), None);
+        assert_eq!(host.stack.path_mtu(id), Ok(1300));
+    }
+}
+
+#[test]
+fn an_error_about_a_datagram_that_nobody_sent_narrows_no_path() {
+    let mut host = Host::new();
+    let id = host.udp("10.7.0.2:700");
+    narrow(&mut host, id, "192.0.2.1:53");
+    let payload = Bytes::from_static(b"x");
+    let to = Some(addr("192.0.2.9:53"));
+    host.stack.udp(id).unwrap().send(payload, to).unwrap();
+    let quoted = bytes_of(&host.sent()[0]);
+    host.stack.close(id, host.now);
+    let message = IcmpMessage::PacketTooBig { mtu: 1300 };
+    host.inject(icmp("10.7.0.77", OURS, &message, &quoted));
+    host.assert_dropped(DropReason::IcmpIrrelevant, 1);
+    let id = host.udp("10.7.0.2:701");
+    assert_eq!(send(&mut host, id, 1400, "192.0.2.9:53").unwrap().len(), 1);
+}

@@ -1,0 +1,209 @@
+//! IPv6 that configures itself on an Ethernet with the kernel: addresses that one side has and the
+//! other wants, and a real `radvd`.
+#![cfg(target_os = "linux")]
+
+use net_core::Config;
+use net_core::autoconf::AddressState;
+use net_core::iface::IpCidr;
+use net_tokio::device::Tap;
+use net_tokio::{InterfaceStatus, Net, TcpStream};
+use std::fs;
+use std::net::IpAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn an_address_that_the_kernel_has_is_not_used_and_the_other_way_round() {
+    in_namespace(
+        "an_address_that_the_kernel_has_is_not_used_and_the_other_way_round",
+        conflicts(),
+    );
+}
+
+#[test]
+fn a_real_radvd_configures_our_interface() {
+    let works = Command::new("radvd").arg("--version").output();
+    if works.is_err() {
+        println!("skipped: a_real_radvd_configures_our_interface: there is no radvd");
+        return;
+    }
+    in_namespace("a_real_radvd_configures_our_interface", advertised());
+}
+
+fn in_namespace(name: &str, body: impl Future<Output = ()>) {
+    tests::netns::run(name, || {
+        // The kernel waits so long at random before it checks an address.
+        let delay = "/proc/sys/net/ipv6/conf/default/router_solicitation_delay";
+        fs::write(delay, "0").expect("a namespace of our own");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(body);
+    });
+}
+
+/// Checks addresses quickly.
+fn hasty() -> Config {
+    let mut config = Config::default();
+    config.neighbor.retrans_timer = Duration::from_millis(100);
+    config
+}
+
+async fn conflicts() {
+    let tap = Tap::builder("tap0")
+        .host_address(ip("fd07::1"), 64)
+        .build()
+        .expect("a TAP");
+    let net = Net::builder()
+        .config(hasty())
+        .device("eth0", tap)
+        .address("fe80::2/64")
+        .address("fd07::2/64")
+        .build()
+        .expect("a stack");
+    // The kernel must be sure of its own address before it defends it.
+    // 40 is "tentative".
+    let is_sure = |flags: u32| flags & 0x40 == 0;
+    wait(&net, |_| {
+        kernel_flags("fd070000000000000000000000000001").is_some_and(is_sure)
+    })
+    .await;
+    net.add_address("eth0", "fd07::1/64").expect("an address");
+    net.add_address("eth0", "fd07::3/64").expect("an address");
+    wait(&net, |eth0| {
+        state(eth0, "fd07::1") == Some(AddressState::Duplicate)
+    })
+    .await;
+    wait(&net, |eth0| {
+        state(eth0, "fd07::3") == Some(AddressState::Preferred)
+    })
+    .await;
+    let added = Command::new("ip")
+        .args(["-6", "address", "add", "fd07::2/64", "dev", "tap0"])
+        .status();
+    assert!(added.expect("iproute2").success());
+    // 8 is "dadfailed" (IFA_F_DADFAILED).
+    wait(&net, |_| {
+        kernel_flags("fd070000000000000000000000000002").is_some_and(|flags| flags & 8 != 0)
+    })
+    .await;
+    net.shutdown().await;
+}
+
+async fn advertised() {
+    let tap = Tap::builder("tap0")
+        .host_address(ip("2001:db8:7::1"), 64)
+        .build()
+        .expect("a TAP");
+    let net = Net::builder()
+        .config(hasty())
+        .device("eth0", tap)
+        .autoconfigure()
+        .build()
+        .expect("a stack");
+    fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").expect("a namespace of our own");
+    let _radvd = Radvd::start();
+    wait(&net, |eth0| {
+        let mut all = eth0.states.iter();
+        let usable = all.any(|each| {
+            let prefix = IpCidr {
+                address: ip("2001:db8:7::"),
+                prefix_len: 64,
+            };
+            prefix.contains(each.cidr.address) && each.state == AddressState::Preferred
+        });
+        usable && eth0.dns_servers == [ip("2001:db8:7::53")]
+    })
+    .await;
+    // Over the default route, as nothing else says where that is.
+    let added = Command::new("ip")
+        .args(["-6", "address", "add", "2001:db8:99::1/128", "dev", "lo"])
+        .status();
+    assert!(added.expect("iproute2").success());
+    let listener = std::net::TcpListener::bind("[::]:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let connecting = TcpStream::connect_on(&net, (ip("2001:db8:99::1"), port));
+    let stream = tokio::time::timeout(LIMIT, connecting).await;
+    stream.expect("in time").expect("connected");
+    net.shutdown().await;
+}
+
+/// A router advertisement daemon on the kernel's side.
+struct Radvd(Child, std::path::PathBuf);
+
+impl Radvd {
+    fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("radvd-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let config = folder.join("radvd.conf");
+        fs::write(&config, RADVD_CONF).expect("a file");
+        let child = Command::new("radvd")
+            .args(["-n", "-m", "stderr", "-C"])
+            .arg(&config)
+            .arg("-p")
+            .arg(folder.join("radvd.pid"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("there is one");
+        Self(child, folder)
+    }
+}
+
+impl Drop for Radvd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = fs::remove_dir_all(&self.1);
+    }
+}
+
+const RADVD_CONF: &str = "
+interface tap0 {
+    AdvSendAdvert on;
+    MinRtrAdvInterval 3;
+    MaxRtrAdvInterval 4;
+    AdvDefaultPreference high;
+    prefix 2001:db8:7::/64 {
+        AdvValidLifetime 600;
+        AdvPreferredLifetime 300;
+    };
+    RDNSS 2001:db8:7::53 { };
+};
+";
+
+/// How far an address of ours is.
+fn state(eth0: &InterfaceStatus, address: &str) -> Option<AddressState> {
+    let mut all = eth0.states.iter();
+    let status = all.find(|each| each.cidr.address == ip(address))?;
+    Some(status.state)
+}
+
+/// The flags of an address of the kernel's.
+fn kernel_flags(digits: &str) -> Option<u32> {
+    let addresses = fs::read_to_string("/proc/net/if_inet6").expect("the kernel has IPv6");
+    let line = addresses.lines().find(|line| line.starts_with(digits))?;
+    let flags = line.split_whitespace().nth(4)?;
+    u32::from_str_radix(flags, 16).ok()
+}
+
+/// Waits until something holds.
+async fn wait(net: &Net, mut holds: impl FnMut(&InterfaceStatus) -> bool) {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let all = net.interfaces();
+        let eth0 = all.iter().find(|each| each.name == "eth0");
+        let eth0 = eth0.expect("it is there");
+        if holds(eth0) {
+            return;
+        }
+        assert!(Instant::now() < end, "{eth0:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
