@@ -1,4 +1,4 @@
-//! Accurate ECN feedback (RFC 9768) with the kernel at the other end, if it speaks that (Linux 6.18).
+//! Accurate ECN feedback (RFC 9768) with the kernel at the other end, if it speaks that: `tcp_ecn` of 3.
 
 use crate::kernel::{downward, upward};
 use crate::matrix::{Row, rows_with};
@@ -22,7 +22,7 @@ fn the_kernel_and_we_tell_each_other_what_arrives() {
         },
         async |world| {
             if fs::write(MODE, "3").is_err() {
-                println!("this kernel knows no accurate feedback");
+                println!("skipped: this kernel knows no accurate feedback");
                 return;
             }
             let (mut ours, peer) = world.pair().await;
