@@ -6,7 +6,8 @@ use net_core::buf::TxPacket;
 use net_core::tcp::SeqNum;
 use net_core::wire::transport::fill_checksum;
 use net_core::wire::{
-    EcnCounters, EcnOrder, FastOpenCookie, IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout, ip,
+    EcnCounters, EcnOrder, FastOpenCookie, IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions,
+    UserTimeout, ip,
 };
 use std::net::IpAddr;
 use std::time::Duration;
