@@ -396,7 +396,7 @@ impl Connection {
             && let Some(accurate) = &mut self.ecn.accurate
             && let Some(answer) = accurate.take_answer()
         {
-            header.flags = header.flags - accecn::ALL | answer;
+            header.flags = (header.flags - accecn::ALL) | answer;
         }
         if let Some((left, right)) = self.receiver.duplicates.pop() {
             // RFC 2883 §4: it comes first.

@@ -1,5 +1,6 @@
 //! Accurate ECN feedback (RFC 9768).
 
+use super::peer::bytes;
 use super::segment::Seen;
 use super::*;
 use crate::Config;
@@ -147,7 +148,7 @@ fn the_ack_of_the_syn_ack_tells_how_that_arrived() {
         let mut peer = Peer::with(accurate);
         peer.connects();
         peer.skips();
-        let written = super::peer::bytes(1, 100).into();
+        let written = bytes(1, 100).into();
         let id = peer.id();
         peer.stack.tcp(id, peer.now).unwrap().push(written).unwrap();
         peer.sends(syn().flags(SYN_ACK | CWR).ack(1).ecn(tos));
