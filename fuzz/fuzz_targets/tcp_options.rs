@@ -15,12 +15,14 @@ fuzz_target!(|data: &[u8]| {
     let again = TcpOptions::parse(&head);
     let kept = again.sack.as_slice();
     assert!(options.sack.as_slice().starts_with(kept));
+    assert!(again.accurate_ecn.is_none() || again.accurate_ecn == options.accurate_ecn);
     assert!(again.fast_open.is_none() || again.fast_open == options.fast_open);
     assert_eq!(
         again,
         TcpOptions {
             sack: again.sack,
             fast_open: again.fast_open,
+            accurate_ecn: again.accurate_ecn,
             ..options
         }
     );

@@ -6,7 +6,8 @@ use net_core::buf::TxPacket;
 use net_core::tcp::SeqNum;
 use net_core::wire::transport::fill_checksum;
 use net_core::wire::{
-    FastOpenCookie, IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout, ip,
+    EcnCounters, EcnOrder, FastOpenCookie, IpHeader, SackBlocks, TcpFlags, TcpHeader, TcpOptions,
+    UserTimeout, ip,
 };
 use std::net::IpAddr;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct Segment {
     pub user_timeout: Option<u32>,
     /// Fast open cookie.
     pub cookie: Option<Vec<u8>>,
+    /// Counters of congestion marks.
+    pub counters: Option<[u32; 3]>,
     /// SACK blocks: distance of the start from the acknowledgement, and length.
     pub sack: [Option<(i16, u16)>; 3],
 }
@@ -82,6 +85,9 @@ impl Segment {
                     .user_timeout
                     .and_then(|seconds| UserTimeout::new(Duration::from_secs(seconds.into()))),
                 fast_open: self.cookie.as_deref().and_then(FastOpenCookie::new),
+                accurate_ecn: self
+                    .counters
+                    .map(|counters| EcnCounters::new(EcnOrder::Ect0First, &counters)),
                 sack,
             },
             ..TcpHeader::default()

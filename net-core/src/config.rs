@@ -49,6 +49,9 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Ask for and grant explicit congestion notification (RFC 3168). Off.
     pub ecn: bool,
+    /// Where it is asked for, ask for accurate feedback (RFC 9768), and grant that; peers without it
+    /// get the classic one. With `sack` it needs `recovery.dsack`. Off.
+    pub accurate_ecn: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
     /// Segments by which one acknowledgement may widen the window in slow start: L of RFC 3465,
@@ -313,6 +316,7 @@ impl Default for TcpConfig {
             sack: true,
             window_scaling: true,
             ecn: false,
+            accurate_ecn: false,
             initial_window: 10,
             abc_limit: 0,
             pacing: false,

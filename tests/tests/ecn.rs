@@ -1,6 +1,8 @@
-//! Explicit congestion notification between two cores (RFC 3168).
+//! Explicit congestion notification between two cores (RFC 3168, RFC 9768).
 
 use net_core::Config;
+use net_core::config::CongestionAlgorithm;
+use net_core::tcp::{EcnFeedback, TcpInfo};
 use net_core::time::Duration;
 use tests::hosts::{Impairment, Pair};
 
@@ -10,9 +12,16 @@ const ECE: u8 = 0x40;
 const CWR: u8 = 0x80;
 
 fn pair(ecn: [bool; 2], mark_ppm: u64) -> Pair {
-    let config = |ecn| {
+    pair_with(ecn.map(|ecn| (ecn, false)), mark_ppm, |_| {})
+}
+
+/// Hosts with classic and accurate feedback as given.
+fn pair_with(ecn: [(bool, bool); 2], mark_ppm: u64, change: impl Fn(&mut Config)) -> Pair {
+    let config = |(ecn, accurate)| {
         let mut config = Config::default();
         config.tcp.ecn = ecn;
+        config.tcp.accurate_ecn = accurate;
+        change(&mut config);
         config
     };
     let link = Impairment {
@@ -85,5 +94,53 @@ fn a_side_that_does_not_take_part_gets_ordinary_packets() {
                 .all(|(_, _, packet)| codepoint(packet) == 0)
         );
         assert_eq!(pair.trace[1].2[FLAGS] & ECE_CWR, 0);
+    }
+}
+
+/// What both ends know at the end of a transfer over a link that marks 2 % of the packets.
+fn ends(ecn: [(bool, bool); 2], algorithm: CongestionAlgorithm) -> [TcpInfo; 2] {
+    let mut pair = pair_with(ecn, 20_000, |config| config.tcp.congestion = algorithm);
+    pair.tracing = false;
+    let ids = pair.connect(true);
+    pair.transfer(0, ids, 3_000_000, Duration::from_secs(60));
+    // The last acknowledgement comes in.
+    pair.run(Duration::from_secs(1));
+    let sender = pair.hosts[0].stack.stats();
+    assert_eq!(sender.tcp_retransmits, 0);
+    let now = pair.now;
+    let mut info = |host: usize, id| {
+        let tcp = pair.hosts[host].stack.tcp(id, now);
+        tcp.and_then(|tcp| tcp.info()).expect("a connection")
+    };
+    [info(0, ids.0), info(1, ids.1)]
+}
+
+/// RFC 9768: what the receiver has counted is what the sender learns, to the last byte.
+#[test]
+fn accurate_feedback_tells_every_mark() {
+    for algorithm in CongestionAlgorithm::ALL {
+        let both = [(true, true); 2];
+        let [sender, receiver] = ends(both, *algorithm).map(|info| {
+            assert_eq!(info.ecn, EcnFeedback::Accurate);
+            info.accurate_ecn.expect("counters")
+        });
+        assert!(receiver.received.ce_packets > 20, "{algorithm}");
+        assert_eq!(sender.delivered, receiver.received, "{algorithm}");
+        let bytes = receiver.received.ce_bytes + receiver.received.ect0_bytes;
+        assert_eq!(bytes, 3_000_000, "{algorithm}");
+        assert_eq!(receiver.received.ect1_bytes, 0);
+    }
+}
+
+#[test]
+fn accurate_feedback_falls_back_to_the_classic_one_and_to_none() {
+    for (other, feedback) in [
+        ((true, false), EcnFeedback::Classic),
+        ((false, false), EcnFeedback::None),
+    ] {
+        for ecn in [[(true, true), other], [other, (true, true)]] {
+            let infos = ends(ecn, CongestionAlgorithm::Cubic);
+            assert!(infos.iter().all(|info| info.ecn == feedback));
+        }
     }
 }

@@ -181,6 +181,13 @@ impl TcpSettings {
         config.ecn || self.congestion == CongestionAlgorithm::Dctcp
     }
 
+    /// Whether that is to be with accurate feedback, which with selective acknowledgements needs
+    /// duplicate ones (RFC 9768 §3.1.1).
+    pub(crate) fn wants_accurate_ecn(&self, config: &TcpConfig) -> bool {
+        let duplicates = config.recovery.dsack || !config.sack;
+        config.accurate_ecn && duplicates && self.wants_ecn(config)
+    }
+
     /// Takes in one option. `active`: the socket listens or has a connection; `bound`: it has a
     /// local address.
     ///

@@ -19,7 +19,8 @@ impl Connection {
         {
             // Nothing is outstanding: a peer that sends data repeats its acknowledgement.
             self.update_window(segment);
-            if self.ecn.on_ack(segment, self.nxt) {
+            let marks = self.ecn.on_ack(segment, self.una, self.nxt, self.mss);
+            if marks.reduce {
                 self.congestion.on_ecn(0, cx.now);
             }
             return;
@@ -52,6 +53,7 @@ impl Connection {
         delivery: &mut Delivery,
         cx: &Context<'_>,
     ) -> Ack {
+        let marks = self.ecn.on_ack(segment, self.una, self.nxt, self.mss);
         let mut ack = Ack {
             number: segment.ack,
             advanced: segment.ack.distance_from(self.una),
@@ -60,8 +62,9 @@ impl Connection {
             bare: false,
             delivered: 0,
             echo: self.echo(segment),
-            marked: self.ecn.on_ack(segment, self.nxt),
-            echoes_mark: self.ecn.is_echoed(segment),
+            marked: marks.reduce,
+            echoes_mark: marks.echoed,
+            marked_bytes: marks.bytes,
         };
         let window_moved = self.update_window(segment);
         let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
@@ -246,6 +249,7 @@ impl Connection {
             window_used: widens && !ack.echoes_mark && self.fills_window(prior_in_flight),
             congestion_experienced: ack.marked,
             echoes_mark: ack.echoes_mark,
+            marked: ack.bytes_marked(),
             in_recovery,
         };
         self.congestion.on_ack(&sample, cx.now);

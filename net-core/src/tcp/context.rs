@@ -1,6 +1,7 @@
 //! What a connection is made from, and what it needs in every call.
 
 use super::SeqNum;
+use super::ecn::Agreement;
 use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::stats::Stats;
@@ -23,8 +24,8 @@ pub(crate) struct Negotiated {
     pub(crate) peer_scale: Option<u8>,
     /// Both sides sent SACK-permitted.
     pub(crate) sack: bool,
-    /// Both sides agreed on explicit congestion notification.
-    pub(crate) ecn: bool,
+    /// What both sides agreed on for explicit congestion notification.
+    pub(crate) ecn: Agreement,
     /// The peer's TSval, where both sides sent timestamps.
     pub(crate) ts_recent: Option<u32>,
     /// Added to the clock for our TSvals.

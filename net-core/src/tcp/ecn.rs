@@ -1,12 +1,52 @@
-//! Explicit congestion notification (RFC 3168 §6.1): both halves of one connection.
+//! Explicit congestion notification (RFC 3168 §6.1): both halves of one connection. What accurate feedback
+//! (RFC 9768) does in its place is in [`accecn`](super::accecn).
 
 use super::SeqNum;
+use super::accecn::{self, Accurate, NOT_ECT};
 use super::segment::Segment;
 use crate::must::must;
 use crate::wire::TcpFlags;
+use crate::wire::ip::ECN_CE;
+use alloc::boxed::Box;
+
+/// How a connection hears of congestion marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EcnFeedback {
+    /// Not at all: packets are not ECN-capable.
+    #[default]
+    None,
+    /// Once in a round trip (RFC 3168).
+    Classic,
+    /// Of each packet (RFC 9768).
+    Accurate,
+}
+
+/// What the handshake settled of explicit congestion notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Agreement {
+    pub(crate) feedback: EcnFeedback,
+    /// The ECN field of the peer's latest SYN or SYN-ACK.
+    pub(crate) codepoint: u8,
+    /// What we send is not ECN-capable all the same: a SYN or SYN-ACK said that it would not be, or the
+    /// field does not arrive as it was.
+    pub(crate) ordinary: bool,
+    /// The SYN-ACK has the counters of accurate feedback.
+    pub(crate) tells: bool,
+}
+
+/// What an ACK tells of marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Marks {
+    /// For the first time in a window of data, so that the window is to be reduced (RFC 3168 §6.1.2).
+    pub(crate) reduce: bool,
+    /// There are some.
+    pub(crate) echoed: bool,
+    /// How many bytes were marked, if that is known.
+    pub(crate) bytes: Option<u32>,
+}
 
 /// What a connection remembers of congestion marks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Ecn {
     /// Both sides agreed in the handshake.
     pub(crate) on: bool,
@@ -22,43 +62,166 @@ pub(crate) struct Ecn {
     passes: bool,
     /// Nothing that left as ECN-capable has arrived, but a timeout has: the path may eat it.
     eaten: bool,
+    /// Nothing that we send is ECN-capable (see [`Agreement::ordinary`]).
+    ordinary: bool,
+    /// Where both sides speak it.
+    pub(crate) accurate: Option<Box<Accurate>>,
 }
 
-impl Ecn {
-    pub(crate) fn new(on: bool, iss: SeqNum) -> Self {
+impl Agreement {
+    /// What a listener grants to a SYN, if it wants to grant `classic` or `accurate` feedback.
+    pub(crate) fn with_syn(segment: &Segment<'_>, classic: bool, accurate: bool) -> Self {
+        let feedback = if accurate && accecn::is_asked(segment.flags) {
+            EcnFeedback::Accurate
+        } else if classic && segment.has(TcpFlags::ECE | TcpFlags::CWR) {
+            EcnFeedback::Classic
+        } else {
+            EcnFeedback::None
+        };
         Self {
-            on,
-            reduced_until: iss,
+            feedback,
+            codepoint: segment.ecn,
             ..Self::default()
         }
     }
 
-    /// Whether a SYN asks for it.
-    pub(crate) fn is_asked(segment: &Segment<'_>) -> bool {
-        segment.has(TcpFlags::ECE | TcpFlags::CWR)
+    /// What a SYN-ACK grants, if our SYN asked for `classic` or `accurate` feedback. `silent`: a later one
+    /// asked for nothing.
+    pub(crate) fn with_syn_ack(
+        segment: &Segment<'_>,
+        classic: bool,
+        accurate: bool,
+        silent: bool,
+    ) -> Self {
+        let mut agreed = Self {
+            codepoint: segment.ecn,
+            ..Self::default()
+        };
+        let granted = accecn::granted(segment.flags).filter(|_| accurate);
+        if !segment.has(TcpFlags::ACK) {
+            return agreed;
+        }
+        if let Some(arrived) = granted {
+            agreed.feedback = EcnFeedback::Accurate;
+            // RFC 9768 §3.2.2.3: our SYN had left as not ECN-capable.
+            agreed.ordinary = arrived != NOT_ECT;
+        } else if classic && segment.has(TcpFlags::ECE) && !segment.has(TcpFlags::CWR) {
+            agreed.feedback = EcnFeedback::Classic;
+            // RFC 3168 §6.1.1: the peer may send packets that can be marked; we may not.
+            agreed.ordinary = silent;
+        }
+        agreed
     }
 
-    /// Whether a SYN-ACK grants it.
-    pub(crate) fn is_granted(segment: &Segment<'_>) -> bool {
-        segment.has(TcpFlags::ACK | TcpFlags::ECE) && !segment.has(TcpFlags::CWR)
+    /// The peer's SYN has come again; `false`: it asks for something else, which RFC 9768 §3.1.5 answers
+    /// with a RST.
+    pub(crate) fn on_repeated_syn(&mut self, segment: &Segment<'_>, accurate: bool) -> bool {
+        let flags = segment.flags & accecn::ALL;
+        let classic = flags == TcpFlags::ECE | TcpFlags::CWR;
+        match self.feedback {
+            EcnFeedback::None => {}
+            EcnFeedback::Classic if accurate && accecn::is_asked(flags) => return false,
+            // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
+            EcnFeedback::Classic if !segment.has(TcpFlags::ECE | TcpFlags::CWR) => {
+                self.feedback = EcnFeedback::None;
+            }
+            EcnFeedback::Classic => {}
+            EcnFeedback::Accurate if classic => return false,
+            EcnFeedback::Accurate => {
+                self.codepoint = segment.ecn;
+                self.ordinary |= flags.is_empty();
+            }
+        }
+        true
+    }
+
+    /// The flags of a SYN-ACK.
+    pub(crate) fn flags(&self) -> TcpFlags {
+        match self.feedback {
+            EcnFeedback::None => TcpFlags::empty(),
+            EcnFeedback::Classic => TcpFlags::ECE,
+            EcnFeedback::Accurate => accecn::handshake_flags(self.codepoint),
+        }
+    }
+}
+
+impl Ecn {
+    pub(crate) fn new(agreed: Agreement, iss: SeqNum) -> Self {
+        let mut ecn = Self {
+            reduced_until: iss,
+            ..Self::default()
+        };
+        ecn.agree(agreed);
+        ecn
+    }
+
+    /// The handshake has settled it.
+    pub(crate) fn agree(&mut self, agreed: Agreement) {
+        self.on = agreed.feedback != EcnFeedback::None;
+        self.ordinary = agreed.ordinary;
+        let accurate = agreed.feedback == EcnFeedback::Accurate;
+        self.accurate = accurate.then(|| Box::new(Accurate::new(agreed.codepoint)));
+    }
+
+    /// What was agreed.
+    pub(crate) const fn feedback(&self) -> EcnFeedback {
+        match (self.on, &self.accurate) {
+            (false, _) => EcnFeedback::None,
+            (true, None) => EcnFeedback::Classic,
+            (true, Some(_)) => EcnFeedback::Accurate,
+        }
+    }
+
+    /// The flags of the SYN-ACK of a connection that exists already.
+    pub(crate) fn syn_ack_flags(&self) -> TcpFlags {
+        Agreement {
+            feedback: self.feedback(),
+            codepoint: self.accurate.as_ref().map_or(NOT_ECT, |it| it.handshake),
+            ..Agreement::default()
+        }
+        .flags()
     }
 
     /// Data arrived (§6.1.3); whether it is to be acknowledged at once. `per_packet`: what is echoed is
     /// the mark of the latest packet (RFC 8257 §3.2).
     pub(crate) fn on_data(&mut self, segment: &Segment<'_>, per_packet: bool) -> bool {
-        if !self.on {
+        if !self.on || self.accurate.is_some() {
             return false;
         }
         let before = self.echo;
         let reduced = segment.has(TcpFlags::CWR) || !must("3168 MUST 6.1.1.4");
         self.echo &= !(per_packet || reduced);
-        self.echo |= segment.congestion_experienced;
+        self.echo |= segment.ecn == ECN_CE;
         per_packet && self.echo != before
     }
 
-    /// Whether an ACK echoes a mark.
-    pub(crate) fn is_echoed(&self, segment: &Segment<'_>) -> bool {
-        self.on && segment.has(TcpFlags::ECE)
+    /// An acceptable segment arrived; whether accurate feedback wants it acknowledged at once.
+    pub(crate) fn on_segment(&mut self, segment: &Segment<'_>) -> bool {
+        let accurate = self.accurate.as_deref_mut();
+        accurate.is_some_and(|accurate| accurate.on_segment(segment))
+    }
+
+    /// The ACK of our SYN-ACK; whether that was marked on its way (RFC 9768 §3.2.2.1).
+    pub(crate) fn on_third_ack(&mut self, segment: &Segment<'_>) -> bool {
+        let Some(accurate) = self.accurate.as_deref_mut() else {
+            return false;
+        };
+        if !segment.payload.is_empty() || !segment.options.sack.is_empty() {
+            return false;
+        }
+        let arrived = accurate.on_third_ack(segment.flags);
+        // §3.2.2.3: it had left as not ECN-capable.
+        self.ordinary |= arrived != Some(NOT_ECT);
+        arrived == Some(ECN_CE)
+    }
+
+    /// The SYN-ACK once more: the ACK that answers it tells how it has arrived (RFC 9768 §3.2.2.1).
+    pub(crate) fn on_repeated_syn_ack(&mut self, segment: &Segment<'_>) {
+        if let Some(accurate) = self.accurate.as_deref_mut()
+            && accecn::granted(segment.flags).is_some()
+        {
+            accurate.on_syn_ack(segment);
+        }
     }
 
     /// Data that was sent once has arrived.
@@ -71,21 +234,52 @@ impl Ecn {
     /// SYNs; others eat packets.)
     pub(crate) fn on_timeout(&mut self) {
         self.eaten = self.on && !self.passes;
+        if let (true, Some(accurate)) = (self.eaten, &mut self.accurate) {
+            accurate.on_timeout();
+        }
     }
 
-    /// An ACK arrived, with `nxt` as SND.NXT; whether the window is to be reduced (§6.1.2).
-    pub(crate) fn on_ack(&mut self, segment: &Segment<'_>, nxt: SeqNum) -> bool {
-        let news = self.on && segment.has(TcpFlags::ECE) && segment.ack.after(self.reduced_until);
-        if news {
-            self.reduced_until = nxt;
-            self.tell_reduced = true;
+    /// An ACK arrived that acknowledges data between SND.UNA and SND.NXT in segments of `mss` bytes
+    /// (§6.1.2).
+    #[inline]
+    pub(crate) fn on_ack(
+        &mut self,
+        segment: &Segment<'_>,
+        una: SeqNum,
+        nxt: SeqNum,
+        mss: u32,
+    ) -> Marks {
+        if !self.on {
+            return Marks::default();
         }
-        news
+        let mut marks = Marks::default();
+        if let Some(accurate) = self.accurate.as_deref_mut() {
+            if segment.ack.before(una) {
+                // It has been superseded (RFC 9768 §3.2.2.2).
+                return marks;
+            }
+            let acked = segment.ack.distance_from(una);
+            let Some(news) = accurate.on_ack(segment, acked, mss) else {
+                self.ordinary = true;
+                return marks;
+            };
+            marks.echoed = news.packets > 0 || news.bytes > 0;
+            marks.bytes = Some(news.bytes);
+        } else {
+            marks.echoed = segment.has(TcpFlags::ECE);
+        }
+        marks.reduce = marks.echoed && segment.ack.after(self.reduced_until);
+        if marks.reduce {
+            self.reduced_until = nxt;
+            // RFC 9768 §3.1.5: accurate feedback knows no CWR.
+            self.tell_reduced = self.accurate.is_none();
+        }
+        marks
     }
 
     /// New data leaves; whether it says CWR. Retransmissions are never marked (§6.1.5).
     pub(crate) fn on_new_data(&mut self) -> bool {
-        self.capable = self.on && !self.eaten;
+        self.capable = self.on && !self.eaten && !self.ordinary;
         core::mem::take(&mut self.tell_reduced)
     }
 

@@ -210,6 +210,9 @@ impl Connection {
         unconfirmed.confirmed = true;
         let sent_at = unconfirmed.sent_at;
         self.syn_due = false;
+        if self.ecn.accurate.is_some() {
+            self.begin_accurate_feedback(segment, cx);
+        }
         if let Some(sent_at) = sent_at {
             let rtt = cx.now.saturating_since(sent_at);
             self.rtt.measure(rtt, self.una, self.nxt, cx.now);

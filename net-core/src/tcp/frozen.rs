@@ -3,6 +3,7 @@
 
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
+use super::ecn::Agreement;
 use super::{SeqNum, State};
 use crate::buf::Chunk;
 use crate::config::TcpConfig;
@@ -185,7 +186,7 @@ impl<'a> Frozen<'a> {
             our_scale,
             peer_scale: Some(peer_scale),
             sack,
-            ecn: false,
+            ecn: Agreement::default(),
             ts_recent: timestamps.then_some(recent),
             ts_offset: 0,
         };

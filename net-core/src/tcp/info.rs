@@ -1,8 +1,10 @@
 //! What can be known about a connection from outside.
 
 use super::State;
+use super::accecn::AccurateEcnInfo;
 use super::congestion::CongestionControl;
 use super::connection::Connection;
+use super::ecn::EcnFeedback;
 use super::fast_open::FastOpenFailure;
 use super::limits::{Limit, LimitedTime};
 use super::recovery::Phase;
@@ -101,6 +103,10 @@ pub struct TcpInfo {
     pub timestamps: bool,
     /// The user timeout that the peer told last (RFC 5482).
     pub peer_user_timeout: Option<Duration>,
+    /// How congestion marks are told.
+    pub ecn: EcnFeedback,
+    /// How many there were, where feedback is accurate (RFC 9768).
+    pub accurate_ecn: Option<AccurateEcnInfo>,
     /// The SYN-ACK acknowledged data that came with the SYN, whichever of them was ours (RFC 7413).
     pub syn_data: bool,
     /// Why our SYN's did not, where it was to.
@@ -158,6 +164,8 @@ impl Connection {
             sack: self.sack,
             timestamps: self.ts_recent.is_some(),
             peer_user_timeout: self.user_timeouts.remote,
+            ecn: self.ecn.feedback(),
+            accurate_ecn: self.ecn.accurate.as_ref().map(|it| it.info()),
             syn_data: self.fast_open.as_ref().is_some_and(|it| it.syn_data),
             fast_open_failure: self.fast_open.as_ref().and_then(|it| it.failure),
             window_scale: (self.receiver.scale, self.scale),

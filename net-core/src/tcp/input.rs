@@ -224,6 +224,9 @@ impl Connection {
                 if self.fast_open.is_some() && self.repeats_early_syn(segment) {
                     return Err(Disposition::Keep);
                 }
+                if segment.has(TcpFlags::ACK) && !self.passive {
+                    self.ecn.on_repeated_syn_ack(segment);
+                }
                 // RFC 5961 §4.2: whatever its sequence number.
                 return Err(self.challenge(cx));
             }
@@ -314,6 +317,9 @@ impl Connection {
         }
         self.heard_at = cx.now;
         self.probes = 0;
+        if self.ecn.on && self.ecn.on_segment(segment) {
+            self.receiver.ack_now = true;
+        }
         self.update_ts_recent(segment, cx);
         self.hear_user_timeout(segment, cx);
         self.handle_ack(segment, cx);

@@ -4,6 +4,7 @@
 //! `receiver`; what leaves is decided in `output` from the `send_queue` and what `recovery` knows
 //! to be lost; `timers` says what time does. `handle` is what an application calls.
 
+pub(crate) mod accecn;
 mod ack;
 mod autotune;
 mod challenge;
@@ -46,6 +47,8 @@ mod urgent;
 mod user_timeout;
 mod validation;
 
+pub use accecn::{AccurateEcnInfo, EcnCounts};
+pub use ecn::EcnFeedback;
 pub use fast_open::FastOpenFailure;
 pub use handle::{RecvFlags, SendFlags, Tcp};
 pub use info::TcpInfo;

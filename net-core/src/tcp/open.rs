@@ -1,10 +1,11 @@
 //! How a connection comes to be: from our SYN or from the peer's acceptance, and what the handshake
 //! settles.
 
+use super::accecn;
 use super::congestion::{Congestion, CongestionControl, Established};
 use super::connection::{Connection, Context};
 use super::context::{Counters, Negotiated};
-use super::ecn::Ecn;
+use super::ecn::{Agreement, Ecn, EcnFeedback};
 use super::input::default_mss;
 use super::limits::Limits;
 use super::mtu_probe::MtuSearch;
@@ -24,6 +25,7 @@ use crate::config::TcpConfig;
 use crate::must::must;
 use crate::socket::TcpSettings;
 use crate::time::Instant;
+use crate::wire::ip::ECN_CE;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 
 impl Connection {
@@ -44,7 +46,7 @@ impl Connection {
             our_scale: window_scale(settings.recv_buffer_max),
             peer_scale: None,
             sack: false,
-            ecn: false,
+            ecn: Agreement::default(),
             ts_recent: None,
             ts_offset,
         };
@@ -207,7 +209,7 @@ impl Connection {
     ) {
         self.peer_mss = facts.peer_mss;
         self.sack = facts.sack;
-        self.ecn.on = facts.ecn;
+        self.ecn.agree(facts.ecn);
         self.ts_recent = facts.ts_recent;
         self.ts_recent_at = now;
         self.paws = Paws::new(facts.ts_recent.unwrap_or_default(), now);
@@ -284,14 +286,14 @@ impl Connection {
 
     fn flags_of_syn(&self, acks: bool, cx: &Context<'_>) -> TcpFlags {
         if acks {
-            let mut flags = TcpFlags::SYN | TcpFlags::ACK;
-            flags.set(TcpFlags::ECE, self.passive && self.ecn.on);
-            flags
-        } else if cx.settings.wants_ecn(cx.config) && self.retries == 0 {
+            TcpFlags::SYN | TcpFlags::ACK | self.ecn.syn_ack_flags()
+        } else if self.retries >= ecn_syns(cx) {
             // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
-            TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
-        } else {
             TcpFlags::SYN
+        } else if cx.settings.wants_accurate_ecn(cx.config) {
+            TcpFlags::SYN | accecn::ALL
+        } else {
+            TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
         }
     }
 
@@ -323,8 +325,29 @@ impl Connection {
             self.congestion.limit_window(self.mss);
         }
         self.retransmit_at = Instant::MAX;
+        if self.ecn.feedback() == EcnFeedback::Accurate {
+            self.begin_accurate_feedback(segment, cx);
+        }
         if self.fast_open.is_some() {
             self.settle_syn_data(segment, cx);
+        }
+    }
+
+    /// Accurate feedback of the handshake's own packets (RFC 9768 §3.2.2.1).
+    pub(super) fn begin_accurate_feedback(&mut self, segment: &Segment<'_>, cx: &Context<'_>) {
+        let marked = if self.passive {
+            self.ecn.on_third_ack(segment)
+        } else {
+            if let Some(accurate) = &mut self.ecn.accurate {
+                accurate.on_syn_ack(segment);
+                accurate.hear_first_option(segment.options.accurate_ecn);
+            }
+            // The answer is an ACK of its own, even where there is data to send.
+            self.receiver.duplicate_acks = self.receiver.duplicate_acks.max(1);
+            accecn::granted(segment.flags) == Some(ECN_CE)
+        };
+        if marked {
+            self.congestion.on_ecn(0, cx.now);
         }
     }
 
@@ -341,8 +364,12 @@ impl Connection {
             our_mss: self.our_mss,
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
-            // RFC 3168 §6.1.1: not after a SYN that did not ask.
-            ecn: cx.settings.wants_ecn(config) && self.retries == 0 && Ecn::is_granted(segment),
+            ecn: Agreement::with_syn_ack(
+                segment,
+                cx.settings.wants_ecn(config),
+                cx.settings.wants_accurate_ecn(config),
+                self.retries >= ecn_syns(cx),
+            ),
             our_scale: self.our_scale,
             ts_recent: options
                 .timestamps
@@ -371,6 +398,13 @@ impl Connection {
         self.settle_validation(cx);
         self.settle_pacing(cx);
     }
+}
+
+/// How many SYNs ask for explicit congestion notification, the others not: one for classic feedback (RFC
+/// 3168 §6.1.1.1), two for accurate (RFC 9768 §3.1.4.1).
+fn ecn_syns(cx: &Context<'_>) -> u8 {
+    let classic = cx.settings.wants_ecn(cx.config);
+    u8::from(classic) + u8::from(cx.settings.wants_accurate_ecn(cx.config))
 }
 
 /// Rcv.Wind.Shift and Snd.Wind.Shift: windows are scaled both ways or not at all (RFC 7323 §2.3).

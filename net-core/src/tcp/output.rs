@@ -1,11 +1,13 @@
 //! What a connection sends next, and the segment for it.
 
+use super::accecn;
 use super::connection::{Connection, Context};
 use super::mtu_probe::MtuProbe;
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
 use crate::must::must;
 use crate::time::{Duration, Instant};
+use crate::wire::tcp_options::MAX_LEN;
 use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
 
 /// Largest IP packet; a super-segment stays below it with all its headers.
@@ -199,9 +201,22 @@ impl Connection {
         } else {
             0
         };
+        let options = match &self.ecn.accurate {
+            None => options,
+            Some(accurate) => options + accurate.option_len(self.option_room() - options),
+        };
         self.mss
             .saturating_sub(u32::try_from(options).unwrap_or(0))
             .max(1)
+    }
+
+    /// Bytes of options that fit into a header beside the timestamps.
+    const fn option_room(&self) -> usize {
+        if self.ts_recent.is_some() {
+            MAX_LEN - 12
+        } else {
+            MAX_LEN
+        }
     }
 
     /// SACK blocks that fit into a header beside the timestamps.
@@ -220,8 +235,10 @@ impl Connection {
 
     /// Payload of the largest super-segment.
     pub(super) fn max_super(&self) -> u32 {
-        if self.urgent.is_sending() {
-            // Each segment has its own urgent pointer.
+        let cwr = self.ecn.accurate.as_ref().is_some_and(|it| it.has_cwr());
+        if self.urgent.is_sending() || cwr {
+            // Each segment has its own urgent pointer; and who cuts super-segments clears CWR in all but
+            // the first, where it is part of a counter.
             return self.segment_size();
         }
         let most = (MAX_PACKET - MAX_HEADERS).min(self.pacer.quantum);
@@ -334,10 +351,11 @@ impl Connection {
         flags.set(TcpFlags::FIN, fin);
         flags.set(TcpFlags::PSH, push && len > 0 && must("9293 MUST-61"));
         flags.set(TcpFlags::CWR, reduced);
+        // As it was decided on: the header may use up an option that is due.
+        let size = self.segment_size();
         let header = self.data_header(seq, flags, ports, cx);
         header.emit(&mut out.head);
         let mut segments = 1;
-        let size = self.segment_size();
         if len > size {
             segments = len.div_ceil(size);
             let size = u16::try_from(size).unwrap_or(u16::MAX);
@@ -373,6 +391,13 @@ impl Connection {
         let repeat = self.receiver.duplicate_acks.saturating_sub(1);
         let mut header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
         header.options.user_timeout = self.user_timeouts.due.take();
+        if header.options.sack.is_empty()
+            && self.receiver.duplicates.is_empty()
+            && let Some(accurate) = &mut self.ecn.accurate
+            && let Some(answer) = accurate.take_answer()
+        {
+            header.flags = (header.flags - accecn::ALL) | answer;
+        }
         if let Some((left, right)) = self.receiver.duplicates.pop() {
             // RFC 2883 §4: it comes first.
             let mut sack = SackBlocks::default();
@@ -415,6 +440,9 @@ impl Connection {
         }
         let flags = if self.ecn.echo {
             flags | TcpFlags::ECE
+        } else if let Some(accurate) = &mut self.ecn.accurate {
+            options.accurate_ecn = accurate.take_option(MAX_LEN - options.emitted_len());
+            flags | accurate.flags()
         } else {
             flags
         };

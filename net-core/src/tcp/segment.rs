@@ -4,7 +4,7 @@ use super::SeqNum;
 use crate::buf::{RecvQueue, RxPacket};
 use crate::iface::IfaceId;
 use crate::stats::DropReason;
-use crate::wire::ip::{ECN_CE, ECN_MASK};
+use crate::wire::ip::ECN_MASK;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use bytes::Buf;
 
@@ -103,8 +103,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) payload: Payload<'a>,
     /// Payload bytes of each wire segment that this one stands for, or its length.
     pub(crate) wire_size: u32,
-    /// The IP header carried Congestion Experienced.
-    pub(crate) congestion_experienced: bool,
+    /// The IP header's ECN field.
+    pub(crate) ecn: u8,
     /// Which interface it came over.
     pub(crate) over: IfaceId,
 }
@@ -128,7 +128,7 @@ impl<'a> Segment<'a> {
             options: header.options,
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,
-            congestion_experienced: tos & ECN_MASK == ECN_CE,
+            ecn: tos & ECN_MASK,
             over,
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod arp;
 pub mod checksum;
+mod ecn_counters;
 pub mod ethernet;
 mod fast_open;
 pub mod icmp;
@@ -30,6 +31,7 @@ pub(crate) mod tests;
 
 pub use arp::{ArpOperation, ArpPacket};
 pub use checksum::Sum;
+pub use ecn_counters::{EcnCounters, EcnOrder};
 pub use ethernet::{EtherType, EthernetHeader, MacAddr};
 pub use fast_open::FastOpenCookie;
 pub use icmp::IcmpMessage;

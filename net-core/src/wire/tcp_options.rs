@@ -1,5 +1,6 @@
-//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 5482, RFC 7413).
+//! TCP options (RFC 9293 §3.2, RFC 7323, RFC 2018, RFC 5482, RFC 7413, RFC 9768).
 
+use super::ecn_counters::{EcnCounters, EcnOrder};
 use super::fast_open::FastOpenCookie;
 use crate::buf::HeadBuf;
 use crate::must::must;
@@ -22,6 +23,8 @@ const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 const USER_TIMEOUT: u8 = 28;
 const FAST_OPEN: u8 = 34;
+const ACC_ECN_0: u8 = 172;
+const ACC_ECN_1: u8 = 174;
 
 /// The options that the stack knows. Others are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +41,8 @@ pub struct TcpOptions {
     pub user_timeout: Option<UserTimeout>,
     /// Fast open cookie, or the question for one, on a SYN.
     pub fast_open: Option<FastOpenCookie>,
+    /// What has arrived with which congestion mark.
+    pub accurate_ecn: Option<EcnCounters>,
     /// Selective acknowledgements.
     pub sack: SackBlocks,
 }
@@ -139,6 +144,12 @@ impl TcpOptions {
                 self.user_timeout = NonZeroU16::new(u16::from_be_bytes([a, b])).map(UserTimeout);
             }
             (FAST_OPEN, cookie) => self.fast_open = FastOpenCookie::new(cookie),
+            (ACC_ECN_0, data) => {
+                self.accurate_ecn = Some(EcnCounters::parse(EcnOrder::Ect0First, data));
+            }
+            (ACC_ECN_1, data) => {
+                self.accurate_ecn = Some(EcnCounters::parse(EcnOrder::Ect1First, data));
+            }
             (SACK, data) => {
                 let (blocks, rest) = data.as_chunks::<8>();
                 if rest.is_empty() && !blocks.is_empty() {
@@ -166,7 +177,7 @@ impl TcpOptions {
     }
 
     /// Prepends the options in the order that Linux uses, padded with NOPs to whole words; how many
-    /// bytes that were. A cookie and SACK blocks that do not fit are left out.
+    /// bytes that were. A cookie, counters and SACK blocks that do not fit are left out.
     pub fn emit(&self, head: &mut HeadBuf) -> usize {
         let len = self.len_before_sack();
         let blocks = self
@@ -183,6 +194,9 @@ impl TcpOptions {
             sack_len = 4 + 8 * blocks.len();
             let option = u8::try_from(sack_len - 2).unwrap_or(0);
             prepend(head, [NOP, NOP, SACK, option]);
+        }
+        if let Some(counters) = &self.counters_fitting() {
+            prepend_counters(head, counters);
         }
         if let Some(cookie) = &self.cookie_fitting() {
             prepend_cookie(head, cookie);
@@ -215,6 +229,20 @@ impl TcpOptions {
     }
 
     fn len_before_sack(&self) -> usize {
+        let counters = self.counters_fitting();
+        let counters = counters.map_or(0, |told| EcnCounters::padded_len(told.fields().len()));
+        self.len_before_counters() + counters
+    }
+
+    /// The counters, where there is room for them.
+    fn counters_fitting(&self) -> Option<EcnCounters> {
+        self.accurate_ecn.filter(|told| {
+            let len = EcnCounters::padded_len(told.fields().len());
+            self.len_before_counters() + len <= MAX_LEN
+        })
+    }
+
+    fn len_before_counters(&self) -> usize {
         let cookie = self.cookie_fitting();
         self.len_before_cookie() + cookie.map_or(0, |cookie| cookie.padded_len())
     }
@@ -305,6 +333,23 @@ impl core::fmt::Debug for SackBlocks {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_list().entries(self.as_slice()).finish()
     }
+}
+
+/// The option with padding behind it.
+fn prepend_counters(head: &mut HeadBuf, told: &EcnCounters) {
+    let fields = told.fields();
+    let len = 2 + 3 * fields.len();
+    for _ in len..len.next_multiple_of(4) {
+        prepend(head, [NOP]);
+    }
+    for &field in fields.iter().rev() {
+        prepend(head, field);
+    }
+    let kind = match told.order() {
+        EcnOrder::Ect0First => ACC_ECN_0,
+        EcnOrder::Ect1First => ACC_ECN_1,
+    };
+    prepend(head, [kind, u8::try_from(len).unwrap_or(0)]);
 }
 
 /// The option with padding behind it.

@@ -1,7 +1,8 @@
 //! TCP Fast Open (RFC 7413) with the kernel at the other end.
 
 use crate::kernel::{Peer, blocking, downward, upward};
-use crate::matrix::{Opener, Row, rows};
+use crate::matrix::{Opener, Row, rows_with};
+use net_core::Config;
 use net_core::socket::TcpOption;
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
 use std::fs;
@@ -15,6 +16,11 @@ const ALL: &str = "1027";
 /// Bytes that a SYN has room for.
 const LEN: usize = 700;
 
+fn both_sides(config: &mut Config) {
+    config.tcp.fast_open.client = true;
+    config.tcp.fast_open.server = true;
+}
+
 fn of(opener: Opener) -> Vec<Row> {
     let mut all = Row::on_one_thread();
     all.retain(|row| row.opener == opener);
@@ -23,9 +29,10 @@ fn of(opener: Opener) -> Vec<Row> {
 
 #[test]
 fn we_take_data_from_the_kernels_syn() {
-    rows(
+    rows_with(
         "fast_open::we_take_data_from_the_kernels_syn",
         &of(Opener::Kernel),
+        both_sides,
         async |world| {
             fs::write("/proc/sys/net/ipv4/tcp_fastopen", ALL).expect("our namespace");
             let listener = world.listen();
@@ -60,9 +67,10 @@ fn we_take_data_from_the_kernels_syn() {
 
 #[test]
 fn the_kernel_takes_data_from_our_syn() {
-    rows(
+    rows_with(
         "fast_open::the_kernel_takes_data_from_our_syn",
         &of(Opener::Ours),
+        both_sides,
         async |world| {
             fs::write("/proc/sys/net/ipv4/tcp_fastopen", ALL).expect("our namespace");
             let listener = Peer::listen(world.host);

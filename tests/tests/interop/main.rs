@@ -4,6 +4,7 @@
 //! IPv6, the kernel as the client and as the server.
 #![cfg(target_os = "linux")]
 
+mod accecn;
 mod api;
 mod closing;
 mod crowd;

@@ -54,10 +54,20 @@ pub(crate) fn each_row(test_name: &str, body: impl AsyncFn(World)) {
 
 /// Runs the test `test_name` in a namespace, once per given row.
 pub(crate) fn rows(test_name: &str, rows: &[Row], body: impl AsyncFn(World)) {
+    rows_with(test_name, rows, |_| {}, body);
+}
+
+/// The same where our stack is configured otherwise.
+pub(crate) fn rows_with(
+    test_name: &str,
+    rows: &[Row],
+    change: impl Fn(&mut Config),
+    body: impl AsyncFn(World),
+) {
     netns::run_for(test_name, Duration::from_secs(60), || {
         for row in rows {
             println!("{row}");
-            row.run(&body);
+            row.run(&change, &body);
         }
     });
 }
@@ -95,9 +105,9 @@ impl Row {
         if self.v6 { 40 } else { 20 }
     }
 
-    fn run(self, body: &impl AsyncFn(World)) {
+    fn run(self, change: &impl Fn(&mut Config), body: &impl AsyncFn(World)) {
         self.runtime().block_on(async {
-            let world = self.world();
+            let world = self.world(change);
             let net = world.net.clone();
             timeout(LIMIT, body(world))
                 .await
@@ -119,7 +129,7 @@ impl Row {
         builder.enable_all().build().expect("a runtime")
     }
 
-    fn world(self) -> World {
+    fn world(self, change: &impl Fn(&mut Config)) -> World {
         let tun = Tun::builder("tun7")
             .mtu(self.mtu)
             .offload(self.offload)
@@ -130,9 +140,7 @@ impl Row {
         wait_for_ipv6();
         let mut config = Config::default();
         config.tcp.rto_initial = Duration::from_millis(200);
-        // For sockets that ask for it.
-        config.tcp.fast_open.client = true;
-        config.tcp.fast_open.server = true;
+        change(&mut config);
         let net = Net::builder()
             .config(config)
             .device("tun7", tun)

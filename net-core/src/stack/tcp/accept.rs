@@ -9,8 +9,9 @@ use crate::socket::{FlowKey, SocketId, SocketKind, TcpSettings, present};
 use crate::stack::{Stack, TcpTables};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
+use crate::tcp::accecn;
 use crate::tcp::connection::{Connection, Negotiated};
-use crate::tcp::ecn::Ecn;
+use crate::tcp::ecn::Agreement;
 use crate::tcp::input::default_mss;
 use crate::tcp::open::{initial_window, window_scale};
 use crate::tcp::segment::Segment;
@@ -148,7 +149,11 @@ impl Stack {
             our_scale: window_scale(settings.recv_buffer_max),
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
-            ecn: settings.wants_ecn(config) && Ecn::is_asked(segment),
+            ecn: Agreement::with_syn(
+                segment,
+                settings.wants_ecn(config),
+                settings.wants_accurate_ecn(config),
+            ),
             ts_recent: options
                 .timestamps
                 .filter(|_| config.timestamps)
@@ -261,16 +266,13 @@ impl Stack {
             sack_permitted: facts.sack,
             timestamps: clock.zip(facts.ts_recent),
             fast_open: cookie,
+            accurate_ecn: facts.ecn.tells.then(accecn::initial_counters),
             ..TcpOptions::default()
         };
         let header = TcpHeader {
             seq: facts.iss,
             ack: facts.irs + 1,
-            flags: if facts.ecn {
-                SYN_ACK | TcpFlags::ECE
-            } else {
-                SYN_ACK
-            },
+            flags: SYN_ACK | facts.ecn.flags(),
             window: u16::try_from(initial_window(settings)).unwrap_or(u16::MAX),
             options,
             ..TcpHeader::default()

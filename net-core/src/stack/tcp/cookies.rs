@@ -14,6 +14,7 @@ use crate::stack::Stack;
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::connection::{Negotiated, timestamp};
+use crate::tcp::ecn::{Agreement, EcnFeedback};
 use crate::tcp::segment::Segment;
 use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
@@ -52,6 +53,10 @@ impl Stack {
         mut facts: Negotiated,
         now: Instant,
     ) {
+        if facts.ecn.feedback == EcnFeedback::Accurate {
+            // There is no place to remember more (RFC 9768 §5.1); whoever asks for it speaks both.
+            facts.ecn.feedback = EcnFeedback::Classic;
+        }
         let index = MSS_TABLE.iter().rposition(|&mss| mss <= facts.peer_mss);
         let index = u32::try_from(index.unwrap_or(0)).unwrap_or(0);
         facts.iss = self.tcp.secrets.cookie(key, facts.irs, index, tick(now));
@@ -60,7 +65,8 @@ impl Stack {
             .map(|_| stamp(&facts, timestamp(now, facts.ts_offset)));
         if clock.is_none() {
             // Without timestamps there is no place for them.
-            (facts.peer_scale, facts.sack, facts.ecn) = (None, false, false);
+            (facts.peer_scale, facts.sack) = (None, false);
+            facts.ecn = Agreement::default();
         }
         if let Some(listener) = self
             .sockets
@@ -127,7 +133,8 @@ impl Stack {
     /// What the peer's SYN had offered, as far as our timestamp comes back.
     fn restore_options(&self, id: SocketId, facts: &mut Negotiated, segment: &Segment<'_>) {
         let config = &self.config.tcp;
-        (facts.peer_scale, facts.sack, facts.ecn) = (None, false, false);
+        (facts.peer_scale, facts.sack) = (None, false);
+        facts.ecn = Agreement::default();
         if let Some((_, echo)) = segment.options.timestamps.filter(|_| config.timestamps) {
             let scale = echo & SCALE_MASK;
             let known = scale != NO_SCALE && config.window_scaling;
@@ -135,7 +142,9 @@ impl Stack {
             facts.sack = echo & SACK_BIT != 0 && config.sack;
             let socket = self.sockets.tcp(id);
             let ecn = socket.is_some_and(|socket| socket.settings.wants_ecn(config));
-            facts.ecn = echo & ECN_BIT != 0 && ecn;
+            if echo & ECN_BIT != 0 && ecn {
+                facts.ecn.feedback = EcnFeedback::Classic;
+            }
         }
     }
 
@@ -162,7 +171,10 @@ fn tick(now: Instant) -> u64 {
 fn stamp(facts: &Negotiated, clock: u32) -> u32 {
     let scale = facts.peer_scale.map_or(NO_SCALE, u32::from);
     let sack = if facts.sack { SACK_BIT } else { 0 };
-    let ecn = if facts.ecn { ECN_BIT } else { 0 };
+    let ecn = match facts.ecn.feedback {
+        EcnFeedback::None => 0,
+        EcnFeedback::Classic | EcnFeedback::Accurate => ECN_BIT,
+    };
     let stamp = clock & !OPTION_MASK | scale | sack | ecn;
     if stamp.wrapping_sub(clock).cast_signed() > 0 {
         stamp.wrapping_sub(1 << OPTION_BITS)

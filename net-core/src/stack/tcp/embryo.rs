@@ -9,7 +9,7 @@ use crate::stack::{Stack, TimerKey};
 use crate::stats::DropReason;
 use crate::tcp::SeqNum;
 use crate::tcp::connection::{Negotiated, timestamp};
-use crate::tcp::ecn::Ecn;
+use crate::tcp::ecn::EcnFeedback;
 use crate::tcp::open::initial_window;
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
@@ -70,17 +70,24 @@ impl Stack {
         let Some(embryo) = self.tcp.embryos.get_mut(index as usize) else {
             return;
         };
-        let window = self
-            .sockets
-            .tcp(embryo.listener)
-            .map_or(0, |socket| initial_window(&socket.settings));
+        let (window, accurate) = self.sockets.tcp(embryo.listener).map_or(
+            (0, false),
+            |TcpSocket { settings, .. }| {
+                let accurate = settings.wants_accurate_ecn(&self.config.tcp);
+                (initial_window(settings), accurate)
+            },
+        );
         match judge(&embryo.facts, window, segment) {
             Judgement::Complete => self.complete_handshake(index, segment, local, remote, now),
             Judgement::Repeat => {
                 embryo.sent_at = None;
-                // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
-                embryo.facts.ecn &= Ecn::is_asked(segment);
-                self.answer_embryo(index, None, now);
+                if embryo.facts.ecn.on_repeated_syn(segment, accurate) {
+                    self.answer_embryo(index, None, now);
+                } else {
+                    self.drop_embryo(index);
+                    self.stats.count_drop(DropReason::BadFlags);
+                    self.send_reset(Origin::of(segment), local, remote, now);
+                }
             }
             Judgement::Over => self.drop_embryo(index),
             Judgement::Reset => {
@@ -177,8 +184,19 @@ impl Stack {
         cookie: Option<FastOpenCookie>,
         now: Instant,
     ) {
-        if let Some(embryo) = self.tcp.embryos.get(index as usize) {
-            let (listener, key, facts) = (embryo.listener, embryo.key, embryo.facts);
+        if let Some(embryo) = self.tcp.embryos.get_mut(index as usize) {
+            if embryo.retries > 1 && embryo.facts.ecn.feedback == EcnFeedback::Accurate {
+                // RFC 9768 §3.1.5: once a SYN-ACK has said so, nothing is ECN-capable.
+                embryo.facts.ecn.ordinary = true;
+            }
+            let (listener, key, mut facts) = (embryo.listener, embryo.key, embryo.facts);
+            if facts.ecn.feedback == EcnFeedback::Accurate {
+                // RFC 9768 §3.2.3.2.2: what is sent again has no option, and at last no flags.
+                facts.ecn.tells = embryo.sent_at.is_some();
+                if embryo.retries > 1 {
+                    facts.ecn.feedback = EcnFeedback::None;
+                }
+            }
             let clock = facts.ts_recent.map(|_| timestamp(now, facts.ts_offset));
             self.send_syn_ack(listener, &key, &facts, clock, cookie, now);
         }

@@ -62,9 +62,7 @@ impl Dctcp {
 impl CongestionControl for Dctcp {
     fn on_ack(&mut self, sample: &AckSample, now: Instant) {
         self.acked += u64::from(sample.acked);
-        if sample.echoes_mark {
-            self.marked += u64::from(sample.acked);
-        }
+        self.marked += u64::from(sample.marked);
         if sample.rate.prior_delivered >= self.window_end {
             self.end_window(sample.delivered);
         }

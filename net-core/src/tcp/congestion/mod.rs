@@ -44,6 +44,8 @@ pub struct AckSample {
     pub congestion_experienced: bool,
     /// The acknowledgement echoed a congestion mark.
     pub echoes_mark: bool,
+    /// Bytes of those acknowledged that were marked, as far as the peer can tell.
+    pub marked: u32,
     /// A loss is being repaired (fast recovery): the window is not this sample's to widen.
     pub in_recovery: bool,
 }

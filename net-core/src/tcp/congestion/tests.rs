@@ -115,6 +115,7 @@ fn round(control: &mut dyn CongestionControl, rtt: u64, marked: u32, delivered: 
             },
             rtt: Some(Duration::from_millis(rtt)),
             echoes_mark: index < marked,
+            marked: if index < marked { MSS } else { 0 },
             ..ack(MSS)
         };
         control.on_ack(&sample, Instant::ZERO);

@@ -109,11 +109,22 @@ pub(crate) struct Ack {
     pub(crate) marked: bool,
     /// It echoes a congestion mark.
     pub(crate) echoes_mark: bool,
+    /// Bytes that were marked, where the feedback is accurate.
+    pub(crate) marked_bytes: Option<u32>,
 }
 
 impl Ack {
     pub(crate) const fn advances(&self) -> bool {
         self.advanced > 0
+    }
+
+    /// Bytes that it says were delivered with a mark: all, where the feedback is not accurate.
+    pub(crate) fn bytes_marked(&self) -> u32 {
+        match self.marked_bytes {
+            Some(bytes) => bytes.min(self.delivered),
+            None if self.echoes_mark => self.delivered,
+            None => 0,
+        }
     }
 }
 

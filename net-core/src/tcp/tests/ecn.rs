@@ -161,6 +161,21 @@ fn a_grant_that_comes_after_an_ordinary_syn_is_not_used() {
     assert_eq!(marks_of(&mut peer), [0]);
 }
 
+/// RFC 3168 §6.1.1: but the peer, whose first answer that is, may send such data; its marks are echoed.
+#[test]
+fn marks_are_echoed_after_a_grant_that_is_not_used() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.connects();
+    peer.waits(secs(1));
+    peer.skips();
+    peer.sends(syn().flags(SYN_ACK | ECE).ack(1));
+    peer.skips();
+    peer.sends(tcp().data(100).marked());
+    assert!(peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+    peer.sends(tcp().data(100).flags(ACK | CWR));
+    assert!(!peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+}
+
 /// The same from the other side.
 #[test]
 fn an_ordinary_syn_takes_the_question_for_ecn_back() {

@@ -4,6 +4,7 @@
 //! Sequence numbers are relative to each side's SYN, and every payload byte follows a pattern that
 //! both directions are checked against.
 
+mod accecn;
 mod accept;
 mod addresses;
 mod app;

@@ -1,7 +1,9 @@
 //! A segment as a test writes it down: what is said counts, the rest is usual or does not matter.
 
 use crate::tcp::SeqNum;
-use crate::wire::{FastOpenCookie, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout};
+use crate::wire::{
+    EcnCounters, FastOpenCookie, SackBlocks, TcpFlags, TcpHeader, TcpOptions, UserTimeout,
+};
 use core::time::Duration;
 use std::string::String;
 use std::vec::Vec;
@@ -38,6 +40,7 @@ pub(super) struct Seg {
     pub(super) urgent: Option<u16>,
     pub(super) user_timeout: Option<UserTimeout>,
     pub(super) fast_open: Option<FastOpenCookie>,
+    pub(super) accurate_ecn: Option<EcnCounters>,
 }
 
 /// A segment with the ACK flag.
@@ -60,6 +63,7 @@ pub(super) fn tcp() -> Seg {
         urgent: None,
         user_timeout: None,
         fast_open: None,
+        accurate_ecn: None,
     }
 }
 
@@ -137,6 +141,20 @@ impl Seg {
         Self { fast_open, ..self }
     }
 
+    /// The AccECN option.
+    pub(super) fn counters(self, counters: EcnCounters) -> Self {
+        let accurate_ecn = Some(counters);
+        Self {
+            accurate_ecn,
+            ..self
+        }
+    }
+
+    /// The ECN field of its packet.
+    pub(super) fn ecn(self, tos: u8) -> Self {
+        Self { tos, ..self }
+    }
+
     /// A super-segment of segments with so many bytes each.
     pub(super) fn gso(self, size: u16) -> Self {
         let gso = Some(size);
@@ -196,6 +214,7 @@ impl Seg {
             timestamps: self.timestamps,
             user_timeout: self.user_timeout,
             fast_open: self.fast_open,
+            accurate_ecn: self.accurate_ecn,
             sack,
         }
     }

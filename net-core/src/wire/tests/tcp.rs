@@ -41,6 +41,7 @@ fn options() -> impl Strategy<Value = TcpOptions> {
                     timestamps,
                     user_timeout: timeout
                         .and_then(|time| UserTimeout::new(Duration::from_secs(time))),
+                    accurate_ecn: None,
                     fast_open: cookie.and_then(|len| FastOpenCookie::new(&[7; 16][..2 * len])),
                     sack,
                 }
