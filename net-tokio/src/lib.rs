@@ -46,6 +46,8 @@
 pub mod clock;
 #[cfg(not(loom))]
 pub mod device;
+#[cfg(all(feature = "dhcp", not(loom)))]
+mod dhcp;
 #[cfg(not(loom))]
 mod driver;
 #[cfg(not(loom))]
@@ -71,6 +73,8 @@ pub mod tcp;
 #[cfg(not(loom))]
 mod udp;
 
+#[cfg(all(feature = "dhcp", not(loom)))]
+pub use dhcp::{Dhcp, Lease};
 #[cfg(all(feature = "quinn", not(loom)))]
 pub use udp::QuicSocket;
 #[cfg(not(loom))]

@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
-use crate::route::{Reject, Route, RouteTable, Rule, TableId};
+use crate::route::{Decision, Reject, Route, RouteTable, Rule, TableId};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -181,6 +181,15 @@ impl Stack {
     /// Removes every route to exactly this prefix; whether there was one.
     pub fn remove_route(&mut self, prefix: IpCidr) -> bool {
         self.routes.table_mut(TableId::MAIN).remove(prefix)
+    }
+
+    /// Removes exactly this route, and no other to its prefix; whether it was there.
+    pub fn remove_exact_route(&mut self, route: &Route) -> bool {
+        let table = self.routes.table_mut(TableId::MAIN);
+        let is_meant = |decision: &Decision, metric| {
+            metric == route.metric && decision.route().is_some_and(|other| other == *route)
+        };
+        table.remove_where(route.prefix, is_meant) > 0
     }
 
     /// Every route of the main table.

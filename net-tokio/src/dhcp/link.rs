@@ -1,0 +1,287 @@
+//! How a DHCP client speaks: while it has no address in frames of its own, then as everybody does.
+
+use super::Lease;
+use crate::error::to_io;
+use crate::net::Net;
+use crate::{PacketSocket, UdpSocket};
+use bytes::{Bytes, BytesMut};
+use dhcproto::v4::{CLIENT_PORT, Message, SERVER_PORT};
+use dhcproto::{Decodable, Decoder, Encodable};
+use net_core::buf::{RxPacket, TxPacket};
+use net_core::iface::IpCidr;
+use net_core::packet::{FrameClass, PacketAddr, PacketKind};
+use net_core::route::Route;
+use net_core::wire::{ArpPacket, EtherType, IpHeader, MacAddr, UdpHeader, ip, transport, udp};
+use net_core::{IfaceId, SocketError};
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// An interface as its client uses it.
+pub(super) struct Link {
+    net: Net,
+    name: String,
+    iface: IfaceId,
+    /// Hears of IPv4 while there is no address, and else of nothing.
+    frames: PacketSocket,
+    /// Hears of ARP while an address is being checked.
+    arp: PacketSocket,
+    /// There while there is an address.
+    socket: Option<UdpSocket>,
+    /// The address that is being checked.
+    checked: Option<Ipv4Addr>,
+    attends_frames: bool,
+}
+
+impl Link {
+    pub(super) fn new(net: &Net, name: &str, iface: IfaceId) -> io::Result<Self> {
+        let open = || PacketSocket::new_on(net, PacketKind::Cooked, EtherType::NONE);
+        Ok(Self {
+            net: net.clone(),
+            name: name.to_owned(),
+            iface,
+            frames: open()?,
+            arp: open()?,
+            socket: None,
+            checked: None,
+            attends_frames: false,
+        })
+    }
+
+    /// Chooses what to hear of.
+    pub(super) fn attend(&mut self, frames: bool, checked: Option<Ipv4Addr>) -> io::Result<()> {
+        let heard = |on, ethertype| if on { ethertype } else { EtherType::NONE };
+        if self.attends_frames != frames {
+            let ethertype = heard(frames, EtherType::IPV4);
+            self.frames.bind(Some(&self.name), ethertype)?;
+            self.attends_frames = frames;
+        }
+        if self.checked != checked {
+            let ethertype = heard(checked.is_some(), EtherType::ARP);
+            self.arp.bind(Some(&self.name), ethertype)?;
+            self.checked = checked;
+        }
+        Ok(())
+    }
+
+    /// The next message of a server.
+    pub(super) async fn message(&self) -> io::Result<Message> {
+        loop {
+            let datagram = match &self.socket {
+                Some(socket) => {
+                    let mut buffer = vec![0; MAX_DATAGRAM];
+                    let (len, from) = socket.recv_from(&mut buffer).await?;
+                    buffer.truncate(len);
+                    (from.port() == SERVER_PORT).then(|| Bytes::from(buffer))
+                }
+                None => datagram_of(self.frames.recv().await?.payload),
+            };
+            let message = datagram.and_then(|bytes| read(&bytes));
+            if let Some(message) = message {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Waits until somebody shows that he uses the address which is being checked (RFC 5227 §2.1.1).
+    pub(super) async fn conflict(&self) -> io::Result<()> {
+        let Some(checked) = self.checked else {
+            return pending().await;
+        };
+        loop {
+            let frame = self.arp.recv().await?;
+            let packet = ArpPacket::parse(&frame.payload);
+            let is_others = frame.class != FrameClass::Outgoing;
+            if is_others && packet.is_ok_and(|packet| packet.sender_ip == checked) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends a message from no address to everybody.
+    pub(super) async fn shout(&self, message: &Message) -> io::Result<()> {
+        let (source, dest) = (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into());
+        let mut packet = TxPacket::default();
+        let bytes = bytes_of(message)?;
+        let header = UdpHeader {
+            source_port: CLIENT_PORT,
+            dest_port: SERVER_PORT,
+            length: u16::try_from(bytes.len() + udp::HEADER_LEN).unwrap_or(u16::MAX),
+            checksum: 0,
+        };
+        packet.body.push(bytes);
+        header.emit(&mut packet.head);
+        transport::fill_checksum(&mut packet, source, dest, ip::UDP, false);
+        let header = IpHeader::new(source, dest, ip::UDP, packet.len());
+        header.emit(&mut packet.head);
+        let mut bytes = BytesMut::new();
+        packet.copy_to(&mut bytes);
+        self.put(&self.frames, &bytes, EtherType::IPV4).await
+    }
+
+    /// Sends a message from the leased address to a server, or to every.
+    pub(super) async fn send(&self, message: &Message, server: Option<Ipv4Addr>) -> io::Result<()> {
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
+        let server = server.unwrap_or(Ipv4Addr::BROADCAST);
+        match socket
+            .send_to(&bytes_of(message)?, (server, SERVER_PORT))
+            .await
+        {
+            // A server that cannot be reached may be later; the lease has not ended yet.
+            Err(error) if is_of_the_way(&error) => Ok(()),
+            sent => sent.map(drop),
+        }
+    }
+
+    /// Asks who has an address (RFC 5227 §2.1.1).
+    pub(super) async fn probe(&self, address: Ipv4Addr) -> io::Result<()> {
+        let mac = self.net.engine().look(|core| {
+            let mut all = core.stack().ifaces();
+            all.find_map(|(id, config)| config.kind.mac().filter(|_| id == self.iface))
+        });
+        let question = ArpPacket::request(
+            mac.ok_or_else(|| to_io(SocketError::NoSuchInterface))?,
+            Ipv4Addr::UNSPECIFIED,
+            address,
+        );
+        self.put(&self.arp, &question.to_bytes(), EtherType::ARP)
+            .await
+    }
+
+    async fn put(
+        &self,
+        socket: &PacketSocket,
+        bytes: &[u8],
+        ethertype: EtherType,
+    ) -> io::Result<()> {
+        let to = PacketAddr {
+            iface: self.iface,
+            ethertype,
+            dest: Some(MacAddr::BROADCAST),
+        };
+        socket.send_to(bytes, &to).await.map(drop)
+    }
+
+    /// Gives the interface what a lease grants.
+    pub(super) async fn take(&mut self, lease: &Lease) -> io::Result<()> {
+        match self.net.add_address(&self.name, cidr_text(lease)) {
+            // It was extended.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            added => added?,
+        }
+        self.forget_routes()?;
+        self.net.engine().control(|core, _| {
+            let metrics = METRIC..;
+            for (metric, &router) in metrics.zip(&lease.routers) {
+                core.stack_mut().add_route(Route {
+                    prefix: DEFAULT,
+                    via: Some(IpAddr::V4(router)),
+                    iface: self.iface,
+                    source: None,
+                    metric,
+                })?;
+            }
+            Ok(())
+        })?;
+        if self.socket.is_none() {
+            let local = SocketAddr::from((lease.ip(), CLIENT_PORT));
+            let socket = UdpSocket::bind_on(&self.net, local).await?;
+            socket.set_broadcast(true)?;
+            socket.bind_device(Some(self.name.as_bytes()))?;
+            self.socket = Some(socket);
+        }
+        Ok(())
+    }
+
+    /// Takes it away again.
+    pub(super) fn give(&mut self, lease: &Lease) -> io::Result<()> {
+        self.socket = None;
+        self.forget_routes()?;
+        match self.net.remove_address(&self.name, IpAddr::V4(lease.ip())) {
+            // Somebody else has taken it away.
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Removes the default routes of the client, and no others.
+    fn forget_routes(&self) -> io::Result<()> {
+        self.net.engine().control(|core, _| {
+            let stack = core.stack_mut();
+            let metrics = METRIC..METRIC + MAX_ROUTERS;
+            let is_own = |route: &Route| {
+                route.prefix == DEFAULT
+                    && route.iface == self.iface
+                    && metrics.contains(&route.metric)
+            };
+            let own: Vec<Route> = stack.routes().filter(is_own).collect();
+            for route in own {
+                stack.remove_exact_route(&route);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What a server says in an IP packet; `None` for any other packet, and one that is damaged.
+fn datagram_of(payload: Bytes) -> Option<Bytes> {
+    let header = IpHeader::parse(&payload, payload.len()).ok()?;
+    if header.protocol != ip::UDP || header.fragment.is_some() {
+        return None;
+    }
+    let segment = payload.get(header.header_len..)?;
+    let ports = UdpHeader::parse(segment, header.payload_len).ok()?;
+    if (ports.source_port, ports.dest_port) != (SERVER_PORT, CLIENT_PORT) {
+        return None;
+    }
+    let packet = RxPacket::from_frame(BytesMut::from(&payload[..]));
+    transport::verify_checksum(&packet, &header).ok()?;
+    let start = header.header_len + udp::HEADER_LEN;
+    let end = header.header_len + usize::from(ports.length);
+    (start..=payload.len())
+        .contains(&end)
+        .then(|| payload.slice(start..end))
+}
+
+/// Reads a message of a server; `None` for what is none.
+fn read(bytes: &[u8]) -> Option<Message> {
+    let is_reply = bytes.first() == Some(&BOOTREPLY) && bytes.get(2) == Some(&HARDWARE_LEN);
+    let message = Message::decode(&mut Decoder::new(bytes)).ok();
+    message.filter(|_| is_reply)
+}
+
+/// A message as it is on the wire, filled up to what old servers take (RFC 2131 §2, RFC 951).
+fn bytes_of(message: &Message) -> io::Result<Bytes> {
+    let mut bytes = message.to_vec().map_err(io::Error::other)?;
+    bytes.resize(bytes.len().max(MIN_MESSAGE), 0);
+    Ok(bytes.into())
+}
+
+fn is_of_the_way(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn cidr_text(lease: &Lease) -> String {
+    format!("{}/{}", lease.ip(), lease.address.prefix_len)
+}
+
+/// 0.0.0.0/0.
+const DEFAULT: IpCidr = IpCidr {
+    address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    prefix_len: 0,
+};
+/// Default routes of leases come behind those that were given.
+const METRIC: u32 = 1024;
+const MAX_ROUTERS: u32 = 8;
+const BOOTREPLY: u8 = 2;
+/// Bytes of an address of Ethernet.
+const HARDWARE_LEN: u8 = 6;
+const MIN_MESSAGE: usize = 300;
+const MAX_DATAGRAM: usize = 1500;

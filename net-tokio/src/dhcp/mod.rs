@@ -1,0 +1,221 @@
+//! A DHCP client (RFC 2131): an IPv4 address, its routers and DNS servers from a server of the link
+//! (feature `dhcp`).
+
+mod lease;
+mod link;
+mod machine;
+#[cfg(test)]
+mod tests;
+
+pub use lease::Lease;
+
+use crate::error::to_io;
+use crate::net::Net;
+use link::Link;
+use machine::{Act, Machine};
+use net_core::SocketError;
+use net_core::seed::Seed;
+use net_core::time::Instant;
+use net_core::wire::MacAddr;
+use std::future::pending;
+use std::io;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+
+/// A client that keeps an interface of Ethernet configured: it asks for an address, checks that nobody
+/// else uses it, gives it to the interface with a default route, has the lease extended, and takes
+/// everything away when that comes to nothing.
+///
+/// Where it is dropped, the lease is kept, and neither extended nor taken away; see
+/// [`release`](Self::release).
+///
+/// ```no_run
+/// # async fn configure() -> std::io::Result<()> {
+/// use net_tokio::device::Tap;
+/// use net_tokio::{Dhcp, Net};
+/// let net = Net::builder().device("eth0", Tap::builder("tap0").build()?).build()?;
+/// let mut dhcp = Dhcp::start(&net, "eth0")?;
+/// let lease = dhcp.bound().await?;
+/// println!("{} from {}", lease.ip(), lease.server);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Dhcp {
+    task: JoinHandle<io::Result<()>>,
+    lease: watch::Receiver<Option<Lease>>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Dhcp {
+    /// Starts a client for an interface, as a task of the runtime.
+    ///
+    /// # Errors
+    /// ENODEV where the stack has no interface of that name, `InvalidInput` for one that is no Ethernet,
+    /// ENFILE where the stack has as many sockets as it may.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(net: &Net, interface: &str) -> io::Result<Self> {
+        let iface = net.interface_id(interface)?;
+        let mac = net.engine().look(|core| {
+            let mut all = core.stack().ifaces();
+            all.find_map(|(id, config)| config.kind.mac().filter(|_| id == iface))
+        });
+        let mac = mac.ok_or_else(|| {
+            let text = "only an interface of Ethernet is configured by DHCP";
+            to_io(SocketError::InvalidInput(text))
+        })?;
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        let link = Link::new(net, interface, iface)?;
+        let (tell, lease) = watch::channel(None);
+        let (stop, stopped) = oneshot::channel();
+        let client = Client::new(link, mac, Seed::from_bytes(seed), tell);
+        Ok(Self {
+            task: tokio::spawn(client.run(stopped)),
+            lease,
+            stop: Some(stop),
+        })
+    }
+
+    /// The lease that is in force.
+    #[must_use]
+    pub fn lease(&self) -> Option<Lease> {
+        self.lease.borrow().clone()
+    }
+
+    /// Waits until there is a lease; returns at once if there is.
+    ///
+    /// # Errors
+    /// `BrokenPipe` where the client has ended with its stack.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn bound(&mut self) -> io::Result<Lease> {
+        let found = self.lease.wait_for(Option::is_some).await;
+        let found = found.ok().and_then(|lease| lease.clone());
+        found.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Waits until a lease has come, was extended, or has gone.
+    ///
+    /// # Errors
+    /// `BrokenPipe` where the client has ended with its stack.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn changed(&mut self) -> io::Result<()> {
+        let changed = self.lease.changed().await;
+        changed.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Takes the address from the interface, gives it back to its server, and ends the client.
+    ///
+    /// # Errors
+    /// What ended the client before.
+    pub async fn release(mut self) -> io::Result<()> {
+        if let Some(stop) = self.stop.take() {
+            // A client that has ended says so below.
+            let _ = stop.send(());
+        }
+        match (&mut self.task).await {
+            Ok(ended) => ended,
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+}
+
+impl Drop for Dhcp {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The task's side.
+struct Client {
+    machine: Machine,
+    link: Link,
+    tell: watch::Sender<Option<Lease>>,
+    /// The machine's time begins here.
+    epoch: tokio::time::Instant,
+}
+
+impl Client {
+    fn new(link: Link, mac: MacAddr, seed: Seed, tell: watch::Sender<Option<Lease>>) -> Self {
+        Self {
+            machine: Machine::new(mac, seed, Instant::ZERO),
+            link,
+            tell,
+            epoch: tokio::time::Instant::now(),
+        }
+    }
+
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) -> io::Result<()> {
+        let mut acts = Vec::new();
+        loop {
+            let now = self.now();
+            self.machine.handle_timeout(now, &mut acts);
+            self.perform(&mut acts).await?;
+            let due = self
+                .epoch
+                .checked_add(self.machine.next().saturating_since(Instant::ZERO));
+            let timer = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = timer => {}
+                message = self.link.message() => {
+                    let now = self.now();
+                    self.machine.handle_message(&message?, now, &mut acts);
+                }
+                conflict = self.link.conflict() => {
+                    conflict?;
+                    let now = self.now();
+                    self.machine.handle_conflict(now, &mut acts);
+                }
+                asked = &mut stopped => {
+                    if asked.is_ok() {
+                        let now = self.now();
+                        self.machine.release(now, &mut acts);
+                        return self.perform(&mut acts).await;
+                    }
+                    // Whoever could ask is gone, and with him this task.
+                    pending::<()>().await;
+                }
+            }
+            self.perform(&mut acts).await?;
+        }
+    }
+
+    /// Does what the machine wants done.
+    async fn perform(&mut self, acts: &mut Vec<Act>) -> io::Result<()> {
+        for act in acts.drain(..) {
+            match act {
+                Act::Shout(message) => self.link.shout(&message).await?,
+                Act::Send(message, server) => self.link.send(&message, server).await?,
+                Act::Probe(address) => self.link.probe(address).await?,
+                Act::Take(lease) => {
+                    self.link.take(&lease).await?;
+                    self.tell.send_replace(Some(lease));
+                }
+                Act::Give(lease) => {
+                    self.link.give(&lease)?;
+                    self.tell.send_replace(None);
+                }
+            }
+        }
+        self.link
+            .attend(self.machine.lease().is_none(), self.machine.checked())
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO + self.epoch.elapsed()
+    }
+}

@@ -1,0 +1,195 @@
+//! The client's states under virtual time, against a server that the test plays.
+
+use super::lease::Lease;
+use super::machine::{Act, Machine};
+use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
+use net_core::Seed;
+use net_core::time::{Duration, Instant};
+use net_core::wire::MacAddr;
+use std::net::Ipv4Addr;
+
+const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 50);
+
+struct Client {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Client {
+    fn new() -> Self {
+        let now = Instant::from_millis(1);
+        Self {
+            machine: Machine::new(MAC, Seed::from_u64(7), now),
+            now,
+        }
+    }
+
+    /// One that has got its lease of 1,000 seconds.
+    fn bound() -> Self {
+        let mut client = Self::new();
+        client.discover();
+        let request = client.hear(MessageType::Offer, &[]);
+        assert_eq!(requested(&request), Some(OURS));
+        client.hear(MessageType::Ack, &[]);
+        let acts = client.pass(Duration::from_secs(2));
+        assert!(matches!(
+            acts[..],
+            [Act::Probe(OURS), Act::Probe(OURS), Act::Take(_)]
+        ));
+        client
+    }
+
+    fn discover(&mut self) -> Message {
+        let acts = self.pass(Duration::from_secs(1));
+        let [Act::Shout(discover)] = &acts[..] else {
+            panic!("{acts:?}");
+        };
+        assert!(discover.opts().has_msg_type(MessageType::Discover));
+        assert!(discover.flags().broadcast());
+        discover.clone()
+    }
+
+    /// What is done within `time`, each thing at its own time.
+    fn pass(&mut self, time: Duration) -> Vec<Act> {
+        let end = self.now + time;
+        let mut acts = Vec::new();
+        while self.machine.next() <= end {
+            self.now = self.now.max(self.machine.next());
+            self.machine.handle_timeout(self.now, &mut acts);
+        }
+        self.now = end;
+        acts
+    }
+
+    /// The server says something; what is done about that at once.
+    fn hear(&mut self, kind: MessageType, options: &[DhcpOption]) -> Vec<Act> {
+        let mut message = Message::default();
+        message.set_xid(self.machine.xid()).set_yiaddr(OURS);
+        let all = message.opts_mut();
+        all.insert(DhcpOption::MessageType(kind));
+        all.insert(DhcpOption::ServerIdentifier(SERVER));
+        all.insert(DhcpOption::SubnetMask(Ipv4Addr::new(255, 255, 255, 0)));
+        all.insert(DhcpOption::Router(vec![SERVER]));
+        all.insert(DhcpOption::AddressLeaseTime(1000));
+        for option in options {
+            all.insert(option.clone());
+        }
+        let mut acts = Vec::new();
+        self.machine.handle_message(&message, self.now, &mut acts);
+        acts
+    }
+}
+
+/// The address that a request which is the one act asks for.
+fn requested(acts: &[Act]) -> Option<Ipv4Addr> {
+    let [Act::Shout(request)] = acts else {
+        return None;
+    };
+    assert!(request.opts().has_msg_type(MessageType::Request));
+    match request.opts().get(OptionCode::RequestedIpAddress) {
+        Some(&DhcpOption::RequestedIpAddress(ip)) => Some(ip),
+        _ => None,
+    }
+}
+
+#[test]
+fn an_offer_is_asked_for_checked_and_taken() {
+    let client = Client::bound();
+    let lease = client.machine.lease().unwrap();
+    assert_eq!((lease.ip(), lease.address.prefix_len), (OURS, 24));
+    assert_eq!((lease.server, &lease.routers[..]), (SERVER, &[SERVER][..]));
+}
+
+#[test]
+fn a_silent_network_is_asked_less_and_less_often() {
+    let mut client = Client::new();
+    client.discover();
+    let acts = client.pass(Duration::from_secs(600));
+    // After 4, 8, 16, 32, and each 64 seconds.
+    assert!((11..=13).contains(&acts.len()), "{}", acts.len());
+}
+
+#[test]
+fn an_address_that_somebody_uses_is_declined_and_ten_seconds_later_another_asked_for() {
+    let mut client = Client::new();
+    client.discover();
+    client.hear(MessageType::Offer, &[]);
+    client.hear(MessageType::Ack, &[]);
+    client.pass(Duration::from_millis(100));
+    assert_eq!(client.machine.checked(), Some(OURS));
+    let mut acts = Vec::new();
+    client.machine.handle_conflict(client.now, &mut acts);
+    let [Act::Shout(decline)] = &acts[..] else {
+        panic!("{acts:?}");
+    };
+    assert!(decline.opts().has_msg_type(MessageType::Decline));
+    assert!(client.pass(Duration::from_millis(9900)).is_empty());
+    client.discover();
+}
+
+#[test]
+fn half_of_the_time_over_its_server_is_asked_then_everybody_then_it_is_gone() {
+    let mut client = Client::bound();
+    let acts = client.pass(Duration::from_secs(500));
+    let [Act::Send(request, Some(SERVER))] = &acts[..] else {
+        panic!("{acts:?}");
+    };
+    assert_eq!(request.ciaddr(), OURS);
+    assert!(
+        request.opts().get(OptionCode::ServerIdentifier).is_none(),
+        "RFC 2131 table 5"
+    );
+    let acts = client.pass(Duration::from_secs(490));
+    let to_all = acts.iter().filter(|act| matches!(act, Act::Send(_, None)));
+    assert!(to_all.count() >= 1, "{acts:?}");
+    assert!(client.machine.lease().is_some());
+    let acts = client.pass(Duration::from_secs(11));
+    assert!(
+        acts.iter().any(|act| matches!(act, Act::Give(_))),
+        "{acts:?}"
+    );
+    assert!(client.machine.lease().is_none());
+}
+
+#[test]
+fn an_answer_extends_the_lease_and_a_refusal_ends_it() {
+    let mut client = Client::bound();
+    client.pass(Duration::from_secs(500));
+    let acts = client.hear(MessageType::Ack, &[]);
+    assert!(matches!(acts[..], [Act::Take(_)]));
+    assert!(client.pass(Duration::from_secs(490)).is_empty());
+    client.pass(Duration::from_secs(20));
+    let acts = client.hear(MessageType::Nak, &[]);
+    assert!(matches!(acts[..], [Act::Give(_)]));
+    client.pass(Duration::from_millis(900));
+    client.discover();
+}
+
+#[test]
+fn what_a_server_cannot_mean_is_not_taken() {
+    for option in [
+        DhcpOption::SubnetMask(Ipv4Addr::new(255, 0, 255, 0)),
+        DhcpOption::AddressLeaseTime(0),
+    ] {
+        let mut client = Client::new();
+        client.discover();
+        assert!(client.hear(MessageType::Offer, &[option]).is_empty());
+    }
+    let mut offer = Message::default();
+    offer.set_yiaddr(Ipv4Addr::new(224, 0, 0, 1));
+    assert_eq!(Lease::read(&offer), None);
+}
+
+#[test]
+fn a_lease_is_given_back() {
+    let mut client = Client::bound();
+    let mut acts = Vec::new();
+    client.machine.release(client.now, &mut acts);
+    assert!(matches!(
+        &acts[..],
+        [Act::Send(_, Some(SERVER)), Act::Give(_)]
+    ));
+    assert_eq!(client.machine.next(), Instant::MAX);
+}

@@ -1,0 +1,113 @@
+//! An interface that a real `dnsmasq` on the kernel's side configures by DHCP.
+#![cfg(target_os = "linux")]
+
+use net_tokio::device::Tap;
+use net_tokio::{Dhcp, Net, TcpStream};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio::time::timeout;
+
+#[test]
+fn a_real_dnsmasq_leases_an_address_and_gets_it_back() {
+    let name = "a_real_dnsmasq_leases_an_address_and_gets_it_back";
+    if Command::new("dnsmasq").arg("--version").output().is_err() {
+        println!("skipped: {name}: there is no dnsmasq");
+        return;
+    }
+    tests::netns::run(name, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let done = runtime.block_on(async { timeout(LIMIT, leased()).await });
+        done.expect("in time");
+    });
+}
+
+async fn leased() {
+    let server = Ipv4Addr::new(10, 7, 0, 1);
+    let tap = Tap::builder("tap0")
+        .host_address(server.into(), 24)
+        .build()
+        .expect("a TAP");
+    let net = Net::builder().device("eth0", tap).build().expect("a stack");
+    let dnsmasq = Dnsmasq::start();
+    let mut dhcp = Dhcp::start(&net, "eth0").expect("an Ethernet");
+    let lease = dhcp.bound().await.expect("alive");
+    assert!((50..=60).contains(&lease.ip().octets()[3]), "{lease:?}");
+    assert_eq!((lease.server, lease.address.prefix_len), (server, 24));
+    assert_eq!(lease.dns_servers, [Ipv4Addr::new(10, 7, 0, 53)]);
+    assert_eq!(lease.domain.as_deref(), Some("example.test"));
+    assert_eq!(lease.duration, Some(Duration::from_secs(120)));
+    // Over the default route, as nothing else says where that is.
+    let added = Command::new("ip")
+        .args(["address", "add", "192.0.2.1/32", "dev", "lo"])
+        .status();
+    assert!(added.expect("iproute2").success());
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let stream = TcpStream::connect_on(&net, (Ipv4Addr::new(192, 0, 2, 1), port));
+    let stream = stream.await.expect("connected");
+    let local = stream.local_addr().expect("connected");
+    assert_eq!(local.ip(), IpAddr::V4(lease.ip()));
+    assert!(dnsmasq.leases().contains(&lease.ip().to_string()));
+    dhcp.release().await.expect("sent");
+    let interfaces = net.interfaces();
+    let eth0 = interfaces.iter().find(|each| each.name == "eth0");
+    assert!(eth0.expect("it is there").addresses.is_empty());
+    while dnsmasq.leases().contains(&lease.ip().to_string()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    net.shutdown().await;
+}
+
+struct Dnsmasq(Child, std::path::PathBuf);
+
+impl Dnsmasq {
+    fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("dnsmasq-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let leases = folder.join("leases");
+        let child = Command::new("dnsmasq")
+            .args([
+                "--no-daemon",
+                "--conf-file=/dev/null",
+                "--port=0",
+                "--pid-file=",
+            ])
+            .args([
+                "--interface=tap0",
+                "--bind-interfaces",
+                "--dhcp-authoritative",
+                "--no-ping",
+            ])
+            .args(["--dhcp-range=10.7.0.50,10.7.0.60,255.255.255.0,2m"])
+            .args(["--dhcp-option=option:router,10.7.0.1"])
+            .args(["--dhcp-option=option:dns-server,10.7.0.53"])
+            .args(["--dhcp-option=option:domain-name,example.test"])
+            .arg(format!("--dhcp-leasefile={}", leases.display()))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("there is one");
+        Self(child, folder)
+    }
+}
+
+impl Dnsmasq {
+    /// What it has leased, as it says itself.
+    fn leases(&self) -> String {
+        fs::read_to_string(self.1.join("leases")).unwrap_or_default()
+    }
+}
+
+impl Drop for Dnsmasq {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = fs::remove_dir_all(&self.1);
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
