@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use net_core::buf::{RxBatch, RxPacket, TxBatch};
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::multicast::MembershipChange;
-use net_core::socket::Family;
+use net_core::socket::{Family, TcpOption};
 use net_core::tcp::{RecvFlags, SendFlags};
 use net_core::time::Duration;
 use net_core::wire::ipv6_ext::HOP_BY_HOP;
@@ -81,6 +81,8 @@ impl Host {
         };
         config.tcp.max_half_open = 8;
         config.tcp.max_time_wait = 8;
+        config.tcp.fast_open.server = true;
+        config.tcp.fast_open.client = true;
         let now = Instant::ZERO;
         let mut stack = Stack::new(config, Seed::from_u64(seed), now);
         let on_ethernet = seed & 2 == 2;
@@ -113,6 +115,10 @@ impl Host {
         let listener = stack.tcp_open(Family::V6).expect("a socket");
         stack.bind(listener, any(LISTENER)).expect("a free port");
         stack.listen(listener, 4).expect("a listener");
+        let fast = TcpOption::FastOpen(4);
+        stack
+            .set_tcp_option(listener, fast, now)
+            .expect("leave to open fast");
         let udp = stack.udp_open(Family::V6).expect("a socket");
         stack.bind(udp, any(UDP)).expect("a free port");
         if on_ethernet {
@@ -128,6 +134,10 @@ impl Host {
             }
         }
         let client = stack.tcp_open(Family::V4).expect("a socket");
+        let fast = TcpOption::FastOpenConnect(true);
+        stack
+            .set_tcp_option(client, fast, now)
+            .expect("leave to open fast");
         let _ = stack.connect(client, SocketAddr::new(PEER, SERVER), now);
         let mut host = Self {
             stack,

@@ -53,8 +53,9 @@ pub enum TcpOption {
     /// passed since the peer's SYN (`TCP_DEFER_ACCEPT`).
     DeferAccept(Option<Duration>),
     /// A listener takes data in SYNs, while no more than so many such connections wait for the rest of their
-    /// handshake (`TCP_FASTOPEN`, RFC 7413 §4.2); 0: none. Where
-    /// [`FastOpenConfig::server`](crate::config::FastOpenConfig) allows it.
+    /// handshake (`TCP_FASTOPEN`, RFC 7413 §4.2), at most
+    /// [`max_backlog`](crate::config::TcpConfig::max_backlog); 0: none. Where
+    /// [`FastOpenConfig::server`](crate::config::FastOpenConfig) allows it; not on a connection.
     FastOpen(u32),
     /// The SYN takes along what has been written by the time it leaves, if the peer's cookie is known; else
     /// it asks for one (`TCP_FASTOPEN_CONNECT`, RFC 7413 §4.2.2). Where

@@ -7,12 +7,14 @@
 //! until the peer acknowledges it. Cookies, and who may have how many such connections, are for
 //! `stack/tcp/fast_open.rs`.
 
+use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
 use super::input::Disposition;
 use super::open::initial_window;
 use super::recovery::Delivery;
 use super::segment::Segment;
 use super::{SeqNum, State};
+use crate::SocketError;
 use crate::config::TcpConfig;
 use crate::must::must;
 use crate::socket::{SocketId, TcpSettings};
@@ -62,6 +64,8 @@ struct Unconfirmed {
     sent: bool,
     /// It is acknowledged after all.
     confirmed: bool,
+    /// A RST came instead.
+    reset: bool,
 }
 
 /// Why a connection to be opened fast was opened like any other (Linux's `tcpi_fastopen_client_fail`).
@@ -79,8 +83,8 @@ pub enum FastOpenFailure {
 /// What the end of a handshake tells its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// This listener's connection waits no longer.
-    Server(SocketId),
+    /// This listener's connection waits no longer; whether it was a RST that ended it (§5.1).
+    Server { listener: SocketId, reset: bool },
     /// Our SYN was answered, or not.
     Client(Lesson),
 }
@@ -117,6 +121,7 @@ impl FastOpen {
                 sent_at: None,
                 sent: false,
                 confirmed: false,
+                reset: false,
             }),
             syn_data: false,
             failure: None,
@@ -158,11 +163,12 @@ impl Connection {
     /// complete (§4.2.2, step 4).
     pub(crate) fn take_early_syn(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) {
         self.establish(cx);
-        if let Some(fast_open) = &mut self.fast_open {
-            fast_open.syn_data = !segment.payload.is_empty();
-        }
         let over = self.take_text_of_syn(segment, cx);
         debug_assert!(over.is_ok(), "a FIN leads to CLOSE-WAIT");
+        let kept = self.receiver.unread() > 0;
+        if let Some(fast_open) = &mut self.fast_open {
+            fast_open.syn_data = kept;
+        }
     }
 
     /// Whether our SYN-ACK was not acknowledged, although the connection is there.
@@ -213,21 +219,36 @@ impl Connection {
         if self.ecn.accurate.is_some() {
             self.begin_accurate_feedback(segment, cx);
         }
+        let timeouts = core::mem::take(&mut self.retries);
         if let Some(sent_at) = sent_at {
             let rtt = cx.now.saturating_since(sent_at);
             self.rtt.measure(rtt, self.una, self.nxt, cx.now);
-        } else {
+        } else if timeouts > 0 {
             // RFC 6298 §5.7. What was sent behind a SYN-ACK that was lost means nothing to the peer.
             self.rtt.fall_back();
             self.board.mark_all_lost();
         }
-        self.retries = 0;
+        if timeouts > 1 {
+            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
+            self.congestion.limit_window(self.mss);
+        }
         self.retransmit_at = if self.una == self.nxt {
             Instant::MAX
         } else {
             cx.now + self.rtt.rto()
         };
+        if self.board.lost() == 0 {
+            self.arm_loss_probe(cx);
+        }
         Ok(())
+    }
+
+    /// A RST ends the connection, whatever its state.
+    pub(super) fn note_reset(&mut self) {
+        let side = self.fast_open.as_deref_mut().map(|it| &mut it.side);
+        if let Some(Side::Server(unconfirmed)) = side {
+            unconfirmed.reset = !unconfirmed.confirmed;
+        }
     }
 
     /// The peer's SYN once more: its answer was lost, or is late.
@@ -237,6 +258,11 @@ impl Connection {
                 .unconfirmed()
                 .is_some_and(|unconfirmed| unconfirmed.irs == segment.seq);
         self.syn_due |= repeats;
+        let asks = segment.has(TcpFlags::ECE | TcpFlags::CWR);
+        if repeats && !asks && self.ecn.accurate.is_none() {
+            // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
+            self.ecn.on = false;
+        }
         repeats
     }
 
@@ -275,7 +301,8 @@ impl Connection {
         let all = u32::try_from(options + option.padded_len()).unwrap_or(u32::MAX);
         let room = u32::from(mss.min(self.our_mss).min(usual)).saturating_sub(all);
         let queued = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        let first = cookie.is_some() && self.nxt == self.iss;
+        // Urgent data waits for segments that have a pointer to it.
+        let first = cookie.is_some() && self.nxt == self.iss && !self.urgent.is_sending();
         Some((option, if first { queued.min(room) } else { 0 }))
     }
 
@@ -306,8 +333,20 @@ impl Connection {
     /// Our data was taken in the SYN, and nothing has come of it: a path that lets such SYNs through and
     /// nothing of what follows.
     pub(crate) fn fell_into_black_hole(&self) -> bool {
-        let taken = self.fast_open.as_ref().is_some_and(|it| it.syn_data);
-        taken && !self.passive && self.receiver.consumed == 0 && self.receiver.unread() == 0
+        self.opened_fast() && !self.has_received()
+    }
+
+    /// Our data was taken in the SYN, and some of the peer's has come since: the path is a good one.
+    pub(crate) fn proved_path(&self) -> bool {
+        self.opened_fast() && self.has_received()
+    }
+
+    fn opened_fast(&self) -> bool {
+        !self.passive && self.fast_open.as_ref().is_some_and(|it| it.syn_data)
+    }
+
+    fn has_received(&self) -> bool {
+        self.receiver.consumed > 0 || self.receiver.unread() > 0
     }
 }
 
@@ -324,11 +363,16 @@ impl Connection {
     /// What the stack is to know, once the handshake is complete or has failed; once. `cookie` is what the
     /// SYN-ACK had.
     pub(crate) fn end_fast_open(&mut self, cookie: Option<FastOpenCookie>) -> Option<Ending> {
-        let failed = self.state == State::Closed;
+        // Of what its own application ends a connection tells nothing.
+        let aborted = self.error == Some(SocketError::ConnectionAborted);
+        let failed = self.state == State::Closed && !aborted;
         let fast_open = self.fast_open.as_deref_mut()?;
         match core::mem::replace(&mut fast_open.side, Side::Done) {
             Side::Done => None,
-            Side::Server(unconfirmed) => Some(Ending::Server(unconfirmed.listener)),
+            Side::Server(unconfirmed) => Some(Ending::Server {
+                listener: unconfirmed.listener,
+                reset: unconfirmed.reset,
+            }),
             Side::Client { .. } => {
                 let cookie = cookie.filter(|cookie| !cookie.is_request());
                 // §4.1.3.1: no answer, none that has to do with fast open, or no interest in the data.

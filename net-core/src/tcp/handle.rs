@@ -97,16 +97,22 @@ impl<'a> Tcp<'a> {
         socket.connection_mut().ok_or(SocketError::NotConnected)
     }
 
-    /// State of the machine.
+    /// State of the machine; SYN-RECEIVED until the peer has acknowledged our SYN, as
+    /// [`TcpInfo::state`] says.
     #[must_use]
     pub fn state(&self) -> State {
-        self.socket().map_or(State::Closed, TcpSocket::state)
+        let connection = self.socket().and_then(TcpSocket::connection);
+        match connection.filter(|connection| connection.is_unconfirmed()) {
+            Some(_) => State::SynReceived,
+            None => self.socket().map_or(State::Closed, TcpSocket::state),
+        }
     }
 
-    /// Whether the handshake is complete.
+    /// Whether there is a connection: the handshake is complete, or data may pass before it is (RFC 7413).
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.state().is_synchronised()
+        self.socket()
+            .is_some_and(|socket| socket.state().is_synchronised())
     }
 
     /// The socket's options.

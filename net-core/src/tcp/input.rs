@@ -112,6 +112,7 @@ impl Connection {
             self.wnd = u32::from(segment.window);
             self.max_wnd = self.wnd;
             self.syn_due = true;
+            self.restart_retransmit_timer(cx);
             // Text and FIN wait until our SYN is acknowledged: the peer sends them again.
             return Ok(());
         }
@@ -275,6 +276,7 @@ impl Connection {
             return Err(self.challenge(cx));
         }
         cx.stats.tcp_resets_received += 1;
+        self.note_reset();
         let error = match self.state {
             State::SynReceived => Some(SocketError::ConnectionRefused),
             State::CloseWait => Some(SocketError::BrokenPipe),

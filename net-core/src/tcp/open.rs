@@ -233,14 +233,19 @@ impl Connection {
         let mut len = 0;
         if early {
             options.fast_open = self.on_early_syn_ack(cx.now);
-        } else if let Some((option, data)) = self.fast_open_request(options.emitted_len(), cx) {
+        } else if !acks
+            && let Some((option, data)) = self.fast_open_request(options.emitted_len(), cx)
+        {
             options.fast_open = Some(option);
             len = if data > 0 { self.fill(0, data, out) } else { 0 };
         }
         if !early {
             self.note_syn_sent(len, cx.now);
         }
-        self.restart_retransmit_timer(cx);
+        if !acks || self.retransmit_at == Instant::MAX {
+            // The answer to a repeated SYN puts nothing off (R2 of RFC 9293 §3.8.3).
+            self.restart_retransmit_timer(cx);
+        }
         let window = if early {
             self.receiver.window()
         } else {

@@ -117,6 +117,11 @@ impl Dhcp {
     ///
     /// # Errors
     /// What ended the client before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: where the future is dropped before the client has ended, the client ends at once,
+    /// and the server may not hear that the address is free.
     pub async fn release(mut self) -> io::Result<()> {
         if let Some(stop) = self.stop.take() {
             // A client that has ended says so below.

@@ -17,10 +17,10 @@ impl TcpSocket {
     ///
     /// A connection can be accepted and answered before its peer has completed the handshake. A SYN that
     /// the network copies may bring its data twice (RFC 7413 §6.1): this is for protocols that can bear
-    /// it.
+    /// it. `pending` is cut to [`max_backlog`](net_core::config::TcpConfig::max_backlog).
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// `Unsupported` where the configuration does not allow it; when the stack has ended.
     pub fn set_fastopen(&self, pending: u32) -> io::Result<()> {
         self.set_option(TcpOption::FastOpen(pending))
     }

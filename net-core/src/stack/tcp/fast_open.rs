@@ -39,7 +39,7 @@ struct Known {
 
 #[derive(Debug)]
 struct Failures {
-    /// In a row.
+    /// Since data last came behind a SYN that took some along.
     count: u32,
     /// SYNs are ordinary ones by then.
     until: Instant,
@@ -83,16 +83,34 @@ impl FastOpenPeers {
         }
         match lesson.works {
             None => {}
-            Some(true) => self.failures.remove(&(local, remote)),
-            Some(false) => {
-                let before = self.failures.get_mut(&(local, remote));
-                let count = before.map_or(0, |failures| failures.count);
-                let until = now + hold_off.saturating_mul(1 << count.min(MAX_HOLD_OFF));
-                let count = count.saturating_add(1);
-                self.failures
-                    .insert((local, remote), Failures { count, until });
+            Some(true) => {
+                // Whether it is a black hole is not known before there is data.
+                if let Some(failures) = self.failures.get_mut(&(local, remote)) {
+                    failures.until = failures.until.min(now);
+                }
             }
+            Some(false) => self.fail((local, remote), hold_off, now),
         }
+    }
+
+    fn fail(&mut self, ends: (IpAddr, SocketAddr), hold_off: Duration, now: Instant) {
+        let longest = hold_off.saturating_mul(1 << MAX_HOLD_OFF);
+        let before = self.failures.get_mut(&ends);
+        if before.as_ref().is_some_and(|before| now < before.until) {
+            // It was under way when another failed.
+            return;
+        }
+        let count = before
+            .filter(|before| now < before.until + longest)
+            .map_or(0, |before| before.count);
+        let until = now + hold_off.saturating_mul(1 << count.min(MAX_HOLD_OFF));
+        let count = count.saturating_add(1);
+        self.failures.insert(ends, Failures { count, until });
+    }
+
+    /// A connection that was opened fast has brought data.
+    pub(super) fn forgive(&mut self, local: IpAddr, remote: SocketAddr) {
+        self.failures.remove(&(local, remote));
     }
 }
 
@@ -116,6 +134,7 @@ impl Stack {
             return Answer::default();
         };
         let most = socket.settings.fast_open;
+        let defers = socket.settings.defer_accept.is_some();
         let Some(listener) = socket.listener_mut().filter(|_| most > 0) else {
             return Answer::default();
         };
@@ -124,6 +143,8 @@ impl Stack {
             self.stats.tcp_fast_open_overflows += 1;
             return Answer::default();
         }
+        // There is nothing to hand out yet (TCP_DEFER_ACCEPT).
+        let deferred = defers && segment.payload.is_empty();
         let fresh = self.tcp.secrets.fast_open_cookie(key, life);
         let before = || {
             let life = life.checked_sub(1)?;
@@ -134,7 +155,7 @@ impl Stack {
             self.stats.tcp_fast_open_refused += 1;
         }
         Answer {
-            open,
+            open: open && !deferred,
             cookie: (!current).then_some(fresh),
         }
     }
@@ -214,6 +235,16 @@ impl Stack {
         }
     }
 
+    /// The listener's side of the same: whether a socket may take data in SYNs.
+    pub(super) fn may_take_early(&self) -> Result<(), SocketError> {
+        match self.config.tcp.fast_open.server {
+            true => Ok(()),
+            false => Err(SocketError::Unsupported(
+                "fast open, while the configuration does not allow it to servers",
+            )),
+        }
+    }
+
     /// Data was taken in a SYN, and three timeouts later nothing has come of it.
     pub(super) fn avoid_black_hole(&mut self, id: SocketId, now: Instant) {
         let Some(socket) = self.sockets.tcp(id) else {
@@ -259,9 +290,12 @@ impl Stack {
         let Some(connection) = socket.connection_mut() else {
             return false;
         };
-        let reset = connection.error == Some(SocketError::ConnectionReset);
-        match (connection.end_fast_open(cookie), ends) {
-            (Some(Ending::Server(listener)), _) => {
+        let ending = connection.end_fast_open(cookie);
+        if let (true, Some((local, remote))) = (connection.proved_path(), ends) {
+            self.tcp.fast_open.forgive(local.ip(), remote);
+        }
+        match (ending, ends) {
+            (Some(Ending::Server { listener, reset }), _) => {
                 self.early_is_over(listener, reset.then(|| now + RESET_COUNTS));
                 true
             }

@@ -220,14 +220,24 @@ impl Stack {
     pub(crate) fn tcp_set_option(
         &mut self,
         id: SocketId,
-        option: TcpOption,
+        mut option: TcpOption,
         now: Instant,
     ) -> Result<(), SocketError> {
-        if option == TcpOption::FastOpenConnect(true) {
-            self.may_fast_open()?;
+        match &mut option {
+            TcpOption::FastOpenConnect(true) => self.may_fast_open()?,
+            TcpOption::FastOpen(pending) if *pending > 0 => {
+                self.may_take_early()?;
+                *pending = (*pending).min(self.config.tcp.max_backlog);
+            }
+            _ => {}
         }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let active = !matches!(socket.role, Role::Idle);
+        if let (TcpOption::FastOpen(_), Role::Connection(_)) = (option, &socket.role) {
+            return Err(SocketError::InvalidInput(
+                "only listeners take data in SYNs",
+            ));
+        }
         socket
             .settings
             .set(option, active, socket.local.is_some())?;

@@ -63,7 +63,8 @@ impl Stack {
             Disposition::Keep => {}
             Disposition::Reset => self.send_reset(origin, local, remote, now),
             Disposition::Opened => {
-                let existed = self.end_fast_open(id, segment.options.fast_open, now);
+                let cookie = segment.options.fast_open.filter(|_| origin.is_syn());
+                let existed = self.end_fast_open(id, cookie, now);
                 if !existed {
                     self.tell_established(id, now);
                 }
@@ -163,6 +164,9 @@ impl Stack {
             return;
         };
         let known = self.with_connection(id, now, |connection, cx| {
+            if error.hard.is_some() && connection.is_unconfirmed() && seq == connection.iss {
+                return Some(State::SynReceived);
+            }
             if seq.before(connection.una) || !seq.before(connection.nxt) {
                 // Not one of the segments in flight: somebody guesses.
                 cx.stats.count_drop(DropReason::IcmpIrrelevant);
@@ -232,5 +236,10 @@ impl Origin {
             ack: segment.ack,
             end: segment.seq + segment.seq_len(),
         }
+    }
+
+    /// Elsewhere the option for fast open means nothing (RFC 7413 §4.1.1).
+    const fn is_syn(&self) -> bool {
+        self.flags.contains(TcpFlags::SYN)
     }
 }

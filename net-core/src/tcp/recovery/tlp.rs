@@ -77,7 +77,7 @@ impl LossProbe {
 
 impl Connection {
     /// §7.2: starts the PTO timer after new data or an acknowledgement of new data, where a probe
-    /// would be of use.
+    /// would be of use. Before a SYN-ACK is acknowledged that alone is asked for (RFC 7413 §4.2.2).
     pub(crate) fn arm_loss_probe(&mut self, cx: &Context<'_>) {
         let probe = &self.recovery.probe;
         let useful = self.sack
@@ -87,7 +87,8 @@ impl Connection {
             && cx.config.recovery.tail_loss_probe
             && cx.config.recovery.rack
             && probe.end.is_none()
-            && probe.sampled;
+            && probe.sampled
+            && !self.is_unconfirmed();
         self.recovery.probe.at = if useful {
             (cx.now + self.probe_timeout(cx.config.recovery.max_ack_delay)).min(self.retransmit_at)
         } else {

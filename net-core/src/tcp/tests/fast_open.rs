@@ -5,7 +5,7 @@ use crate::config::FastOpenConfig;
 use crate::socket::{Readiness, TcpOption};
 use crate::stats::DropReason;
 use crate::tcp::State;
-use crate::wire::FastOpenCookie;
+use crate::wire::{FastOpenCookie, IcmpMessage, icmpv4};
 use crate::{Config, SocketError};
 
 /// A listener that takes data in up to `pending` SYNs at once.
@@ -15,12 +15,21 @@ fn server(pending: u32, change: impl FnOnce(&mut Config)) -> Peer {
         change(config);
     });
     peer.listen(16);
+    allows(&mut peer, pending).unwrap();
+    peer
+}
+
+fn allows(peer: &mut Peer, pending: u32) -> Result<(), SocketError> {
     let listener = peer.listener.unwrap();
     let option = TcpOption::FastOpen(pending);
-    peer.stack
-        .set_tcp_option(listener, option, peer.now)
-        .unwrap();
-    peer
+    peer.stack.set_tcp_option(listener, option, peer.now)
+}
+
+/// The peer's cookie for a fresh listener.
+pub(super) fn listens(peer: &mut Peer, pending: u32) -> FastOpenCookie {
+    peer.listen(pending);
+    allows(peer, pending).unwrap();
+    cookie_of(peer)
 }
 
 /// The cookie that the listener gives the peer, whose connection comes to nothing.
@@ -56,6 +65,7 @@ fn data_in_a_syn_is_read_and_answered_before_the_handshake_is_complete() {
     peer.expects(tcp().seq(1).ack(101).data(1460));
     peer.expects(tcp().seq(1461).data(1460));
     assert_eq!(peer.info().state, State::SynReceived);
+    assert_eq!(peer.state(), State::SynReceived);
     peer.waits(ms(30));
     peer.sends(tcp().seq(101).ack(1461));
     peer.expects(tcp().seq(2921).data(80));
@@ -82,7 +92,10 @@ fn the_first_flight_of_a_fast_server_is_the_initial_window() {
 #[test]
 fn a_listener_that_does_not_want_it_ignores_the_option() {
     let off = |config: &mut Config| config.tcp.fast_open.server = false;
-    for mut peer in [server(0, |_| {}), server(4, off)] {
+    let mut forbidden = server(0, off);
+    let outcome = allows(&mut forbidden, 4);
+    assert!(matches!(outcome, Err(SocketError::Unsupported(_))));
+    for mut peer in [server(0, |_| {}), forbidden] {
         peer.sends(syn().fast_open(FastOpenCookie::REQUEST).data(10));
         let seen = peer.expects(tcp().flags(SYN_ACK).ack(1));
         assert_eq!(seen.header.options.fast_open, None);
@@ -184,6 +197,28 @@ fn a_reset_connection_counts_as_pending_for_a_minute() {
     }
 }
 
+/// §5.1, in whatever state the RST finds them.
+#[test]
+fn a_reset_counts_as_pending_behind_a_fin_too() {
+    for finishes in [false, true] {
+        let mut peer = server(1, |_| {});
+        let cookie = cookie_of(&mut peer);
+        peer.sends(syn().flags(SYN | FIN).fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK).ack(7));
+        peer.accept();
+        peer.reads(5);
+        if finishes {
+            peer.finishes();
+            peer.skips();
+        }
+        peer.sends(tcp().flags(RST).seq(7));
+        assert_eq!(peer.state(), State::Closed);
+        peer.changes_port(4001);
+        peer.sends(syn().fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK).ack(1));
+    }
+}
+
 #[test]
 fn a_connection_that_its_application_gives_up_makes_room() {
     let mut peer = server(1, |_| {});
@@ -255,6 +290,125 @@ fn an_answer_behind_a_lost_syn_ack_is_sent_again_at_once() {
     peer.expects(tcp().seq(1).ack(21).data(1000));
     peer.sends(tcp().seq(21).ack(1001));
     assert_eq!(peer.info().in_flight, 0);
+}
+
+/// What answers a repeated SYN was not lost: nor was what left behind the first answer.
+#[test]
+fn what_left_behind_a_syn_ack_sent_twice_is_not_sent_again() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 20);
+    peer.accept();
+    peer.writes(1000);
+    peer.skips();
+    peer.sends(syn().seq(0));
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(21));
+    peer.sends(tcp().seq(21).ack(1));
+    peer.expects_nothing();
+    assert_eq!(peer.info().in_flight, 1000);
+}
+
+/// RFC 5681 §3.1, RFC 6928 §2.
+#[test]
+fn a_syn_ack_lost_more_than_once_leaves_a_window_of_one_segment() {
+    for (timeouts, window) in [(1, 14600), (2, 1460)] {
+        let mut peer = server(4, |_| {});
+        opened(&mut peer, 20);
+        peer.skips();
+        peer.accept();
+        peer.waits(secs(if timeouts == 1 { 1 } else { 3 }));
+        assert_eq!(peer.skips(), timeouts);
+        peer.sends(tcp().seq(21).ack(1));
+        assert_eq!(peer.info().cwnd, window);
+    }
+}
+
+/// RFC 9293 §3.8.3, R2: however often the SYN is repeated.
+#[test]
+fn repeated_syns_do_not_put_the_end_of_a_fast_connection_off() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 20);
+    peer.accept();
+    for _ in 0..160 {
+        peer.waits(ms(500));
+        peer.sends(syn().seq(0));
+        peer.skips();
+    }
+    peer.reads(20);
+    assert_eq!(peer.error(), Some(SocketError::TimedOut));
+}
+
+/// RFC 3168 §6.1.1: the path, or the peer, has thought better of it.
+#[test]
+fn a_repeated_syn_without_ecn_takes_it_back() {
+    let mut peer = server(4, |config| config.tcp.ecn = true);
+    let cookie = cookie_of(&mut peer);
+    let asks = syn().flags(SYN | ECE | CWR).fast_open(cookie).data(20);
+    peer.sends(asks);
+    peer.expects(tcp().flags(SYN_ACK | ECE).ack(21));
+    peer.sends(syn().seq(0));
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(21));
+    peer.accept();
+    peer.writes(100);
+    assert_eq!(peer.sent.pop_front().unwrap().ecn, 0);
+}
+
+/// RFC 8985 §7 is for connections: what is missing here may be the SYN-ACK.
+#[test]
+fn no_loss_probe_leaves_before_the_handshake_is_complete() {
+    let mut peer = server(4, |_| {});
+    let cookie = cookie_of(&mut peer);
+    let offers = syn().sack_permitted().fast_open(cookie).data(20);
+    peer.sends(offers);
+    peer.accept();
+    peer.writes(1000);
+    peer.skips();
+    peer.expects_after(secs(1), tcp().flags(SYN_ACK).seq(0).ack(21));
+    peer.expects_nothing();
+    assert_eq!(peer.info().loss_probes, 0);
+
+    let mut peer = server(4, |_| {});
+    let cookie = cookie_of(&mut peer);
+    let offers = syn().sack_permitted().fast_open(cookie).data(20);
+    peer.sends(offers);
+    peer.accept();
+    peer.writes(1000);
+    peer.skips();
+    peer.waits(ms(20));
+    peer.sends(tcp().seq(21).ack(1));
+    peer.waits(ms(150));
+    peer.expects(tcp().seq(1).data(1000));
+    assert_eq!(peer.info().loss_probes, 1);
+}
+
+/// As before a half-open connection; what quotes data is about a connection that may exist.
+#[test]
+fn a_hard_error_about_the_syn_ack_ends_a_fast_connection() {
+    for (seq, ends) in [(0, true), (1, false)] {
+        let mut peer = server(4, |_| {});
+        opened(&mut peer, 20);
+        peer.accept();
+        peer.writes(10);
+        peer.skips();
+        let code = icmpv4::PORT_UNREACHABLE;
+        peer.icmp(IcmpMessage::Unreachable { code }, seq);
+        let error = Some(SocketError::ConnectionRefused);
+        assert_eq!(peer.error(), error.filter(|_| ends));
+    }
+}
+
+#[test]
+fn listeners_alone_allow_fast_connections_and_no_more_than_their_backlog_may_be() {
+    let mut peer = server(u32::MAX, |config| config.tcp.max_backlog = 64);
+    let listener = peer.listener.unwrap();
+    let most = peer
+        .stack
+        .tcp(listener, peer.now)
+        .map(|it| it.settings().fast_open);
+    assert_eq!(most, Some(64));
+    peer.handshake(syn());
+    let (id, option) = (peer.id(), TcpOption::FastOpen(4));
+    let outcome = peer.stack.set_tcp_option(id, option, peer.now);
+    assert!(matches!(outcome, Err(SocketError::InvalidInput(_))));
 }
 
 /// RFC 9293 §3.10.7.4: in SYN-RECEIVED an acknowledgement of something else gets a RST.

@@ -239,7 +239,8 @@ fn a_simultaneous_open_with_data_in_the_syn_loses_nothing() {
         peer.connects_fast(50);
         peer.expects(tcp().flags(SYN).data(50));
         peer.sends(syn());
-        peer.expects(tcp().flags(SYN_ACK).seq(0).ack(1).bare());
+        let seen = peer.expects(tcp().flags(SYN_ACK).seq(0).ack(1).bare());
+        assert_eq!(seen.header.options.fast_open, None, "the peer's own");
         peer.sends(syn().seq(0).flags(SYN_ACK).ack(1 + taken));
         assert_eq!(peer.state(), State::Established);
         if taken == 0 {
@@ -276,4 +277,52 @@ fn without_leave_of_the_configuration_there_is_no_fast_open() {
     peer.connects();
     let seen = peer.expects(tcp().flags(SYN));
     assert_eq!(seen.header.options.fast_open, None);
+}
+
+/// §4.1.1: the option belongs into SYNs.
+#[test]
+fn a_cookie_without_a_syn_is_ignored() {
+    let mut peer = client(|_| {});
+    peer.connects_fast(0);
+    peer.expects(tcp().flags(SYN).fast_open(FastOpenCookie::REQUEST));
+    peer.sends(syn());
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(1));
+    peer.sends(tcp().seq(1).ack(1).fast_open(cookie()));
+    assert_eq!(peer.state(), State::Established);
+    peer.changes_port(4001);
+    peer.connects_fast(10);
+    let seen = peer.expects(tcp().flags(SYN).bare());
+    assert_ne!(seen.header.options.fast_open, Some(cookie()));
+}
+
+/// Attempts that were under way together are one failure.
+#[test]
+fn attempts_that_fail_together_count_once() {
+    let mut peer = client(|config| config.tcp.syn_retries = 1);
+    peer.gets_cookie();
+    for _ in 0..5 {
+        peer.connects_fast(50);
+        peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
+    }
+    peer.waits(secs(10));
+    assert_eq!(peer.stack.stats().tcp_fast_open_failed, 5);
+    peer.now += secs(60);
+    peer.connects_fast(50);
+    peer.sent
+        .retain(|seen| seen.header.source_port == peer.local.port());
+    peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
+}
+
+/// What the application does says nothing of the path.
+#[test]
+fn an_attempt_that_is_given_up_is_no_failure() {
+    let mut peer = client(|_| {});
+    peer.gets_cookie();
+    for _ in 0..2 {
+        peer.connects_fast(50);
+        peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
+        let id = peer.id();
+        peer.stack.tcp(id, peer.now).unwrap().abort();
+    }
+    assert_eq!(peer.stack.stats().tcp_fast_open_failed, 0);
 }

@@ -126,11 +126,15 @@ fn begin(rng: &mut Rng, peer: &mut Peer) {
         offer
     };
     if chance(rng, 3) {
-        peer.connects();
+        peer.connects_with(&[TcpOption::FastOpenConnect(chance(rng, 2))]);
         if chance(rng, 2) {
             peer.skips();
             peer.sends(offer.flags(SYN_ACK).ack(1));
         }
+        return;
+    }
+    if chance(rng, 3) {
+        opens_early(rng, peer, offer);
         return;
     }
     peer.listen(2);
@@ -153,6 +157,14 @@ fn begin(rng: &mut Rng, peer: &mut Peer) {
     }
 }
 
+/// The stack's connection is there before its handshake is complete.
+fn opens_early(rng: &mut Rng, peer: &mut Peer, offer: Seg) {
+    let cookie = fast_open::listens(peer, 2);
+    peer.sends(offer.fast_open(cookie).data(number(rng, 1000)));
+    peer.skips();
+    peer.accept();
+}
+
 fn story(seed: u64) {
     let mut rng = Seed::from_u64(seed).rng("story");
     let reno = chance(&mut rng, 2);
@@ -163,6 +175,8 @@ fn story(seed: u64) {
             config.memory = MEMORY;
             config.tcp.send_buffer = 50_000;
             config.tcp.recv_buffer = 100_000;
+            config.tcp.fast_open.server = true;
+            config.tcp.fast_open.client = true;
             if reno {
                 config.tcp.congestion = CongestionAlgorithm::Reno;
             }
