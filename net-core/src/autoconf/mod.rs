@@ -1,9 +1,11 @@
 //! IPv6 addresses that come and go: formed by the stack itself, checked before use, given up when
 //! their time is over (RFC 4862), and what routers of a link have told (RFC 4861 §6.3).
 
+mod room;
 mod stable;
 mod temporary;
 
+pub(crate) use room::NoRoom;
 use stable::is_reserved;
 pub(crate) use stable::stable_address;
 pub(crate) use temporary::{REGEN_ADVANCE, Term, temporary_address};
@@ -58,10 +60,12 @@ pub(crate) struct Autoconf {
     pub(crate) prefixes: Vec<OnLink>,
     /// Default routers.
     pub(crate) routers: Vec<Router>,
+    /// Those that there are default routes to, the best in front.
+    pub(crate) default_routes: Vec<Ipv6Addr>,
     /// Recursive DNS servers (RFC 8106).
     pub(crate) dns: Vec<(Ipv6Addr, Instant)>,
-    /// Routers may name better first hops.
-    pub(crate) accepts_redirects: bool,
+    /// Whether routers may name better first hops, if somebody has said so.
+    pub(crate) accepts_redirects: Option<bool>,
     /// What they have named, what was said first in front.
     pub(crate) redirected: Vec<Redirected>,
     /// Router solicitations that have been sent, and when the next one is due.
@@ -171,11 +175,6 @@ impl Autoconf {
         Some((stable.preferred_until, stable.valid_until))
     }
 
-    /// Whether routers may make it have another address.
-    pub(crate) fn has_room(&self) -> bool {
-        self.formed.len() < MAX_ADDRESSES
-    }
-
     /// What counts when a source is chosen.
     pub(crate) fn standing(&self, address: IpAddr) -> Standing {
         let mut all = self.formed.iter();
@@ -264,9 +263,6 @@ impl Formed {
         }
     }
 }
-
-/// Addresses that routers can make an interface have.
-const MAX_ADDRESSES: usize = 16;
 
 /// The first 64 bits.
 pub(crate) const fn prefix_of(address: Ipv6Addr) -> u64 {

@@ -60,10 +60,11 @@ impl IcmpError {
                 icmpv6::PORT_UNREACHABLE => Self::hard(SocketError::ConnectionRefused),
                 _ => return None,
             }),
-            // A link below 1,280 bytes fragments by itself (RFC 8200 §5).
-            IcmpMessage::PacketTooBig { mtu } => Some(Self::too_big(
-                u16::try_from(mtu).unwrap_or(u16::MAX).max(1280),
-            )),
+            // Every link takes 1,280 bytes (RFC 8200 §5): who says less is not believed (RFC 8201 §4).
+            IcmpMessage::PacketTooBig { mtu } if mtu < 1280 => None,
+            IcmpMessage::PacketTooBig { mtu } => {
+                Some(Self::too_big(u16::try_from(mtu).unwrap_or(u16::MAX)))
+            }
             IcmpMessage::TimeExceeded { .. } => Some(Self::soft(SocketError::HostUnreachable)),
             IcmpMessage::ParameterProblem { code, .. } => {
                 Some(if code == icmpv6::UNKNOWN_NEXT_HEADER {
@@ -148,8 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_mtu_is_never_below_1280() {
-        let error = IcmpError::from_v6(&IcmpMessage::PacketTooBig { mtu: 600 }).unwrap();
-        assert_eq!(error.mtu, Some(1280));
+    fn an_ipv6_mtu_below_1280_is_not_believed() {
+        let mtu = |mtu| IcmpError::from_v6(&IcmpMessage::PacketTooBig { mtu });
+        assert_eq!(mtu(1279), None);
+        assert_eq!(mtu(1280).and_then(|error| error.mtu), Some(1280));
     }
 }

@@ -6,7 +6,7 @@ use crate::wire::ipv6_ext::{
     Chain, DESTINATION, Extension, ExtensionOption, FRAGMENT, HOP_BY_HOP, NO_NEXT_HEADER, ROUTING,
     UnknownAction,
 };
-use crate::wire::{IpHeader, icmpv6, ip, ipv6, tcp, udp};
+use crate::wire::{IpHeader, icmpv6, ip, ipv6, ndp, tcp, udp};
 
 /// Options that one header may have beside padding; RFC 8504 §5.3 leaves the limit to us.
 const MAX_OPTIONS: usize = 8;
@@ -71,12 +71,14 @@ impl Refusal {
 }
 
 /// Reads the extension headers of a packet that has arrived where it was to go, up to its protocol or
-/// to a Fragment header. A fragment that is all of its packet is no fragment (RFC 6946).
+/// to a Fragment header. A fragment that is all of its packet is no fragment (RFC 6946), though what it
+/// says of neighbours does not count (RFC 6980 §5).
 ///
 /// # Errors
 /// Why the packet is to be dropped, and whether its source is to be told.
 pub(crate) fn read_chain(frame: &[u8], header: &IpHeader) -> Result<ChainEnd, Refusal> {
     let mut chain = Chain::new(frame);
+    let mut has_fragment_header = false;
     while let Some(extension) = chain.next() {
         let extension = extension?;
         match extension.kind {
@@ -92,6 +94,7 @@ pub(crate) fn read_chain(frame: &[u8], header: &IpHeader) -> Result<ChainEnd, Re
             ROUTING => read_routing(&extension)?,
             FRAGMENT => {
                 let place = extension.fragment();
+                has_fragment_header = true;
                 if place.offset == 0 && place.more {
                     check_first(frame, header, chain.clone())?;
                 }
@@ -109,6 +112,9 @@ pub(crate) fn read_chain(frame: &[u8], header: &IpHeader) -> Result<ChainEnd, Re
     }
     if chain.protocol() == NO_NEXT_HEADER {
         return Err(DropReason::NoNextHeader.into());
+    }
+    if has_fragment_header {
+        check_no_ndp(frame, &chain)?;
     }
     Ok(ChainEnd {
         protocol: chain.protocol(),
@@ -196,6 +202,17 @@ fn check_first(frame: &[u8], header: &IpHeader, behind: Chain<'_>) -> Result<(),
     let needed = end.position() + transport_header_len(end.protocol());
     if header.total_len() < needed {
         return Err(incomplete);
+    }
+    check_no_ndp(frame, &end)?;
+    Ok(())
+}
+
+/// Neighbour discovery never comes in fragments: nobody could watch who says what (RFC 6980 §5). Without
+/// the first fragment, which says so, the others are of no use.
+fn check_no_ndp(frame: &[u8], end: &Chain<'_>) -> Result<(), DropReason> {
+    let kind = frame.get(end.position());
+    if end.protocol() == ip::ICMPV6 && kind.is_some_and(|&kind| ndp::is_ndp(kind)) {
+        return Err(DropReason::Ndp);
     }
     Ok(())
 }

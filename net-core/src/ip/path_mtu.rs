@@ -19,6 +19,8 @@ pub(crate) struct PathMtus {
 #[derive(Debug, Clone, Copy)]
 struct PathMtu {
     mtu: u16,
+    /// It takes less than the least that is believed: routers have to fragment.
+    is_locked: bool,
     until: Instant,
 }
 
@@ -31,19 +33,28 @@ impl PathMtus {
         }
     }
 
-    /// A router says that packets to `dest` may have `mtu` bytes. A larger number than is known already
-    /// is not believed: that the path has changed is found out when what is known ends.
+    /// A router says that packets to `dest` may have `mtu` bytes. No smaller number than is known already
+    /// says nothing new: that the path has changed is found out when what is known ends.
     pub(crate) fn learn(&mut self, dest: IpAddr, mtu: u16, now: Instant) {
         let floor = match dest {
             IpAddr::V4(_) => MIN_V4,
             IpAddr::V6(_) => MIN_V6,
         };
+        let is_locked = dest.is_ipv4() && mtu < floor;
         let mtu = mtu.max(floor);
-        if self.limit(dest, mtu, now) < mtu {
+        if let Some(known) = self.known(dest, now)
+            && known.mtu <= mtu
+            && known.is_locked >= is_locked
+        {
             return;
         }
-        let until = now + LIFETIME;
-        self.known.insert(dest, PathMtu { mtu, until });
+        let told = PathMtu {
+            mtu,
+            is_locked,
+            until: now + LIFETIME,
+        };
+        let until = told.until;
+        self.known.insert(dest, told);
         self.ends.push_back((until, dest));
         while self.ends.len() > MAX_ENDS || self.known.len() > MAX_KNOWN || self.is_over(now) {
             let Some((until, dest)) = self.ends.pop_front() else {
@@ -65,8 +76,19 @@ impl PathMtus {
         if self.known.is_empty() {
             return mtu;
         }
-        let known = self.known.get(&dest).filter(|known| known.until > now);
+        let known = self.known(dest, now);
         known.map_or(mtu, |known| known.mtu.min(mtu))
+    }
+
+    /// Whether packets to `dest` that are as short as may be (`limit`) are still too long for the path, so
+    /// that routers have to fragment them.
+    #[inline]
+    pub(crate) fn is_locked(&self, dest: IpAddr, limit: u16, now: Instant) -> bool {
+        limit <= MIN_V4 && self.known(dest, now).is_some_and(|known| known.is_locked)
+    }
+
+    fn known(&self, dest: IpAddr, now: Instant) -> Option<&PathMtu> {
+        self.known.get(&dest).filter(|known| known.until > now)
     }
 
     /// Whether the time of what was told first is over.
@@ -121,9 +143,24 @@ mod tests {
         let mut mtus = mtus();
         mtus.learn(DEST, 68, at(0));
         assert_eq!(mtus.limit(DEST, 1500, at(1)), 552);
+        assert!(mtus.is_locked(DEST, 552, at(1)) && !mtus.is_locked(DEST, 552, at(600)));
         let v6 = "2001:db8::1".parse().unwrap();
         mtus.learn(v6, 100, at(0));
         assert_eq!(mtus.limit(v6, 1500, at(1)), 1280);
+    }
+
+    #[test]
+    fn what_is_told_again_takes_no_more_room() {
+        let mut mtus = mtus();
+        for _ in 0..5000 {
+            mtus.learn(DEST, 1400, at(0));
+        }
+        assert_eq!(mtus.ends.len(), 1);
+        mtus.learn(DEST, 552, at(1));
+        assert!(!mtus.is_locked(DEST, 552, at(2)));
+        mtus.learn(DEST, 551, at(2));
+        assert!(mtus.is_locked(DEST, 552, at(3)));
+        assert_eq!(mtus.ends.len(), 3);
     }
 
     #[test]

@@ -309,6 +309,17 @@ impl NeighborCache {
         (entry.state != NeighborState::Incomplete).then_some(entry.mac)
     }
 
+    /// Whether packets go to a neighbour, as far as is known with success.
+    pub(crate) fn is_in_use(&self, iface: IfaceId, address: IpAddr) -> bool {
+        let entry = self.entry(iface, address);
+        entry.is_some_and(|entry| entry.rank().is_none())
+    }
+
+    /// What is known of a neighbour.
+    pub(super) fn entry(&self, iface: IfaceId, address: IpAddr) -> Option<&Entry> {
+        self.entries.get(self.find(iface, address)? as usize)
+    }
+
     /// An entry whose place is known if it is still there.
     pub(crate) fn at_hint(
         &self,

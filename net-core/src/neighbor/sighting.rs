@@ -62,12 +62,30 @@ impl NeighborCache {
                 overrides,
                 router,
             } => {
-                if let Some(router) = router {
+                let is_accepted = self.accepts(iface, address, mac, overrides);
+                if let Some(router) = router.filter(|_| is_accepted) {
                     self.entry_mut(index)?.router = router;
                 }
                 self.advertised(index, mac, solicited, overrides, cx)
             }
         }
+    }
+
+    /// Whether an advertisement is about a neighbour that is known, and not somebody else's claim to its
+    /// address (RFC 4861 §7.2.5).
+    pub(crate) fn accepts(
+        &self,
+        iface: IfaceId,
+        address: IpAddr,
+        mac: Option<MacAddr>,
+        overrides: bool,
+    ) -> bool {
+        let entry = self.entry(iface, address);
+        entry.is_some_and(|entry| match entry.state {
+            NeighborState::Incomplete => mac.is_some(),
+            NeighborState::Permanent => mac.is_none_or(|mac| mac == entry.mac),
+            _ => overrides || mac.is_none_or(|mac| mac == entry.mac),
+        })
     }
 
     /// It says in passing where it is: a change makes the entry STALE.

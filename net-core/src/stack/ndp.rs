@@ -167,13 +167,20 @@ impl Stack {
             self.stats.address_conflicts += 1;
             return Err(DropReason::AddressConflict);
         }
+        let mac = options.target_link_layer();
+        let is_accepted = self.neighbors.accepts(iface, target, mac, advert.overrides);
         let sighting = Sighting::Adverts {
-            mac: options.target_link_layer(),
+            mac,
             solicited: advert.solicited,
             overrides: advert.overrides,
             router: Some(advert.router),
         };
         self.neighbor_seen(iface, target, sighting, now);
+        if is_accepted && !advert.router {
+            // What was a router is a host now.
+            self.router_gone(iface, advert.target);
+            self.autoconf_settle(iface, now);
+        }
         Ok(())
     }
 

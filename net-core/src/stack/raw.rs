@@ -158,6 +158,10 @@ impl Stack {
             return false;
         };
         if let Some(mtu) = error.mtu {
+            let is_shorter = usize::from(mtu) < quoted.ip.total_len();
+            if !is_shorter || !socket.sends_to(quoted.remote()) {
+                return false;
+            }
             // Whatever the socket is told, its next datagram fits.
             self.path_mtus.learn(quoted.ip.dest, mtu, self.clock);
         }
@@ -233,6 +237,17 @@ impl DatagramSocket {
             .is_none_or(|bound| bound.addr.ip().is_unspecified() || bound.addr.ip() == local);
         let peer = self.peer.is_none_or(|peer| peer.remote.ip() == remote);
         same_version && bound && peer
+    }
+
+    /// Whether the socket is connected to `remote`, or has sent there last: about anything else whoever
+    /// knows a port could have made up what he quotes (RFC 8201 §6).
+    fn sends_to(&self, remote: SocketAddr) -> bool {
+        let is_same = |other: SocketAddr| {
+            let has_ports = self.speaks == Speaks::Udp;
+            other.ip() == remote.ip() && (!has_ports || other.port() == remote.port())
+        };
+        self.peer.is_some_and(|peer| is_same(peer.remote))
+            || self.recent.is_some_and(|recent| is_same(recent.remote))
     }
 }
 

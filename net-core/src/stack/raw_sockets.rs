@@ -98,6 +98,7 @@ impl Stack {
             has_checksum: !sums,
             tos: send.tos.unwrap_or(meta.tos),
             ttl: send.ttl.unwrap_or(meta.ttl),
+            dont_fragment: meta.dont_fragment && !self.is_locked(path, &settings, dest),
             ..meta
         };
         if dest.is_multicast() {

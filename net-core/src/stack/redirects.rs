@@ -33,7 +33,7 @@ struct Redirect {
 impl Stack {
     /// Whether routers on an interface may name better first hops to single destinations (RFC 4861 §8.3,
     /// RFC 1122 §3.2.2.2). Off by default; an interface that
-    /// [configures itself](Self::autoconfigure) follows those of IPv6. One that
+    /// [configures itself](Self::autoconfigure) follows those of IPv6 unless this is off. One that
     /// [forwards](Self::set_forwarding) follows none.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Stack {
     pub fn set_accept_redirects(&mut self, iface: IfaceId, on: bool) -> Result<(), SocketError> {
         let own = self.iface_mut(iface);
         let own = own.ok_or(SocketError::NoSuchInterface)?;
-        own.autoconf.accepts_redirects = on;
+        own.autoconf.accepts_redirects = Some(on);
         Ok(())
     }
 
@@ -113,8 +113,11 @@ impl Stack {
         let is_usable = own.is_some()
             && !self.addresses.contains(target)
             && !self.addresses.contains(dest)
-            && !self.addresses.is_broadcast(dest)
-            && !dest.is_multicast();
+            && [dest, target].into_iter().all(|address| {
+                !(address.is_multicast()
+                    || address.is_unspecified()
+                    || self.addresses.is_broadcast(address))
+            });
         let route = self.routes.main().lookup_over(dest, iface);
         let route = route.filter(|route| is_usable && route.via.unwrap_or(dest) == from);
         if route.is_none() {
@@ -278,7 +281,7 @@ impl Iface {
     /// Whether a router may name a better first hop to `dest`.
     fn accepts_redirects(&self, dest: IpAddr) -> bool {
         let by_itself = self.autoconf.on && dest.is_ipv6();
-        !self.forwarding && (self.autoconf.accepts_redirects || by_itself)
+        !self.forwarding && self.autoconf.accepts_redirects.unwrap_or(by_itself)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Stack;
 use super::addresses::LINK_LOCAL;
-use crate::autoconf::{OnLink, Router, end_of, prefix_of};
+use crate::autoconf::{NoRoom, OnLink, Router, end_of, prefix_of};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Route, TableId};
@@ -13,6 +13,7 @@ use crate::wire::ndp::{Lifetime, NdpOptions, PrefixInformation, RouterAdvert};
 use crate::wire::{NdpMessage, NdpOption};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::mem;
 use core::net::{IpAddr, Ipv6Addr};
 
 impl Stack {
@@ -118,14 +119,12 @@ impl Stack {
         self.router_told(iface, source, advert, now);
         for option in options.into_iter().take(MAX_OPTIONS) {
             match option {
-                NdpOption::Prefix(told) => {
+                NdpOption::Prefix(told) if is_of_hosts(told.prefix) => {
                     self.on_link_told(iface, &told, now);
                     self.prefix_told(iface, &told, now);
                 }
                 NdpOption::DnsServers { lifetime, servers } => {
-                    for &server in servers {
-                        self.dns_told(iface, Ipv6Addr::from(server), lifetime, now);
-                    }
+                    self.dns_told(iface, servers, lifetime, now);
                 }
                 _ => {}
             }
@@ -141,27 +140,66 @@ impl Stack {
         advert: &RouterAdvert,
         now: Instant,
     ) {
-        let Some(own) = self.iface_mut(iface) else {
+        if advert.lifetime == 0 {
+            self.router_gone(iface, address);
             return;
-        };
-        let routers = &mut own.autoconf.routers;
-        let before = routers.clone();
+        }
         let told = Router {
             address,
             preference: advert.preference,
             until: now + Duration::from_secs(advert.lifetime.into()),
             failures: 0,
         };
-        let fits = routers.len() < MAX_ROUTERS;
-        let known = routers.iter_mut().find(|router| router.address == address);
-        match known {
-            Some(known) if advert.lifetime > 0 => *known = told,
-            Some(_) => routers.retain(|router| router.address != address),
-            None if advert.lifetime > 0 && fits => routers.push(told),
-            None => {}
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let mut routers = own.autoconf.routers.iter_mut();
+        if let Some(known) = routers.find(|router| router.address == address) {
+            let is_same = known.rank() == told.rank();
+            *known = told;
+            if is_same {
+                return;
+            }
+        } else if self.make_room_for_router(iface)
+            && let Some(own) = self.iface_mut(iface)
+        {
+            own.autoconf.routers.push(told);
         }
-        let rank = |routers: &[Router]| -> Vec<_> { routers.iter().map(Router::rank).collect() };
-        if rank(&before) != rank(routers) {
+        self.renew_default_routes(iface);
+    }
+
+    /// Forgets a router in favour of another if there is no room; whether there is now.
+    fn make_room_for_router(&mut self, iface: IfaceId) -> bool {
+        let Some(own) = self.iface(iface) else {
+            return false;
+        };
+        let neighbors = &self.neighbors;
+        let is_in_use = |address: Ipv6Addr| neighbors.is_in_use(iface, address.into());
+        match own.autoconf.router_in_excess(is_in_use) {
+            Ok(None) => true,
+            Ok(Some(worst)) => {
+                self.router_gone(iface, worst);
+                true
+            }
+            Err(NoRoom) => false,
+        }
+    }
+
+    /// A router is none any more, or to be forgotten, with what others have said about it (RFC 4861
+    /// §7.3.3).
+    pub(super) fn router_gone(&mut self, iface: IfaceId, address: Ipv6Addr) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let before = own.autoconf.routers.len();
+        own.autoconf
+            .routers
+            .retain(|router| router.address != address);
+        let was_one = own.autoconf.routers.len() < before;
+        self.end_redirects(iface, |each| {
+            each.target == IpAddr::V6(address) && each.target != each.dest
+        });
+        if was_one {
             self.renew_default_routes(iface);
         }
     }
@@ -186,21 +224,27 @@ impl Stack {
 
     /// Makes the default routes over an interface those of its routers, the best first.
     fn renew_default_routes(&mut self, iface: IfaceId) {
-        let Some(own) = self.iface(iface) else {
+        let Some(own) = self.iface_mut(iface) else {
             return;
         };
         let mut routers = own.autoconf.routers.clone();
         routers.sort_by_key(|router| (router.failures, Reverse(router.preference)));
-        let table = self.routes.table_mut(TableId::MAIN);
-        table.remove_where(DEFAULT, |decision, metric| {
-            let route = decision.route();
-            metric >= METRIC_ROUTERS && route.is_some_and(|route| route.iface == iface)
-        });
+        let routers: Vec<_> = routers.iter().map(|router| router.address).collect();
+        let before = mem::replace(&mut own.autoconf.default_routes, routers.clone());
         let first = METRIC_ROUTERS + u32::from(iface.0) * SPACING;
+        let table = self.routes.table_mut(TableId::MAIN);
+        // Those of the administrator stay, whatever their metric.
+        table.remove_where(DEFAULT, |decision, metric| {
+            let at = metric.checked_sub(first).map(|at| before.get(at as usize));
+            let router = at.flatten().map(|&router| IpAddr::V6(router));
+            let route = decision.route();
+            router.is_some()
+                && route.is_some_and(|route| (route.iface, route.via) == (iface, router))
+        });
         for (metric, router) in (first..).zip(routers) {
             table.insert(Route {
                 prefix: DEFAULT,
-                via: Some(IpAddr::V6(router.address)),
+                via: Some(IpAddr::V6(router)),
                 iface,
                 source: None,
                 metric,
@@ -210,7 +254,7 @@ impl Stack {
 
     /// A prefix is on the link (RFC 4861 §6.3.4, RFC 5942).
     fn on_link_told(&mut self, iface: IfaceId, told: &PrefixInformation, now: Instant) {
-        if !told.on_link || told.prefix.is_unicast_link_local() || told.prefix.is_multicast() {
+        if !told.on_link {
             return;
         }
         let Some(own) = self.iface_mut(iface) else {
@@ -222,7 +266,6 @@ impl Stack {
         };
         let until = end_of(told.valid, now);
         let prefixes = &mut own.autoconf.prefixes;
-        let fits = prefixes.len() < MAX_PREFIXES;
         let known = prefixes.iter_mut().find(|known| known.prefix == prefix);
         match known {
             Some(known) if told.valid.0 > 0 => known.until = until,
@@ -230,8 +273,12 @@ impl Stack {
                 prefixes.retain(|known| known.prefix != prefix);
                 self.forget_prefix(iface, prefix);
             }
-            None if told.valid.0 > 0 && fits => {
-                prefixes.push(OnLink { prefix, until });
+            None if told.valid.0 > 0 => {
+                let excess = own.autoconf.pop_prefix_in_excess();
+                own.autoconf.prefixes.push(OnLink { prefix, until });
+                if let Some(excess) = excess {
+                    self.forget_prefix(iface, excess);
+                }
                 self.routes.table_mut(TableId::MAIN).insert(Route {
                     prefix,
                     via: None,
@@ -256,10 +303,8 @@ impl Stack {
     /// Addresses may be formed from a prefix (RFC 4862 §5.5.3).
     fn prefix_told(&mut self, iface: IfaceId, told: &PrefixInformation, now: Instant) {
         let prefix = told.prefix;
-        let usable = told.autonomous
-            && told.prefix_len == PREFIX_LEN
-            && told.preferred <= told.valid
-            && !(prefix.is_unicast_link_local() || prefix.is_multicast());
+        let usable =
+            told.autonomous && told.prefix_len == PREFIX_LEN && told.preferred <= told.valid;
         let Some(own) = self.iface_mut(iface).filter(|_| usable) else {
             return;
         };
@@ -273,7 +318,10 @@ impl Stack {
                 known.valid_until = two_hours;
             }
             known.prefer_until(preferred, now);
-        } else if told.valid.0 > 0 && own.autoconf.has_room() {
+        } else if told.valid.0 > 0 {
+            if let Some(excess) = own.autoconf.address_in_excess() {
+                self.remove_address(iface, excess.into(), now);
+            }
             // Many hosts have heard the advertisement.
             let due = self.soon(now);
             self.form_address(iface, prefix_of(prefix), (preferred, valid), 0, due);
@@ -281,16 +329,27 @@ impl Stack {
         self.temporary_told(iface, prefix_of(prefix), now);
     }
 
-    fn dns_told(&mut self, iface: IfaceId, server: Ipv6Addr, lifetime: Lifetime, now: Instant) {
-        if let Some(own) = self.iface_mut(iface) {
+    /// DNS servers may be asked (RFC 8106 §5.3.1). An option that names one that nobody can be is wrong in
+    /// whole.
+    fn dns_told(&mut self, iface: IfaceId, servers: &[[u8; 16]], lifetime: Lifetime, now: Instant) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let is_host = |server: Ipv6Addr| {
+            !(server.is_unspecified() || server.is_loopback() || server.is_multicast())
+        };
+        if !servers.iter().all(|&server| is_host(server.into())) {
+            return;
+        }
+        for server in servers.iter().copied().map(Ipv6Addr::from) {
             let dns = &mut own.autoconf.dns;
-            let fits = dns.len() < MAX_DNS;
             let known = dns.iter_mut().find(|(known, _)| *known == server);
             match known {
                 Some((_, until)) if lifetime.0 > 0 => *until = end_of(lifetime, now),
                 Some(_) => dns.retain(|(known, _)| *known != server),
-                None if lifetime.0 > 0 && fits => {
-                    dns.push((server, end_of(lifetime, now)));
+                None if lifetime.0 > 0 => {
+                    own.autoconf.drop_server_in_excess();
+                    own.autoconf.dns.push((server, end_of(lifetime, now)));
                 }
                 None => {}
             }
@@ -305,19 +364,27 @@ impl Stack {
         };
         let autoconf = &mut own.autoconf;
         autoconf.dns.retain(|&(_, until)| until > now);
-        let before = autoconf.routers.len();
-        autoconf.routers.retain(|router| router.until > now);
-        let routers_went = autoconf.routers.len() < before;
+        let gone = autoconf.routers.iter().filter(|known| known.until <= now);
+        let gone: Vec<Ipv6Addr> = gone.map(|known| known.address).collect();
         let over = autoconf.prefixes.iter().filter(|known| known.until <= now);
         let over: Vec<IpCidr> = over.map(|known| known.prefix).collect();
         autoconf.prefixes.retain(|known| known.until > now);
         for prefix in over {
             self.forget_prefix(iface, prefix);
         }
-        if routers_went {
-            self.renew_default_routes(iface);
+        for router in gone {
+            self.router_gone(iface, router);
         }
     }
+}
+
+/// Whether addresses in a prefix may be those of hosts; the bits behind a prefix are 0, so that ::/0 is
+/// none.
+fn is_of_hosts(prefix: Ipv6Addr) -> bool {
+    !(prefix.is_unspecified()
+        || prefix.is_loopback()
+        || prefix.is_unicast_link_local()
+        || prefix.is_multicast())
 }
 
 /// ::/0.
@@ -338,11 +405,5 @@ const MAX_DELAY_NANOS: u64 = 1_000_000_000;
 const MAX_RTR_SOLICITATIONS: u8 = 3;
 const RTR_SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 const TWO_HOURS: Duration = Duration::from_secs(7200);
-/// Routers that are remembered for an interface.
-const MAX_ROUTERS: usize = 8;
-/// Prefixes of a link that are remembered.
-const MAX_PREFIXES: usize = 16;
-/// DNS servers that are remembered for an interface.
-const MAX_DNS: usize = 8;
 /// Options of an advertisement that are looked at.
 const MAX_OPTIONS: usize = 64;

@@ -213,6 +213,7 @@ impl Stack {
         meta.tos = send.tos.unwrap_or(meta.tos);
         meta.ttl = send.ttl.unwrap_or(meta.ttl);
         meta.has_checksum = unsummed;
+        meta.dont_fragment &= !self.is_locked(&path, &settings, remote.ip());
         let mut packet = self.new_packet();
         let train = send.segment.filter(|&size| usize::from(size) < len);
         let payload = match train {
@@ -294,7 +295,7 @@ impl Stack {
             (Some(to), _) if to.port() == 0 && is_udp => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
-            (Some(to), _) if source.is_some() => self.udp_route(id, to, source)?,
+            (Some(to), _) if source.is_some() => self.udp_from(id, to, source)?,
             (Some(to), _) => self.udp_recent(id, to)?,
             (None, Some(peer)) if source.is_some() => self.udp_route(id, peer.remote, source)?,
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
@@ -312,6 +313,12 @@ impl Stack {
             path.mtu = self.path_mtus.limit(dest, path.mtu, self.clock);
         }
         path
+    }
+
+    /// Whether routers have to fragment what goes by a path that is narrowed already, and may, as in Linux.
+    pub(super) fn is_locked(&self, path: &Path, settings: &IpSettings, dest: IpAddr) -> bool {
+        settings.path_mtu_to(dest) == PathMtuMode::Want
+            && self.path_mtus.is_locked(dest, path.mtu, self.clock)
     }
 
     /// See [`path_mtu`](Self::path_mtu).
@@ -338,6 +345,23 @@ impl Stack {
         }
         let (remote, path) = self.udp_route(id, to, None)?;
         if let Some(socket) = self.sockets.udp_mut(id) {
+            socket.recent = Some(Recent { to, remote, path });
+        }
+        Ok((remote, path))
+    }
+
+    /// The way to `to` from an address that the application names for this once.
+    fn udp_from(
+        &mut self,
+        id: SocketId,
+        to: SocketAddr,
+        source: Option<IpAddr>,
+    ) -> Result<(SocketAddr, Path), SocketError> {
+        let (remote, path) = self.udp_route(id, to, source)?;
+        if let Some(socket) = self.sockets.udp_mut(id) {
+            // That it was sent to is remembered, but not for the next time the way there.
+            let generation = path.generation.wrapping_sub(1);
+            let path = Path { generation, ..path };
             socket.recent = Some(Recent { to, remote, path });
         }
         Ok((remote, path))

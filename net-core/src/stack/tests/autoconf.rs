@@ -9,8 +9,8 @@ use crate::wire::ndp::{Lifetime, NeighborAdvert, Preference, PrefixInformation, 
 use crate::wire::{EthernetHeader, MacAddr, NdpMessage, NdpOption};
 use core::net::Ipv6Addr;
 
-const ROUTER: &str = "fe80::1";
-const OTHER_ROUTER: &str = "fe80::9";
+pub(super) const ROUTER: &str = "fe80::1";
+pub(super) const OTHER_ROUTER: &str = "fe80::9";
 
 /// A message of neighbour discovery with its headers and the link-layer address that it tells.
 type Said = (EthernetHeader, IpHeader, NdpMessage, Option<MacAddr>);
@@ -63,7 +63,7 @@ fn global(host: &Host) -> Option<(Ipv6Addr, AddressState)> {
     })
 }
 
-fn advert(lifetime: u16, preference: Preference) -> NdpMessage {
+pub(super) fn advert(lifetime: u16, preference: Preference) -> NdpMessage {
     NdpMessage::RouterAdvert(RouterAdvert {
         hop_limit: 64,
         managed: false,

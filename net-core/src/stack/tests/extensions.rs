@@ -1,6 +1,7 @@
 //! IPv6 extension headers of packets that arrive (RFC 8200 §4).
 
 use super::*;
+use crate::wire::NdpMessage;
 use crate::wire::ipv6_ext::{
     Chain, DESTINATION, FRAGMENT, HOP_BY_HOP, NO_NEXT_HEADER, ROUTING, is_extension,
 };
@@ -82,6 +83,30 @@ fn what_is_behind_known_headers_is_delivered() {
 }
 
 /// RFC 8200 §4.2: the two highest bits of an option's type.
+/// RFC 6980 §5.
+#[test]
+fn neighbour_discovery_in_fragments_is_dropped_also_if_there_is_only_one() {
+    let message = NdpMessage::NeighborSolicit {
+        target: OURS_V6.parse().unwrap(),
+    };
+    let mut bytes = Vec::new();
+    message.emit(&[], &mut bytes);
+    let ip = IpHeader {
+        ttl: 255,
+        ..IpHeader::new(ip("fd07::1"), ip(OURS_V6), ip::ICMPV6, bytes.len())
+    };
+    let atomic = std::vec![0, 0, 0, 0, 1, 2, 3, 4];
+    let first = std::vec![0, 0, 0, 1, 1, 2, 3, 4];
+    let behind_options = [(FRAGMENT, first.clone()), (DESTINATION, options(&[]))];
+    let each: [&[(u8, Vec<u8>)]; 3] =
+        [&[(FRAGMENT, atomic)], &[(FRAGMENT, first)], &behind_options];
+    for headers in each {
+        let mut host = Host::new();
+        host.inject(chain(headers, ip::ICMPV6, &bytes, ip));
+        host.assert_dropped(DropReason::Ndp, 1);
+    }
+}
+
 #[test]
 fn an_unknown_option_says_itself_what_is_to_become_of_its_packet() {
     let unknown = |high: u8| options(&[1, 0, high << 6 | 0x1e, 4, 1, 2, 3, 4]);

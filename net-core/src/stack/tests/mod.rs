@@ -23,6 +23,7 @@ mod raw;
 mod reassembly;
 mod redirects;
 mod route_text;
+mod routers;
 mod routing;
 mod temporary;
 mod udp;

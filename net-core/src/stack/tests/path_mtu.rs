@@ -116,6 +116,74 @@ fn a_connected_socket_hears_of_it_and_can_ask() {
     }
 }
 
+/// Says that the path of a packet from `local` to `to` takes `mtu`, without anybody having sent it.
+fn forge(host: &mut Host, local: &str, to: &str, len: usize, mtu: u32) {
+    let quoted = bytes_of(&datagram(local, to, &std::vec![7; len]));
+    let (router, ours) = match addr(to) {
+        SocketAddr::V4(_) => ("10.7.0.77", OURS),
+        SocketAddr::V6(_) => ("fd07::77", OURS_V6),
+    };
+    let message = IcmpMessage::PacketTooBig { mtu };
+    host.inject(icmp(router, ours, &message, &quoted));
+}
+
+/// RFC 8201 §4, §6.
+#[test]
+fn only_who_quotes_what_was_sent_and_is_too_long_is_believed() {
+    for (local, to, headers) in ENDS {
+        let mut host = Host::new();
+        let id = host.udp(local);
+        forge(&mut host, local, to, 1400, 1300);
+        assert_eq!(send(&mut host, id, 1400, to), Ok([1400 + headers].into()));
+        // Not longer than it may be, or below what every link of IPv6 takes.
+        forge(&mut host, local, to, 100, 1300);
+        if addr(to).is_ipv6() {
+            forge(&mut host, local, to, 1400, 1279);
+        }
+        assert_eq!(send(&mut host, id, 1400, to), Ok([1400 + headers].into()));
+        forge(&mut host, local, to, 1400, 1300);
+        assert_eq!(send(&mut host, id, 1400, to).unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_raw_socket_teaches_only_the_path_that_it_sends_by() {
+    let (local, to, _) = ENDS[0];
+    let mut host = Host::new();
+    let raw = host.stack.raw_open(Family::V4, 17).unwrap();
+    forge(&mut host, local, to, 1400, 1300);
+    host.assert_dropped(DropReason::IcmpIrrelevant, 1);
+    host.stack.connect(raw, addr(to), host.now).unwrap();
+    assert_eq!(host.stack.path_mtu(raw), Ok(1500));
+    forge(&mut host, local, to, 1400, 1300);
+    assert_eq!(host.stack.path_mtu(raw), Ok(1300));
+}
+
+/// As in Linux, whose `min_pmtu` is 552.
+#[test]
+fn routers_may_fragment_where_a_path_takes_less_than_is_believed() {
+    let (local, to, _) = ENDS[0];
+    let mut host = Host::new();
+    let id = host.udp(local);
+    let is_whole = |host: &mut Host| {
+        let payload = Bytes::from_static(&[7; 400]);
+        host.stack
+            .udp(id)
+            .unwrap()
+            .send(payload, Some(addr(to)))
+            .unwrap();
+        Seen::new(&host.sent()[0]).ip.dont_fragment
+    };
+    assert!(is_whole(&mut host));
+    forge(&mut host, local, to, 1400, 552);
+    assert!(is_whole(&mut host));
+    forge(&mut host, local, to, 500, 296);
+    assert!(!is_whole(&mut host));
+    let option = IpOption::PathMtu(PathMtuMode::Do);
+    host.stack.set_ip_option(id, option).unwrap();
+    assert!(is_whole(&mut host));
+}
+
 #[test]
 fn an_error_about_a_datagram_that_nobody_sent_narrows_no_path() {
     let mut host = Host::new();

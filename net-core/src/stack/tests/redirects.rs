@@ -94,6 +94,10 @@ fn what_anybody_else_says_is_not_followed() {
         redirect_v4("10.7.0.1", BETTER),
         redirect_v4(ROUTER_V4, "198.51.100.1"),
         redirect_v4(ROUTER_V4, OURS),
+        redirect_v4(ROUTER_V4, "10.7.0.255"),
+        redirect_v4(ROUTER_V4, "255.255.255.255"),
+        redirect_v4(ROUTER_V4, "224.0.0.1"),
+        redirect_v4(ROUTER_V4, "0.0.0.0"),
     ] {
         host.inject(packet);
         assert_eq!(next_hop(&host, DEST), ip(ROUTER));

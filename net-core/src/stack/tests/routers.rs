@@ -1,0 +1,186 @@
+//! Routers that lie, that are none any more, that are not to be believed.
+
+use super::autoconf::{OTHER_ROUTER, ROUTER, advert, advertise, configured, own, pass, prefix};
+use super::ethernet::{ndp, v6};
+use super::*;
+use crate::time::Duration;
+use crate::wire::ethernet::ALL_NODES;
+use crate::wire::ndp::{Lifetime, NeighborAdvert, Preference, PrefixInformation};
+use crate::wire::{MacAddr, NdpMessage, NdpOption};
+use core::net::Ipv6Addr;
+
+/// What somebody forges for ever: a router, a prefix and a DNS server, different for each number.
+fn forged(number: u16) -> RxPacket {
+    let prefix = NdpOption::Prefix(PrefixInformation {
+        prefix: Ipv6Addr::new(0x2001, 0xdb8, 2, number, 0, 0, 0, 0),
+        prefix_len: 64,
+        on_link: true,
+        autonomous: true,
+        valid: Lifetime::INFINITE,
+        preferred: Lifetime::INFINITE,
+    });
+    let servers = [Ipv6Addr::new(0x2001, 0xdb8, 2, number, 0, 0, 0, 53).octets()];
+    let dns = NdpOption::DnsServers {
+        lifetime: Lifetime::INFINITE,
+        servers: &servers,
+    };
+    let router = std::format!("fe80::{:x}", number + 0x100);
+    let message = advert(u16::MAX, Preference::Medium);
+    ndp(&router, ALL_NODES, 255, message, &[prefix, dns])
+}
+
+/// RFC 8106 §6.2 for the servers.
+#[test]
+fn what_is_forged_for_ever_shuts_out_no_real_router() {
+    let mut host = configured();
+    for number in 0..100 {
+        host.inject(forged(number));
+    }
+    let servers = [v6("2001:db8::53").octets()];
+    let dns = NdpOption::DnsServers {
+        lifetime: Lifetime(600),
+        servers: &servers,
+    };
+    let real = advert(1800, Preference::High);
+    host.inject(ndp(
+        ROUTER,
+        ALL_NODES,
+        255,
+        real,
+        &[prefix(7200, 3600), dns],
+    ));
+    pass(&mut host, Duration::from_secs(2));
+    let path = host.stack.route(ip("2001:db8:ffff::1"), None).unwrap();
+    assert_eq!(path.next_hop, ip(ROUTER));
+    let path = host.stack.route(ip("2001:db8:1::77"), None).unwrap();
+    assert_eq!(path.next_hop, ip("2001:db8:1::77"), "on the link");
+    let of_real = |address: &Ipv6Addr| address.segments()[..4] == [0x2001, 0xdb8, 1, 0];
+    assert!(own(&host).iter().any(of_real));
+    let mut servers = host.stack.dns_servers(host.wire);
+    assert!(servers.any(|server| server == ip("2001:db8::53")));
+    // And an address that was there before stays.
+    drop(servers);
+    for number in 100..200 {
+        host.inject(forged(number));
+    }
+    let before = own(&host);
+    host.inject(forged(200));
+    let kept = own(&host).iter().filter(|own| before.contains(own)).count();
+    assert!(kept + 1 >= before.len());
+}
+
+#[test]
+fn a_router_that_is_in_use_makes_no_room() {
+    let mut host = configured();
+    advertise(&mut host, 10, &[prefix(7200, 3600)]);
+    pass(&mut host, Duration::from_secs(2));
+    let (wire, mac) = (host.wire, MacAddr::local(7 << 8));
+    host.stack.set_neighbor(wire, ip(ROUTER), mac).unwrap();
+    for number in 0..100 {
+        host.inject(forged(number));
+    }
+    let routes = host.stack.routes();
+    let ways = routes.filter(|route| route.prefix == cidr("::/0"));
+    let ways: Vec<_> = ways.map(|route| route.via).collect();
+    assert_eq!(ways.len(), 8);
+    assert!(ways.contains(&Some(ip(ROUTER))));
+}
+
+#[test]
+fn prefixes_and_servers_that_no_host_can_have_are_ignored() {
+    let mut host = configured();
+    let before = host.stack.routes().count();
+    for (prefix, prefix_len) in [("::", 0), ("::", 64), ("::1", 128), ("ff0e::", 64)] {
+        let option = NdpOption::Prefix(PrefixInformation {
+            prefix: v6(prefix),
+            prefix_len,
+            on_link: true,
+            autonomous: true,
+            valid: Lifetime(7200),
+            preferred: Lifetime(3600),
+        });
+        advertise(&mut host, 0, &[option]);
+    }
+    for server in ["::", "::1", "ff02::1"] {
+        let servers = [v6("2001:db8::53").octets(), v6(server).octets()];
+        let option = NdpOption::DnsServers {
+            lifetime: Lifetime(600),
+            servers: &servers,
+        };
+        advertise(&mut host, 0, &[option]);
+    }
+    pass(&mut host, Duration::from_secs(2));
+    assert_eq!(host.stack.routes().count(), before);
+    assert_eq!(own(&host).len(), 1);
+    assert_eq!(host.stack.dns_servers(host.wire).count(), 0);
+}
+
+/// RFC 4861 §7.2.5.
+#[test]
+fn a_router_that_says_that_it_is_a_host_now_is_used_no_more() {
+    let mut host = configured();
+    let mac = MacAddr::local(7 << 8);
+    let option = [prefix(7200, 3600), NdpOption::SourceLinkLayer(mac)];
+    advertise(&mut host, 1800, &option);
+    pass(&mut host, Duration::from_secs(2));
+    let says = |host: &mut Host, mac: MacAddr, overrides: bool| {
+        let message = NdpMessage::NeighborAdvert(NeighborAdvert {
+            router: false,
+            solicited: false,
+            overrides,
+            target: v6(ROUTER),
+        });
+        let option = [NdpOption::TargetLinkLayer(mac)];
+        host.inject(ndp(ROUTER, ALL_NODES, 255, message, &option));
+        host.stack.route(ip("2001:db8:ffff::1"), None).is_ok()
+    };
+    // Somebody else's claim to the address says nothing.
+    assert!(says(&mut host, MacAddr::local(8 << 8), false));
+    assert!(!says(&mut host, mac, false));
+}
+
+/// A redirect that a router of an interface that configures itself makes.
+fn is_redirected(host: &mut Host) -> bool {
+    let ours = own(host)[0];
+    let message = NdpMessage::Redirect {
+        target: v6(OTHER_ROUTER),
+        dest: v6("2001:db8:ffff::1"),
+    };
+    host.inject(ndp(ROUTER, ours, 255, message, &[]));
+    let path = host.stack.route(ip("2001:db8:ffff::1"), None).unwrap();
+    path.next_hop == ip(OTHER_ROUTER)
+}
+
+#[test]
+fn redirects_are_followed_unless_somebody_has_said_that_they_are_not() {
+    let mut host = configured();
+    advertise(&mut host, 1800, &[]);
+    let wire = host.wire;
+    host.stack.set_accept_redirects(wire, false).unwrap();
+    assert!(!is_redirected(&mut host));
+    let mut host = configured();
+    advertise(&mut host, 1800, &[]);
+    assert!(is_redirected(&mut host));
+    // They end when the router that they name says that it is none.
+    let gone = advert(0, Preference::Medium);
+    host.inject(ndp(OTHER_ROUTER, ALL_NODES, 255, gone, &[]));
+    let path = host.stack.route(ip("2001:db8:ffff::1"), None).unwrap();
+    assert_eq!(path.next_hop, ip(ROUTER));
+}
+
+#[test]
+fn default_routes_of_the_administrator_stay_whatever_their_metric() {
+    let mut host = configured();
+    let route = Route {
+        prefix: cidr("::/0"),
+        via: Some(ip("fe80::77")),
+        iface: host.wire,
+        source: None,
+        metric: 3 << 20,
+    };
+    host.stack.add_route(route).unwrap();
+    advertise(&mut host, 1800, &[]);
+    advertise(&mut host, 0, &[]);
+    let mut ways = host.stack.routes();
+    assert!(ways.any(|each| each == route));
+}
