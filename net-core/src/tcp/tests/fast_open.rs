@@ -219,6 +219,26 @@ fn a_reset_counts_as_pending_behind_a_fin_too() {
     }
 }
 
+/// One that has completed its handshake is no longer pending, whatever ends it.
+#[test]
+fn a_reset_behind_the_handshake_does_not_count_as_pending() {
+    let mut peer = server(1, |_| {});
+    let cookie = cookie_of(&mut peer);
+    for port in 1..4 {
+        peer.changes_port(port);
+        peer.sends(syn().fast_open(cookie).data(5));
+        peer.expects(tcp().flags(SYN_ACK).ack(6));
+        peer.accept();
+        peer.read = 0;
+        peer.reads(5);
+        peer.closes();
+        peer.skips();
+        // Data for an application that has gone, with the acknowledgement of the SYN-ACK.
+        peer.sends(tcp().seq(6).ack(1).data(5));
+        peer.skips();
+    }
+}
+
 #[test]
 fn a_connection_that_its_application_gives_up_makes_room() {
     let mut peer = server(1, |_| {});

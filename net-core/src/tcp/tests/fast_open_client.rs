@@ -295,6 +295,54 @@ fn a_cookie_without_a_syn_is_ignored() {
     assert_ne!(seen.header.options.fast_open, Some(cookie()));
 }
 
+/// §4.1.3.1: such a SYN is always answered; only what follows tells that the path is a bad one.
+#[test]
+fn black_holes_are_avoided_for_longer_each_time() {
+    let mut peer = client(|_| {});
+    peer.gets_cookie();
+    for hold_off in [60, 120] {
+        peer.connects_fast(50);
+        peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
+        peer.sends(syn().flags(SYN_ACK).ack(51));
+        peer.writes(1000);
+        // The third timeout.
+        while peer.stack.stats().tcp_fast_open_failed < hold_off / 60 {
+            peer.waits(ms(100));
+        }
+        peer.sends(tcp().flags(RST).seq(1));
+        peer.skips();
+        peer.now += secs(hold_off - 1);
+        peer.connects_fast(50);
+        let seen = peer.expects(tcp().flags(SYN).bare());
+        assert_eq!(seen.header.options.fast_open, None);
+        peer.sends(tcp().flags(RST_ACK).seq(0).ack(1));
+        peer.now += secs(1);
+    }
+}
+
+/// A connection that the peer has answered makes up for what was before.
+#[test]
+fn data_behind_a_fast_syn_makes_failures_forgotten() {
+    let mut peer = client(|_| {});
+    peer.gets_cookie();
+    for brings in [0, 5, 0] {
+        peer.connects_fast(50);
+        peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
+        if brings > 0 {
+            peer.sends(syn().flags(SYN_ACK).ack(51));
+            peer.expects(tcp().seq(51).bare());
+            peer.sends(tcp().seq(1).ack(51).data(brings));
+            peer.sends(tcp().flags(RST).seq(6));
+            peer.skips();
+        } else {
+            peer.sends(tcp().flags(RST_ACK).seq(0).ack(51));
+            peer.now += secs(60);
+        }
+    }
+    peer.connects_fast(50);
+    peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
+}
+
 /// Attempts that were under way together are one failure.
 #[test]
 fn attempts_that_fail_together_count_once() {
