@@ -8,6 +8,7 @@ use net_core::iface::IpCidr;
 use net_tokio::device::Tap;
 use net_tokio::{InterfaceStatus, Net, TcpStream};
 use std::fs;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -69,6 +70,12 @@ async fn conflicts() {
         kernel_flags("fd070000000000000000000000000001").is_some_and(is_sure)
     })
     .await;
+    // An address is asked for once (RFC 4862 §5.1), so the kernel has to hear that; one that refuses a
+    // connection does.
+    let connecting = TcpStream::connect_on(&net, (ip("fd07::1"), 9));
+    let refused = tokio::time::timeout(LIMIT, connecting).await;
+    let refused = refused.expect("in time").expect_err("nobody listens");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     net.add_address("eth0", "fd07::1/64").expect("an address");
     net.add_address("eth0", "fd07::3/64").expect("an address");
     wait(&net, |eth0| {
