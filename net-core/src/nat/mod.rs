@@ -14,7 +14,7 @@ mod rewrite;
 
 pub(crate) use bind::bind;
 pub(crate) use mappings::Mappings;
-pub(crate) use rewrite::translate;
+pub(crate) use rewrite::{changes, reaches, translate};
 
 use core::net::IpAddr;
 

@@ -9,7 +9,34 @@ use crate::hook::PacketView;
 use crate::wire::{icmp, ip, ipv4, tcp, udp};
 use core::net::IpAddr;
 
-/// Translates one end of a packet as its flow asks for.
+/// Whether a flow asks for another end of its packets that go that way.
+#[inline]
+pub(crate) fn changes(flow: &Flow, end: End, tracked: Tracked) -> bool {
+    let changed = match (end, tracked.direction()) {
+        (_, None) => return false,
+        (End::Source, Some(Direction::Original)) | (End::Dest, Some(Direction::Reply)) => {
+            FlowStatus::SNAT
+        }
+        (End::Dest, Some(Direction::Original)) | (End::Source, Some(Direction::Reply)) => {
+            FlowStatus::DNAT
+        }
+    };
+    flow.status.contains(changed)
+}
+
+/// Whether what is to be changed of a transport header lies in the part of the packet that can be.
+#[inline]
+pub(crate) fn reaches(packet: &PacketView<'_>, transport: &Transport) -> bool {
+    let len = match transport.protocol {
+        ip::TCP => tcp::CHECKSUM_OFFSET + 2,
+        ip::UDP => udp::HEADER_LEN,
+        ip::ICMP | ip::ICMPV6 => icmp::HEADER_LEN,
+        _ => 0,
+    };
+    packet.bytes.len() >= transport.at + len
+}
+
+/// Translates one end of a packet as its flow asks for, which [`changes`] tells.
 #[inline]
 pub(crate) fn translate(
     packet: &mut PacketView<'_>,
@@ -21,13 +48,6 @@ pub(crate) fn translate(
     let Some(direction) = tracked.direction() else {
         return;
     };
-    let changed = match (end, direction) {
-        (End::Source, Direction::Original) | (End::Dest, Direction::Reply) => FlowStatus::SNAT,
-        (End::Dest, Direction::Original) | (End::Source, Direction::Reply) => FlowStatus::DNAT,
-    };
-    if !flow.status.contains(changed) {
-        return;
-    }
     // What the flow's packets that go this way are to be when they leave.
     let target = flow.tuple(direction.opposite()).inverse();
     let is_icmp = matches!(transport.protocol, ip::ICMP | ip::ICMPV6);

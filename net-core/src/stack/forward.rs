@@ -4,6 +4,7 @@ use super::Stack;
 use super::icmp::join_excess;
 use super::ip_input::Arrival;
 use crate::buf::{Checksum, RxPacket, TxPacket};
+use crate::conntrack::{Flow, Tracked};
 use crate::error::SocketError;
 use crate::hook::HookPoint;
 use crate::iface::{IfaceId, ReversePath};
@@ -107,7 +108,7 @@ impl Stack {
             self.send_error(arrival.reborrow(), &IcmpMessage::PacketTooBig { mtu }, now);
             return Err(DropReason::TooBig);
         }
-        if route.iface == arrival.over {
+        if route.iface == arrival.over && !self.is_translated(arrival.packet.meta.tracked) {
             self.redirect_sender(arrival, next_hop, now);
         }
         let mut packet = self.new_packet();
@@ -135,6 +136,12 @@ impl Stack {
             .map(|fragments| self.send_fragments(&path, fragments, None, now));
         self.recycle(packet);
         cut
+    }
+
+    /// Whether a packet's flow is translated: its sender does not know where it goes.
+    fn is_translated(&self, tracked: Tracked) -> bool {
+        let flow = (self.hooks.tracker()).and_then(|tracker| tracker.flow(tracked));
+        flow.is_some_and(Flow::is_translated)
     }
 
     /// Tells the sender of a packet that was to go on that the neighbour which was to have it does not
@@ -258,10 +265,6 @@ fn carry_over(
         None if len <= MAX_COPIED && packet.frags.is_empty() => len,
         None => len.min(headers_end(header, &packet.frame)).min(MAX_COPIED),
     };
-    if head > MAX_COPIED {
-        // There is no room for a chain like that in front of a packet.
-        return Err(DropReason::ExtensionHeader);
-    }
     let front = packet.frame.get(..head).ok_or(DropReason::Truncated)?;
     out.head.prepend(head).copy_from_slice(front);
     out.meta.header_len = u16::try_from(head).unwrap_or(u16::MAX);
