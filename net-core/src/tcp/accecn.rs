@@ -75,6 +75,8 @@ pub(crate) struct Accurate {
     heard: bool,
     /// The peer's counter of packets means nothing (§3.2.2.1, §3.2.2.4).
     deaf: bool,
+    /// Marked bytes that were counted without an option; the next one tells of them, too.
+    estimated: u32,
 }
 
 /// What is known of the options that the peer sends.
@@ -155,6 +157,7 @@ impl Accurate {
             special: false,
             heard: false,
             deaf: false,
+            estimated: 0,
         }
     }
 
@@ -291,6 +294,9 @@ impl Accurate {
 
     /// An acknowledgement of `acked` bytes that is not older than others: the marks that it tells of
     /// (§3.2.2.2, §3.2.3.1). `None`: the peer's counter is not to be believed.
+    ///
+    /// One that acknowledges nothing new may be older than it looks, and its counters with it; a later one
+    /// tells what they have told.
     pub(super) fn on_ack(
         &mut self,
         segment: &Segment<'_>,
@@ -302,7 +308,8 @@ impl Accurate {
         if let Some(told) = &told {
             self.hear_option(told);
         }
-        let option = told.filter(|_| self.options == Options::Seen);
+        let progresses = acked > 0 || !segment.options.sack.is_empty();
+        let option = told.filter(|_| self.options == Options::Seen && progresses);
         let bytes = option.map(|told| self.take_counters(&told));
         if core::mem::take(&mut self.special) || self.deaf {
             return Some(NewMarks::default()).filter(|_| !self.deaf);
@@ -313,6 +320,10 @@ impl Accurate {
             self.deaf = true;
             return None;
         }
+        if !progresses {
+            return Some(NewMarks::default());
+        }
+        let bytes = bytes.map(|bytes| bytes.saturating_sub(core::mem::take(&mut self.estimated)));
         let known = self.delivered.ce_packets.wrapping_add(FIRST_PACKETS);
         let least = u32::from(counter).wrapping_sub(known) & 7;
         let segments = acked.div_ceil(mss.max(1));
@@ -327,7 +338,11 @@ impl Accurate {
             None => least,
         };
         self.delivered.ce_packets = self.delivered.ce_packets.wrapping_add(packets);
-        let bytes = bytes.unwrap_or_else(|| packets.saturating_mul(mss).min(acked));
+        let bytes = bytes.unwrap_or_else(|| {
+            let estimate = packets.saturating_mul(mss).min(acked);
+            self.estimated = self.estimated.saturating_add(estimate);
+            estimate
+        });
         Some(NewMarks { packets, bytes })
     }
 

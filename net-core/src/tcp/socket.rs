@@ -43,7 +43,7 @@ pub(crate) enum Role {
     /// Fresh or bound.
     Idle,
     /// Listening.
-    Listener(Listener),
+    Listener(Box<Listener>),
     /// Connecting, connected, or what is left of a connection.
     Connection(Box<Connection>),
 }

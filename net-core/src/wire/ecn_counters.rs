@@ -96,8 +96,7 @@ impl EcnCounters {
     }
 
     /// Bytes of the option with so many counters, with its padding.
-    #[must_use]
-    pub const fn padded_len(counters: usize) -> usize {
+    pub(crate) const fn padded_len(counters: usize) -> usize {
         (2 + 3 * counters).next_multiple_of(4)
     }
 }

@@ -54,8 +54,7 @@ impl FastOpenCookie {
     }
 
     /// Whether its option, padded to whole words, fits behind `len` bytes of others.
-    #[must_use]
-    pub fn fits_behind(&self, len: usize) -> bool {
+    pub(crate) fn fits_behind(&self, len: usize) -> bool {
         len + self.padded_len() <= MAX_LEN
     }
 

@@ -35,7 +35,7 @@ impl Conn {
     pub(super) async fn connect(net: &Net, addr: SocketAddr) -> io::Result<Self> {
         let opened = net.engine().act(|core, now| {
             let id = core.stack_mut().tcp_open(family_of(addr))?;
-            let begun = begin(core, id, addr, Bytes::new(), now);
+            let begun = begin(core, id, addr, &mut Bytes::new(), now);
             if begun.is_err() {
                 core.stack_mut().close(id, now);
             }
@@ -46,12 +46,13 @@ impl Conn {
         Ok(conn)
     }
 
-    /// Begins to open a connection from the socket `id`, which it then has; `first` is what it sends first.
+    /// Begins to open a connection from the socket `id`, which it then has; from the front of
+    /// `first` it takes what it may send first.
     pub(super) fn begin(
         net: &Net,
         id: SocketId,
         addr: SocketAddr,
-        first: Bytes,
+        first: &mut Bytes,
     ) -> io::Result<Self> {
         let opened = net
             .engine()
@@ -427,25 +428,31 @@ impl Drop for Conn {
     }
 }
 
-/// Begins to open a connection from the socket `id`; `first` is what it sends first.
+/// Begins to open a connection from the socket `id`; from the front of `first` it takes what it may send
+/// first.
 fn begin(
     core: &mut Core,
     id: SocketId,
     addr: SocketAddr,
-    first: Bytes,
+    first: &mut Bytes,
     now: Instant,
 ) -> Result<Arc<TcpEntry>, SocketError> {
     match core.stack_mut().connect(id, addr, now) {
         Ok(()) | Err(SocketError::InProgress) => {}
         Err(error) => return Err(error),
     }
-    let entry = core.add_tcp(id);
+    let mut written = 0;
     if !first.is_empty()
         && let Some(mut tcp) = core.stack_mut().tcp(id, now)
     {
-        let len = first.len();
-        tcp.push(first)?;
-        entry.count_written(len);
+        let room = usize::try_from(tcp.send_limit()).unwrap_or(usize::MAX);
+        let piece = first.split_to(first.len().min(room));
+        written = piece.len();
+        tcp.push(piece)?;
+    }
+    let entry = core.add_tcp(id);
+    if written > 0 {
+        entry.count_written(written);
     }
     Ok(entry)
 }

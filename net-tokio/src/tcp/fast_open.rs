@@ -83,8 +83,11 @@ impl TcpSocket {
     ) -> io::Result<TcpStream> {
         self.set_option(TcpOption::FastOpenConnect(true))?;
         let (first, rest) = data.split_at(data.len().min(FIRST));
-        let mut stream = self.begin_with(addr, Bytes::copy_from_slice(first))?;
+        let mut first = Bytes::copy_from_slice(first);
+        let mut stream = self.begin_with(addr, &mut first)?;
         stream.conn.established().await?;
+        // What there was no room for.
+        stream.write_all(&first).await?;
         stream.write_all(rest).await?;
         Ok(stream)
     }

@@ -362,11 +362,15 @@ impl TcpSocket {
 
     /// Begins to connect. Where that fails, the socket stays what it is; otherwise it is the stream's.
     pub(crate) fn begin_to_connect(&mut self, addr: SocketAddr) -> io::Result<TcpStream> {
-        self.begin_with(addr, Bytes::new())
+        self.begin_with(addr, &mut Bytes::new())
     }
 
     /// The same; `first` is what the stream sends first.
-    pub(super) fn begin_with(&mut self, addr: SocketAddr, first: Bytes) -> io::Result<TcpStream> {
+    pub(super) fn begin_with(
+        &mut self,
+        addr: SocketAddr,
+        first: &mut Bytes,
+    ) -> io::Result<TcpStream> {
         let conn = Conn::begin(&self.net, self.id, addr, first)?;
         self.owned = false;
         Ok(TcpStream { conn })

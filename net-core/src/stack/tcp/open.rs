@@ -75,10 +75,11 @@ impl Stack {
         self.tcp
             .ports
             .set_active(local, socket.settings.only_v6, id, true)?;
-        socket.role = Role::Listener(Listener {
+        let listener = Listener {
             backlog,
             ..Listener::default()
-        });
+        };
+        socket.role = Role::Listener(Box::new(listener));
         Ok(())
     }
 

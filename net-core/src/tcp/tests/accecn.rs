@@ -394,6 +394,24 @@ fn feedback_of_an_old_acknowledgement_is_ignored() {
     peer.sends(tcp().ack(1 + 4 * 1460).flags(ACK | ace(7)));
     peer.sends(tcp().ack(1 + 2 * 1460).flags(ACK | ace(6)));
     assert_eq!(peer.feedback().delivered.ce_packets, 2);
+    // One that has been overtaken by another for the same number, too.
+    peer.sends(tcp().ack(1 + 4 * 1460).flags(ACK | ace(6)));
+    assert_eq!(peer.feedback().delivered.ce_packets, 2);
+}
+
+/// An acknowledgement without an option counts by the field; the option behind it tells of the same mark.
+#[test]
+fn a_mark_is_counted_once_where_options_come_now_and_then() {
+    let mut peer = served(2, |_| {});
+    peer.writes_as(4 * 1460);
+    let counters = |ect0: u32, ce| EcnCounters::new(EcnOrder::Ect0First, &[1 + ect0, ce]);
+    let ack = tcp().ack(1 + 1460).flags(ACK | ace(5));
+    peer.sends(ack.counters(counters(1460, 0)));
+    peer.sends(tcp().ack(1 + 2 * 1460).flags(ACK | ace(6)));
+    let ack = tcp().ack(1 + 3 * 1460).flags(ACK | ace(6));
+    peer.sends(ack.counters(counters(2 * 1460, 1460)));
+    let delivered = peer.feedback().delivered;
+    assert_eq!((delivered.ce_packets, delivered.ce_bytes), (1, 1460));
 }
 
 /// §3.2.2.4, at a client, whose first feedback is no third ACK.

@@ -164,7 +164,7 @@ fn a_late_answer_to_a_fast_syn_is_no_failure() {
     peer.expects(tcp().flags(SYN).fast_open(cookie()).data(50));
 }
 
-/// §4.1.3.1: no answer at all, an ICMP error, a RST.
+/// §4.1.3.1: no answer at all, a RST.
 #[test]
 fn an_attempt_without_success_is_remembered() {
     for refused in [false, true] {
