@@ -107,6 +107,8 @@ impl Times {
             }
             _ => None,
         };
+        // Who is told to ask at once would never stop.
+        let told = |code| told(code).filter(|&told| told >= MIN_WAIT);
         let rebind = told(OptionCode::Rebinding).filter(|&told| told < duration);
         let rebind = rebind.unwrap_or(duration / 8 * 7);
         let renew = told(OptionCode::Renewal).filter(|&told| told < rebind);
@@ -172,5 +174,7 @@ fn first(addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
 
 /// Routers, and DNS servers, that are remembered.
 const MAX_SERVERS: usize = 8;
+/// The least time after which a server may have a lease extended.
+const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Bytes that every client takes (RFC 2131 §2), with the headers of IP and UDP.
 const MAX_MESSAGE: u16 = 576;

@@ -28,6 +28,8 @@ pub(super) struct Link {
     arp: PacketSocket,
     /// There while there is an address.
     socket: Option<UdpSocket>,
+    /// The default routes that are the lease's.
+    routes: Vec<Route>,
     /// The address that is being checked.
     checked: Option<Ipv4Addr>,
     attends_frames: bool,
@@ -43,6 +45,7 @@ impl Link {
             frames: open()?,
             arp: open()?,
             socket: None,
+            routes: Vec::new(),
             checked: None,
             attends_frames: false,
         })
@@ -64,23 +67,30 @@ impl Link {
         Ok(())
     }
 
-    /// The next message of a server.
+    /// The next message of a server. A refusal goes to everybody (RFC 2131 §4.1), and so not to a socket
+    /// that has an address.
     pub(super) async fn message(&self) -> io::Result<Message> {
         loop {
-            let datagram = match &self.socket {
-                Some(socket) => {
-                    let mut buffer = vec![0; MAX_DATAGRAM];
-                    let (len, from) = socket.recv_from(&mut buffer).await?;
-                    buffer.truncate(len);
-                    (from.port() == SERVER_PORT).then(|| Bytes::from(buffer))
-                }
-                None => datagram_of(self.frames.recv().await?.payload),
+            let datagram = tokio::select! {
+                datagram = self.datagram() => datagram?,
+                frame = self.frames.recv() => datagram_of(frame?.payload),
             };
             let message = datagram.and_then(|bytes| read(&bytes));
             if let Some(message) = message {
                 return Ok(message);
             }
         }
+    }
+
+    /// What comes to the leased address from a server's port.
+    async fn datagram(&self) -> io::Result<Option<Bytes>> {
+        let Some(socket) = &self.socket else {
+            return pending().await;
+        };
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        let (len, from) = socket.recv_from(&mut buffer).await?;
+        buffer.truncate(len);
+        Ok((from.port() == SERVER_PORT).then(|| Bytes::from(buffer)))
     }
 
     /// Waits until somebody shows that he uses the address which is being checked (RFC 5227 §2.1.1).
@@ -172,18 +182,20 @@ impl Link {
             added => added?,
         }
         self.forget_routes()?;
+        // Two routes of one metric would take each other's place.
+        let first = METRIC + self.iface.number() * MAX_ROUTERS;
+        let routers = lease.routers.iter().take(MAX_ROUTERS as usize);
+        let routes = (first..).zip(routers).map(|(metric, &router)| Route {
+            prefix: DEFAULT,
+            via: Some(IpAddr::V4(router)),
+            iface: self.iface,
+            source: None,
+            metric,
+        });
+        self.routes = routes.collect();
         self.net.engine().control(|core, _| {
-            let metrics = METRIC..;
-            for (metric, &router) in metrics.zip(&lease.routers) {
-                core.stack_mut().add_route(Route {
-                    prefix: DEFAULT,
-                    via: Some(IpAddr::V4(router)),
-                    iface: self.iface,
-                    source: None,
-                    metric,
-                })?;
-            }
-            Ok(())
+            let mut routes = self.routes.iter();
+            routes.try_for_each(|route| core.stack_mut().add_route(*route))
         })?;
         if self.socket.is_none() {
             let local = SocketAddr::from((lease.ip(), CLIENT_PORT));
@@ -207,18 +219,11 @@ impl Link {
     }
 
     /// Removes the default routes of the client, and no others.
-    fn forget_routes(&self) -> io::Result<()> {
+    fn forget_routes(&mut self) -> io::Result<()> {
+        let routes = std::mem::take(&mut self.routes);
         self.net.engine().control(|core, _| {
-            let stack = core.stack_mut();
-            let metrics = METRIC..METRIC + MAX_ROUTERS;
-            let is_own = |route: &Route| {
-                route.prefix == DEFAULT
-                    && route.iface == self.iface
-                    && metrics.contains(&route.metric)
-            };
-            let own: Vec<Route> = stack.routes().filter(is_own).collect();
-            for route in own {
-                stack.remove_exact_route(&route);
+            for route in &routes {
+                core.stack_mut().remove_exact_route(route);
             }
             Ok(())
         })
@@ -265,6 +270,8 @@ fn is_of_the_way(error: &io::Error) -> bool {
         io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::ConnectionRefused
+            // Somebody has taken the leased address from the interface.
+            | io::ErrorKind::AddrNotAvailable
     )
 }
 

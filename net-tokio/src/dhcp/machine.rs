@@ -92,6 +92,11 @@ impl Machine {
         }
     }
 
+    /// Whether a server is asked to extend the lease.
+    pub(super) const fn extends(&self) -> bool {
+        matches!(self.state, State::Renewing(..) | State::Rebinding(..))
+    }
+
     /// The address that the link is asked about.
     pub(super) const fn checked(&self) -> Option<Ipv4Addr> {
         match &self.state {

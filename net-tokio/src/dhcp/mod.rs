@@ -159,7 +159,18 @@ impl Client {
         }
     }
 
-    async fn run(mut self, mut stopped: oneshot::Receiver<()>) -> io::Result<()> {
+    /// Serves the interface until it is told to stop, or cannot go on: what it has from a lease it has
+    /// then no more.
+    async fn run(mut self, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+        let ended = self.serve(stopped).await;
+        let left = self.tell.send_replace(None);
+        match left.map(|lease| self.link.give(&lease)) {
+            Some(given) => ended.and(given),
+            None => ended,
+        }
+    }
+
+    async fn serve(&mut self, mut stopped: oneshot::Receiver<()>) -> io::Result<()> {
         let mut acts = Vec::new();
         loop {
             let now = self.now();
@@ -207,7 +218,9 @@ impl Client {
                 Act::Send(message, server) => self.link.send(&message, server).await?,
                 Act::Probe(address) => self.link.probe(address).await?,
                 Act::Take(lease) => {
-                    self.link.take(&lease).await?;
+                    if let Err(error) = self.link.take(&lease).await {
+                        return self.link.give(&lease).and(Err(error));
+                    }
                     self.tell.send_replace(Some(lease));
                 }
                 Act::Give(lease) => {
@@ -216,8 +229,8 @@ impl Client {
                 }
             }
         }
-        self.link
-            .attend(self.machine.lease().is_none(), self.machine.checked())
+        let frames = self.machine.lease().is_none() || self.machine.extends();
+        self.link.attend(frames, self.machine.checked())
     }
 
     fn now(&self) -> Instant {

@@ -168,6 +168,16 @@ fn an_answer_extends_the_lease_and_a_refusal_ends_it() {
 }
 
 #[test]
+fn a_server_cannot_make_it_ask_without_end() {
+    let mut client = Client::bound();
+    client.pass(Duration::from_secs(500));
+    let at_once = [DhcpOption::Renewal(0), DhcpOption::Rebinding(0)];
+    let acts = client.hear(MessageType::Ack, &at_once);
+    assert!(matches!(acts[..], [Act::Take(_)]));
+    assert!(client.pass(Duration::from_secs(400)).is_empty());
+}
+
+#[test]
 fn what_a_server_cannot_mean_is_not_taken() {
     for option in [
         DhcpOption::SubnetMask(Ipv4Addr::new(255, 0, 255, 0)),
