@@ -43,13 +43,17 @@ impl Descriptor {
 
     /// Receives up to `budget` packets that are there now; see [`Tun::try_recv`](super::Tun::try_recv).
     pub(super) fn try_recv(&mut self, batch: &mut RxBatch, budget: usize) -> io::Result<usize> {
-        let (count, stop) = self.framing.recv(self.io.fd(), batch, budget);
-        match stop {
-            Stop::WouldBlock if count == 0 => Err(io::ErrorKind::WouldBlock.into()),
-            Stop::Fatal(error) if count == 0 => Err(gone(self.kind, &self.name, &error)),
-            // Nothing but what had to be dropped.
-            Stop::Done if count == 0 && budget > 0 => Err(io::ErrorKind::WouldBlock.into()),
-            _ => Ok(count),
+        loop {
+            let (count, stop) = self.framing.recv(self.io.fd(), batch, budget);
+            match stop {
+                Stop::WouldBlock if count == 0 => return Err(io::ErrorKind::WouldBlock.into()),
+                Stop::Fatal(error) if count == 0 => {
+                    return Err(gone(self.kind, &self.name, &error));
+                }
+                // Nothing but what had to be dropped: there may be more.
+                Stop::Done if count == 0 && budget > 0 => {}
+                _ => return Ok(count),
+            }
         }
     }
 
