@@ -153,6 +153,11 @@ impl Autoconf {
         self.formed.iter_mut().find(|each| each.address == address)
     }
 
+    /// Whether packets for elsewhere may go by the router.
+    pub(crate) fn is_default_router(&self, address: Ipv6Addr) -> bool {
+        self.routers.iter().any(|router| router.address == address)
+    }
+
     /// How far the address is, if it was checked or is.
     pub(crate) fn state(&self, address: IpAddr) -> Option<AddressState> {
         let IpAddr::V6(address) = address else {

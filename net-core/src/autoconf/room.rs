@@ -1,5 +1,6 @@
 //! Room for what routers tell. All of it is bounded, and whoever is on the link can say anything: what is
-//! worth least makes room, so that nobody shuts others out for good.
+//! worth least makes room, so that nobody shuts others out for good. While somebody floods the link, what
+//! true routers say may be forgotten again until they say it the next time.
 
 use super::{AddressState, Autoconf, Origin};
 use crate::iface::IpCidr;

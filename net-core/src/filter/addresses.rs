@@ -85,7 +85,7 @@ impl From<IpCidr> for Addresses {
 
 impl From<IpAddr> for Addresses {
     fn from(address: IpAddr) -> Self {
-        host(address).into()
+        IpCidr::host(address).into()
     }
 }
 
@@ -168,14 +168,6 @@ impl PrefixMap {
             IpAddr::V6(address) => self.v6.longest(address.to_bits()),
         };
         found.map(|(_, number)| number)
-    }
-}
-
-/// The prefix that has one address.
-pub(crate) const fn host(address: IpAddr) -> IpCidr {
-    IpCidr {
-        address,
-        prefix_len: IpCidr::max_prefix_len(address),
     }
 }
 

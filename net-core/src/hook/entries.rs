@@ -336,10 +336,11 @@ impl Others {
             }
         }
         let flow = (self.tracker.as_deref()).and_then(|tracker| tracker.flow(tracked));
-        let Some(flow) = flow.filter(|flow| flow.is_translated()) else {
+        let Some(flow) = flow.filter(|flow| nat::changes(flow, end, tracked)) else {
             return Outcome::Accept;
         };
-        let Some(transport) = transport_of(packet) else {
+        let transport = transport_of(packet);
+        let Some(transport) = transport.filter(|transport| nat::reaches(packet, transport)) else {
             // Half a translation would tell what is behind it.
             return Outcome::Drop(DropReason::ExtensionHeader);
         };

@@ -56,6 +56,15 @@ impl IpCidr {
         }
     }
 
+    /// The prefix that has one address.
+    #[must_use]
+    pub const fn host(address: IpAddr) -> Self {
+        Self {
+            address,
+            prefix_len: Self::max_prefix_len(address),
+        }
+    }
+
     /// Whether `address` lies in the prefix.
     #[must_use]
     pub const fn contains(&self, address: IpAddr) -> bool {

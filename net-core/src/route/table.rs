@@ -247,11 +247,7 @@ impl RouteTable {
     }
 
     /// Has everybody who keeps a looked-up route look again.
-    pub(crate) const fn touch(&mut self) {
-        self.changed();
-    }
-
-    const fn changed(&mut self) {
+    pub(crate) const fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
     }
 }

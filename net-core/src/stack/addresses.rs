@@ -265,7 +265,7 @@ impl Stack {
         }
         if deprecated {
             // Sources are chosen anew.
-            self.routes.table_mut(TableId::MAIN).touch();
+            self.routes.table_mut(TableId::MAIN).changed();
         }
     }
 
@@ -282,7 +282,7 @@ impl Stack {
         self.addresses.add(iface, cidr);
         if has_route {
             // Sources are chosen anew.
-            self.routes.table_mut(TableId::MAIN).touch();
+            self.routes.table_mut(TableId::MAIN).changed();
         } else {
             self.route_to_prefix(iface, cidr);
         }
@@ -301,6 +301,8 @@ impl Stack {
             let route = decision.route();
             route.is_some_and(|route| route.iface == iface && route.source == Some(cidr.address))
         });
+        // Whoever keeps a way from it or to it looks again.
+        table.changed();
         if let Some(heir) = heir.filter(|_| removed > 0) {
             self.route_to_prefix(iface, heir);
         }

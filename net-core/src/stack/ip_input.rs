@@ -88,9 +88,10 @@ impl Stack {
         if header.dest.is_ipv4() {
             return header.fragment.is_some();
         }
-        let for_us = header.dest.is_multicast() || self.addresses.contains(header.dest);
         let mut chain = Chain::new(&arrival.packet.frame).map_while(Result::ok);
-        has_extensions(header) && for_us && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
+        has_extensions(header)
+            && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
+            && (header.dest.is_multicast() || self.addresses.contains(header.dest))
     }
 
     /// Hands a packet that is for this host to its protocol, once all of it is there.

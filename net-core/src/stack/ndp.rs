@@ -176,7 +176,9 @@ impl Stack {
             router: Some(advert.router),
         };
         self.neighbor_seen(iface, target, sighting, now);
-        if is_accepted && !advert.router {
+        if is_accepted && advert.router {
+            self.router_answers(iface, advert.target);
+        } else if is_accepted {
             // What was a router is a host now.
             self.router_gone(iface, advert.target);
             self.autoconf_settle(iface, now);

@@ -159,11 +159,15 @@ impl Stack {
         };
         if let Some(mtu) = error.mtu {
             let is_shorter = usize::from(mtu) < quoted.ip.total_len();
-            if !is_shorter || !socket.sends_to(quoted.remote()) {
+            let sends_there = socket.sends_to(quoted.remote());
+            // Who keeps errors judges for himself.
+            if !is_shorter || !(sends_there || socket.settings.recv_errors) {
                 return false;
             }
-            // Whatever the socket is told, its next datagram fits.
-            self.path_mtus.learn(quoted.ip.dest, mtu, self.clock);
+            if sends_there {
+                // Whatever the socket is told, its next datagram fits.
+                self.path_mtus.learn(quoted.ip.dest, mtu, self.clock);
+            }
         }
         if !socket.settings.recv_errors {
             if socket.peer.is_none() {

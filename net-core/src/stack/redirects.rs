@@ -133,7 +133,7 @@ impl Stack {
             });
         }
         self.routes.table_mut(TableId::MAIN).insert(Route {
-            prefix: host(dest),
+            prefix: IpCidr::host(dest),
             via: (target != dest).then_some(target),
             iface,
             source: None,
@@ -170,7 +170,7 @@ impl Stack {
         own.autoconf.redirected.retain(|each| {
             let ends = is_over(each);
             if ends {
-                table.remove_where(host(each.dest), |decision, metric| {
+                table.remove_where(IpCidr::host(each.dest), |decision, metric| {
                     let route = decision.route();
                     metric == METRIC + u32::from(iface.0)
                         && route.is_some_and(|route| route.iface == iface)
@@ -297,14 +297,6 @@ fn copied(arrival: &mut Arrival<'_>) -> RxPacket {
     let mut copy = RxPacket::from_frame(copy);
     copy.meta.checksum = crate::buf::Checksum::Verified;
     copy
-}
-
-/// The prefix of one host.
-const fn host(address: IpAddr) -> IpCidr {
-    IpCidr {
-        address,
-        prefix_len: if address.is_ipv4() { 32 } else { 128 },
-    }
 }
 
 /// Routes that redirects make come behind those of the administrator.

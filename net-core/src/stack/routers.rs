@@ -141,7 +141,10 @@ impl Stack {
         now: Instant,
     ) {
         if advert.lifetime == 0 {
-            self.router_gone(iface, address);
+            let mut own = self.iface(iface).into_iter();
+            if own.any(|own| own.autoconf.is_default_router(address)) {
+                self.router_gone(iface, address);
+            }
             return;
         }
         let told = Router {
@@ -218,6 +221,17 @@ impl Stack {
             .find(|router| IpAddr::V6(router.address) == address);
         if let Some(router) = router.filter(|_| !is_only) {
             router.failures = router.failures.saturating_add(1);
+            self.renew_default_routes(iface);
+        }
+    }
+
+    /// A router that did not answer does again.
+    pub(super) fn router_answers(&mut self, iface: IfaceId, address: Ipv6Addr) {
+        let own = self.iface_mut(iface).into_iter();
+        let mut routers = own.flat_map(|own| &mut own.autoconf.routers);
+        let router = routers.find(|router| router.address == address && router.failures > 0);
+        if let Some(router) = router {
+            router.failures = 0;
             self.renew_default_routes(iface);
         }
     }

@@ -4,7 +4,7 @@ use super::TextError;
 use super::names::Kind;
 use super::subject::What;
 use super::tokens::{Token, Tokens};
-use crate::filter::addresses::{host, prefixes_between};
+use crate::filter::addresses::prefixes_between;
 use crate::filter::{Addresses, Numbers, TupleValue};
 use crate::iface::IpCidr;
 use alloc::string::String;
@@ -40,7 +40,7 @@ pub(super) fn addresses(tokens: &mut Tokens<'_>) -> Result<Vec<IpCidr>, TextErro
     }
     let Some((address, len)) = word.split_once('/') else {
         let address: IpAddr = word.parse().map_err(|_| wrong())?;
-        return Ok(alloc::vec![host(address)]);
+        return Ok(alloc::vec![IpCidr::host(address)]);
     };
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let most = IpCidr::max_prefix_len(address);

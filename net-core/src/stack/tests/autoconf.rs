@@ -270,6 +270,12 @@ fn the_route_to_a_prefix_stays_while_an_address_in_it_does() {
             .map(|path| path.source)
     };
     assert_eq!(source(&host), Ok(ip("10.9.0.2")));
+    // Who has looked up a way from or to it looks again, though no route goes.
+    let (now, four) = (host.now, "10.9.0.4/24");
+    host.stack.add_address(wire, cidr(four), now).unwrap();
+    let before = host.stack.route_generation();
+    assert!(host.stack.remove_address(wire, ip("10.9.0.4"), host.now));
+    assert_ne!(host.stack.route_generation(), before);
     assert!(host.stack.remove_address(wire, ip("10.9.0.2"), host.now));
     assert_eq!(source(&host), Ok(ip("10.9.0.3")));
     assert!(host.stack.remove_address(wire, ip("10.9.0.3"), host.now));

@@ -82,7 +82,6 @@ fn what_is_behind_known_headers_is_delivered() {
     }
 }
 
-/// RFC 8200 §4.2: the two highest bits of an option's type.
 /// RFC 6980 §5.
 #[test]
 fn neighbour_discovery_in_fragments_is_dropped_also_if_there_is_only_one() {
@@ -107,6 +106,7 @@ fn neighbour_discovery_in_fragments_is_dropped_also_if_there_is_only_one() {
     }
 }
 
+/// RFC 8200 §4.2: the two highest bits of an option's type.
 #[test]
 fn an_unknown_option_says_itself_what_is_to_become_of_its_packet() {
     let unknown = |high: u8| options(&[1, 0, high << 6 | 0x1e, 4, 1, 2, 3, 4]);
