@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod address_checks;
 mod autoconf;
 mod dispatch;
 mod error_queue;
@@ -24,6 +25,7 @@ mod raw;
 mod reassembly;
 mod redirects;
 mod route_text;
+mod router_options;
 mod routers;
 mod routing;
 mod temporary;
