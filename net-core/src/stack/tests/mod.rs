@@ -18,6 +18,7 @@ mod link_local;
 mod multicast;
 mod nat;
 mod nat_ports;
+mod ndp_rules;
 mod path_mtu;
 mod qdisc;
 mod queue;
