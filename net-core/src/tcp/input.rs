@@ -192,6 +192,7 @@ impl Connection {
         }
         segment.seq += 1;
         segment.flags.remove(TcpFlags::SYN);
+        self.ecn.on_crossing_syn_ack(segment);
         self.receiver.ack_now = true;
         Ok(())
     }
@@ -223,8 +224,10 @@ impl Connection {
             // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
             // not answer each other's bare ACKs for ever.
             if segment.has(TcpFlags::SYN) {
-                if self.fast_open.is_some() && self.repeats_early_syn(segment) {
-                    return Err(Disposition::Keep);
+                if self.fast_open.is_some()
+                    && let Some(disposition) = self.repeats_early_syn(segment, cx)
+                {
+                    return Err(disposition);
                 }
                 if segment.has(TcpFlags::ACK) && !self.passive {
                     self.ecn.on_repeated_syn_ack(segment);

@@ -292,8 +292,14 @@ fn a_window_mark_stays_until_the_reader_is_half_way_to_it() {
     assert!(!rig.slot.keeps_window_mark(100, 0), "none was set");
     let _ = rig.slot.set_window_mark(100);
     assert!(rig.slot.keeps_window_mark(110, 10));
-    assert!(!rig.slot.keeps_window_mark(90, 10), "it would come too late");
-    assert!(!rig.slot.keeps_window_mark(150, 60), "it would kick too soon");
+    assert!(
+        !rig.slot.keeps_window_mark(90, 10),
+        "it would come too late"
+    );
+    assert!(
+        !rig.slot.keeps_window_mark(150, 60),
+        "it would kick too soon"
+    );
     assert!(!rig.slot.keeps_window_mark(200, 100), "it was passed");
 }
 
