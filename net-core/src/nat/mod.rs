@@ -9,6 +9,7 @@ mod bind;
 mod crowd;
 mod edit;
 mod mappings;
+mod ports;
 mod quoted;
 mod rewrite;
 
