@@ -3,7 +3,7 @@
 
 use super::{Hook, HookId, HookPoint, PacketView, Verdict};
 use crate::conntrack::{Direction, Flow, FlowStatus, Tracker, Transport};
-use crate::filter::{Answer, Decision, End, Fields, Filter, Log};
+use crate::filter::{Answer, ChainEnd, Decision, End, Filter, Log};
 use crate::iface::IfaceId;
 use crate::nat::{self, TranslationKind};
 use crate::stats::DropReason;
@@ -259,7 +259,11 @@ impl Others {
             return Outcome::Accept;
         };
         let tracker = self.tracker.as_deref_mut();
-        match filter.ask(chain, at, packet, tracker, &mut self.log, now) {
+        let decision = filter.ask(chain, at, packet, tracker, &mut self.log, now);
+        if decision == Decision::Accept {
+            return Outcome::Accept;
+        }
+        match decision {
             Decision::Accept | Decision::Translate(_) => Outcome::Accept,
             Decision::Drop => Outcome::Drop(DropReason::Filter),
             Decision::Reject(answer) => Outcome::Reject(answer, DropReason::Filter),
@@ -385,7 +389,7 @@ impl Others {
 /// Where the transport header of a packet is; fragments have none, nor what follows a broken chain.
 #[inline]
 fn transport_of(packet: &PacketView<'_>) -> Option<Transport> {
-    Fields::of(packet, None).transport()
+    ChainEnd::of(packet).transport(packet)
 }
 
 impl PacketView<'_> {
