@@ -15,7 +15,7 @@ mod rewrite;
 
 pub(crate) use bind::bind;
 pub(crate) use mappings::Mappings;
-pub(crate) use rewrite::{changes, reaches, translate};
+pub(crate) use rewrite::{changes, reaches, translate, translate_back};
 
 use core::net::IpAddr;
 
