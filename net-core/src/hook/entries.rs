@@ -23,6 +23,8 @@ pub(crate) struct Hooks {
     /// Where the entries of each point end.
     ends: [usize; POINTS],
     next_id: u32,
+    /// How often what is on its way now has been replaced.
+    depth: u8,
     others: Others,
 }
 
@@ -65,6 +67,8 @@ pub(crate) enum Outcome {
     Accept,
     Drop(DropReason),
     Reject(Answer, DropReason),
+    /// Another packet takes its place.
+    Replaced,
 }
 
 impl Outcome {
@@ -74,10 +78,13 @@ impl Outcome {
             Verdict::Drop => Self::Drop(DropReason::Hook),
             Verdict::Reject => Self::Reject(Answer::PROHIBITED, DropReason::Hook),
             Verdict::RejectWith(answer) => Self::Reject(answer, DropReason::Hook),
+            Verdict::Replace => Self::Replaced,
         }
     }
 }
 
+/// How often a packet may be replaced by another.
+const MAX_DEPTH: u8 = 4;
 /// How many points there are.
 const POINTS: usize = HookPoint::PostRouting as usize + 1;
 
@@ -218,6 +225,20 @@ impl Hooks {
             }
         }
         Outcome::Accept
+    }
+
+    /// A packet is about to pass again as another; whether it may.
+    pub(crate) const fn descend(&mut self) -> bool {
+        let may = self.depth < MAX_DEPTH;
+        if may {
+            self.depth += 1;
+        }
+        may
+    }
+
+    /// It has.
+    pub(crate) const fn ascend(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// Puts an entry behind those of the same priority.

@@ -6,7 +6,7 @@ use super::ip_input::Arrival;
 use crate::buf::{Checksum, RxPacket, TxPacket};
 use crate::conntrack::{Flow, Tracked, Transport, Tuple};
 use crate::error::SocketError;
-use crate::hook::{HookPoint, PacketView};
+use crate::hook::{HookPoint, NewFront, PacketView};
 use crate::iface::{IfaceId, ReversePath};
 use crate::ip::{Delivery, Fragments, may_be_forwarded};
 use crate::nat;
@@ -100,8 +100,10 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
-        if self.hooks.is_watched(HookPoint::Forward) {
-            self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?;
+        if self.hooks.is_watched(HookPoint::Forward)
+            && !self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
+        {
+            return Ok(());
         }
         let is_too_big = is_too_big(arrival, mtu);
         if is_too_big && !may_be_cut(arrival) {
@@ -139,6 +141,26 @@ impl Stack {
         cut
     }
 
+    /// Sends what a hook has made of a packet that was to go on: it has been here, and counts a hop (RFC 2003
+    /// §3.1).
+    pub(super) fn forward_replaced(
+        &mut self,
+        arrival: &mut Arrival<'_>,
+        leaves_over: IfaceId,
+        front: NewFront,
+    ) -> Result<(), DropReason> {
+        let mut packet = self.new_packet();
+        let carried = carry_over(&arrival.ip, arrival.packet, &mut packet);
+        if carried.is_ok() {
+            ip::decrement_hops(&mut packet.head);
+            self.stats.forwarded += 1;
+            let (at, came) = (HookPoint::Forward, Some(arrival.over));
+            self.replace_out(at, came, leaves_over, &mut packet, front);
+        }
+        self.recycle(packet);
+        carried
+    }
+
     /// Whether a packet's flow is translated: its sender does not know where it goes.
     fn is_translated(&self, tracked: Tracked) -> bool {
         let flow = (self.hooks.tracker()).and_then(|tracker| tracker.flow(tracked));
@@ -171,6 +193,7 @@ impl Stack {
                 mark: &mut copy.meta.mark,
                 tracked: &mut copy.meta.tracked,
                 checksum: copy.meta.checksum,
+                front: None,
             };
             nat::translate_back(&mut view, Transport { protocol, at }, &before);
         }
