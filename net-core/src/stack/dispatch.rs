@@ -168,7 +168,7 @@ impl Stack {
         let mut tcp = self.tcp(id, now).ok_or(SocketError::Unsupported(
             "only streams have directions to shut down",
         ))?;
-        if !tcp.is_connected() {
+        if !tcp.is_open() {
             return Err(SocketError::NotConnected);
         }
         if how.writes() {

@@ -18,6 +18,13 @@ const FIRST_BYTES: u32 = 1;
 /// Counters of the option have 24 bits.
 const FIELD: u32 = 0xff_ffff;
 
+/// The average length of ACKs is a fixed-point fraction of this.
+const STRETCH: u32 = 16;
+
+/// Segments that an ACK tells of where acknowledgements are not thinned out, at most: more than "well below
+/// 8" (appendix A.2.1), as in Linux.
+const DENSE: u32 = 4;
+
 /// Segments of a client that carry the option whatever has arrived: the end of the handshake and the first
 /// data (§3.2.3.2.1).
 const TESTS: u8 = 2;
@@ -33,6 +40,27 @@ pub struct EcnCounts {
     pub ect0_bytes: u32,
     /// Payload bytes in packets with ECT(1).
     pub ect1_bytes: u32,
+}
+
+impl EcnCounts {
+    const fn numbers(self) -> [u32; 4] {
+        let Self {
+            ce_packets,
+            ce_bytes,
+            ect0_bytes,
+            ect1_bytes,
+        } = self;
+        [ce_packets, ce_bytes, ect0_bytes, ect1_bytes]
+    }
+
+    const fn from_numbers([ce_packets, ce_bytes, ect0_bytes, ect1_bytes]: [u32; 4]) -> Self {
+        Self {
+            ce_packets,
+            ce_bytes,
+            ect0_bytes,
+            ect1_bytes,
+        }
+    }
 }
 
 /// What accurate feedback has told, for [`TcpInfo`](super::TcpInfo).
@@ -77,6 +105,17 @@ pub(crate) struct Accurate {
     deaf: bool,
     /// Marked bytes that were counted without an option; the next one tells of them, too.
     estimated: u32,
+    /// How many segments an ACK tells of, on average, in [`STRETCH`]s; 0: none has come.
+    stretch: u32,
+}
+
+/// What an ACK says has arrived.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// It is known to be newer than others.
+    pub(crate) newer: bool,
+    /// Bytes that had not been acknowledged before, selectively or not.
+    pub(crate) bytes: u32,
 }
 
 /// What is known of the options that the peer sends.
@@ -158,6 +197,7 @@ impl Accurate {
             heard: false,
             deaf: false,
             estimated: 0,
+            stretch: 0,
         }
     }
 
@@ -292,15 +332,15 @@ impl Accurate {
         }
     }
 
-    /// An acknowledgement of `acked` bytes that is not older than others: the marks that it tells of
-    /// (§3.2.2.2, §3.2.3.1). `None`: the peer's counter is not to be believed.
+    /// An acknowledgement that is not older than others: the marks that it tells of (§3.2.2.2, §3.2.3.1).
+    /// `None`: the peer's counter is not to be believed.
     ///
     /// One that acknowledges nothing new may be older than it looks, and its counters with it; a later one
     /// tells what they have told.
     pub(super) fn on_ack(
         &mut self,
         segment: &Segment<'_>,
-        acked: u32,
+        progress: Progress,
         mss: u32,
     ) -> Option<NewMarks> {
         let told = segment.options.accurate_ecn;
@@ -308,8 +348,7 @@ impl Accurate {
         if let Some(told) = &told {
             self.hear_option(told);
         }
-        let progresses = acked > 0 || !segment.options.sack.is_empty();
-        let option = told.filter(|_| self.options == Options::Seen && progresses);
+        let option = told.filter(|_| self.options == Options::Seen && progress.newer);
         let bytes = option.map(|told| self.take_counters(&told));
         if core::mem::take(&mut self.special) || self.deaf {
             return Some(NewMarks::default()).filter(|_| !self.deaf);
@@ -320,13 +359,14 @@ impl Accurate {
             self.deaf = true;
             return None;
         }
-        if !progresses {
+        if !progress.newer {
             return Some(NewMarks::default());
         }
         let bytes = bytes.map(|bytes| bytes.saturating_sub(core::mem::take(&mut self.estimated)));
         let known = self.delivered.ce_packets.wrapping_add(FIRST_PACKETS);
         let least = u32::from(counter).wrapping_sub(known) & 7;
-        let segments = acked.div_ceil(mss.max(1));
+        let segments = progress.bytes.div_ceil(mss.max(1));
+        let dense = self.note_stretch(segments);
         let packets = match bytes {
             Some(0) => least,
             Some(bytes) => {
@@ -334,16 +374,29 @@ impl Accurate {
                 least + needed.saturating_sub(least).next_multiple_of(8)
             }
             // §3.2.2.5.2: the safest likely case. All but so many were marked that the field fits.
-            None if segments > 7 => segments - (segments.wrapping_sub(least) & 7),
+            None if segments > 7 && dense => segments - (segments.wrapping_sub(least) & 7),
             None => least,
         };
         self.delivered.ce_packets = self.delivered.ce_packets.wrapping_add(packets);
         let bytes = bytes.unwrap_or_else(|| {
-            let estimate = packets.saturating_mul(mss).min(acked);
+            let estimate = packets.saturating_mul(mss).min(progress.bytes);
             self.estimated = self.estimated.saturating_add(estimate);
             estimate
         });
         Some(NewMarks { packets, bytes })
+    }
+
+    /// An ACK tells of so many segments; whether one of many is a sign that others were lost. Where all are
+    /// such, the peer, or somebody on the way, thins them out (appendix A.2.1).
+    fn note_stretch(&mut self, segments: u32) -> bool {
+        if segments > 0 {
+            let latest = segments.min(u32::from(u16::MAX)) * STRETCH;
+            self.stretch = match self.stretch {
+                0 => latest,
+                average => average - average / 16 + latest / 16,
+            };
+        }
+        self.stretch <= DENSE * STRETCH
     }
 
     /// §3.2.3.2.4: the first option must not have been zeroed.
@@ -378,6 +431,44 @@ impl Accurate {
         grow(&mut counts.ect0_bytes, FIRST_BYTES, told.ect0());
         grow(&mut counts.ect1_bytes, FIRST_BYTES, told.ect1());
         grow(&mut counts.ce_bytes, 0, told.ce())
+    }
+
+    /// For another stack: bits, and the counters of both directions.
+    pub(super) fn freeze(&self) -> (u32, [u32; 8]) {
+        let options = match self.options {
+            Options::Absent => 0,
+            Options::Seen => 1,
+            Options::Zeroed => 2,
+        };
+        let bits = 1
+            | u32::from(self.tells_options) << 1
+            | u32::from(self.heard) << 2
+            | u32::from(self.deaf) << 3
+            | options << 4;
+        let [a, b, c, d] = self.received.numbers();
+        let [e, f, g, h] = self.delivered.numbers();
+        (bits, [a, b, c, d, e, f, g, h])
+    }
+
+    /// The reverse; `None`: the feedback was not accurate.
+    pub(super) fn thaw(bits: u32, [a, b, c, d, e, f, g, h]: [u32; 8]) -> Option<Self> {
+        if bits & 1 == 0 {
+            return None;
+        }
+        Some(Self {
+            received: EcnCounts::from_numbers([a, b, c, d]),
+            delivered: EcnCounts::from_numbers([e, f, g, h]),
+            told: a,
+            tells_options: bits & 2 != 0,
+            heard: bits & 4 != 0,
+            deaf: bits & 8 != 0,
+            options: match bits >> 4 {
+                0 => Options::Absent,
+                1 => Options::Seen,
+                _ => Options::Zeroed,
+            },
+            ..Self::new(NOT_ECT)
+        })
     }
 
     pub(super) const fn info(&self) -> AccurateEcnInfo {

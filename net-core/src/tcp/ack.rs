@@ -2,6 +2,7 @@
 //! What it says of losses is for [`recovery`](super::recovery).
 
 use super::SeqNum;
+use super::accecn::Progress;
 use super::congestion::{AckSample, CongestionControl};
 use super::connection::{Connection, Context};
 use super::recovery::{Ack, Delivery, Phase, RetransmissionTest};
@@ -19,7 +20,10 @@ impl Connection {
         {
             // Nothing is outstanding: a peer that sends data repeats its acknowledgement.
             self.update_window(segment);
-            let marks = self.ecn.on_ack(segment, self.una, self.nxt, self.mss);
+            let progress = Progress::default();
+            let marks = self
+                .ecn
+                .on_ack(segment, progress, (self.una, self.nxt), self.mss);
             if marks.reduce {
                 self.congestion.on_ecn(0, cx.now);
             }
@@ -53,7 +57,6 @@ impl Connection {
         delivery: &mut Delivery,
         cx: &Context<'_>,
     ) -> Ack {
-        let marks = self.ecn.on_ack(segment, self.una, self.nxt, self.mss);
         let mut ack = Ack {
             number: segment.ack,
             advanced: segment.ack.distance_from(self.una),
@@ -62,9 +65,9 @@ impl Connection {
             bare: false,
             delivered: 0,
             echo: self.echo(segment),
-            marked: marks.reduce,
-            echoes_mark: marks.echoed,
-            marked_bytes: marks.bytes,
+            marked: false,
+            echoes_mark: false,
+            marked_bytes: None,
         };
         let window_moved = self.update_window(segment);
         let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
@@ -92,7 +95,23 @@ impl Connection {
         } else {
             self.count_delivered(&ack, delivery)
         };
+        if self.ecn.on {
+            self.hear_marks(segment, &mut ack);
+        }
         ack
+    }
+
+    /// What the acknowledgement tells of marks.
+    fn hear_marks(&mut self, segment: &Segment<'_>, ack: &mut Ack) {
+        let progress = Progress {
+            newer: ack.advances() || !segment.options.sack.is_empty(),
+            bytes: ack.delivered,
+        };
+        let window = (self.una, self.nxt);
+        let marks = self.ecn.on_ack(segment, progress, window, self.mss);
+        ack.marked = marks.reduce;
+        ack.echoes_mark = marks.echoed;
+        ack.marked_bytes = marks.bytes;
     }
 
     /// RFC 9293: SND.WND follows segments newer than SND.WL1/WL2; whether it changed.

@@ -70,6 +70,8 @@ pub(crate) struct Connection {
     pub(crate) more: bool,
     /// End of the last segment below MSS: Nagle's rule lets one such be unacknowledged.
     pub(crate) small_end: SeqNum,
+    /// End of the last segment that left with PSH.
+    pub(crate) push_end: SeqNum,
     pub(crate) congestion: Congestion,
     pub(crate) rtt: RttEstimator,
     pub(crate) recovery: LossRecovery,

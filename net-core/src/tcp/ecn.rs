@@ -2,12 +2,15 @@
 //! (RFC 9768) does in its place is in [`accecn`](super::accecn).
 
 use super::SeqNum;
-use super::accecn::{self, Accurate, NOT_ECT};
+use super::accecn::{self, Accurate, NOT_ECT, Progress};
 use super::segment::Segment;
 use crate::must::must;
 use crate::wire::TcpFlags;
 use crate::wire::ip::ECN_CE;
 use alloc::boxed::Box;
+
+/// The numbers that a connection leaves to another stack.
+pub(crate) const FROZEN: usize = 9;
 
 /// How a connection hears of congestion marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -64,6 +67,10 @@ pub(crate) struct Ecn {
     eaten: bool,
     /// Nothing that we send is ECN-capable (see [`Agreement::ordinary`]).
     ordinary: bool,
+    /// Our SYNs ask for nothing: those that did came to nothing before.
+    pub(crate) silent: bool,
+    /// Whether a SYN that asked was answered, or not before another that did not.
+    passed: Option<bool>,
     /// Where both sides speak it.
     pub(crate) accurate: Option<Box<Accurate>>,
 }
@@ -86,21 +93,24 @@ impl Agreement {
     }
 
     /// What a SYN-ACK grants, if our SYN asked for `classic` or `accurate` feedback. `silent`: a later one
-    /// asked for nothing.
+    /// asked for nothing. The SYN of a simultaneous open is answered as by a listener (RFC 9768 §3.1.2).
     pub(crate) fn with_syn_ack(
         segment: &Segment<'_>,
         classic: bool,
         accurate: bool,
         silent: bool,
     ) -> Self {
+        if !segment.has(TcpFlags::ACK) {
+            return Self {
+                ordinary: silent,
+                ..Self::with_syn(segment, classic, accurate)
+            };
+        }
         let mut agreed = Self {
             codepoint: segment.ecn,
             ..Self::default()
         };
         let granted = accecn::granted(segment.flags).filter(|_| accurate);
-        if !segment.has(TcpFlags::ACK) {
-            return agreed;
-        }
         if let Some(arrived) = granted {
             agreed.feedback = EcnFeedback::Accurate;
             // RFC 9768 §3.2.2.3: our SYN had left as not ECN-capable.
@@ -163,7 +173,7 @@ impl Ecn {
         self.accurate = accurate.then(|| Box::new(Accurate::new(agreed.codepoint)));
     }
 
-    /// What was agreed.
+    /// How we hear of marks.
     pub(crate) const fn feedback(&self) -> EcnFeedback {
         match (self.on, &self.accurate) {
             (false, _) => EcnFeedback::None,
@@ -172,14 +182,74 @@ impl Ecn {
         }
     }
 
-    /// The flags of the SYN-ACK of a connection that exists already.
-    pub(crate) fn syn_ack_flags(&self) -> TcpFlags {
+    /// What was agreed.
+    fn agreement(&self) -> Agreement {
         Agreement {
             feedback: self.feedback(),
             codepoint: self.accurate.as_ref().map_or(NOT_ECT, |it| it.handshake),
-            ..Agreement::default()
+            ordinary: self.ordinary,
+            tells: false,
         }
-        .flags()
+    }
+
+    /// The flags of the SYN-ACK of a connection that exists already, which has left again so often.
+    pub(crate) fn syn_ack_flags(&mut self, retries: u8) -> TcpFlags {
+        if retries > 1 && self.accurate.is_some() {
+            // RFC 9768 §3.1.5, §3.2.3.2.2: they may be what the path eats.
+            self.ordinary = true;
+            return TcpFlags::empty();
+        }
+        self.agreement().flags()
+    }
+
+    /// The SYN of such a connection has come again; `false`: the answer is a RST
+    /// ([`Agreement::on_repeated_syn`]).
+    pub(crate) fn on_repeated_syn(&mut self, segment: &Segment<'_>, accurate: bool) -> bool {
+        let mut agreed = self.agreement();
+        let goes_on = agreed.on_repeated_syn(segment, accurate);
+        self.on = agreed.feedback != EcnFeedback::None;
+        self.ordinary = agreed.ordinary;
+        if let Some(accurate) = &mut self.accurate {
+            accurate.handshake = agreed.codepoint;
+        }
+        goes_on
+    }
+
+    /// The SYN-ACK of a simultaneous open, where our own has granted what the peer's SYN asked for. With
+    /// classic feedback its flags are no echo.
+    pub(crate) fn on_crossing_syn_ack(&mut self, segment: &mut Segment<'_>) {
+        if self.accurate.is_none() {
+            self.ordinary |= !segment.has(TcpFlags::ECE);
+            segment.flags.remove(TcpFlags::ECE | TcpFlags::CWR);
+        }
+    }
+
+    /// For a stack that goes on with the connection: what is agreed, and where the counters are.
+    pub(crate) fn freeze(&self) -> [u32; FROZEN] {
+        let classic = self.on && self.accurate.is_none();
+        let mut bits = u32::from(classic);
+        bits |= u32::from(self.echo) << 1;
+        bits |= u32::from(self.ordinary || self.eaten) << 2;
+        let accurate = self.accurate.as_deref();
+        let (more, counters) = accurate.map_or_else(Default::default, Accurate::freeze);
+        bits |= more << 3;
+        let mut out = [bits; FROZEN];
+        out[1..].copy_from_slice(&counters);
+        out
+    }
+
+    /// The reverse, whatever the numbers are, for a connection whose SND.UNA is `una`.
+    pub(crate) fn thaw(frozen: &[u32; FROZEN], una: SeqNum) -> Self {
+        let [bits, counters @ ..] = *frozen;
+        let accurate = Accurate::thaw(bits >> 3, counters);
+        Self {
+            on: bits & 1 != 0 || accurate.is_some(),
+            echo: bits & 0b011 == 0b011 && accurate.is_none(),
+            ordinary: bits & 0b100 != 0,
+            reduced_until: una,
+            accurate: accurate.map(Box::new),
+            ..Self::default()
+        }
     }
 
     /// Data arrived (§6.1.3); whether it is to be acknowledged at once. `per_packet`: what is echoed is
@@ -224,6 +294,16 @@ impl Ecn {
         }
     }
 
+    /// Our SYN is answered; whether it was one of those that asked, if any did.
+    pub(crate) fn on_syn_answered(&mut self, asked: Option<bool>) {
+        self.passed = asked;
+    }
+
+    /// The same, for the stack, once.
+    pub(crate) fn take_passed(&mut self) -> Option<bool> {
+        self.passed.take()
+    }
+
     /// Data that was sent once has arrived.
     pub(crate) fn on_delivered(&mut self) {
         self.passes = true;
@@ -239,14 +319,14 @@ impl Ecn {
         }
     }
 
-    /// An ACK arrived that acknowledges data between SND.UNA and SND.NXT in segments of `mss` bytes
-    /// (§6.1.2).
+    /// An ACK arrived that has moved SND.UNA to `una` and tells that `progress` has arrived, in segments of
+    /// `mss` bytes (§6.1.2).
     #[inline]
     pub(crate) fn on_ack(
         &mut self,
         segment: &Segment<'_>,
-        una: SeqNum,
-        nxt: SeqNum,
+        progress: Progress,
+        (una, nxt): (SeqNum, SeqNum),
         mss: u32,
     ) -> Marks {
         if !self.on {
@@ -258,8 +338,7 @@ impl Ecn {
                 // It has been superseded (RFC 9768 §3.2.2.2).
                 return marks;
             }
-            let acked = segment.ack.distance_from(una);
-            let Some(news) = accurate.on_ack(segment, acked, mss) else {
+            let Some(news) = accurate.on_ack(segment, progress, mss) else {
                 self.ordinary = true;
                 return marks;
             };

@@ -7,17 +7,17 @@
 //! until the peer acknowledges it. Cookies, and who may have how many such connections, are for
 //! `stack/tcp/fast_open.rs`.
 
-use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
 use super::input::Disposition;
 use super::open::initial_window;
 use super::recovery::Delivery;
 use super::segment::Segment;
+use super::socket::EarlyQueue;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::config::TcpConfig;
 use crate::must::must;
-use crate::socket::{SocketId, TcpSettings};
+use crate::socket::TcpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{FastOpenCookie, TcpFlags};
@@ -53,7 +53,7 @@ enum Side {
 #[derive(Debug)]
 struct Unconfirmed {
     /// Where it counts among those that are pending.
-    listener: SocketId,
+    queue: EarlyQueue,
     /// IRS.
     irs: SeqNum,
     /// A fresh cookie, for the first SYN-ACK.
@@ -84,7 +84,7 @@ pub enum FastOpenFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// This listener's connection waits no longer; whether it was a RST that ended it (§5.1).
-    Server { listener: SocketId, reset: bool },
+    Server { queue: EarlyQueue, reset: bool },
     /// Our SYN was answered, or not.
     Client(Lesson),
 }
@@ -112,10 +112,10 @@ impl FastOpen {
     }
 
     /// The server's side; `cookie` is for the SYN-ACK.
-    fn server(listener: SocketId, irs: SeqNum, cookie: Option<FastOpenCookie>) -> Self {
+    fn server(queue: EarlyQueue, irs: SeqNum, cookie: Option<FastOpenCookie>) -> Self {
         Self {
             side: Side::Server(Unconfirmed {
-                listener,
+                queue,
                 irs,
                 cookie,
                 sent_at: None,
@@ -136,7 +136,7 @@ impl Connection {
     pub(crate) fn accepted_early(
         negotiated: &Negotiated,
         window: u16,
-        listener: SocketId,
+        queue: EarlyQueue,
         cookie: Option<FastOpenCookie>,
         config: &TcpConfig,
         settings: &TcpSettings,
@@ -154,7 +154,7 @@ impl Connection {
         connection.receiver.edge = connection.receiver.nxt + initial_window(settings);
         connection.syn_due = true;
         connection.retransmit_at = now + connection.rtt.rto();
-        let fast_open = FastOpen::server(listener, negotiated.irs, cookie);
+        let fast_open = FastOpen::server(queue, negotiated.irs, cookie);
         connection.fast_open = Some(Box::new(fast_open));
         connection
     }
@@ -216,21 +216,14 @@ impl Connection {
         unconfirmed.confirmed = true;
         let sent_at = unconfirmed.sent_at;
         self.syn_due = false;
-        if self.ecn.accurate.is_some() {
-            self.begin_accurate_feedback(segment, cx);
-        }
         let timeouts = core::mem::take(&mut self.retries);
+        self.settle_handshake(timeouts, segment, cx);
         if let Some(sent_at) = sent_at {
             let rtt = cx.now.saturating_since(sent_at);
             self.rtt.measure(rtt, self.una, self.nxt, cx.now);
         } else if timeouts > 0 {
-            // RFC 6298 §5.7. What was sent behind a SYN-ACK that was lost means nothing to the peer.
-            self.rtt.fall_back();
+            // What was sent behind a SYN-ACK that was lost means nothing to the peer.
             self.board.mark_all_lost();
-        }
-        if timeouts > 1 {
-            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
-            self.congestion.limit_window(self.mss);
         }
         self.retransmit_at = if self.una == self.nxt {
             Instant::MAX
@@ -251,19 +244,22 @@ impl Connection {
         }
     }
 
-    /// The peer's SYN once more: its answer was lost, or is late.
-    pub(super) fn repeats_early_syn(&mut self, segment: &Segment<'_>) -> bool {
-        let repeats = !segment.has(TcpFlags::ACK)
-            && self
-                .unconfirmed()
-                .is_some_and(|unconfirmed| unconfirmed.irs == segment.seq);
-        self.syn_due |= repeats;
-        let asks = segment.has(TcpFlags::ECE | TcpFlags::CWR);
-        if repeats && !asks && self.ecn.accurate.is_none() {
-            // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
-            self.ecn.on = false;
+    /// What becomes of the peer's SYN once more, whose answer was lost, or is late; `None`: it is none.
+    pub(super) fn repeats_early_syn(
+        &mut self,
+        segment: &Segment<'_>,
+        cx: &mut Context<'_>,
+    ) -> Option<Disposition> {
+        self.unconfirmed()
+            .filter(|it| it.irs == segment.seq && !segment.has(TcpFlags::ACK))?;
+        let accurate = cx.settings.wants_accurate_ecn(cx.config);
+        if self.ecn.on_repeated_syn(segment, accurate) {
+            self.syn_due = true;
+            return Some(Disposition::Keep);
         }
-        repeats
+        cx.stats.count_drop(DropReason::BadFlags);
+        self.terminate(Some(SocketError::ConnectionReset));
+        Some(Disposition::Reset)
     }
 
     /// The SYN-ACK of such a connection leaves; the cookie that it has. Sent again, it has none (§4.2.2).
@@ -351,11 +347,11 @@ impl Connection {
 }
 
 impl Connection {
-    /// Gives the socket up; the listener whose connection waits no longer, if it did.
-    pub(crate) fn end_early(&mut self) -> Option<SocketId> {
+    /// Gives the socket up; where its connection is pending no longer, if it was.
+    pub(crate) fn end_early(&mut self) -> Option<EarlyQueue> {
         let fast_open = self.fast_open.take()?;
         match fast_open.side {
-            Side::Server(unconfirmed) => Some(unconfirmed.listener),
+            Side::Server(unconfirmed) => Some(unconfirmed.queue),
             Side::Client { .. } | Side::Done => None,
         }
     }
@@ -370,7 +366,7 @@ impl Connection {
         match core::mem::replace(&mut fast_open.side, Side::Done) {
             Side::Done => None,
             Side::Server(unconfirmed) => Some(Ending::Server {
-                listener: unconfirmed.listener,
+                queue: unconfirmed.queue,
                 reset: unconfirmed.reset,
             }),
             Side::Client { .. } => {

@@ -3,7 +3,7 @@
 
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
-use super::ecn::Agreement;
+use super::ecn::{self, Agreement, Ecn};
 use super::{SeqNum, State};
 use crate::buf::Chunk;
 use crate::config::TcpConfig;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
 /// The first bytes: what it is, and its version.
-const MAGIC: &[u8] = b"tcp\x01";
+const MAGIC: &[u8] = b"tcp\x02";
 
 /// Where a thawed connection's segments go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct Frozen<'a> {
     edge: SeqNum,
     /// Our timestamp clock.
     clock: u32,
+    /// Explicit congestion notification.
+    ecn: [u32; ecn::FROZEN],
     /// Bytes that are not acknowledged, and bytes that were not read.
     send: &'a [u8],
     receive: &'a [u8],
@@ -81,7 +83,7 @@ impl Connection {
             self.ts_recent.unwrap_or(0),
             self.timestamp(now),
         ];
-        for number in numbers {
+        for number in numbers.into_iter().chain(self.ecn.freeze()) {
             out.extend(number.to_be_bytes());
         }
         let send = self.queue.to_vec();
@@ -116,6 +118,8 @@ impl Connection {
         connection.una = frozen.una;
         connection.nxt = frozen.nxt;
         connection.small_end = frozen.una;
+        connection.push_end = frozen.nxt;
+        connection.ecn = Ecn::thaw(&frozen.ecn, frozen.una);
         connection.recovery.recover = frozen.una;
         (connection.wnd, connection.max_wnd) = (frozen.wnd, frozen.max_wnd);
         connection.wl1 = frozen.rcv_nxt;
@@ -168,6 +172,10 @@ impl<'a> Frozen<'a> {
         let (wnd, max_wnd) = (reader.u32()?, reader.u32()?);
         let (rcv_nxt, edge) = (SeqNum::new(reader.u32()?), SeqNum::new(reader.u32()?));
         let (recent, clock) = (reader.u32()?, reader.u32()?);
+        let mut ecn = [0; ecn::FROZEN];
+        for number in &mut ecn {
+            *number = reader.u32()?;
+        }
         let (send, receive) = (reader.bytes()?, reader.bytes()?);
         let sane = our_scale <= 14
             && peer_scale <= 14
@@ -201,6 +209,7 @@ impl<'a> Frozen<'a> {
             rcv_nxt,
             edge,
             clock,
+            ecn,
             send,
             receive,
         })

@@ -108,9 +108,16 @@ impl<'a> Tcp<'a> {
         }
     }
 
-    /// Whether there is a connection: the handshake is complete, or data may pass before it is (RFC 7413).
+    /// Whether there is a connection whose handshake is complete.
     #[must_use]
     pub fn is_connected(&self) -> bool {
+        self.state().is_synchronised()
+    }
+
+    /// Whether there is a connection that data may pass through: its handshake is complete, or it was opened
+    /// fast (RFC 7413).
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.socket()
             .is_some_and(|socket| socket.state().is_synchronised())
     }

@@ -6,6 +6,7 @@ use super::State;
 use super::connection::{Connection, Context};
 use super::delayed_ack::Timing;
 use super::receiver::Arrival;
+use super::rtt::nanos;
 use super::segment::Segment;
 use crate::SocketError;
 use crate::config::CongestionAlgorithm;
@@ -191,6 +192,7 @@ impl Connection {
         }
         segment.seq += 1;
         segment.flags.remove(TcpFlags::SYN);
+        self.ecn.on_crossing_syn_ack(segment);
         self.receiver.ack_now = true;
         Ok(())
     }
@@ -222,8 +224,10 @@ impl Connection {
             // Old data, or a probe: the peer must learn where we are. Two hosts that disagree must
             // not answer each other's bare ACKs for ever.
             if segment.has(TcpFlags::SYN) {
-                if self.fast_open.is_some() && self.repeats_early_syn(segment) {
-                    return Err(Disposition::Keep);
+                if self.fast_open.is_some()
+                    && let Some(disposition) = self.repeats_early_syn(segment, cx)
+                {
+                    return Err(disposition);
                 }
                 if segment.has(TcpFlags::ACK) && !self.passive {
                     self.ecn.on_repeated_syn_ack(segment);
@@ -420,10 +424,10 @@ impl Connection {
     /// In-order data has arrived: its acknowledgement leaves now or waits for company.
     fn schedule_ack(&mut self, cx: &Context<'_>) {
         let timing = Timing {
-            min: cx.config.delayed_ack,
-            max: cx.config.delayed_ack_max,
-            srtt: self.rtt.smoothed().unwrap_or_default(),
-            rto: self.rtt.rto(),
+            min: nanos(cx.config.delayed_ack),
+            max: nanos(cx.config.delayed_ack_max),
+            srtt: self.rtt.smoothed_nanos(),
+            rto: self.rtt.rto_nanos(),
         };
         let receiver = &mut self.receiver;
         receiver.ack_now |=

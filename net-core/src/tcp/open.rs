@@ -5,7 +5,7 @@ use super::accecn;
 use super::congestion::{Congestion, CongestionControl, Established};
 use super::connection::{Connection, Context};
 use super::context::{Counters, Negotiated};
-use super::ecn::{Agreement, Ecn, EcnFeedback};
+use super::ecn::{Agreement, Ecn};
 use super::input::default_mss;
 use super::limits::Limits;
 use super::mtu_probe::MtuSearch;
@@ -117,6 +117,7 @@ impl Connection {
             fin_sent: false,
             more: false,
             small_end: facts.iss,
+            push_end: facts.iss,
             congestion: Congestion::new(settings.congestion, 536, config, 0),
             rtt: RttEstimator::new(config),
             recovery: LossRecovery::new(facts.iss),
@@ -231,6 +232,9 @@ impl Connection {
         let early = acks && self.is_unconfirmed();
         let mut options = self.options_of_syn(acks, cx);
         let mut len = 0;
+        if acks && self.retries == 0 && self.ecn.accurate.is_some() {
+            options.accurate_ecn = Some(accecn::initial_counters());
+        }
         if early {
             options.fast_open = self.on_early_syn_ack(cx.now);
         } else if !acks
@@ -289,10 +293,10 @@ impl Connection {
         }
     }
 
-    fn flags_of_syn(&self, acks: bool, cx: &Context<'_>) -> TcpFlags {
+    fn flags_of_syn(&mut self, acks: bool, cx: &Context<'_>) -> TcpFlags {
         if acks {
-            TcpFlags::SYN | TcpFlags::ACK | self.ecn.syn_ack_flags()
-        } else if self.retries >= ecn_syns(cx) {
+            TcpFlags::SYN | TcpFlags::ACK | self.ecn.syn_ack_flags(self.retries)
+        } else if self.retries >= self.ecn_syns(cx) {
             // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
             TcpFlags::SYN
         } else if cx.settings.wants_accurate_ecn(cx.config) {
@@ -300,6 +304,16 @@ impl Connection {
         } else {
             TcpFlags::SYN | TcpFlags::ECE | TcpFlags::CWR
         }
+    }
+
+    /// How many SYNs ask for explicit congestion notification, the others not: one for classic feedback (RFC
+    /// 3168 §6.1.1.1), two for accurate (RFC 9768 §3.1.4.1).
+    fn ecn_syns(&self, cx: &Context<'_>) -> u8 {
+        if self.ecn.silent {
+            return 0;
+        }
+        let classic = cx.settings.wants_ecn(cx.config);
+        u8::from(classic) + u8::from(cx.settings.wants_accurate_ecn(cx.config))
     }
 
     /// Our SYN leaves with `len` bytes of data, or again without.
@@ -321,26 +335,40 @@ impl Connection {
         self.una = self.iss + 1;
         self.measure_round_trip(self.echo(segment), &delivery, cx.now);
         self.recovery.rack.on_delivery(&delivery);
-        if self.retries > 0 {
-            // RFC 6298 §5.7.
-            self.rtt.fall_back();
-        }
-        if self.retries > 1 {
-            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
-            self.congestion.limit_window(self.mss);
-        }
+        self.settle_handshake(self.retries, segment, cx);
         self.retransmit_at = Instant::MAX;
-        if self.ecn.feedback() == EcnFeedback::Accurate {
-            self.begin_accurate_feedback(segment, cx);
-        }
+        let asking = self.ecn_syns(cx);
+        let asked = (asking > 0 && !self.passive).then_some(self.retries < asking);
+        self.ecn.on_syn_answered(asked);
         if self.fast_open.is_some() {
             self.settle_syn_data(segment, cx);
         }
     }
 
-    /// Accurate feedback of the handshake's own packets (RFC 9768 §3.2.2.1).
-    pub(super) fn begin_accurate_feedback(&mut self, segment: &Segment<'_>, cx: &Context<'_>) {
-        let marked = if self.passive {
+    /// Our SYN, or SYN-ACK, is acknowledged by `segment` after so many `timeouts`.
+    pub(super) fn settle_handshake(
+        &mut self,
+        timeouts: u8,
+        segment: &Segment<'_>,
+        cx: &Context<'_>,
+    ) {
+        if timeouts > 0 {
+            // RFC 6298 §5.7.
+            self.rtt.fall_back();
+        }
+        if timeouts > 1 {
+            // RFC 5681 §3.1, where RFC 6928 §2 forgives the first.
+            self.congestion.limit_window(self.mss);
+        }
+        if self.ecn.accurate.is_some() {
+            self.begin_accurate_feedback(segment, cx);
+        }
+    }
+
+    /// Accurate feedback of the handshake's own packets (RFC 9768 §3.2.2.1). Who has answered a SYN is a
+    /// server to it, also in a simultaneous open.
+    fn begin_accurate_feedback(&mut self, segment: &Segment<'_>, cx: &Context<'_>) {
+        let marked = if self.passive || self.state == State::SynReceived {
             self.ecn.on_third_ack(segment)
         } else {
             if let Some(accurate) = &mut self.ecn.accurate {
@@ -373,7 +401,7 @@ impl Connection {
                 segment,
                 cx.settings.wants_ecn(config),
                 cx.settings.wants_accurate_ecn(config),
-                self.retries >= ecn_syns(cx),
+                self.retries >= self.ecn_syns(cx),
             ),
             our_scale: self.our_scale,
             ts_recent: options
@@ -403,13 +431,6 @@ impl Connection {
         self.settle_validation(cx);
         self.settle_pacing(cx);
     }
-}
-
-/// How many SYNs ask for explicit congestion notification, the others not: one for classic feedback (RFC
-/// 3168 §6.1.1.1), two for accurate (RFC 9768 §3.1.4.1).
-fn ecn_syns(cx: &Context<'_>) -> u8 {
-    let classic = cx.settings.wants_ecn(cx.config);
-    u8::from(classic) + u8::from(cx.settings.wants_accurate_ecn(cx.config))
 }
 
 /// Rcv.Wind.Shift and Snd.Wind.Shift: windows are scaled both ways or not at all (RFC 7323 §2.3).

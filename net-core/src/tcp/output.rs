@@ -8,7 +8,7 @@ use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
 use crate::must::must;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp_options::MAX_LEN;
-use crate::wire::{SackBlocks, TcpFlags, TcpHeader, TcpOptions};
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 
 /// Largest IP packet; a super-segment stays below it with all its headers.
 const MAX_PACKET: u32 = 65_535;
@@ -277,6 +277,11 @@ impl Connection {
         if got < size || !got.is_multiple_of(size) {
             self.small_end = end;
         }
+        // Also where a sender always has more: a receiver need not wait for a whole window.
+        let push = drained || end.distance_from(self.push_end) > self.max_wnd / 2;
+        if push {
+            self.push_end = end;
+        }
         if drained {
             self.cork_at = Instant::MAX;
             self.note_limit(cx);
@@ -290,7 +295,7 @@ impl Connection {
             self.notify = true;
         }
         let reduced = self.ecn.on_new_data();
-        self.finish_data(out, start, got, fin, drained, reduced, ports, cx);
+        self.finish_data(out, start, got, fin, push, reduced, ports, cx);
         self.on_new_data_sent(end.distance_from(start), cx);
     }
 
@@ -392,20 +397,10 @@ impl Connection {
         let mut header = self.data_header(self.nxt, TcpFlags::ACK, ports, cx);
         header.options.user_timeout = self.user_timeouts.due.take();
         if header.options.sack.is_empty()
-            && self.receiver.duplicates.is_empty()
             && let Some(accurate) = &mut self.ecn.accurate
             && let Some(answer) = accurate.take_answer()
         {
             header.flags = (header.flags - accecn::ALL) | answer;
-        }
-        if let Some((left, right)) = self.receiver.duplicates.pop() {
-            // RFC 2883 §4: it comes first.
-            let mut sack = SackBlocks::default();
-            sack.push(left, right);
-            for (left, right) in self.receiver.islands.tell(self.sack_room() - 1).iter() {
-                sack.push(left, right);
-            }
-            header.options.sack = sack;
         }
         self.on_ack_sent();
         self.receiver.duplicate_acks = repeat;
@@ -435,8 +430,8 @@ impl Connection {
             ..TcpOptions::default()
         };
         let permitted = self.sack || !must("2018 MUST 4.1");
-        if permitted && self.receiver.duplicates.is_empty() && !self.receiver.islands.is_empty() {
-            options.sack = self.receiver.islands.tell(room);
+        if permitted && self.receiver.has_blocks() {
+            options.sack = self.receiver.take_blocks(room);
         }
         let flags = if self.ecn.echo {
             flags | TcpFlags::ECE

@@ -7,6 +7,7 @@ use super::islands::{Duplicates, Islands, NoRoom, Range};
 use super::segment::Payload;
 use crate::buf::RecvQueue;
 use crate::must::must;
+use crate::wire::SackBlocks;
 
 /// About what an island of out-of-order data costs beside its data.
 const MEMORY_OF_ISLAND: usize = 1024;
@@ -256,6 +257,25 @@ impl Receiver {
         if self.reports_duplicates {
             self.duplicates.push(range);
         }
+    }
+
+    /// Whether the peer can be told of data beyond a hole, or of what has arrived twice.
+    pub(crate) fn has_blocks(&self) -> bool {
+        !self.islands.is_empty() || !self.duplicates.is_empty()
+    }
+
+    /// The blocks of the next segment, of which `most` fit. A report of a duplicate comes first (RFC 2883
+    /// §4).
+    pub(crate) fn take_blocks(&mut self, most: usize) -> SackBlocks {
+        let Some((left, right)) = self.duplicates.pop() else {
+            return self.islands.tell(most);
+        };
+        let mut blocks = SackBlocks::default();
+        blocks.push(left, right);
+        for (left, right) in self.islands.tell(most - 1).iter() {
+            blocks.push(left, right);
+        }
+        blocks
     }
 
     /// Whether acknowledgements are to be sent that data cannot carry.

@@ -52,6 +52,8 @@ pub(crate) enum Role {
 #[derive(Debug, Default)]
 pub(crate) struct Listener {
     pub(crate) backlog: u32,
+    /// Tells it from what the same socket was before and will be.
+    pub(crate) generation: u64,
     /// Half-open connections: the SYN queue's length.
     pub(crate) half_open: u32,
     /// The accept queue.
@@ -64,6 +66,14 @@ pub(crate) struct Listener {
     pub(crate) early: u32,
     /// When those stop counting among them that the peer has reset.
     pub(crate) reset_early: VecDeque<Instant>,
+}
+
+/// Where a connection counts whose handshake is not complete: with its socket while that listens, and not
+/// with what it becomes when it listens anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EarlyQueue {
+    pub(crate) listener: SocketId,
+    pub(crate) generation: u64,
 }
 
 impl Listener {

@@ -9,7 +9,7 @@ use crate::stack::Stack;
 use crate::tcp::connection::{Connection, Negotiated};
 use crate::tcp::fast_open::{Ending, FastOpen, Lesson};
 use crate::tcp::segment::Segment;
-use crate::tcp::socket::{Listener, TcpSocket};
+use crate::tcp::socket::{EarlyQueue, Listener, TcpSocket};
 use crate::time::{Duration, Instant};
 use crate::wire::FastOpenCookie;
 use alloc::boxed::Box;
@@ -171,8 +171,16 @@ impl Stack {
         now: Instant,
     ) {
         let window = segment.window;
+        let listener = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut);
+        let Some(generation) = listener.map(|listener| listener.generation) else {
+            return;
+        };
+        let queue = EarlyQueue {
+            listener: id,
+            generation,
+        };
         let child = self.add_child(id, key, |config, settings| {
-            Connection::accepted_early(facts, window, id, cookie, config, settings, now)
+            Connection::accepted_early(facts, window, queue, cookie, config, settings, now)
         });
         let Some(child) = child else { return };
         if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
@@ -187,9 +195,11 @@ impl Stack {
         self.changed(id);
     }
 
-    /// A connection of a listener waits no longer. One that the peer has reset counts `until` then (§5.1).
-    pub(super) fn early_is_over(&mut self, id: SocketId, until: Option<Instant>) {
-        if let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) {
+    /// A connection is pending no longer. One that the peer has reset counts `until` then (§5.1).
+    pub(super) fn early_is_over(&mut self, queue: EarlyQueue, until: Option<Instant>) {
+        let socket = self.sockets.tcp_mut(queue.listener);
+        let listener = socket.and_then(TcpSocket::listener_mut);
+        if let Some(listener) = listener.filter(|it| it.generation == queue.generation) {
             listener.early = listener.early.saturating_sub(1);
             listener.reset_early.extend(until);
         }
@@ -295,8 +305,8 @@ impl Stack {
             self.tcp.fast_open.forgive(local.ip(), remote);
         }
         match (ending, ends) {
-            (Some(Ending::Server { listener, reset }), _) => {
-                self.early_is_over(listener, reset.then(|| now + RESET_COUNTS));
+            (Some(Ending::Server { queue, reset }), _) => {
+                self.early_is_over(queue, reset.then(|| now + RESET_COUNTS));
                 true
             }
             (Some(Ending::Client(lesson)), Some((local, remote))) => {

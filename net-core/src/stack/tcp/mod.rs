@@ -4,6 +4,7 @@
 mod accept;
 mod close;
 mod cookies;
+mod ecn;
 mod embryo;
 mod fast_open;
 mod open;
@@ -24,6 +25,7 @@ use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
 use crate::tcp::timers::R1;
 use crate::time::Instant;
 use core::net::IpAddr;
+use ecn::EcnPeers;
 use fast_open::FastOpenPeers;
 use slab::Slab;
 
@@ -40,6 +42,10 @@ pub(crate) struct TcpTables {
     pub(crate) orphans: usize,
     /// Servers that are known to open connections fast, or not to.
     pub(crate) fast_open: FastOpenPeers,
+    /// Destinations that do not answer SYNs which ask for explicit congestion notification.
+    pub(crate) ecn: EcnPeers,
+    /// How often sockets have begun to listen.
+    pub(crate) listened: u64,
 }
 
 impl TcpTables {
@@ -56,6 +62,8 @@ impl TcpTables {
             secrets: Secrets::new(seed),
             orphans: 0,
             fast_open: FastOpenPeers::new(&config.tcp.fast_open),
+            ecn: EcnPeers::new(),
+            listened: 0,
         }
     }
 }
@@ -220,8 +228,8 @@ impl Stack {
         let Some(SocketKind::Tcp(mut socket)) = self.remove_socket(id) else {
             return;
         };
-        if let Some(listener) = socket.connection_mut().and_then(Connection::end_early) {
-            self.early_is_over(listener, None);
+        if let Some(queue) = socket.connection_mut().and_then(Connection::end_early) {
+            self.early_is_over(queue, None);
         }
         if let Some(timer) = socket.timer {
             self.wheel.cancel(timer);

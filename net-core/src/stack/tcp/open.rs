@@ -75,8 +75,10 @@ impl Stack {
         self.tcp
             .ports
             .set_active(local, socket.settings.only_v6, id, true)?;
+        self.tcp.listened += 1;
         let listener = Listener {
             backlog,
+            generation: self.tcp.listened,
             ..Listener::default()
         };
         socket.role = Role::Listener(Box::new(listener));
@@ -157,6 +159,7 @@ impl Stack {
             true => self.fast_open_to(path.source, remote, now),
             false => None,
         };
+        let without_ecn = self.tcp.ecn.is_held_off(remote.ip(), now);
         let iss = self.tcp.secrets.isn(&key, now);
         let ts_offset = self.tcp.secrets.timestamp_offset(&key);
         self.tcp.ports.hold(local, reuse);
@@ -183,6 +186,7 @@ impl Stack {
             now,
         );
         connection.fast_open = fast_open;
+        connection.ecn.silent = without_ecn;
         socket.local = Some(local);
         socket.remote = Some(remote);
         socket.linked = true;

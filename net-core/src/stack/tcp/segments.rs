@@ -65,6 +65,7 @@ impl Stack {
             Disposition::Opened => {
                 let cookie = segment.options.fast_open.filter(|_| origin.is_syn());
                 let existed = self.end_fast_open(id, cookie, now);
+                self.learn_of_ecn(id, now);
                 if !existed {
                     self.tell_established(id, now);
                 }

@@ -254,6 +254,32 @@ fn a_second_loss_in_a_row_makes_room_for_others() {
     assert!((233..=243).contains(&window), "{window} segments after K");
 }
 
+/// RFC 8257 §3.3 step 2: with accurate feedback an acknowledgement may cover marked bytes and others.
+#[test]
+fn dctcp_counts_marked_bytes_and_not_acknowledgements() {
+    let mut dctcp = Dctcp::new(MSS, 100 * MSS);
+    let mut delivered = 0;
+    for _ in 0..100 {
+        let before = delivered;
+        for _ in 0..50 {
+            delivered += u64::from(2 * MSS);
+            let sample = AckSample {
+                delivered,
+                rate: RateSample {
+                    prior_delivered: before,
+                    ..RateSample::default()
+                },
+                echoes_mark: true,
+                marked: MSS / 2,
+                ..ack(2 * MSS)
+            };
+            dctcp.on_ack(&sample, Instant::ZERO);
+        }
+    }
+    let alpha = dctcp.alpha();
+    assert!((249_000..=252_000).contains(&alpha), "a quarter: {alpha}");
+}
+
 /// RFC 8257 §3.5.
 #[test]
 fn a_dctcp_loss_is_a_reno_loss() {

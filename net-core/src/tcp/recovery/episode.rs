@@ -154,9 +154,7 @@ impl Connection {
         if !(ack.marked && must("4015 MUST 3.3.1")) {
             self.congestion.on_spurious(at_most.max(self.mss));
         }
-        if self.validation.is_some() {
-            self.forget_validation(cx.now);
-        }
+        self.forget_validation(cx.now);
     }
 
     /// Recovery ends when everything that was out at its beginning is acknowledged.
@@ -169,9 +167,7 @@ impl Connection {
         if recovery.phase == Phase::Fast {
             // RFC 9937 §6.4.
             self.congestion.on_recovered(now);
-            if self.validation.is_some() {
-                self.end_unvalidated(now);
-            }
+            self.end_unvalidated(now);
         } else {
             self.congestion.on_timeout_recovered(now);
         }
@@ -284,9 +280,7 @@ impl Connection {
             // Once more for the same segment.
             Phase::Loss => self.recovery.frto == Frto::Repaired && must("5682 MUST 2.1.2"),
         };
-        if self.validation.is_some() {
-            self.forget_validation(cx.now);
-        }
+        self.forget_validation(cx.now);
         // RFC 5681 §3.1: the threshold once for each segment that the timer finds lost, the window
         // each time.
         let again = self.recovery.phase == Phase::Loss;

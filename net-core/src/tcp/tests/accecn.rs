@@ -1,19 +1,17 @@
 //! Accurate ECN feedback (RFC 9768).
 
-use super::peer::bytes;
 use super::segment::Seen;
 use super::*;
 use crate::Config;
-use crate::stats::DropReason;
-use crate::tcp::{AccurateEcnInfo, EcnFeedback, State};
+use crate::tcp::AccurateEcnInfo;
 use crate::wire::{EcnCounters, EcnOrder, TcpFlags};
 use std::vec::Vec;
 
-const AE: TcpFlags = TcpFlags::AE;
-const ALL: TcpFlags = AE.union(CWR).union(ECE);
+pub(super) const AE: TcpFlags = TcpFlags::AE;
+pub(super) const ALL: TcpFlags = AE.union(CWR).union(ECE);
 
 /// A number as the ACE field has it.
-fn ace(number: u32) -> TcpFlags {
+pub(super) fn ace(number: u32) -> TcpFlags {
     let mut flags = TcpFlags::empty();
     flags.set(AE, number & 4 != 0);
     flags.set(CWR, number & 2 != 0);
@@ -22,19 +20,19 @@ fn ace(number: u32) -> TcpFlags {
 }
 
 /// The ACE field of a segment, as a number.
-fn told(seen: &Seen) -> u32 {
+pub(super) fn told(seen: &Seen) -> u32 {
     (0..8)
         .find(|&number| ace(number) == seen.header.flags & ALL)
         .unwrap()
 }
 
-fn accurate(config: &mut Config) {
+pub(super) fn accurate(config: &mut Config) {
     config.tcp.ecn = true;
     config.tcp.accurate_ecn = true;
 }
 
 /// A connection that the peer has opened; the ACE field of its first ACK is `third`.
-fn served(third: u32, change: impl FnOnce(&mut Config)) -> Peer {
+pub(super) fn served(third: u32, change: impl FnOnce(&mut Config)) -> Peer {
     let mut peer = Peer::with(|config| {
         accurate(config);
         change(config);
@@ -50,208 +48,15 @@ fn served(third: u32, change: impl FnOnce(&mut Config)) -> Peer {
 }
 
 impl Peer {
-    fn feedback(&mut self) -> AccurateEcnInfo {
+    pub(super) fn feedback(&mut self) -> AccurateEcnInfo {
         self.info().accurate_ecn.expect("accurate feedback")
     }
 
     /// The ECN fields of the packets that data which is written now leaves in.
-    fn writes_as(&mut self, len: u32) -> Vec<u8> {
+    pub(super) fn writes_as(&mut self, len: u32) -> Vec<u8> {
         self.skips();
         self.writes(len);
         self.sent.drain(..).map(|seen| seen.ecn).collect()
-    }
-}
-
-/// §3.1.2, table 2, and §3.1.3: the server.
-#[test]
-fn a_syn_ack_tells_how_the_syn_arrived_or_grants_what_was_asked_for() {
-    for (asked, tos, granted, feedback) in [
-        (ALL, 0, CWR, EcnFeedback::Accurate),
-        (ALL, 1, CWR | ECE, EcnFeedback::Accurate),
-        (ALL, 2, AE, EcnFeedback::Accurate),
-        (ALL, 3, AE | CWR, EcnFeedback::Accurate),
-        (AE, 0, CWR, EcnFeedback::Accurate),
-        (AE | ECE, 0, CWR, EcnFeedback::Accurate),
-        (CWR, 0, CWR, EcnFeedback::Accurate),
-        (CWR | ECE, 0, ECE, EcnFeedback::Classic),
-        (TcpFlags::empty(), 3, TcpFlags::empty(), EcnFeedback::None),
-    ] {
-        let mut peer = Peer::with(accurate);
-        peer.listen(16);
-        peer.sends(syn().flags(SYN | asked).ecn(tos));
-        let seen = peer.sent.pop_front().unwrap();
-        assert_eq!(seen.header.flags, SYN_ACK | granted);
-        let counters = (feedback == EcnFeedback::Accurate)
-            .then(|| EcnCounters::new(EcnOrder::Ect0First, &[1, 0, 1]));
-        assert_eq!(seen.header.options.accurate_ecn, counters);
-        peer.sends(tcp().seq(1).ack(1).flags(ACK | ace(2)));
-        peer.accept();
-        assert_eq!(peer.info().ecn, feedback);
-        // §3.2.2.2: a mark of the SYN is not counted.
-        assert!(
-            peer.info()
-                .accurate_ecn
-                .is_none_or(|it| it.received.ce_packets == 0)
-        );
-    }
-}
-
-/// The same at a server that speaks classic ECN only.
-#[test]
-fn without_accurate_feedback_who_asks_for_it_gets_the_classic_one() {
-    for dsack in [true, false] {
-        let mut peer = Peer::with(|config| {
-            config.tcp.ecn = true;
-            // §3.1.1: with SACK it needs duplicate SACK.
-            config.tcp.accurate_ecn = !dsack;
-            config.tcp.recovery.dsack = dsack;
-        });
-        peer.listen(16);
-        peer.sends(syn().flags(SYN | ALL));
-        let seen = peer.sent.pop_front().unwrap();
-        assert_eq!(seen.header.flags, SYN_ACK | ECE);
-    }
-}
-
-/// §3.1.2, §3.2.2.3: the client.
-#[test]
-fn a_client_follows_the_syn_ack() {
-    for (granted, feedback, capable) in [
-        (CWR, EcnFeedback::Accurate, 2),
-        (AE | ECE, EcnFeedback::Accurate, 2),
-        // The SYN has left as not ECN-capable: something is wrong with the field.
-        (CWR | ECE, EcnFeedback::Accurate, 0),
-        (AE, EcnFeedback::Accurate, 0),
-        (AE | CWR, EcnFeedback::Accurate, 0),
-        (ECE, EcnFeedback::Classic, 2),
-        (TcpFlags::empty(), EcnFeedback::None, 0),
-        (ALL, EcnFeedback::None, 0),
-    ] {
-        let mut peer = Peer::with(accurate);
-        peer.connects();
-        let seen = peer.sent.pop_front().unwrap();
-        assert_eq!(seen.header.flags, SYN | ALL);
-        assert_eq!((seen.ecn, seen.header.options.accurate_ecn), (0, None));
-        peer.sends(syn().flags(SYN_ACK | granted).ack(1));
-        assert_eq!(peer.info().ecn, feedback);
-        let reduced = granted == AE | CWR;
-        assert_eq!(peer.info().cwnd < 14600, reduced);
-        assert_eq!(peer.writes_as(1000), [capable]);
-    }
-}
-
-/// §3.2.2.1, table 3: the first ACK is on its own, and tells how the SYN-ACK has arrived; from then on a
-/// counter stands there.
-#[test]
-fn the_ack_of_the_syn_ack_tells_how_that_arrived() {
-    for (tos, first, counter) in [(0, 0b010, 5), (1, 0b011, 5), (2, 0b100, 5), (3, 0b110, 6)] {
-        let mut peer = Peer::with(accurate);
-        peer.connects();
-        peer.skips();
-        let written = bytes(1, 100).into();
-        let id = peer.id();
-        peer.stack.tcp(id, peer.now).unwrap().push(written).unwrap();
-        peer.sends(syn().flags(SYN_ACK | CWR).ack(1).ecn(tos));
-        let answer = peer.sent.pop_front().unwrap();
-        assert_eq!((told(&answer), answer.payload.len()), (first, 0));
-        assert!(answer.header.options.accurate_ecn.is_some());
-        let data = peer.sent.pop_front().unwrap();
-        assert_eq!((told(&data), data.payload.len()), (counter, 100));
-        assert!(data.header.options.accurate_ecn.is_some());
-        // Once more.
-        peer.sends(syn().seq(0).flags(SYN_ACK | CWR).ack(1).ecn(tos));
-        assert_eq!(told(&peer.sent.pop_front().unwrap()), first);
-    }
-}
-
-/// §3.1.4.1.
-#[test]
-fn the_third_syn_asks_for_nothing() {
-    let mut peer = Peer::with(accurate);
-    peer.connects();
-    for (wait, flags) in [(0, ALL), (1, ALL), (2, TcpFlags::empty())] {
-        peer.waits(secs(wait));
-        assert_eq!(peer.sent.pop_front().unwrap().header.flags, SYN | flags);
-    }
-    // A client may go on as the first SYN-ACK says.
-    peer.sends(syn().flags(SYN_ACK | CWR).ack(1));
-    assert_eq!(peer.info().ecn, EcnFeedback::Accurate);
-    assert_eq!(peer.writes_as(1000), [2]);
-}
-
-/// §3.2.3.2.2, §3.1.5: the option may be what the path eats, or the flags.
-#[test]
-fn a_syn_ack_is_sent_again_without_option_and_then_without_flags() {
-    let mut peer = Peer::with(accurate);
-    peer.listen(16);
-    peer.sends(syn().flags(SYN | ALL));
-    for (wait, flags, option) in [
-        (0, CWR, true),
-        (1, CWR, false),
-        (2, TcpFlags::empty(), false),
-    ] {
-        peer.waits(secs(wait));
-        let seen = peer.sent.pop_front().unwrap();
-        assert_eq!(seen.header.flags, SYN_ACK | flags);
-        assert_eq!(seen.header.options.accurate_ecn.is_some(), option);
-    }
-    peer.sends(tcp().seq(1).ack(1).flags(ACK | ace(2)));
-    peer.accept();
-    assert_eq!(peer.info().ecn, EcnFeedback::Accurate);
-    assert_eq!(peer.writes_as(1000), [0]);
-}
-
-/// §3.1.5.
-#[test]
-fn who_asks_for_both_kinds_of_feedback_is_reset() {
-    for (first, second) in [(ALL, CWR | ECE), (CWR | ECE, ALL)] {
-        let mut peer = Peer::with(accurate);
-        peer.listen(16);
-        peer.sends(syn().flags(SYN | first));
-        peer.skips();
-        peer.sends(syn().seq(0).flags(SYN | second));
-        peer.expects(tcp().flags(RST_ACK));
-        assert_eq!(peer.drops(DropReason::BadFlags), 1);
-    }
-}
-
-/// §3.1.5: the SYN-ACK tells of the latest SYN; one that does not ask keeps the server from sending what
-/// can be marked.
-#[test]
-fn an_ordinary_syn_behind_one_that_asked_keeps_the_feedback_accurate() {
-    let mut peer = Peer::with(accurate);
-    peer.listen(16);
-    peer.sends(syn().flags(SYN | ALL));
-    peer.skips();
-    peer.sends(syn().seq(0).ecn(2));
-    assert_eq!(peer.sent.pop_front().unwrap().header.flags, SYN_ACK | AE);
-    peer.sends(tcp().seq(1).ack(1).flags(ACK | ace(2)));
-    peer.accept();
-    assert_eq!(peer.info().ecn, EcnFeedback::Accurate);
-    assert_eq!(peer.writes_as(1000), [0]);
-}
-
-/// §3.2.2.1, table 4.
-#[test]
-fn the_third_ack_says_whether_the_field_arrives_as_it_was() {
-    for (third, capable, delivered) in [
-        (0b000, 0, 0),
-        (0b001, 2, 0),
-        (0b010, 2, 0),
-        (0b011, 0, 0),
-        (0b100, 0, 0),
-        (0b101, 2, 0),
-        (0b110, 0, 1),
-        (0b111, 2, 0),
-    ] {
-        let mut peer = served(third, |_| {});
-        assert_eq!(peer.feedback().delivered.ce_packets, delivered);
-        assert_eq!(peer.info().cwnd < 14600, third == 0b110);
-        assert_eq!(peer.writes_as(1000), [capable], "{third}");
-        // Feedback that means nothing is not answered.
-        let before = peer.info().cwnd;
-        peer.sends(tcp().ack(1001).flags(ACK | ace(7)));
-        assert_eq!(peer.info().cwnd < before, third != 0);
     }
 }
 
@@ -351,12 +156,16 @@ fn a_window_of_marks_reduces_the_window_once() {
     assert!(peer.sent.iter().all(|seen| told(seen) == 5));
 }
 
-/// §3.2.2.5.2: the field may have gone round, and then it did.
+/// §3.2.2.5.2: where others before it were short, the field may have gone round, and then it did.
 #[test]
 fn without_options_a_long_acknowledgement_is_taken_for_the_worst() {
-    let mut peer = served(2, |config| config.tcp.initial_window = 20);
-    peer.writes_as(20 * 1460);
-    peer.sends(tcp().ack(1 + 20 * 1460).flags(ACK | ace(6)));
+    let mut peer = served(2, |config| config.tcp.initial_window = 30);
+    peer.writes_as(30 * 1460);
+    for segments in [2, 4, 6] {
+        let ack = tcp().ack(1 + segments * 1460).flags(ACK | ace(5));
+        peer.sends(ack);
+    }
+    peer.sends(tcp().ack(1 + 26 * 1460).flags(ACK | ace(6)));
     assert_eq!(peer.feedback().delivered.ce_packets, 17);
     // The option knows better.
     let mut peer = served(2, |config| config.tcp.initial_window = 20);
@@ -368,6 +177,64 @@ fn without_options_a_long_acknowledgement_is_taken_for_the_worst() {
     assert_eq!((delivered.ce_packets, delivered.ce_bytes), (1, 1460));
     assert_eq!(delivered.ect0_bytes, 19 * 1460);
     assert!(peer.feedback().options_seen);
+}
+
+/// Appendix A.2.1: a peer that acknowledges a lot at once, always, hides nothing by it.
+#[test]
+fn where_all_acknowledgements_are_long_the_field_has_not_gone_round() {
+    let mut peer = served(2, |config| config.tcp.initial_window = 36);
+    peer.writes_as(36 * 1460);
+    for (segments, counter, marks) in [(12, 5, 0), (24, 5, 0), (36, 6, 1)] {
+        let before = peer.info().cwnd;
+        peer.sends(tcp().ack(1 + segments * 1460).flags(ACK | ace(counter)));
+        assert_eq!(peer.feedback().delivered.ce_packets, marks);
+        assert_eq!(peer.info().cwnd < before, marks > 0);
+    }
+}
+
+/// Appendix A.1: an acknowledgement that fills a hole tells of nothing else that is new.
+#[test]
+fn what_was_acknowledged_selectively_before_is_not_marked_by_the_end_of_a_recovery() {
+    let mut peer = served(2, |config| config.tcp.initial_window = 20);
+    peer.writes_as(20 * 1460);
+    peer.sends(tcp().ack(1 + 2 * 1460).flags(ACK | ace(5)));
+    for segments in [5, 7, 9, 11, 13, 15, 17, 19, 20] {
+        let block = (1 + 3 * 1460, 1 + segments * 1460);
+        peer.sends(tcp().ack(1 + 2 * 1460).flags(ACK | ace(5)).sacks(&[block]));
+    }
+    peer.sends(tcp().ack(1 + 20 * 1460).flags(ACK | ace(5)));
+    assert_eq!(peer.feedback().delivered.ce_packets, 0);
+    assert_eq!(peer.info().in_flight, 0);
+}
+
+/// §3.2.3.3, RFC 2018 §4, RFC 2883 §4: what is new beyond a hole is told beside the report of a duplicate,
+/// and the option waits for the next segment.
+#[test]
+fn a_duplicate_and_what_is_beyond_a_hole_go_before_the_option() {
+    let mut peer = Peer::with(accurate);
+    peer.clock = Some(5);
+    peer.listen(16);
+    let asks = syn().flags(SYN | ALL).sack_permitted().timestamps(5, 0);
+    peer.sends(asks);
+    peer.skips();
+    peer.sends(tcp().seq(1).ack(1).flags(ACK | ace(2)));
+    peer.accept();
+    for tos in [2, 3, 1] {
+        peer.sends(tcp().flags(ACK | ace(5)).data(100).ecn(tos));
+    }
+    peer.waits(ms(200));
+    peer.skips();
+    let again = tcp().seq(101).flags(ACK | ace(5)).data(100).ecn(3);
+    let beyond = tcp().seq(401).flags(ACK | ace(5)).data(100).ecn(3);
+    peer.sends_batch(&[again, beyond]);
+    let seen = peer.sent.pop_front().unwrap();
+    assert_eq!(seen.sacks, [(101, 201), (401, 501)]);
+    assert_eq!(seen.header.options.accurate_ecn, None);
+    peer.sends(tcp().seq(301).flags(ACK | ace(5)).data(100).ecn(2));
+    let seen = peer.sent.pop_front().unwrap();
+    assert_eq!(seen.ack, 501);
+    let counters = EcnCounters::new(EcnOrder::Ect0First, &[201, 200, 101]);
+    assert_eq!(seen.header.options.accurate_ecn, Some(counters));
 }
 
 /// §3.2.3.2.4: then the field alone counts.
@@ -481,14 +348,4 @@ fn super_segments_are_counted_and_not_sent_where_they_would_lose_a_bit() {
     peer.skips();
     peer.writes(5 * 1460);
     assert!(!peer.sent.is_empty() && peer.sent.iter().all(|seen| seen.gso.is_none()));
-}
-
-#[test]
-fn a_connection_without_ecn_says_nothing() {
-    let mut peer = Peer::with(|config| config.tcp.accurate_ecn = true);
-    peer.connects();
-    assert_eq!(peer.sent.pop_front().unwrap().header.flags, SYN);
-    peer.sends(syn().flags(SYN_ACK | CWR).ack(1));
-    assert_eq!(peer.info().ecn, EcnFeedback::None);
-    assert_eq!(peer.state(), State::Established);
 }

@@ -9,7 +9,7 @@ use crate::wire::{FastOpenCookie, IcmpMessage, icmpv4};
 use crate::{Config, SocketError};
 
 /// A listener that takes data in up to `pending` SYNs at once.
-fn server(pending: u32, change: impl FnOnce(&mut Config)) -> Peer {
+pub(super) fn server(pending: u32, change: impl FnOnce(&mut Config)) -> Peer {
     let mut peer = Peer::with(|config| {
         config.tcp.fast_open.server = true;
         change(config);
@@ -19,7 +19,7 @@ fn server(pending: u32, change: impl FnOnce(&mut Config)) -> Peer {
     peer
 }
 
-fn allows(peer: &mut Peer, pending: u32) -> Result<(), SocketError> {
+pub(super) fn allows(peer: &mut Peer, pending: u32) -> Result<(), SocketError> {
     let listener = peer.listener.unwrap();
     let option = TcpOption::FastOpen(pending);
     peer.stack.set_tcp_option(listener, option, peer.now)
@@ -33,7 +33,7 @@ pub(super) fn listens(peer: &mut Peer, pending: u32) -> FastOpenCookie {
 }
 
 /// The cookie that the listener gives the peer, whose connection comes to nothing.
-fn cookie_of(peer: &mut Peer) -> FastOpenCookie {
+pub(super) fn cookie_of(peer: &mut Peer) -> FastOpenCookie {
     let port = peer.remote.port();
     peer.changes_port(3999);
     peer.sends(syn().fast_open(FastOpenCookie::REQUEST));
@@ -156,103 +156,6 @@ fn a_cookie_is_good_for_one_to_two_of_its_lives() {
     }
 }
 
-/// §5.1, PendingFastOpenRequests: the rest is an ordinary handshake.
-#[test]
-fn no_more_are_pending_than_the_listener_allows() {
-    let mut peer = server(2, |_| {});
-    let cookie = cookie_of(&mut peer);
-    let opens = |peer: &mut Peer, port: u16| {
-        peer.changes_port(port);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK)).ack == 6
-    };
-    assert!(opens(&mut peer, 1));
-    let iss = peer.iss;
-    assert!(opens(&mut peer, 2));
-    assert!(!opens(&mut peer, 3));
-    assert_eq!(peer.stack.stats().tcp_fast_open_overflows, 1);
-    // The first completes its handshake.
-    peer.changes_port(1);
-    (peer.iss, peer.nxt) = (iss, 6);
-    peer.sends(tcp().seq(6).ack(1));
-    assert!(opens(&mut peer, 4));
-    assert!(!opens(&mut peer, 5));
-}
-
-/// §5.1: whoever answers with RSTs that he asked for nothing still uses the queue up.
-#[test]
-fn a_reset_connection_counts_as_pending_for_a_minute() {
-    let mut peer = server(1, |_| {});
-    let cookie = cookie_of(&mut peer);
-    peer.sends(syn().fast_open(cookie).data(5));
-    peer.expects(tcp().flags(SYN_ACK).ack(6));
-    peer.sends(tcp().flags(RST).seq(6));
-    peer.accept();
-    assert_eq!(peer.error(), Some(SocketError::ConnectionReset));
-    for (wait, taken) in [(secs(1), false), (secs(60), true)] {
-        peer.now += wait;
-        peer.changes_port(4000 + u16::from(taken) + 1);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK).ack(if taken { 6 } else { 1 }));
-    }
-}
-
-/// §5.1, in whatever state the RST finds them.
-#[test]
-fn a_reset_counts_as_pending_behind_a_fin_too() {
-    for finishes in [false, true] {
-        let mut peer = server(1, |_| {});
-        let cookie = cookie_of(&mut peer);
-        peer.sends(syn().flags(SYN | FIN).fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK).ack(7));
-        peer.accept();
-        peer.reads(5);
-        if finishes {
-            peer.finishes();
-            peer.skips();
-        }
-        peer.sends(tcp().flags(RST).seq(7));
-        assert_eq!(peer.state(), State::Closed);
-        peer.changes_port(4001);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK).ack(1));
-    }
-}
-
-/// One that has completed its handshake is no longer pending, whatever ends it.
-#[test]
-fn a_reset_behind_the_handshake_does_not_count_as_pending() {
-    let mut peer = server(1, |_| {});
-    let cookie = cookie_of(&mut peer);
-    for port in 1..4 {
-        peer.changes_port(port);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK).ack(6));
-        peer.accept();
-        peer.read = 0;
-        peer.reads(5);
-        peer.closes();
-        peer.skips();
-        // Data for an application that has gone, with the acknowledgement of the SYN-ACK.
-        peer.sends(tcp().seq(6).ack(1).data(5));
-        peer.skips();
-    }
-}
-
-#[test]
-fn a_connection_that_its_application_gives_up_makes_room() {
-    let mut peer = server(1, |_| {});
-    let cookie = cookie_of(&mut peer);
-    for port in 1..4 {
-        peer.changes_port(port);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK).ack(6));
-        peer.accept();
-        peer.closes();
-        peer.expects(tcp().flags(RST_ACK));
-    }
-}
-
 /// §2.1, §6.1: a copy of the SYN while the connection is there delivers nothing.
 #[test]
 fn a_repeated_syn_is_answered_and_its_data_delivered_once() {
@@ -357,6 +260,49 @@ fn repeated_syns_do_not_put_the_end_of_a_fast_connection_off() {
     assert_eq!(peer.error(), Some(SocketError::TimedOut));
 }
 
+/// `TCP_DEFER_ACCEPT`: there is nothing to hand out before there is data.
+#[test]
+fn a_deferred_connection_is_opened_early_by_data_alone() {
+    let mut peer = server(4, |_| {});
+    let listener = peer.listener.unwrap();
+    let option = TcpOption::DeferAccept(Some(secs(5)));
+    peer.stack
+        .set_tcp_option(listener, option, peer.now)
+        .unwrap();
+    let cookie = cookie_of(&mut peer);
+    peer.sends(syn().fast_open(cookie));
+    peer.expects(tcp().flags(SYN_ACK).ack(1));
+    peer.sends(tcp().seq(1).ack(1));
+    assert_eq!(peer.try_accept(), Err(SocketError::WouldBlock));
+    assert_eq!(peer.drops(DropReason::Deferred), 1);
+    peer.sends(tcp().seq(1).ack(1).data(7));
+    peer.accept();
+    peer.reads(7);
+    peer.skips();
+    peer.changes_port(4001);
+    peer.read = 0;
+    peer.sends(syn().fast_open(cookie).data(7));
+    peer.expects(tcp().flags(SYN_ACK).ack(8));
+    peer.accept();
+    peer.reads(7);
+}
+
+/// What may be read and written before is not yet a connection to those who ask for one.
+#[test]
+fn a_fast_connection_is_connected_when_its_handshake_is_complete() {
+    let mut peer = server(4, |_| {});
+    opened(&mut peer, 20);
+    peer.accept();
+    let (id, now) = (peer.id(), peer.now);
+    let tells = |peer: &mut Peer| {
+        let tcp = peer.stack.tcp(id, now).unwrap();
+        (tcp.is_connected(), tcp.is_open())
+    };
+    assert_eq!(tells(&mut peer), (false, true));
+    peer.sends(tcp().seq(21).ack(1));
+    assert_eq!(tells(&mut peer), (true, true));
+}
+
 /// RFC 3168 §6.1.1: the path, or the peer, has thought better of it.
 #[test]
 fn a_repeated_syn_without_ecn_takes_it_back() {
@@ -416,21 +362,6 @@ fn a_hard_error_about_the_syn_ack_ends_a_fast_connection() {
     }
 }
 
-#[test]
-fn listeners_alone_allow_fast_connections_and_no_more_than_their_backlog_may_be() {
-    let mut peer = server(u32::MAX, |config| config.tcp.max_backlog = 64);
-    let listener = peer.listener.unwrap();
-    let most = peer
-        .stack
-        .tcp(listener, peer.now)
-        .map(|it| it.settings().fast_open);
-    assert_eq!(most, Some(64));
-    peer.handshake(syn());
-    let (id, option) = (peer.id(), TcpOption::FastOpen(4));
-    let outcome = peer.stack.set_tcp_option(id, option, peer.now);
-    assert!(matches!(outcome, Err(SocketError::InvalidInput(_))));
-}
-
 /// RFC 9293 §3.10.7.4: in SYN-RECEIVED an acknowledgement of something else gets a RST.
 #[test]
 fn an_acknowledgement_of_another_syn_ack_is_reset() {
@@ -462,38 +393,4 @@ fn a_fin_behind_the_data_of_a_syn_is_the_end_of_the_stream() {
     peer.expects(tcp().flags(FIN_ACK).seq(11));
     peer.sends(tcp().seq(22).ack(12));
     assert_eq!(peer.state(), State::Closed);
-}
-
-/// Under a flood nothing is kept for those who show a cookie either: SYN cookies take over (§5.1).
-#[test]
-fn a_flooded_listener_takes_no_data() {
-    let mut peer = server(100, |_| {});
-    let cookie = cookie_of(&mut peer);
-    for port in 1..=17 {
-        peer.changes_port(port);
-        peer.sends(syn());
-    }
-    peer.skips();
-    peer.changes_port(4000);
-    peer.sends(syn().fast_open(cookie).data(20));
-    let seen = peer.expects(tcp().flags(SYN_ACK).ack(1));
-    assert_eq!(seen.header.options.fast_open, None);
-    peer.sends(tcp().seq(1).ack(1).data(20));
-    peer.accept();
-    peer.reads(20);
-}
-
-#[test]
-fn a_full_accept_queue_takes_no_fast_connection() {
-    let mut peer = server(100, |_| {});
-    let cookie = cookie_of(&mut peer);
-    for port in 1..=17 {
-        peer.changes_port(port);
-        peer.sends(syn().fast_open(cookie).data(20));
-        peer.expects(tcp().flags(SYN_ACK).ack(21));
-    }
-    peer.changes_port(18);
-    peer.sends(syn().fast_open(cookie).data(20));
-    peer.expects_nothing();
-    assert_eq!(peer.drops(DropReason::AcceptQueueFull), 1);
 }

@@ -5,6 +5,7 @@
 //! both directions are checked against.
 
 mod accecn;
+mod accecn_handshake;
 mod accept;
 mod addresses;
 mod app;
@@ -17,6 +18,7 @@ mod ecn;
 mod eifel;
 mod fast_open;
 mod fast_open_client;
+mod fast_open_queue;
 mod frto;
 mod fuzz;
 mod handshake;

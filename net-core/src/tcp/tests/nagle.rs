@@ -122,3 +122,27 @@ fn a_fired_cork_timer_is_no_deadline_any_more() {
     peer.stack.poll_transmit(peer.iface, &mut out, at);
     assert_eq!(out.len(), 1);
 }
+
+/// SPEC 55, RFC 9293 §3.9.1.3 lets a sender push when it wants: with the last of what was written, and where
+/// there is always more, after half of the largest window, as Linux does.
+#[test]
+fn half_a_window_is_pushed_where_more_follows() {
+    let mut peer = Peer::new();
+    peer.window = 8000;
+    peer.handshake(syn());
+    peer.writes(20 * 1460);
+    let mut acknowledged = 1;
+    for (segments, pushes) in [
+        (0, &[false, false, false, false, true][..]),
+        (2, &[false, false]),
+        (2, &[false, true]),
+        (2, &[false, false]),
+    ] {
+        acknowledged += segments * 1460;
+        peer.sends(tcp().ack(acknowledged));
+        for &push in pushes {
+            peer.expects(tcp().data(1460).push(push));
+        }
+        peer.expects_nothing();
+    }
+}

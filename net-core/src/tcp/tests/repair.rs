@@ -159,3 +159,53 @@ fn bytes_that_are_no_connection_do_no_harm() {
         }
     }
 }
+
+/// RFC 9768 §3.2: the counters of both directions go on, and with them what may be marked.
+#[test]
+fn accurate_feedback_moves_too() {
+    use super::accecn::{ALL, accurate, ace, told};
+    let mut peer = Peer::with(accurate);
+    peer.listen(16);
+    peer.sends(syn().flags(SYN | ALL).sack_permitted());
+    peer.skips();
+    peer.waits(ms(50));
+    peer.sends(tcp().seq(1).ack(1).flags(ACK | ace(2)));
+    peer.accept();
+    peer.sends(tcp().flags(ACK | ace(5)).data(100).marked());
+    assert_eq!(peer.writes_as(1000), [2]);
+    peer.sends(tcp().ack(1001).flags(ACK | ace(6)));
+    peer.reads(100);
+    let before = peer.feedback();
+    moves(&mut peer);
+    assert_eq!(peer.feedback(), before);
+    assert_eq!(told(&peer.sent.pop_back().unwrap()), 6);
+    assert_eq!(peer.writes_as(1000), [2]);
+    // The same counter tells of no other mark, and the next one of one.
+    let window = peer.info().cwnd;
+    peer.sends(tcp().ack(2001).flags(ACK | ace(6)));
+    assert!(peer.info().cwnd >= window);
+    peer.writes_as(1000);
+    peer.sends(tcp().ack(3001).flags(ACK | ace(7)));
+    assert_eq!(peer.feedback().delivered.ce_packets, 2);
+}
+
+/// RFC 3168 §6.1.3: an echo goes on until the sender says that it has heard it.
+#[test]
+fn a_congestion_echo_moves_too() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.listen(16);
+    peer.sends(syn().flags(SYN | ECE | CWR));
+    peer.skips();
+    peer.sends(tcp().seq(1).ack(1));
+    peer.accept();
+    peer.sends(tcp().data(100).marked());
+    peer.reads(100);
+    moves(&mut peer);
+    peer.skips();
+    peer.writes(1000);
+    let seen = peer.sent.pop_back().unwrap();
+    assert_eq!((seen.header.flags & ECE, seen.ecn), (ECE, 2));
+    peer.sends(tcp().flags(ACK | CWR).data(100));
+    peer.waits(ms(200));
+    assert!(!peer.sent.pop_back().unwrap().header.flags.contains(ECE));
+}
