@@ -226,6 +226,16 @@ impl TxPacket {
         self.body.push(whole.freeze());
     }
 
+    /// A copy of the first `max` bytes, or of all if there are fewer.
+    pub(crate) fn front(&self, max: usize) -> BytesMut {
+        let mut front = BytesMut::with_capacity(max.min(self.len()));
+        for piece in core::iter::once(&*self.head).chain(self.body.iter().map(|piece| &**piece)) {
+            let left = max - front.len();
+            front.extend_from_slice(piece.get(..left).unwrap_or(piece));
+        }
+        front
+    }
+
     /// Appends every byte to `out`.
     pub fn copy_to(&self, out: &mut BytesMut) {
         out.extend_from_slice(&self.head);

@@ -23,11 +23,13 @@ mod ndp;
 mod neighbors;
 mod packet_sockets;
 mod path_mtu;
+mod protocols;
 mod raw;
 mod raw_sockets;
 mod reassembly;
 mod redirects;
 mod reject;
+mod replace;
 mod route_text;
 mod router_options;
 mod routers;
@@ -59,7 +61,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
-use crate::hook::Hooks;
+use crate::hook::{Hooks, ProtocolHandler};
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, PathMtus, Reassembler};
 use crate::neighbor::NeighborCache;
@@ -93,6 +95,8 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     raw: RawTable,
+    /// Who speaks protocols that the stack does not, by number.
+    protocols: Vec<(u8, Box<dyn ProtocolHandler>)>,
     taps: TapTable,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: Policy,
@@ -149,6 +153,7 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             raw: RawTable::default(),
+            protocols: Vec::new(),
             taps: TapTable::default(),
             wheel: Wheel::new(now),
             routes: Policy::default(),
