@@ -97,7 +97,6 @@ fn what_this_host_sends_goes_through_a_tunnel_and_answers_come_out() {
         let mut socket = host.stack.udp(id).unwrap();
         let sent = socket.send(Bytes::from_static(b"question"), Some(addr(far)));
         sent.unwrap();
-        drop(socket);
         let sent = host.sent();
         assert_eq!(sent.len(), 1);
         let seen = Seen::new(&inside(&sent[0]));
@@ -212,7 +211,6 @@ fn a_packet_is_not_put_into_others_without_end() {
     let mut socket = host.stack.udp(id).unwrap();
     let sent = socket.send(Bytes::from_static(b"x"), Some(addr("10.50.0.9:53")));
     sent.unwrap();
-    drop(socket);
     assert_eq!(host.sent().len(), 0);
     host.assert_dropped(DropReason::Hook, 1);
 }
