@@ -223,6 +223,19 @@ impl TxPacket {
         front
     }
 
+    /// Makes one piece of it: where it has a body, everything lies there afterwards, and the head is
+    /// empty.
+    pub fn put_together(&mut self) {
+        if self.body.is_empty() {
+            return;
+        }
+        let mut whole = BytesMut::with_capacity(self.len());
+        self.copy_to(&mut whole);
+        self.head.clear();
+        self.body.clear();
+        self.body.push(whole.freeze());
+    }
+
     /// Appends every byte to `out`.
     pub fn copy_to(&self, out: &mut BytesMut) {
         out.extend_from_slice(&self.head);

@@ -22,6 +22,7 @@ mod multicast;
 mod ndp;
 mod neighbors;
 mod packet_sockets;
+mod path_mtu;
 mod protocols;
 mod raw;
 mod raw_sockets;
@@ -30,6 +31,7 @@ mod redirects;
 mod reject;
 mod replace;
 mod route_text;
+mod router_options;
 mod routers;
 mod routing;
 mod sockets;
@@ -38,6 +40,7 @@ mod taps;
 mod tcp;
 mod temporary;
 mod timers;
+mod told_routes;
 mod track;
 mod udp;
 mod udp_groups;
@@ -118,6 +121,8 @@ pub struct Stack {
     identifications: Identifications,
     /// How much paths of datagrams take.
     path_mtus: PathMtus,
+    /// Set while something is known of them.
+    path_mtu_timer: Option<TimerId>,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -165,6 +170,7 @@ impl Stack {
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),
             path_mtus: PathMtus::new(seed.key("path mtus")),
+            path_mtu_timer: None,
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),
