@@ -1,7 +1,8 @@
 //! What TCP reaches is what is written down.
 
+use net_core::time::Duration;
 use std::fs;
-use tests::golden;
+use tests::golden::{self, Waiting};
 
 #[test]
 fn the_quick_table_is_as_committed() {
@@ -44,4 +45,16 @@ fn every_table_is_committed() {
                 .is_some_and(|line| line.ends_with(&command))
         );
     }
+}
+
+#[test]
+fn fq_codel_keeps_pings_fast_that_a_fifo_has_wait_behind_bulk_transfers() {
+    let time = Duration::from_secs(2);
+    let [fifo, codel] = [Waiting::Pfifo, Waiting::FqCodel]
+        .map(|waiting| golden::pings_beside_bulk(waiting, 1, time));
+    assert!(fifo.p95 > 0.1, "{fifo:?}");
+    assert!(codel.p95 <= 0.01, "{codel:?}");
+    // And nobody pays for that.
+    assert!(codel.share > 0.9, "{codel:?}");
+    assert_eq!(codel.lost, 0);
 }

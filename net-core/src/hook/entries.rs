@@ -421,6 +421,7 @@ impl PacketView<'_> {
         if outcome != Outcome::Accept {
             return outcome;
         }
+        self.front = None;
         match IpHeader::parse_quoted(self.bytes) {
             Ok(header) => {
                 self.ip.source = header.source;

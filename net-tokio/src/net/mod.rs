@@ -4,6 +4,7 @@ mod ambient;
 mod builder;
 mod filter;
 mod flows;
+mod hooks;
 mod interface;
 mod scoped;
 

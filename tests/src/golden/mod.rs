@@ -12,12 +12,14 @@ mod outage;
 mod parallel;
 mod path;
 mod plots;
+mod queues;
 mod quick;
 mod reordering;
 mod table;
 
 pub use path::{Bulk, Path};
 pub use plots::{PLOTS, Plot};
+pub use queues::{Pings, Waiting, pings_beside_bulk};
 pub use table::Table;
 
 use std::path::PathBuf;
@@ -58,6 +60,10 @@ pub const ALL: &[Golden] = &[
     Golden {
         name: "completion",
         measure: completion::measure,
+    },
+    Golden {
+        name: "queues",
+        measure: queues::measure,
     },
 ];
 
