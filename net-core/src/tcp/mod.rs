@@ -43,6 +43,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timers;
+pub(crate) mod transmit_times;
 mod urgent;
 mod user_timeout;
 mod validation;
@@ -56,3 +57,4 @@ pub use limits::{Limit, LimitedTime};
 pub use seq::SeqNum;
 pub(crate) use socket::TcpSocket;
 pub use state::State;
+pub use transmit_times::{TransmitStage, TransmitStages, TransmitTime};
