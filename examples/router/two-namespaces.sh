@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # Runs the router between two network namespaces of the kernel: a client inside, which reaches the
-# outside by the router's address, and a server outside, which does not reach the client.
-# Needs `unshare` and `nsenter` (util-linux), `ip` (iproute2) and `python3`; not root.
+# outside by the address that a DHCP server there has leased to the router, and a server outside, which
+# does not reach the client.
+# Needs `unshare` and `nsenter` (util-linux), `ip` (iproute2), `dnsmasq` and `python3`; not root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 if [[ -z ${IN_NAMESPACE:-} ]]; then
+    command -v dnsmasq >/dev/null || { echo "install dnsmasq first"; exit 1; }
     cargo build --release -p examples --example router
     exec unshare --user --map-root-user --net env IN_NAMESPACE=1 bash "$0"
 fi
 
-target/release/examples/router >"${TMPDIR:-/tmp}/router.$$" &
+folder=$(mktemp -d)
+target/release/examples/router --outside-address dhcp >"$folder/router" &
 router=$!
 unshare --net sleep 60 &
 outside=$!
-trap 'kill $router $outside 2>/dev/null; rm -f "${TMPDIR:-/tmp}/router.$$"' EXIT
+dnsmasq=
+trap 'kill $router $outside $dnsmasq 2>/dev/null; rm -rf "$folder"' EXIT
 outside() { nsenter --target "$outside" --net "$@"; }
 until ip link show wan0 >/dev/null 2>&1; do sleep 0.1; done
 until [[ $(readlink /proc/$outside/ns/net) != $(readlink /proc/self/ns/net) ]]; do sleep 0.1; done
@@ -27,8 +31,20 @@ ip route add default dev lan0
 outside ip link set lo up
 outside ip address add 10.9.0.9/24 dev wan0
 outside ip link set wan0 up
+outside dnsmasq --no-daemon --conf-file=/dev/null --pid-file= --port=0 \
+    --interface=wan0 --bind-interfaces --dhcp-authoritative --no-ping \
+    --dhcp-range=10.9.0.50,10.9.0.60,255.255.255.0,2m --dhcp-option=option:router,10.9.0.9 \
+    --dhcp-leasefile="$folder/leases" 2>"$folder/dnsmasq" &
+dnsmasq=$!
 
-echo "== the server sees the router's address"
+for _ in {1..200}; do
+    if grep -q ^leased "$folder/router"; then break; fi
+    sleep 0.1
+done
+grep ^leased "$folder/router" || { cat "$folder/dnsmasq"; echo "no lease"; exit 1; }
+leased=$(awk '/^leased/ { print $2; exit }' "$folder/router")
+
+echo "== the server sees the address that is leased"
 outside python3 -c '
 import socket
 server = socket.create_server(("10.9.0.9", 8080))
@@ -36,15 +52,15 @@ print("listening", flush=True)
 connection, peer = server.accept()
 connection.sendall(f"hello {peer[0]}\n".encode())
 ' | { read -r _; python3 -c '
-import socket
+import socket, sys
 connection = socket.create_connection(("10.9.0.9", 8080), timeout=5)
 answer = connection.makefile().readline().strip()
 print(answer)
-assert answer == "hello 10.9.0.1", answer
-'; }
+assert answer == f"hello {sys.argv[1]}", answer
+' "$leased"; }
 
 echo "== and does not reach the client"
-outside ip route add 10.7.0.0/24 dev wan0
+outside ip route add 10.7.0.0/24 via "$leased"
 outside python3 -c '
 import socket
 try:
@@ -55,4 +71,6 @@ except TimeoutError:
 '
 kill -TERM "$router"
 wait "$router"
-cat "${TMPDIR:-/tmp}/router.$$"
+cat "$folder/router"
+if [[ -s $folder/leases ]]; then echo "the lease was not given back"; exit 1; fi
+echo "== and the lease is given back"

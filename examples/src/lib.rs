@@ -4,5 +4,6 @@ pub mod behind_tun;
 pub mod digest;
 pub mod http;
 pub mod reach;
+pub mod router;
 pub mod services;
 pub mod units;

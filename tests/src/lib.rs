@@ -1,6 +1,8 @@
 //! What the integration tests share: documents that are held to the project, tables of what TCP
 //! reaches, hosts joined by links under virtual time, and network namespaces with the kernel in them.
 
+#[cfg(target_os = "linux")]
+pub mod dnsmasq;
 pub mod documents;
 pub mod golden;
 pub mod hosts;

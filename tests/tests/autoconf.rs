@@ -1,12 +1,12 @@
-//! IPv6 that configures itself on an Ethernet with the kernel: addresses that one side has and the
-//! other wants, and a real `radvd`.
+//! Interfaces that configure themselves on an Ethernet with the kernel: addresses that one side has and
+//! the other wants, and a real `radvd`.
 #![cfg(target_os = "linux")]
 
 use net_core::Config;
 use net_core::autoconf::AddressState;
 use net_core::iface::IpCidr;
 use net_tokio::device::Tap;
-use net_tokio::{InterfaceStatus, Net, TcpStream};
+use net_tokio::{InterfaceStatus, Net, TcpStream, UdpSocket};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -29,6 +29,15 @@ fn a_real_radvd_configures_our_interface() {
         return;
     }
     in_namespace("a_real_radvd_configures_our_interface", advertised());
+}
+
+/// RFC 3927.
+#[test]
+fn an_address_of_169_254_that_the_kernel_has_is_left_to_it() {
+    in_namespace(
+        "an_address_of_169_254_that_the_kernel_has_is_left_to_it",
+        chosen_for_the_link(),
+    );
 }
 
 fn in_namespace(name: &str, body: impl Future<Output = ()>) {
@@ -133,6 +142,38 @@ async fn advertised() {
     let connecting = TcpStream::connect_on(&net, (ip("2001:db8:99::1"), port));
     let stream = tokio::time::timeout(LIMIT, connecting).await;
     stream.expect("in time").expect("connected");
+    net.shutdown().await;
+}
+
+async fn chosen_for_the_link() {
+    let tap = Tap::builder("tap0").build().expect("a TAP");
+    let net = Net::builder().device("eth0", tap).link_local();
+    let net = net.build().expect("a stack");
+    let chosen = |state| {
+        let all = net.interfaces();
+        let eth0 = all.into_iter().find(|each| each.name == "eth0");
+        let mut states = eth0.expect("it is there").states.into_iter();
+        let status = states.find(|each| each.state == state);
+        status.map(|status| status.cidr.address)
+    };
+    let first = chosen(AddressState::Tentative).expect("it is asked about");
+    let added = Command::new("ip")
+        .args(["address", "add", &format!("{first}/16"), "dev", "tap0"])
+        .status();
+    assert!(added.expect("iproute2").success());
+    wait(&net, |_| chosen(AddressState::Preferred).is_some()).await;
+    let ours = chosen(AddressState::Preferred).expect("it is used");
+    assert_ne!(ours, first);
+    let socket = UdpSocket::bind_on(&net, (ours, 0)).await.expect("a port");
+    let kernel = std::net::UdpSocket::bind((first, 0)).expect("a port");
+    kernel.set_nonblocking(true).expect("a socket");
+    let kernel = tokio::net::UdpSocket::from_std(kernel).expect("a socket");
+    let to = socket.local_addr().expect("bound");
+    kernel.send_to(b"question", to).await.expect("sent");
+    let mut buffer = [0; 64];
+    let received = tokio::time::timeout(LIMIT, socket.recv_from(&mut buffer)).await;
+    let (len, from) = received.expect("in time").expect("received");
+    assert_eq!((&buffer[..len], from.ip()), (&b"question"[..], first));
     net.shutdown().await;
 }
 

@@ -3,17 +3,16 @@
 
 use net_tokio::device::Tap;
 use net_tokio::{Dhcp, Net, TcpStream};
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
+use tests::dnsmasq::{self, Dnsmasq};
 use tokio::time::timeout;
 
 #[test]
 fn a_real_dnsmasq_leases_an_address_and_gets_it_back() {
     let name = "a_real_dnsmasq_leases_an_address_and_gets_it_back";
-    if Command::new("dnsmasq").arg("--version").output().is_err() {
-        println!("skipped: {name}: there is no dnsmasq");
+    if !dnsmasq::is_there(name) {
         return;
     }
     tests::netns::run(name, || {
@@ -33,7 +32,7 @@ async fn leased() {
         .build()
         .expect("a TAP");
     let net = Net::builder().device("eth0", tap).build().expect("a stack");
-    let dnsmasq = Dnsmasq::start();
+    let dnsmasq = Dnsmasq::start("tap0", server);
     let mut dhcp = Dhcp::start(&net, "eth0").expect("an Ethernet");
     let lease = dhcp.bound().await.expect("alive");
     assert!((50..=60).contains(&lease.ip().octets()[3]), "{lease:?}");
@@ -61,53 +60,6 @@ async fn leased() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     net.shutdown().await;
-}
-
-struct Dnsmasq(Child, std::path::PathBuf);
-
-impl Dnsmasq {
-    fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("dnsmasq-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        let leases = folder.join("leases");
-        let child = Command::new("dnsmasq")
-            .args([
-                "--no-daemon",
-                "--conf-file=/dev/null",
-                "--port=0",
-                "--pid-file=",
-            ])
-            .args([
-                "--interface=tap0",
-                "--bind-interfaces",
-                "--dhcp-authoritative",
-                "--no-ping",
-            ])
-            .args(["--dhcp-range=10.7.0.50,10.7.0.60,255.255.255.0,2m"])
-            .args(["--dhcp-option=option:router,10.7.0.1"])
-            .args(["--dhcp-option=option:dns-server,10.7.0.53"])
-            .args(["--dhcp-option=option:domain-name,example.test"])
-            .arg(format!("--dhcp-leasefile={}", leases.display()))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("there is one");
-        Self(child, folder)
-    }
-}
-
-impl Dnsmasq {
-    /// What it has leased, as it says itself.
-    fn leases(&self) -> String {
-        fs::read_to_string(self.1.join("leases")).unwrap_or_default()
-    }
-}
-
-impl Drop for Dnsmasq {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        let _ = fs::remove_dir_all(&self.1);
-    }
 }
 
 const LIMIT: Duration = Duration::from_secs(30);

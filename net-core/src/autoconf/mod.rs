@@ -1,10 +1,12 @@
-//! IPv6 addresses that come and go: formed by the stack itself, checked before use, given up when
-//! their time is over (RFC 4862), and what routers of a link have told (RFC 4861 §6.3).
+//! Addresses that come and go: formed by the stack itself, checked before use, given up when their time
+//! is over (RFC 4862; RFC 3927 for IPv4), and what routers of a link have told (RFC 4861 §6.3).
 
+mod link_local;
 mod room;
 mod stable;
 mod temporary;
 
+pub(crate) use link_local::{LinkLocal, LinkLocalAct};
 pub(crate) use room::NoRoom;
 use stable::is_reserved;
 pub(crate) use stable::stable_address;
@@ -15,6 +17,7 @@ use crate::ip::Standing;
 use crate::stack::TimerId;
 use crate::time::Instant;
 use crate::wire::ndp::{Lifetime, Preference};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -68,6 +71,8 @@ pub(crate) struct Autoconf {
     pub(crate) accepts_redirects: Option<bool>,
     /// What they have named, what was said first in front.
     pub(crate) redirected: Vec<Redirected>,
+    /// The address of IPv4 that it chooses by itself, where it does.
+    pub(crate) link_local: Option<Box<LinkLocal>>,
     /// Router solicitations that have been sent, and when the next one is due.
     pub(crate) solicited: (u8, Option<Instant>),
     /// Goes off when the next of all these things is due.
@@ -138,7 +143,9 @@ impl Autoconf {
         let routers = self.routers.iter().map(|router| router.until);
         let dns = self.dns.iter().map(|&(_, until)| until);
         let redirected = self.redirected.iter().map(|each| each.until);
+        let link_local = self.link_local.iter().map(|search| search.next());
         addresses
+            .chain(link_local)
             .chain(prefixes)
             .chain(routers)
             .chain(dns)

@@ -223,6 +223,12 @@ impl RecvQueue {
         }
     }
 
+    /// Whether it has room that [`clear`](Self::clear) gives back.
+    #[must_use]
+    pub fn is_bulky(&self) -> bool {
+        self.tail.capacity() > 4 * SLACK || self.pieces.capacity() > SPARE_PIECES
+    }
+
     /// Removes everything; keeps one small buffer for the next bytes.
     pub fn clear(&mut self) {
         if self.len > 0 {

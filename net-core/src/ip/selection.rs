@@ -13,8 +13,8 @@ pub(crate) struct Standing {
     pub(crate) is_temporary: bool,
 }
 
-/// The best source towards `dest` among `addresses` of an interface. Of IPv4 that is one on the same
-/// prefix; of IPv6 what rules 1, 2, 3, 6, 7 and 8 of RFC 6724 say. Otherwise the first.
+/// The best source towards `dest` among `addresses` of an interface. Of IPv4 that is one that is not
+/// of another link alone, and on the same prefix; of IPv6 what rules 1, 2, 3, 6, 7 and 8 of RFC 6724 say. Otherwise the first.
 pub(crate) fn best_source(
     addresses: impl Iterator<Item = (IpCidr, Standing)>,
     dest: IpAddr,
@@ -33,7 +33,18 @@ fn fitness(cidr: IpCidr, standing: Standing, dest: IpAddr) -> (bool, i16, bool, 
         is_temporary,
     } = standing;
     match (cidr.address, dest) {
-        (IpAddr::V4(_), IpAddr::V4(_)) => (false, 0, false, cidr.contains(dest), false, 0),
+        // One of the link alone does not do elsewhere (RFC 3927 §2.6.1).
+        (IpAddr::V4(own), IpAddr::V4(to)) => {
+            let reaches = !own.is_link_local() || to.is_link_local();
+            (
+                false,
+                i16::from(reaches),
+                false,
+                cidr.contains(dest),
+                false,
+                0,
+            )
+        }
         (IpAddr::V6(own), IpAddr::V6(dest)) => {
             let common = (own.to_bits() ^ dest.to_bits()).leading_zeros();
             (

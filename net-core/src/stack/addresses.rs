@@ -51,6 +51,7 @@ impl Stack {
     /// from it stay, and time out.
     pub fn remove_address(&mut self, iface: IfaceId, address: IpAddr, now: Instant) -> bool {
         self.clock = now;
+        self.link_local_removed(iface, address);
         let Some(own) = self.iface_mut(iface) else {
             return false;
         };
@@ -78,14 +79,11 @@ impl Stack {
             let formed = own.autoconf.formed.iter().map(Formed::status);
             let rest = own.config.addresses.iter();
             let rest = rest.filter(move |cidr| own.autoconf.state(cidr.address).is_none());
-            let rest = rest.map(|&cidr| AddressStatus {
-                cidr,
-                state: AddressState::Preferred,
-                preferred_until: None,
-                valid_until: None,
-                is_temporary: false,
-            });
-            rest.chain(formed)
+            let rest = rest.map(|&cidr| plain(cidr, AddressState::Preferred));
+            let search = own.autoconf.link_local.iter();
+            let search = search.filter(|search| !search.is_used());
+            let search = search.map(|search| plain(search.cidr(), AddressState::Tentative));
+            rest.chain(search).chain(formed)
         })
     }
 
@@ -269,7 +267,7 @@ impl Stack {
         }
     }
 
-    fn use_address(&mut self, iface: IfaceId, cidr: IpCidr) {
+    pub(super) fn use_address(&mut self, iface: IfaceId, cidr: IpCidr) {
         let Some(own) = self.iface_mut(iface) else {
             return;
         };
@@ -280,6 +278,7 @@ impl Stack {
             .any(|other| is_alike(other, &cidr));
         own.config.addresses.push(cidr);
         self.addresses.add(iface, cidr);
+        self.note_own_addresses();
         if has_route {
             // Sources are chosen anew.
             self.routes.table_mut(TableId::MAIN).changed();
@@ -288,7 +287,7 @@ impl Stack {
         }
     }
 
-    fn drop_address(&mut self, iface: IfaceId, cidr: IpCidr) {
+    pub(super) fn drop_address(&mut self, iface: IfaceId, cidr: IpCidr) {
         let Some(own) = self.iface_mut(iface) else {
             return;
         };
@@ -296,6 +295,7 @@ impl Stack {
         let mut rest = own.config.addresses.iter();
         let heir = rest.find(|other| is_alike(other, &cidr)).copied();
         self.addresses.remove(iface, cidr);
+        self.note_own_addresses();
         let table = self.routes.table_mut(TableId::MAIN);
         let removed = table.remove_where(cidr, |decision, _| {
             let route = decision.route();
@@ -325,6 +325,7 @@ impl Stack {
             own.autoconf.timer = None;
         }
         self.check_tentative(iface, now);
+        self.link_local_timeout(iface, now);
         self.succeed_temporary(iface, now);
         self.solicit_routers(iface, now);
         self.expire_routers(iface, now);
@@ -348,6 +349,17 @@ impl Stack {
             self.wheel.cancel(timer);
         }
         own.autoconf.timer = next.map(|at| self.wheel.insert(TimerKey::Autoconf(iface), at));
+    }
+}
+
+/// What is said of an address that has no end.
+const fn plain(cidr: IpCidr, state: AddressState) -> AddressStatus {
+    AddressStatus {
+        cidr,
+        state,
+        preferred_until: None,
+        valid_until: None,
+        is_temporary: false,
     }
 }
 

@@ -25,6 +25,9 @@ impl Stack {
             // Our own, come back.
             return Err(DropReason::Arp);
         }
+        if self.link_local_conflict(iface, &packet, now) {
+            return Err(DropReason::AddressConflict);
+        }
         let for_us = self.has_address(iface, target);
         if self.addresses.contains(sender) {
             self.arp_conflict(iface, packet.sender_ip, now);
@@ -49,7 +52,8 @@ impl Stack {
                 return Err(DropReason::RateLimited);
             }
             let reply = ArpPacket::reply_to(&packet, mac);
-            self.ethernet_output(iface, packet.sender_mac, EtherType::ARP, &reply.to_bytes());
+            let dest = audience(packet.target_ip, packet.sender_mac);
+            self.ethernet_output(iface, dest, EtherType::ARP, &reply.to_bytes());
         }
         Ok(())
     }
@@ -113,6 +117,16 @@ impl Stack {
             let mut own = iface.config.addresses.iter();
             own.any(|cidr| cidr.address == address)
         })
+    }
+}
+
+/// Who gets what is said in ARP from an address: of one that was chosen for the link everybody, so that
+/// another one who has it hears of that (RFC 3927 §2.5).
+pub(super) const fn audience(sender: Ipv4Addr, station: MacAddr) -> MacAddr {
+    if sender.is_link_local() {
+        MacAddr::BROADCAST
+    } else {
+        station
     }
 }
 

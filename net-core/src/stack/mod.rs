@@ -16,6 +16,7 @@ mod ip_input;
 mod ip_output;
 mod limits;
 mod link;
+mod link_local;
 mod membership;
 mod multicast;
 mod ndp;

@@ -1,6 +1,7 @@
 //! Neighbours in the stack: asking for them, letting packets wait, telling who waited in vain.
 
 use super::Stack;
+use super::arp::audience;
 use super::raw::Report;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
@@ -226,7 +227,7 @@ impl Stack {
                 let question = ArpPacket::request(mac, source, target);
                 let dest = match ask {
                     Ask::Everybody => MacAddr::BROADCAST,
-                    Ask::Station(station) => station,
+                    Ask::Station(station) => audience(source, station),
                 };
                 self.ethernet_output(iface, dest, EtherType::ARP, &question.to_bytes());
             }

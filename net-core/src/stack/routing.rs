@@ -71,7 +71,8 @@ impl Stack {
             ));
         }
         let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
-        let next_hop = route.via.filter(|_| !to_many).unwrap_or(dest);
+        let past_routers = to_many || is_of_one_link(dest) || is_of_one_link(source);
+        let next_hop = route.via.filter(|_| !past_routers).unwrap_or(dest);
         Ok(self.path(route.iface, iface, source, next_hop))
     }
 
@@ -160,6 +161,14 @@ impl Stack {
             .flatten()
             .filter(|iface| iface.config.kind != IfaceKind::Loopback)
             .find_map(|iface| iface.source_for(dest))
+    }
+}
+
+/// Whether what has the address is sent to nobody but its receiver (RFC 3927 §2.6.2).
+const fn is_of_one_link(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(_) => false,
     }
 }
 

@@ -62,7 +62,7 @@ impl Stack {
             let addresses = config.addresses.iter().map(|cidr| cidr.address);
             for is_v4 in [true, false] {
                 let mut usable = addresses.clone().filter(|address| match address {
-                    IpAddr::V4(_) => is_v4,
+                    IpAddr::V4(address) => is_v4 && !address.is_link_local(),
                     IpAddr::V6(address) => !is_v4 && !address.is_unicast_link_local(),
                 });
                 own.extend(usable.next().map(|address| (id, address)));

@@ -10,6 +10,7 @@
 
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context};
+use super::rtt::nanos;
 use super::segment::Segment;
 use crate::socket::TcpSettings;
 use crate::time::{Duration, Instant};
@@ -20,8 +21,8 @@ const EXTRA_SEGMENTS: u64 = 16;
 /// What the receiving side knows of the rate at which its application reads.
 #[derive(Debug)]
 pub(crate) struct ReceiveTuning {
-    /// The path's round trip, seen from here, by the timestamps that data echoes; zero: not known.
-    rtt: Duration,
+    /// The path's round trip in ns, seen from here, by the timestamps that data echoes; 0: not known.
+    rtt: u64,
     /// The echo that was measured last: each of our timestamps is measured once.
     last_echo: u32,
     /// The present measurement: its beginning, and the bytes read by then.
@@ -35,7 +36,7 @@ impl ReceiveTuning {
     /// Nothing was read so far.
     pub(crate) fn new() -> Self {
         Self {
-            rtt: Duration::ZERO,
+            rtt: 0,
             last_echo: 0,
             since: Instant::ZERO,
             read_before: 0,
@@ -46,7 +47,8 @@ impl ReceiveTuning {
     /// A segment with data echoes `echo`, which is `age` old.
     fn measure(&mut self, echo: u32, age: Duration) {
         self.last_echo = echo;
-        self.rtt = if self.rtt.is_zero() {
+        let age = nanos(age);
+        self.rtt = if self.rtt == 0 {
             age
         } else {
             (self.rtt * 7 + age) / 8
@@ -68,19 +70,21 @@ impl Connection {
     /// The application has read: once a round trip, what it read may ask for a larger buffer.
     pub(crate) fn tune_by_reading(&mut self, ceiling: usize, memory_tight: bool, now: Instant) {
         let tuning = &self.receiver.tuning;
-        let rtt = if tuning.rtt.is_zero() {
-            self.rtt.smoothed().unwrap_or_default()
+        let rtt = if tuning.rtt == 0 {
+            self.rtt.smoothed_nanos()
         } else {
             tuning.rtt
         };
-        let took = now.saturating_since(tuning.since);
-        if self.receiver.buffer >= ceiling || took < rtt || rtt.is_zero() {
+        let took = now.nanos_since(tuning.since);
+        if self.receiver.buffer >= ceiling || took < rtt || rtt == 0 {
             return;
         }
         let read = self.receiver.consumed - tuning.read_before;
         // What was read is told now and then, so a measurement may be longer than a round trip.
-        let read = u128::from(read) * rtt.as_nanos() / took.as_nanos().max(1);
-        let read = u64::try_from(read).unwrap_or(u64::MAX);
+        let read = match read.checked_mul(rtt) {
+            Some(product) => product / took,
+            None => (read / took).saturating_mul(rtt),
+        };
         if read > tuning.most && !memory_tight {
             let mss = u64::from(self.receiver.peer_mss);
             let wanted = read.saturating_mul(2).saturating_add(EXTRA_SEGMENTS * mss);

@@ -8,22 +8,22 @@
 //! segment is worth waiting for only if it comes soon.
 
 use crate::must::must;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 /// Segments acknowledged at once at the beginning, and whenever the peer may have begun anew.
 const QUICK_ACKS: u8 = 16;
 
-/// The bounds of the delay, and what is known of the path.
+/// The bounds of the delay, and what is known of the path; all in ns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// The shortest delay.
-    pub(crate) min: Duration,
+    pub(crate) min: u64,
     /// The longest (below the 500 ms of MUST-58).
-    pub(crate) max: Duration,
+    pub(crate) max: u64,
     /// SRTT, or zero.
-    pub(crate) srtt: Duration,
+    pub(crate) srtt: u64,
     /// The retransmission timeout: the peer's will be alike.
-    pub(crate) rto: Duration,
+    pub(crate) rto: u64,
 }
 
 /// The acknowledgement policy of one connection.
@@ -36,8 +36,8 @@ pub(crate) struct DelayedAck {
     quick: u8,
     /// The application answers what it reads.
     ping_pong: bool,
-    /// How long the next lone segment waits, before it is held against the path's round trip.
-    timeout: Duration,
+    /// How long the next lone segment waits, in ns, before it is held against the path's round trip.
+    timeout: u64,
     /// When data last arrived.
     last_at: Instant,
     /// When the withheld acknowledgement must leave; `Instant::MAX`: none is withheld.
@@ -51,7 +51,7 @@ impl Default for DelayedAck {
             bytes: 0,
             quick: QUICK_ACKS,
             ping_pong: false,
-            timeout: Duration::ZERO,
+            timeout: 0,
             last_at: Instant::ZERO,
             at: Instant::MAX,
         }
@@ -82,16 +82,16 @@ impl DelayedAck {
             return true;
         }
         if self.bytes > 0 && self.at == Instant::MAX {
-            self.at = now + self.delay(timing);
+            self.at = now.plus_nanos(self.delay(timing));
         }
         false
     }
 
     /// The timeout follows the time between arrivals.
     fn adapt(&mut self, timing: &Timing, now: Instant) {
-        let gap = now.saturating_since(self.last_at);
+        let gap = now.nanos_since(self.last_at);
         let half = timing.min / 2;
-        if self.timeout.is_zero() {
+        if self.timeout == 0 {
             self.timeout = timing.min;
         } else if gap <= half {
             self.timeout = self.timeout / 2 + half;
@@ -104,8 +104,8 @@ impl DelayedAck {
         self.last_at = now;
     }
 
-    fn delay(&self, timing: &Timing) -> Duration {
-        let most = if self.ping_pong || timing.srtt.is_zero() {
+    fn delay(&self, timing: &Timing) -> u64 {
+        let most = if self.ping_pong || timing.srtt == 0 {
             timing.max
         } else {
             timing.srtt.clamp(timing.min, timing.max)
@@ -119,7 +119,7 @@ impl DelayedAck {
     }
 
     /// The timer expired: the acknowledgement leaves alone.
-    pub(crate) fn on_timeout(&mut self, min: Duration, rto: Duration) {
+    pub(crate) fn on_timeout(&mut self, min: u64, rto: u64) {
         self.at = Instant::MAX;
         if self.ping_pong {
             // The application did not answer after all.
@@ -132,7 +132,7 @@ impl DelayedAck {
 
     /// Data leaves: if it comes soon after what was received, it is the answer.
     pub(crate) fn on_data_sent(&mut self, now: Instant) {
-        if !self.ping_pong && now.saturating_since(self.last_at) < self.timeout {
+        if !self.ping_pong && now.nanos_since(self.last_at) < self.timeout {
             self.ping_pong = true;
         }
     }

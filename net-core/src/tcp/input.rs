@@ -6,6 +6,7 @@ use super::State;
 use super::connection::{Connection, Context};
 use super::delayed_ack::Timing;
 use super::receiver::Arrival;
+use super::rtt::nanos;
 use super::segment::Segment;
 use crate::SocketError;
 use crate::config::CongestionAlgorithm;
@@ -423,10 +424,10 @@ impl Connection {
     /// In-order data has arrived: its acknowledgement leaves now or waits for company.
     fn schedule_ack(&mut self, cx: &Context<'_>) {
         let timing = Timing {
-            min: cx.config.delayed_ack,
-            max: cx.config.delayed_ack_max,
-            srtt: self.rtt.smoothed().unwrap_or_default(),
-            rto: self.rtt.rto(),
+            min: nanos(cx.config.delayed_ack),
+            max: nanos(cx.config.delayed_ack_max),
+            srtt: self.rtt.smoothed_nanos(),
+            rto: self.rtt.rto_nanos(),
         };
         let receiver = &mut self.receiver;
         receiver.ack_now |=

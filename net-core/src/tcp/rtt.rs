@@ -139,13 +139,22 @@ impl RttEstimator {
 
     /// The timeout for what is sent now.
     pub(crate) fn rto(&self) -> Duration {
-        self.backed_off(self.backoff)
+        Duration::from_nanos(self.rto_nanos())
+    }
+
+    /// The same in ns.
+    pub(crate) fn rto_nanos(&self) -> u64 {
+        self.backed_off_nanos(self.backoff)
     }
 
     /// The timeout, doubled `times` times: what a closed window is probed after.
     pub(crate) fn backed_off(&self, times: u8) -> Duration {
+        Duration::from_nanos(self.backed_off_nanos(times))
+    }
+
+    fn backed_off_nanos(&self, times: u8) -> u64 {
         let shift = u32::from(times).min(16);
-        Duration::from_nanos(self.rto.saturating_mul(1 << shift).min(self.rto_max))
+        self.rto.saturating_mul(1 << shift).min(self.rto_max)
     }
 
     /// The timer expired (§5.5).
@@ -156,6 +165,11 @@ impl RttEstimator {
     /// The smoothed round-trip time, once there is one.
     pub(crate) fn smoothed(&self) -> Option<Duration> {
         (self.srtt > 0).then(|| Duration::from_nanos(self.srtt))
+    }
+
+    /// The same in ns, or 0.
+    pub(crate) const fn smoothed_nanos(&self) -> u64 {
+        self.srtt
     }
 
     pub(crate) fn variance(&self) -> Duration {

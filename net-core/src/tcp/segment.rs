@@ -98,7 +98,7 @@ pub(crate) struct Segment<'a> {
     /// SEG.UP, meaningful with the URG flag.
     pub(crate) urgent: u16,
     /// Options.
-    pub(crate) options: TcpOptions,
+    pub(crate) options: &'a TcpOptions,
     /// The data.
     pub(crate) payload: Payload<'a>,
     /// Payload bytes of each wire segment that this one stands for, or its length.
@@ -113,7 +113,7 @@ impl<'a> Segment<'a> {
     /// A segment from its parsed header.
     #[must_use]
     pub(crate) fn new(
-        header: &TcpHeader,
+        header: &'a TcpHeader,
         payload: Payload<'a>,
         gso_size: Option<u16>,
         tos: u8,
@@ -125,7 +125,7 @@ impl<'a> Segment<'a> {
             flags: header.flags,
             window: header.window,
             urgent: header.urgent,
-            options: header.options,
+            options: &header.options,
             wire_size: gso_size.map_or(payload.len(), u32::from).max(1),
             payload,
             ecn: tos & ECN_MASK,

@@ -3,6 +3,7 @@
 use super::State;
 use super::connection::{Connection, Context};
 use super::output::cork_deadline;
+use super::rtt::nanos;
 use crate::SocketError;
 use crate::must::must;
 use crate::socket::TcpSettings;
@@ -56,7 +57,7 @@ impl Connection {
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
         if self.receiver.delayed_ack.at <= now {
-            let (min, rto) = (cx.config.delayed_ack, self.rtt.rto());
+            let (min, rto) = (nanos(cx.config.delayed_ack), self.rtt.rto_nanos());
             self.receiver.delayed_ack.on_timeout(min, rto);
             self.receiver.ack_now = true;
         }

@@ -1,7 +1,6 @@
 //! How a DHCP client speaks: while it has no address in frames of its own, then as everybody does.
 
 use super::Lease;
-use crate::error::to_io;
 use crate::net::Net;
 use crate::{PacketSocket, UdpSocket};
 use bytes::{Bytes, BytesMut};
@@ -22,12 +21,15 @@ pub(super) struct Link {
     net: Net,
     name: String,
     iface: IfaceId,
+    mac: MacAddr,
     /// Hears of IPv4 while there is no address, and else of nothing.
     frames: PacketSocket,
     /// Hears of ARP while an address is being checked.
     arp: PacketSocket,
     /// There while there is an address.
     socket: Option<UdpSocket>,
+    /// The address that the interface has from a lease, and from nobody else.
+    leased: Option<Ipv4Addr>,
     /// The default routes that are the lease's.
     routes: Vec<Route>,
     /// The address that is being checked.
@@ -36,15 +38,17 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(net: &Net, name: &str, iface: IfaceId) -> io::Result<Self> {
+    pub(super) fn new(net: &Net, name: &str, iface: IfaceId, mac: MacAddr) -> io::Result<Self> {
         let open = || PacketSocket::new_on(net, PacketKind::Cooked, EtherType::NONE);
         Ok(Self {
             net: net.clone(),
             name: name.to_owned(),
             iface,
+            mac,
             frames: open()?,
             arp: open()?,
             socket: None,
+            leased: None,
             routes: Vec::new(),
             checked: None,
             attends_frames: false,
@@ -147,15 +151,7 @@ impl Link {
 
     /// Asks who has an address (RFC 5227 §2.1.1).
     pub(super) async fn probe(&self, address: Ipv4Addr) -> io::Result<()> {
-        let mac = self.net.engine().look(|core| {
-            let mut all = core.stack().ifaces();
-            all.find_map(|(id, config)| config.kind.mac().filter(|_| id == self.iface))
-        });
-        let question = ArpPacket::request(
-            mac.ok_or_else(|| to_io(SocketError::NoSuchInterface))?,
-            Ipv4Addr::UNSPECIFIED,
-            address,
-        );
+        let question = ArpPacket::request(self.mac, Ipv4Addr::UNSPECIFIED, address);
         self.put(&self.arp, &question.to_bytes(), EtherType::ARP)
             .await
     }
@@ -176,11 +172,7 @@ impl Link {
 
     /// Gives the interface what a lease grants.
     pub(super) async fn take(&mut self, lease: &Lease) -> io::Result<()> {
-        match self.net.add_address(&self.name, cidr_text(lease)) {
-            // It was extended.
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            added => added?,
-        }
+        self.add_address(lease)?;
         self.forget_routes()?;
         // Two routes of one metric would take each other's place.
         let first = METRIC + self.iface.number() * MAX_ROUTERS;
@@ -207,15 +199,41 @@ impl Link {
         Ok(())
     }
 
+    fn add_address(&mut self, lease: &Lease) -> io::Result<()> {
+        let (iface, cidr) = (self.iface, lease.address);
+        let added = self.net.engine().act(|core, now| {
+            match core.stack_mut().add_address(iface, cidr, now) {
+                // It was extended; or somebody else has given it, and may want to keep it there.
+                Err(SocketError::AddressInUse) => Ok(false),
+                added => added.map(|()| true),
+            }
+        })?;
+        if added {
+            self.leased = Some(lease.ip());
+        }
+        Ok(())
+    }
+
+    /// Has the interface choose an address of its link, or give that up.
+    pub(super) fn choose(&self, on: bool) -> io::Result<()> {
+        let iface = self.iface;
+        self.net
+            .engine()
+            .act(|core, now| core.stack_mut().set_link_local_v4(iface, on, now))
+    }
+
     /// Takes it away again.
-    pub(super) fn give(&mut self, lease: &Lease) -> io::Result<()> {
+    pub(super) fn give(&mut self) -> io::Result<()> {
         self.socket = None;
         self.forget_routes()?;
-        match self.net.remove_address(&self.name, IpAddr::V4(lease.ip())) {
-            // Somebody else has taken it away.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(()),
-            removed => removed,
-        }
+        let (iface, leased) = (self.iface, self.leased.take());
+        self.net.engine().act(|core, now| {
+            if let Some(address) = leased {
+                // Somebody else may have taken it away.
+                core.stack_mut().remove_address(iface, address.into(), now);
+            }
+            Ok(())
+        })
     }
 
     /// Removes the default routes of the client, and no others.
@@ -273,10 +291,6 @@ fn is_of_the_way(error: &io::Error) -> bool {
             // Somebody has taken the leased address from the interface.
             | io::ErrorKind::AddrNotAvailable
     )
-}
-
-fn cidr_text(lease: &Lease) -> String {
-    format!("{}/{}", lease.ip(), lease.address.prefix_len)
 }
 
 /// 0.0.0.0/0.

@@ -19,7 +19,10 @@ pub(super) enum Act {
     /// The lease is there, or what belongs to it may have changed.
     Take(Lease),
     /// It is gone.
-    Give(Lease),
+    Give,
+    /// Have the interface choose an address of its link, as nobody gives it one, or give that up (RFC
+    /// 3927 §1.9).
+    LinkLocal(bool),
 }
 
 /// The client of one interface.
@@ -37,6 +40,8 @@ pub(super) struct Machine {
     began: Instant,
     /// When it asked last.
     asked: Instant,
+    /// The interface chooses an address of its link.
+    has_fallen_back: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +73,7 @@ impl Machine {
             tries: 0,
             began: now,
             asked: now,
+            has_fallen_back: false,
         }
     }
 
@@ -92,6 +98,11 @@ impl Machine {
         }
     }
 
+    /// Whether the interface chooses an address of its link.
+    pub(super) const fn has_fallen_back(&self) -> bool {
+        self.has_fallen_back
+    }
+
     /// Whether a server is asked to extend the lease.
     pub(super) const fn extends(&self) -> bool {
         matches!(self.state, State::Renewing(..) | State::Rebinding(..))
@@ -113,6 +124,10 @@ impl Machine {
         match self.state.clone() {
             State::Init | State::Selecting => {
                 self.state = State::Selecting;
+                if self.tries >= UNANSWERED && !self.has_fallen_back {
+                    self.has_fallen_back = true;
+                    acts.push(Act::LinkLocal(true));
+                }
                 let mut discover = self.message(MessageType::Discover, now);
                 answer_to_all(&mut discover);
                 acts.push(Act::Shout(discover));
@@ -122,6 +137,7 @@ impl Machine {
             State::Requesting(offer) => self.request(&offer, now, acts),
             State::Checking(lease, times) if self.tries >= PROBES => {
                 acts.push(Act::Take(lease.clone()));
+                self.withdraw(acts);
                 self.due = times.renew;
                 self.state = State::Bound(lease, times);
             }
@@ -142,8 +158,8 @@ impl Machine {
                 self.state = State::Rebinding(lease.clone(), times);
                 self.extend(&lease, None, times.end, now, acts);
             }
-            State::Bound(lease, _) | State::Renewing(lease, _) | State::Rebinding(lease, _) => {
-                acts.push(Act::Give(lease));
+            State::Bound(..) | State::Renewing(..) | State::Rebinding(..) => {
+                acts.push(Act::Give);
                 self.begin_anew(now, now);
             }
         }
@@ -180,7 +196,7 @@ impl Machine {
                         self.state = State::Bound(lease, times);
                     }
                     Some(lease) => {
-                        acts.push(Act::Give(old));
+                        acts.push(Act::Give);
                         self.check(told, lease, now);
                     }
                     None => {}
@@ -191,8 +207,8 @@ impl Machine {
             {
                 self.begin_anew(now + NAK_WAIT, now);
             }
-            (State::Renewing(lease, _) | State::Rebinding(lease, _), MessageType::Nak) => {
-                acts.push(Act::Give(lease));
+            (State::Renewing(..) | State::Rebinding(..), MessageType::Nak) => {
+                acts.push(Act::Give);
                 self.begin_anew(now + NAK_WAIT, now);
             }
             _ => {}
@@ -220,10 +236,18 @@ impl Machine {
             let options = release.opts_mut();
             options.insert(DhcpOption::ServerIdentifier(lease.server));
             acts.push(Act::Send(release, Some(lease.server)));
-            acts.push(Act::Give(lease));
+            acts.push(Act::Give);
         }
+        self.withdraw(acts);
         self.state = State::Init;
         self.due = Instant::MAX;
+    }
+
+    /// The interface needs no address of its link any more (RFC 3927 §2.11).
+    fn withdraw(&mut self, acts: &mut Vec<Act>) {
+        if std::mem::take(&mut self.has_fallen_back) {
+            acts.push(Act::LinkLocal(false));
+        }
     }
 
     /// Asks for what a server has offered.
@@ -297,6 +321,9 @@ fn server_of(told: &Message) -> Option<Ipv4Addr> {
     }
 }
 
+/// Questions without an answer, after about 12 seconds, upon which the interface chooses an address of its
+/// link. RFC 3927 leaves that open.
+const UNANSWERED: u32 = 2;
 /// Requests for one offer, until others are asked for.
 const MAX_REQUESTS: u32 = 4;
 /// Questions whether somebody uses the address, and the time that each leaves for an answer. RFC 2131

@@ -25,7 +25,8 @@ use tokio::time::sleep_until;
 
 /// A client that keeps an interface of Ethernet configured: it asks for an address, checks that nobody
 /// else uses it, gives it to the interface with a default route, has the lease extended, and takes
-/// everything away when that comes to nothing.
+/// everything away when that comes to nothing. Where no server answers within about twelve seconds the
+/// interface chooses an address of its link (RFC 3927) until one does; the client goes on asking.
 ///
 /// Where it is dropped, the lease is kept, and neither extended nor taken away; see
 /// [`release`](Self::release).
@@ -69,7 +70,7 @@ impl Dhcp {
         })?;
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let link = Link::new(net, interface, iface)?;
+        let link = Link::new(net, interface, iface, mac)?;
         let (tell, lease) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
         let client = Client::new(link, mac, Seed::from_bytes(seed), tell);
@@ -162,12 +163,14 @@ impl Client {
     /// Serves the interface until it is told to stop, or cannot go on: what it has from a lease it has
     /// then no more.
     async fn run(mut self, stopped: oneshot::Receiver<()>) -> io::Result<()> {
-        let ended = self.serve(stopped).await;
-        let left = self.tell.send_replace(None);
-        match left.map(|lease| self.link.give(&lease)) {
-            Some(given) => ended.and(given),
-            None => ended,
+        let mut ended = self.serve(stopped).await;
+        if self.tell.send_replace(None).is_some() {
+            ended = ended.and(self.link.give());
         }
+        if self.machine.has_fallen_back() {
+            ended = ended.and(self.link.choose(false));
+        }
+        ended
     }
 
     async fn serve(&mut self, mut stopped: oneshot::Receiver<()>) -> io::Result<()> {
@@ -219,14 +222,15 @@ impl Client {
                 Act::Probe(address) => self.link.probe(address).await?,
                 Act::Take(lease) => {
                     if let Err(error) = self.link.take(&lease).await {
-                        return self.link.give(&lease).and(Err(error));
+                        return self.link.give().and(Err(error));
                     }
                     self.tell.send_replace(Some(lease));
                 }
-                Act::Give(lease) => {
-                    self.link.give(&lease)?;
+                Act::Give => {
+                    self.link.give()?;
                     self.tell.send_replace(None);
                 }
+                Act::LinkLocal(on) => self.link.choose(on)?,
             }
         }
         let frames = self.machine.lease().is_none() || self.machine.extends();

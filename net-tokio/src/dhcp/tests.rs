@@ -1,12 +1,17 @@
 //! The client's states under virtual time, against a server that the test plays.
 
 use super::lease::Lease;
+use super::link::Link;
 use super::machine::{Act, Machine};
+use crate::Net;
+use crate::device::Switch;
 use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
 use net_core::Seed;
+use net_core::iface::IpCidr;
 use net_core::time::{Duration, Instant};
 use net_core::wire::MacAddr;
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
@@ -146,10 +151,7 @@ fn half_of_the_time_over_its_server_is_asked_then_everybody_then_it_is_gone() {
     assert!(to_all.count() >= 1, "{acts:?}");
     assert!(client.machine.lease().is_some());
     let acts = client.pass(Duration::from_secs(11));
-    assert!(
-        acts.iter().any(|act| matches!(act, Act::Give(_))),
-        "{acts:?}"
-    );
+    assert!(acts.iter().any(|act| matches!(act, Act::Give)), "{acts:?}");
     assert!(client.machine.lease().is_none());
 }
 
@@ -162,7 +164,7 @@ fn an_answer_extends_the_lease_and_a_refusal_ends_it() {
     assert!(client.pass(Duration::from_secs(490)).is_empty());
     client.pass(Duration::from_secs(20));
     let acts = client.hear(MessageType::Nak, &[]);
-    assert!(matches!(acts[..], [Act::Give(_)]));
+    assert!(matches!(acts[..], [Act::Give]));
     client.pass(Duration::from_millis(900));
     client.discover();
 }
@@ -197,9 +199,71 @@ fn a_lease_is_given_back() {
     let mut client = Client::bound();
     let mut acts = Vec::new();
     client.machine.release(client.now, &mut acts);
-    assert!(matches!(
-        &acts[..],
-        [Act::Send(_, Some(SERVER)), Act::Give(_)]
-    ));
+    assert!(matches!(&acts[..], [Act::Send(_, Some(SERVER)), Act::Give]));
     assert_eq!(client.machine.next(), Instant::MAX);
+}
+
+/// RFC 3927 §1.9 and §2.11.
+#[test]
+fn without_an_answer_an_address_of_the_link_is_chosen_until_there_is_a_lease() {
+    let mut client = Client::new();
+    let acts = client.pass(Duration::from_secs(5));
+    assert!(acts.iter().all(|act| matches!(act, Act::Shout(_))));
+    let acts = client.pass(Duration::from_secs(60));
+    let chosen = acts
+        .iter()
+        .filter(|act| matches!(act, Act::LinkLocal(true)));
+    assert_eq!(chosen.count(), 1, "{acts:?}");
+    let asked = acts.iter().filter(|act| matches!(act, Act::Shout(_)));
+    assert!(asked.count() >= 2, "it goes on asking: {acts:?}");
+    client.hear(MessageType::Offer, &[]);
+    client.hear(MessageType::Ack, &[]);
+    let acts = client.pass(Duration::from_secs(2));
+    assert!(matches!(
+        acts[..],
+        [.., Act::Take(_), Act::LinkLocal(false)]
+    ));
+    // And again when the lease has come to nothing.
+    let acts = client.pass(Duration::from_secs(1100));
+    let chosen = acts
+        .iter()
+        .filter(|act| matches!(act, Act::LinkLocal(true)));
+    assert_eq!(chosen.count(), 1, "{acts:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_the_interface_had_before_the_lease_it_keeps_after_it() -> io::Result<()> {
+    let switch = Switch::new();
+    let net = Net::builder().device("eth0", switch.port()).build()?;
+    let iface = net.interface_id("eth0")?;
+    let mut link = Link::new(&net, "eth0", iface, MAC)?;
+    let has_it = || {
+        let all = net.interfaces();
+        let eth0 = all.iter().find(|each| each.name == "eth0");
+        let mut addresses = eth0.into_iter().flat_map(|each| &each.addresses);
+        addresses.any(|cidr| cidr.address == IpAddr::V4(OURS))
+    };
+    let lease = Lease {
+        address: IpCidr {
+            address: IpAddr::V4(OURS),
+            prefix_len: 24,
+        },
+        server: SERVER,
+        routers: vec![SERVER],
+        dns_servers: Vec::new(),
+        domain: None,
+        duration: None,
+    };
+    link.take(&lease).await?;
+    // It is extended.
+    link.take(&lease).await?;
+    assert!(has_it());
+    link.give()?;
+    assert!(!has_it(), "it was the lease's");
+    net.add_address("eth0", "10.7.0.50/24")?;
+    link.take(&lease).await?;
+    link.give()?;
+    assert!(has_it(), "it was given before");
+    net.shutdown().await;
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! What the driver, the handles and the sockets of a stack share.
 
-use super::mail::{Mail, Posted, Release};
+use super::mail::{Keyed, Mail, Release};
 use super::round::{BoundDevice, Core, Outcome};
 use super::{Parts, Time, time};
 use crate::error::{self, Ended};
-use crate::shared::{ChunkPool, Fault, Kick, RunRight, Stop, Touch, Turn};
+use crate::shared::{ChunkPool, Dirty, Fault, Kick, RunRight, Stop, Touch, Turn};
 use crate::sync::MutexGuard;
 use net_core::socket::Operation;
 use net_core::{Instant, SocketError, SocketId, Stack};
@@ -155,16 +155,16 @@ impl Engine {
     }
 
     /// Sees to what an operation on a slot asks for.
-    pub(crate) fn post<S: Posted>(&self, slot: &Arc<S>, touch: Touch) {
-        if S::post(slot, &self.mail, touch) {
+    pub(crate) fn post<S: Dirty>(&self, slot: &Keyed<S>, touch: Touch) {
+        if self.mail.post(slot, touch) {
             self.ring();
         }
     }
 
     /// Pays what an operation on a slot owes the driver, and turns its failure into the host's error.
-    pub(crate) fn finish<S: Posted, R>(
+    pub(crate) fn finish<S: Dirty, R>(
         &self,
-        slot: &Arc<S>,
+        slot: &Keyed<S>,
         done: Result<(R, Touch), Stop>,
     ) -> io::Result<R> {
         match done {

@@ -1,7 +1,7 @@
 //! The letter box: where sockets put what the next round has to look at.
 
 use crate::shared::{Dirty, DirtyList, ListenerSlot, TcpSlot, Touch, UdpSlot};
-use crate::sync::{AtomicBool, Mutex};
+use crate::sync::Mutex;
 use net_core::SocketId;
 use net_core::packet::Frame;
 use net_core::udp::Datagram;
@@ -45,19 +45,10 @@ impl<S> Deref for Keyed<S> {
     }
 }
 
-impl<S: Dirty> Dirty for Keyed<S> {
-    fn dirty(&self) -> &AtomicBool {
-        self.slot.dirty()
-    }
-}
-
 /// What came in since the last round.
 #[derive(Debug)]
 pub(crate) struct Mail {
-    pub(super) tcp: DirtyList<TcpEntry>,
-    pub(super) udp: DirtyList<UdpEntry>,
-    pub(super) packets: DirtyList<PacketEntry>,
-    pub(super) listeners: DirtyList<ListenerEntry>,
+    pub(super) dirty: DirtyList<SocketId>,
     pub(super) released: Mutex<Vec<Release>>,
 }
 
@@ -73,10 +64,7 @@ pub(super) enum Release {
 impl Mail {
     pub(super) fn new() -> Self {
         Self {
-            tcp: DirtyList::new(),
-            udp: DirtyList::new(),
-            packets: DirtyList::new(),
-            listeners: DirtyList::new(),
+            dirty: DirtyList::new(),
             released: Mutex::new(Vec::new()),
         }
     }
@@ -84,43 +72,13 @@ impl Mail {
     pub(super) fn release(&self, what: Release) {
         self.released.lock().push(what);
     }
-}
-
-/// A kind of slot, and its list in the letter box.
-pub(crate) trait Posted: Dirty + Sized {
-    /// The list for slots of this kind.
-    fn list(mail: &Mail) -> &DirtyList<Self>;
 
     /// Does what `touch` asks for, except ringing; whether to ring.
-    fn post(this: &Arc<Self>, mail: &Mail, touch: Touch) -> bool {
+    pub(super) fn post<S: Dirty>(&self, entry: &Keyed<S>, touch: Touch) -> bool {
         if touch != Touch::None {
-            Self::list(mail).mark(this);
+            self.dirty.mark(&entry.slot, entry.id);
         }
         touch == Touch::Kick
-    }
-}
-
-impl Posted for TcpEntry {
-    fn list(mail: &Mail) -> &DirtyList<Self> {
-        &mail.tcp
-    }
-}
-
-impl Posted for UdpEntry {
-    fn list(mail: &Mail) -> &DirtyList<Self> {
-        &mail.udp
-    }
-}
-
-impl Posted for PacketEntry {
-    fn list(mail: &Mail) -> &DirtyList<Self> {
-        &mail.packets
-    }
-}
-
-impl Posted for ListenerEntry {
-    fn list(mail: &Mail) -> &DirtyList<Self> {
-        &mail.listeners
     }
 }
 

@@ -8,6 +8,7 @@
 mod busy;
 mod engine;
 mod mail;
+mod moving;
 mod round;
 mod slots;
 mod time;

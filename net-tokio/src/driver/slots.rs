@@ -1,15 +1,9 @@
-//! The slots of a stack's sockets, and what goes back and forth between them and the stack.
+//! The slots of a stack's sockets.
 
 use super::mail::{ListenerEntry, Mail, PacketEntry, Release, TcpEntry, UdpEntry};
-use crate::shared::{Close, Fault, ListenerSlot, Outgoing, TcpSlot, UdpSlot};
-use bytes::Bytes;
-use net_core::buf::RecvQueue;
-use net_core::packet::Frame;
-use net_core::socket::{Event, Readiness};
-use net_core::tcp::Tcp;
-use net_core::udp::Datagram;
-use net_core::{Instant, SocketError, SocketId, Stack};
-use std::collections::VecDeque;
+use super::moving::Moving;
+use crate::shared::{Fault, ListenerSlot, TcpSlot, UdpSlot};
+use net_core::{Instant, SocketId, Stack};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -17,21 +11,12 @@ use std::task::Waker;
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     entries: Vec<Option<Entry>>,
-    dirty_tcp: Vec<Arc<TcpEntry>>,
-    dirty_udp: Vec<Arc<UdpEntry>>,
-    dirty_packets: Vec<Arc<PacketEntry>>,
-    dirty_listeners: Vec<Arc<ListenerEntry>>,
+    dirty: Vec<SocketId>,
     released: Vec<Release>,
-    pieces: Vec<Bytes>,
-    received: RecvQueue,
-    datagrams: VecDeque<Datagram>,
-    frames: VecDeque<Frame>,
-    outgoing: VecDeque<Outgoing>,
-    /// Handing out made the stack want to send.
-    acted: bool,
+    moving: Moving,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Entry {
     Tcp(Arc<TcpEntry>),
     Udp(Arc<UdpEntry>),
@@ -76,33 +61,24 @@ impl Slots {
         now: Instant,
         wakes: &mut Vec<Waker>,
     ) {
-        let mut dirty = std::mem::take(&mut self.dirty_tcp);
-        mail.tcp.drain(&mut dirty);
-        for entry in dirty.drain(..) {
-            self.tcp_in(&entry, stack, now);
+        let mut dirty = std::mem::take(&mut self.dirty);
+        mail.dirty.drain(&mut dirty);
+        for id in dirty.drain(..) {
+            let Some(entry) = find(&self.entries, id) else {
+                continue;
+            };
+            let moving = &mut self.moving;
+            let closed = match entry {
+                Entry::Tcp(entry) => moving.tcp_in(entry, stack, now),
+                Entry::Udp(entry) => moving.udp_in(entry, stack, now, wakes),
+                Entry::Packet(entry) => moving.packet_in(entry, stack, now, wakes),
+                Entry::Listener(entry) => moving.listener_in(entry, stack, now),
+            };
+            if closed {
+                self.remove(id);
+            }
         }
-        self.dirty_tcp = dirty;
-
-        let mut dirty = std::mem::take(&mut self.dirty_udp);
-        mail.udp.drain(&mut dirty);
-        for entry in dirty.drain(..) {
-            self.udp_in(&entry, stack, now, wakes);
-        }
-        self.dirty_udp = dirty;
-
-        let mut dirty = std::mem::take(&mut self.dirty_packets);
-        mail.packets.drain(&mut dirty);
-        for entry in dirty.drain(..) {
-            self.packet_in(&entry, stack, now, wakes);
-        }
-        self.dirty_packets = dirty;
-
-        let mut dirty = std::mem::take(&mut self.dirty_listeners);
-        mail.listeners.drain(&mut dirty);
-        for entry in dirty.drain(..) {
-            self.listener_in(&entry, stack, now);
-        }
-        self.dirty_listeners = dirty;
+        self.dirty = dirty;
 
         std::mem::swap(&mut *mail.released.lock(), &mut self.released);
         for release in std::mem::take(&mut self.released).drain(..) {
@@ -117,22 +93,32 @@ impl Slots {
         now: Instant,
         wakes: &mut Vec<Waker>,
     ) -> bool {
-        self.acted = false;
+        self.moving.acted = false;
         while let Some(event) = stack.poll_event() {
-            match self.find(event.socket) {
-                Some(Entry::Tcp(entry)) => self.tcp_out(&entry, event, stack, now, wakes),
-                Some(Entry::Udp(entry)) if entry.has_waiting() => {
-                    self.udp_in(&entry, stack, now, wakes);
-                    self.acted = true;
+            let id = event.socket;
+            // Without a slot it is a `TcpSocket` that is not connected and does not listen yet.
+            let Some(entry) = find(&self.entries, id) else {
+                continue;
+            };
+            let moving = &mut self.moving;
+            let closed = match entry {
+                Entry::Tcp(entry) => {
+                    moving.tcp_out(entry, event, stack, now, wakes);
+                    false
                 }
-                Some(Entry::Udp(entry)) => self.udp_out(&entry, stack, wakes),
-                Some(Entry::Packet(entry)) => self.packet_in(&entry, stack, now, wakes),
-                Some(Entry::Listener(entry)) => self.accept(&entry, stack, now, wakes),
-                // A `TcpSocket` that is not connected and does not listen yet.
-                None => {}
+                Entry::Udp(entry) => moving.udp_event(entry, stack, now, wakes),
+                Entry::Packet(entry) => moving.packet_in(entry, stack, now, wakes),
+                Entry::Listener(entry) => {
+                    let entry = Arc::clone(entry);
+                    self.accept(&entry, stack, now, wakes);
+                    false
+                }
+            };
+            if closed {
+                self.remove(id);
             }
         }
-        self.acted
+        self.moving.acted
     }
 
     /// Closes every socket; those that are held fail.
@@ -155,108 +141,13 @@ impl Slots {
         }
     }
 
-    fn tcp_in(&mut self, entry: &TcpEntry, stack: &mut Stack, now: Instant) {
-        let id = entry.id();
-        let drained = entry.drain_tx(&mut self.pieces);
-        let Some(mut tcp) = stack.tcp(id, now) else {
-            self.pieces.clear();
-            return;
-        };
-        for piece in self.pieces.drain(..) {
-            if tcp.push(piece).is_err() {
-                // The connection is dead; the event that says so is on its way.
-                break;
-            }
-        }
-        sync_consumed(entry, &mut tcp);
-        if drained.finish {
-            tcp.finish();
-        }
-        drop(tcp);
-        if let Some(close) = drained.close {
-            if close == Close::Unread {
-                stack.abort(id, now);
-            }
-            stack.close(id, now);
-            self.remove(id);
-        }
-    }
-
     /// Brings in what an application has written, the last byte of which is urgent.
     pub(super) fn push_urgent(&mut self, entry: &TcpEntry, stack: &mut Stack, now: Instant) {
-        self.tcp_in(entry, stack, now);
+        if self.moving.tcp_in(entry, stack, now) {
+            self.remove(entry.id());
+        }
         if let Some(mut tcp) = stack.tcp(entry.id(), now) {
             tcp.mark_urgent();
-        }
-    }
-
-    fn udp_in(
-        &mut self,
-        entry: &UdpEntry,
-        stack: &mut Stack,
-        now: Instant,
-        wakes: &mut Vec<Waker>,
-    ) {
-        let closed = entry.drain_tx(&mut self.outgoing, wakes);
-        if let Some(mut udp) = stack.udp(entry.id()) {
-            // An error that is pending is not this datagram's: it must not cost us the datagram.
-            if let Some(error) = udp.take_error() {
-                entry.fail(error.into(), wakes);
-            }
-            while let Some((payload, meta)) = self.outgoing.pop_front() {
-                match udp.send_with(payload.clone(), &meta) {
-                    Ok(()) => {}
-                    Err(SocketError::WouldBlock) => {
-                        // The event that says there is room again brings us back.
-                        self.outgoing.push_front((payload, meta));
-                        entry.put_back(&mut self.outgoing);
-                    }
-                    Err(error) => entry.fail(error.into(), wakes),
-                }
-            }
-        }
-        self.outgoing.clear();
-        if closed {
-            stack.close(entry.id(), now);
-            self.remove(entry.id());
-        } else {
-            self.udp_out(entry, stack, wakes);
-        }
-    }
-
-    /// Either side of a packet socket has news: who waits for room tries again, and frames go over as
-    /// far as there is room for them.
-    fn packet_in(
-        &mut self,
-        entry: &PacketEntry,
-        stack: &mut Stack,
-        now: Instant,
-        wakes: &mut Vec<Waker>,
-    ) {
-        if entry.drain_tx(&mut self.outgoing, wakes) {
-            stack.close(entry.id(), now);
-            self.remove(entry.id());
-            return;
-        }
-        let Some(mut packet) = stack.packet(entry.id()) else {
-            return;
-        };
-        // Whoever makes room kicks, unless nothing is left behind.
-        let room = entry.room(usize::MAX);
-        let frames = std::iter::from_fn(|| packet.recv());
-        self.frames.extend(frames.take(room));
-        if packet.waiting() == 0 {
-            entry.room(0);
-        }
-        entry.fill(&mut self.frames, wakes);
-    }
-
-    fn listener_in(&mut self, entry: &ListenerEntry, stack: &mut Stack, now: Instant) {
-        let (released, closed) = entry.take_released();
-        stack.release_backlog(entry.id(), released);
-        if closed {
-            stack.close(entry.id(), now);
-            self.remove(entry.id());
         }
     }
 
@@ -270,53 +161,7 @@ impl Slots {
         };
         stack.close(id, now);
         self.remove(id);
-        self.acted = true;
-    }
-
-    fn tcp_out(
-        &mut self,
-        entry: &TcpEntry,
-        event: Event,
-        stack: &mut Stack,
-        now: Instant,
-        wakes: &mut Vec<Waker>,
-    ) {
-        let Some(mut tcp) = stack.tcp(entry.id(), now) else {
-            return;
-        };
-        mark_urgent(entry, event.ready, &tcp, wakes);
-        if event.ready.intersects(RECEIVED) {
-            self.move_received(entry, &mut tcp, wakes);
-        }
-        grant(entry, &mut tcp, wakes);
-        if event.ready.contains(Readiness::CONNECTED) {
-            entry.set_connected(wakes);
-        }
-        fail(entry, &mut tcp, wakes);
-    }
-
-    fn udp_out(&mut self, entry: &UdpEntry, stack: &mut Stack, wakes: &mut Vec<Waker>) {
-        let Some(mut udp) = stack.udp(entry.id()) else {
-            return;
-        };
-        if let Some(error) = udp.take_error() {
-            entry.fail(error.into(), wakes);
-        }
-        if !udp.readiness().contains(Readiness::READABLE) {
-            return;
-        }
-        // Whoever makes room kicks, unless nothing is left behind.
-        let room = entry.room(usize::MAX);
-        if udp.waiting() <= room {
-            udp.take(&mut self.datagrams);
-        } else {
-            self.datagrams
-                .extend(std::iter::from_fn(|| udp.recv()).take(room));
-        }
-        if udp.waiting() == 0 {
-            entry.room(0);
-        }
-        entry.fill(&mut self.datagrams, wakes);
+        self.moving.acted = true;
     }
 
     fn accept(
@@ -328,38 +173,19 @@ impl Slots {
     ) {
         while let Ok((id, peer)) = stack.accept_held(listener.id()) {
             let entry = self.add_tcp(id, true);
-            if let Some(mut tcp) = stack.tcp(id, now) {
-                grant(&entry, &mut tcp, wakes);
-                mark_urgent(&entry, tcp.readiness(), &tcp, wakes);
-                self.move_received(&entry, &mut tcp, wakes);
-                fail(&entry, &mut tcp, wakes);
-            }
+            self.moving.tcp_accepted(&entry, stack, now, wakes);
             if listener.push((entry, peer), wakes).is_err() {
                 self.release(Release::Abort(id), stack, now);
             }
         }
     }
 
-    /// Moves received bytes to the reader.
-    fn move_received(&mut self, entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
-        tcp.take(&mut self.received);
-        // A reset ends the stream too, but as an error.
-        let finished = tcp.peer_finished() && tcp.error().is_none();
-        entry.fill(&mut self.received, finished, wakes);
-        self.acted |= sync_consumed(entry, tcp);
-    }
-
     fn put(&mut self, id: SocketId, entry: Entry) {
         let index = id.index();
         if index >= self.entries.len() {
-            self.entries.resize(index + 1, None);
+            self.entries.resize_with(index + 1, || None);
         }
         self.entries[index] = Some(entry);
-    }
-
-    fn find(&self, id: SocketId) -> Option<Entry> {
-        let entry = self.entries.get(id.index())?.as_ref()?;
-        (entry.id() == id).then(|| entry.clone())
     }
 
     /// Takes the slot out of a socket that lives on.
@@ -387,60 +213,9 @@ impl Entry {
     }
 }
 
-/// Lets the application write on. A writer that waits is woken for a third of the buffer or half of
-/// what may be unsent, or when nothing is under way.
-fn grant(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
-    let idle = tcp.acknowledged() == tcp.pushed();
-    let wake_free = if idle {
-        1
-    } else {
-        let settings = tcp.settings();
-        (tcp.send_buffer() / 3).min(settings.notsent_lowat / 2) as u64
-    };
-    entry.grant(tcp.send_limit(), wake_free, wakes);
+/// The slot of a socket.
+#[inline]
+fn find(entries: &[Option<Entry>], id: SocketId) -> Option<&Entry> {
+    let entry = entries.get(id.index())?.as_ref()?;
+    (entry.id() == id).then_some(entry)
 }
-
-/// Tells the slot where urgent data is, before the bytes around it.
-fn mark_urgent(entry: &TcpEntry, ready: Readiness, tcp: &Tcp<'_>, wakes: &mut Vec<Waker>) {
-    let mark = tcp.urgent_mark();
-    let pending = ready.contains(Readiness::URGENT);
-    if pending || mark.is_some() {
-        entry.set_urgent(mark, pending, wakes);
-    }
-}
-
-/// Hands a pending error to the application.
-fn fail(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
-    if tcp.error().is_some()
-        && let Some(error) = tcp.take_error()
-    {
-        entry.fail(error.into(), wakes);
-    }
-}
-
-/// Tells the connection how far the application has read, and the slot when to say so next; whether
-/// there was anything to tell.
-fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) -> bool {
-    let mut consumed = entry.consumed();
-    let mut told = false;
-    loop {
-        let news = consumed.saturating_sub(tcp.consumed());
-        if news > 0 {
-            told = true;
-            tcp.consume(usize::try_from(news).unwrap_or(usize::MAX));
-        }
-        let mark = tcp.window_mark();
-        let seen = entry.set_window_mark(mark);
-        // A reader that passed the mark while it was set may not have kicked.
-        if seen < mark || seen == consumed {
-            return told;
-        }
-        consumed = seen;
-    }
-}
-
-/// What comes with bytes, or with the end of them.
-const RECEIVED: Readiness = Readiness::READABLE
-    .union(Readiness::PEER_CLOSED)
-    .union(Readiness::HANG_UP)
-    .union(Readiness::ERROR);

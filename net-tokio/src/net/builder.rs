@@ -97,6 +97,13 @@ impl NetBuilder {
         self
     }
 
+    /// Has the device added last, an Ethernet, choose an address of IPv4 for its link
+    /// ([`Interface::link_local`]).
+    pub fn link_local(mut self) -> Self {
+        self.on_last_device("link_local", Interface::link_local);
+        self
+    }
+
     /// Has the device added last, which configures IPv6 by itself, use temporary addresses, too
     /// ([`Interface::temporary_addresses`]).
     pub fn temporary_addresses(mut self) -> Self {

@@ -40,6 +40,7 @@ pub struct Interface {
     routes: Vec<(IpCidr, Option<IpAddr>)>,
     autoconfigures: bool,
     temporary_addresses: bool,
+    link_local: bool,
     /// The first argument that made no sense.
     mistake: Option<io::Error>,
 }
@@ -56,6 +57,7 @@ impl Interface {
             routes: Vec::new(),
             autoconfigures: false,
             temporary_addresses: false,
+            link_local: false,
             mistake: None,
         }
     }
@@ -128,6 +130,14 @@ impl Interface {
         self.autoconfigure()
     }
 
+    /// Has it choose an address of 169.254.0.0/16 by itself, on an Ethernet: for a link where nobody gives
+    /// addresses (RFC 3927). It is used once it is known that nobody else has it, after some seconds, and
+    /// given up for another when somebody insists on it.
+    pub fn link_local(mut self) -> Self {
+        self.link_local = true;
+        self
+    }
+
     /// Limits its packets to `mtu` bytes, where the device could take larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
         self.mtu = Some(mtu);
@@ -150,6 +160,7 @@ impl Interface {
             routes,
             autoconfigures,
             temporary_addresses,
+            link_local,
             mistake,
         } = self;
         if let Some(mistake) = mistake {
@@ -189,7 +200,14 @@ impl Interface {
                 .set_temporary_addresses(iface, true)
                 .map_err(explain)?;
         }
-        if autoconfigures && let Err(error) = stack.autoconfigure(iface, now) {
+        let mut begun = Ok(());
+        if autoconfigures {
+            begun = stack.autoconfigure(iface, now);
+        }
+        if link_local {
+            begun = begun.and_then(|()| stack.set_link_local_v4(iface, true, now));
+        }
+        if let Err(error) = begun {
             stack.remove_iface(iface);
             return Err(explain(error));
         }
@@ -286,6 +304,18 @@ impl Net {
         let iface = self.interface_id(name)?;
         self.engine()
             .control(|core, _| core.stack_mut().set_accept_redirects(iface, on))
+    }
+
+    /// Whether an interface of Ethernet chooses an address of 169.254.0.0/16 by itself, as with
+    /// [`Interface::link_local`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for an interface that is no Ethernet, the kernel's ENODEV where there is no such
+    /// interface.
+    pub fn set_link_local(&self, name: &str, on: bool) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
+        self.engine()
+            .act(|core, now| core.stack_mut().set_link_local_v4(iface, on, now))
     }
 
     /// Takes an address from an interface. Connections from it stay, and time out.

@@ -1,6 +1,6 @@
 //! The lock around the stack, fair between rounds and control calls.
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// A mutex whose regular user, which locks it again and again, lets others in between.
 ///
@@ -11,6 +11,8 @@ use crate::sync::{Mutex, MutexGuard};
 #[derive(Debug, Default)]
 pub(crate) struct Turn<T> {
     gate: Mutex<()>,
+    /// How many are at the gate, or pass it.
+    waiting: AtomicUsize,
     inner: Mutex<T>,
 }
 
@@ -19,15 +21,18 @@ impl<T> Turn<T> {
     pub(crate) fn new(inner: T) -> Self {
         Self {
             gate: Mutex::new(()),
+            waiting: AtomicUsize::new(0),
             inner: Mutex::new(inner),
         }
     }
 
     /// Waits for the end of the current round at most (bind, connect, options, routes …).
     pub(crate) fn control(&self) -> MutexGuard<'_, T> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let gate = self.gate.lock();
         let inner = self.inner.lock();
         drop(gate);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         inner
     }
 
@@ -38,10 +43,11 @@ impl<T> Turn<T> {
 
     /// For a round in a task that must not wait: `None` while anybody is inside or at the gate.
     pub(crate) fn try_round(&self) -> Option<MutexGuard<'_, T>> {
-        let gate = self.gate.try_lock()?;
-        let inner = self.inner.try_lock();
-        drop(gate);
-        inner
+        // What is seen of the waiting need not be the latest: they get in when this one leaves.
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        self.inner.try_lock()
     }
 }
 

@@ -33,8 +33,18 @@ impl Waiters {
         interest: Ready,
         mut attempt: impl FnMut() -> Option<R>,
     ) -> R {
-        let mut waiter = Waiter::new(self, interest);
-        poll_fn(move |context| waiter.poll(context.waker(), &mut attempt)).await
+        let mut waiter = None;
+        poll_fn(move |context| {
+            // Whoever gets it at once needs no place in line.
+            if waiter.is_none()
+                && let Some(outcome) = attempt()
+            {
+                return Poll::Ready(outcome);
+            }
+            let waiter = waiter.get_or_insert_with(|| Waiter::new(self, interest));
+            waiter.poll(context.waker(), &mut attempt)
+        })
+        .await
     }
 
     /// Collects the wakers of all who are interested in one of `ready`.

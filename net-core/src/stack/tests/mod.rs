@@ -13,6 +13,7 @@ mod hooks;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod link_local;
 mod multicast;
 mod nat;
 mod nat_ports;

@@ -1,4 +1,4 @@
-//! Ports of translated flows where there are few.
+//! Ports of translated flows where there are few, and addresses that come and go.
 
 use super::filter::router;
 use super::*;
@@ -46,4 +46,27 @@ fn the_last_free_port_is_found_and_so_is_the_first_that_is_given_back() {
     assert_eq!(host.stack.flows().count(), PORTS - 1);
     assert_eq!(leave(&mut host, far, PORTS), ports[silent]);
     assert_eq!(leave(&mut host, far, PORTS + 1), None);
+}
+
+/// As those that are leased do.
+#[test]
+fn a_masquerade_has_the_address_that_the_interface_has_now() {
+    let (mut host, far) = router();
+    host.filter(
+        "table ip nat { chain post { type nat hook postrouting priority srcnat
+            oifname tun1 masquerade; } }",
+    );
+    let source_of = |host: &mut Host, port: u16| {
+        let source = std::format!("10.7.0.9:{port}");
+        host.inject(datagram(&source, "10.9.0.9:53", b"x"));
+        let sent = host.sent_over(far);
+        sent.first().map(|packet| Seen::new(packet).ip.source)
+    };
+    assert_eq!(source_of(&mut host, 5000), Some(ip("10.9.0.1")));
+    let now = host.now;
+    host.stack
+        .add_address(far, cidr("10.9.0.77/24"), now)
+        .unwrap();
+    assert!(host.stack.remove_address(far, ip("10.9.0.1"), now));
+    assert_eq!(source_of(&mut host, 5001), Some(ip("10.9.0.77")));
 }

@@ -36,9 +36,9 @@ pub(super) const fn scaled(small: usize, large: usize) -> usize {
 }
 
 /// Does what a [`Touch`] asks for, as the sockets do.
-fn pay<T: Dirty>(touch: Touch, slot: &Arc<T>, dirty: &DirtyList<T>, kick: &Kick) {
+fn pay<T: Dirty>(touch: Touch, slot: &Arc<T>, dirty: &DirtyList<Arc<T>>, kick: &Kick) {
     if touch != Touch::None {
-        dirty.mark(slot);
+        dirty.mark(&**slot, Arc::clone(slot));
     }
     if touch == Touch::Kick {
         kick.kick();

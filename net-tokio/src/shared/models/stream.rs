@@ -1,7 +1,7 @@
 //! Both halves of a TCP slot against its driver.
 
 use super::{block_on, explore, pay, scaled, thread, wake};
-use crate::shared::{ChunkPool, Close, DirtyList, Fault, Kick, Ready, Stop, TcpSlot};
+use crate::shared::{ChunkPool, Close, Dirty, DirtyList, Fault, Kick, Ready, Stop, TcpSlot};
 use crate::sync::Arc;
 use bytes::Bytes;
 use net_core::SocketError;
@@ -11,7 +11,7 @@ use std::task::Poll;
 
 struct Rig {
     slot: Arc<TcpSlot>,
-    dirty: DirtyList<TcpSlot>,
+    dirty: DirtyList<Arc<TcpSlot>>,
     kick: Kick,
     pool: ChunkPool,
 }
@@ -47,6 +47,7 @@ impl Rig {
             if let Some(right) = self.kick.try_run() {
                 self.dirty.drain(&mut slots);
                 for slot in slots.drain(..) {
+                    slot.clean();
                     done |= round(&slot);
                 }
                 if right.finish(false) {

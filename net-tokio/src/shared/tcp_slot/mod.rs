@@ -35,6 +35,8 @@ pub(crate) struct TcpSlot {
     /// The pending error. Boxed because it is rare and a slot is many.
     fault: Mutex<Option<Box<Fault>>>,
     dirty: AtomicBool,
+    /// A reader that finds nothing has memory to give back.
+    bulky: AtomicBool,
     /// Bytes that make it readable (`SO_RCVLOWAT`); written under the lock of the receive queue.
     lowat: AtomicU32,
     /// The connection has been dissolved, and its socket lives on without the slot.
@@ -70,6 +72,7 @@ impl TcpSlot {
             waiters: Waiters::new(),
             fault: Mutex::new(None),
             dirty: AtomicBool::new(false),
+            bulky: AtomicBool::new(false),
             lowat: AtomicU32::new(1),
             detached: AtomicBool::new(false),
         }

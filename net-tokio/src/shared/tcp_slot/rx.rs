@@ -11,6 +11,8 @@ pub(super) struct RxHalf {
     /// Taken over from the queue by the readers, and read from.
     user: Mutex<RecvQueue>,
     pub(super) queue: Mutex<RxQueue>,
+    /// Stream position up to which the driver has filled; written under the queue lock.
+    filled: AtomicU64,
     /// Stream position up to which the application has read; written under the user lock.
     consumed: AtomicU64,
     /// Stream position from which on `consumed` matters to the driver.
@@ -20,8 +22,6 @@ pub(super) struct RxHalf {
 #[derive(Debug, Default)]
 pub(super) struct RxQueue {
     arrived: RecvQueue,
-    /// Stream position up to which the driver has filled.
-    filled: u64,
     /// The task in `poll_read`, `poll_peek` or `poll_read_ready`.
     reader: Option<Waker>,
     /// FIN came in order.
@@ -70,13 +70,16 @@ impl RxHalf {
         Self {
             user: Mutex::new(RecvQueue::default()),
             queue: Mutex::new(RxQueue::default()),
+            filled: AtomicU64::new(0),
             consumed: AtomicU64::new(0),
             window_mark: AtomicU64::new(u64::MAX),
         }
     }
 
-    fn available(&self, queue: &RxQueue) -> u64 {
-        queue.filled - self.consumed.load(Ordering::Acquire)
+    /// Bytes that are there and were not read; exact under either lock for its side.
+    fn available(&self) -> u64 {
+        let filled = self.filled.load(Ordering::Acquire);
+        filled.saturating_sub(self.consumed.load(Ordering::Acquire))
     }
 
     /// Remembers that `count` more bytes were read; the caller holds the user lock.
@@ -122,6 +125,9 @@ impl TcpSlot {
             return Ok((self.read_nothing(waker)?, Touch::None));
         }
         self.check_lowat(waker)?;
+        if self.is_spent() && self.look(waker) == Refill::Nothing {
+            return Err(Stop::WouldBlock);
+        }
         let mut user = self.rx.user.lock();
         let most = self.until_mark(max);
         let mut done = move_out(&mut user, most, &mut sink);
@@ -190,7 +196,7 @@ impl TcpSlot {
 
     /// What a reader finds who waits for as many bytes as the socket is set to.
     fn found(&self, queue: &RxQueue) -> Refill {
-        let available = self.rx.available(queue);
+        let available = self.rx.available();
         let over = queue.finished || queue.ended;
         if available >= self.recv_lowat() || (over && available > 0) {
             Refill::Data
@@ -236,6 +242,11 @@ impl TcpSlot {
         self.waiters.wake_all(Ready::READ, wakes);
     }
 
+    /// Whether nothing seems to have come since everything was read, and no memory is to be given back.
+    fn is_spent(&self) -> bool {
+        self.rx.available() == 0 && !self.bulky.load(Ordering::Relaxed)
+    }
+
     /// What a read would find; remembers `waker` if that is nothing.
     fn look(&self, waker: Option<&Waker>) -> Refill {
         let old;
@@ -267,6 +278,9 @@ impl TcpSlot {
             } else if user.is_empty() {
                 // A swap keeps the room of both; only a peek at more than is here has to append.
                 std::mem::swap(&mut queue.arrived, user);
+                if user.is_bulky() {
+                    self.bulky.store(true, Ordering::Relaxed);
+                }
             } else {
                 arrived = Some(std::mem::take(&mut queue.arrived));
             }
@@ -278,6 +292,7 @@ impl TcpSlot {
         }
         if refill == Refill::Nothing && user.is_empty() {
             user.clear();
+            self.bulky.store(false, Ordering::Relaxed);
         }
         refill
     }
@@ -302,7 +317,7 @@ impl TcpSlot {
             let mut user = self.rx.user.lock();
             let mut queue = self.rx.queue.lock();
             queue.closed = true;
-            queue.unread |= self.rx.available(&queue) > 0;
+            queue.unread |= self.rx.available() > 0;
             std::mem::swap(&mut queue.arrived, &mut arrived);
             (std::mem::take(&mut *user), queue.reader.take())
         };
@@ -322,7 +337,8 @@ impl TcpSlot {
             if queue.closed {
                 queue.unread |= !from.is_empty();
             } else {
-                queue.filled += from.len() as u64;
+                let filled = self.rx.filled.load(Ordering::Relaxed) + from.len() as u64;
+                self.rx.filled.store(filled, Ordering::Release);
                 queue.arrived.append(from);
             }
             let enough = self.found(&queue) != Refill::Nothing;
@@ -342,6 +358,14 @@ impl TcpSlot {
     /// Stream position up to which the application has read.
     pub(crate) fn consumed(&self) -> u64 {
         self.rx.consumed.load(Ordering::Acquire)
+    }
+
+    /// Whether the mark that is set will do in place of `mark`, where the application was seen to have
+    /// read up to `consumed`: it comes no later, and not before half of the way. To set one costs a
+    /// fence.
+    pub(crate) fn keeps_window_mark(&self, mark: u64, consumed: u64) -> bool {
+        let old = self.rx.window_mark.load(Ordering::Relaxed);
+        old <= mark && old > consumed + mark.saturating_sub(consumed) / 2
     }
 
     /// Asks to be kicked when the application has read up to `mark`, and returns up to where it has

@@ -287,6 +287,36 @@ fn a_read_past_the_window_mark_kicks() {
 }
 
 #[test]
+fn a_window_mark_stays_until_the_reader_is_half_way_to_it() {
+    let rig = Rig::new(0);
+    assert!(!rig.slot.keeps_window_mark(100, 0), "none was set");
+    let _ = rig.slot.set_window_mark(100);
+    assert!(rig.slot.keeps_window_mark(110, 10));
+    assert!(
+        !rig.slot.keeps_window_mark(90, 10),
+        "it would come too late"
+    );
+    assert!(
+        !rig.slot.keeps_window_mark(150, 60),
+        "it would kick too soon"
+    );
+    assert!(!rig.slot.keeps_window_mark(200, 100), "it was passed");
+}
+
+#[test]
+fn small_grants_wait_while_there_is_credit() {
+    let mut rig = Rig::new(0);
+    rig.grant(100, 1);
+    assert!(rig.slot.has_enough(120, 50));
+    assert!(rig.slot.has_enough(100, 200), "there is nothing to grant");
+    assert!(!rig.slot.has_enough(150, 50), "so much more is worth it");
+    assert_eq!(rig.write(&[0; 60]), Ok(60));
+    assert!(!rig.slot.has_enough(120, 50), "little is left");
+    assert_eq!(rig.write(&[0; 40]), Ok(40));
+    assert!(!rig.slot.has_enough(101, 0), "a writer may wait");
+}
+
+#[test]
 fn readiness_follows_the_connection() {
     let mut rig = Rig::new(0);
     assert_eq!(rig.slot.readiness(), Ready::empty());

@@ -265,6 +265,15 @@ impl TcpSlot {
         }
     }
 
+    /// Whether [`grant`](Self::grant) can wait: the application has at least `enough` bytes of credit
+    /// left, and up to `credit` it would be less than `enough` more. One that uses up what it has is
+    /// heard of again when those bytes are acknowledged.
+    pub(crate) fn has_enough(&self, credit: u64, enough: u64) -> bool {
+        let granted = self.tx.credit.load(Ordering::Relaxed);
+        let left = granted.saturating_sub(self.tx.written.load(Ordering::Relaxed));
+        credit <= granted || (left > 0 && left >= enough && credit - granted < enough)
+    }
+
     /// Allows the application to write up to stream position `credit`.
     ///
     /// Writers that have used up their credit get more, and are woken, only when at least

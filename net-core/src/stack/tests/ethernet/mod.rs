@@ -19,7 +19,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use std::vec;
 
 pub(super) const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
-const PEER_MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
+pub(super) const PEER_MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const ROUTER: &str = "10.7.0.254";
 const LINK_LOCAL: &str = "fe80::2";
 const PEER_LINK_LOCAL: &str = "fe80::1";
@@ -91,7 +91,7 @@ pub(super) fn unwrap(packet: &TxPacket) -> (EthernetHeader, BytesMut) {
     (header, bytes.split_off(14))
 }
 
-fn frame(dest: MacAddr, ethertype: EtherType, payload: &[u8]) -> RxPacket {
+pub(super) fn frame(dest: MacAddr, ethertype: EtherType, payload: &[u8]) -> RxPacket {
     let header = EthernetHeader {
         dest,
         source: PEER_MAC,
@@ -152,7 +152,7 @@ pub(super) fn read_ndp(
 }
 
 #[track_caller]
-fn read_arp(packet: &TxPacket) -> (EthernetHeader, ArpPacket) {
+pub(super) fn read_arp(packet: &TxPacket) -> (EthernetHeader, ArpPacket) {
     let (link, bytes) = unwrap(packet);
     assert_eq!(link.ethertype, EtherType::ARP);
     (link, ArpPacket::parse(&bytes).unwrap())
@@ -169,7 +169,7 @@ fn arp_reply(address: &str) -> RxPacket {
     frame(MAC, EtherType::ARP, &packet.to_bytes())
 }
 
-fn arp_request(sender: &str, target: &str) -> RxPacket {
+pub(super) fn arp_request(sender: &str, target: &str) -> RxPacket {
     let packet = ArpPacket::request(PEER_MAC, v4(sender), v4(target));
     frame(MacAddr::BROADCAST, EtherType::ARP, &packet.to_bytes())
 }

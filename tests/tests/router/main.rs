@@ -2,16 +2,15 @@
 //! server's, each behind a TUN of ours.
 #![cfg(target_os = "linux")]
 
+mod leased;
+mod outside;
+
 use net_tokio::device::Tun;
 use net_tokio::{Interface, Net};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use outside::Outside;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::process::Command;
 use std::time::Duration;
 use tests::hosts::pattern;
 
@@ -46,6 +45,8 @@ fn kernels_meet_through_our_translation_and_firewall() {
             .expect("a runtime");
         let net = runtime.block_on(async { router() });
         let outside = Outside::new();
+        let route = outside.run(|| ip_command(["route", "add", "10.7.0.0/24", "dev", "wan0"]));
+        route.join().expect("set up");
         a_stream_goes_out_with_the_routers_address(&outside);
         datagrams_come_back(&outside);
         a_closed_port_outside_is_reported();
@@ -73,58 +74,6 @@ fn router() -> Net {
     }
     ip_command(["route", "add", "default", "dev", "lan0"]);
     net
-}
-
-/// The server's namespace; it goes with this.
-struct Outside {
-    holder: Child,
-    namespace: Arc<File>,
-}
-
-impl Outside {
-    fn new() -> Self {
-        let mut holder = Command::new("unshare")
-            .args(["--net", "sh", "-c", "echo ready; read -r _"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare has just worked");
-        let mut line = String::new();
-        let output = holder.stdout.take().expect("piped");
-        BufReader::new(output)
-            .read_line(&mut line)
-            .expect("it says so");
-        let id = holder.id().to_string();
-        let file = format!("/proc/{id}/ns/net");
-        let namespace = Arc::new(File::open(file).expect("its namespace"));
-        ip_command(["link", "set", "wan0", "netns", &id]);
-        let outside = Self { holder, namespace };
-        let set_up = outside.run(|| {
-            ip_command(["link", "set", "lo", "up"]);
-            ip_command(["address", "add", "10.9.0.9/24", "dev", "wan0"]);
-            ip_command(["link", "set", "wan0", "up"]);
-            ip_command(["route", "add", "10.7.0.0/24", "dev", "wan0"]);
-        });
-        set_up.join().expect("set up");
-        outside
-    }
-
-    /// Does something there, on a thread of its own.
-    fn run<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        let namespace = Arc::clone(&self.namespace);
-        thread::spawn(move || {
-            let kind = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(namespace.as_fd(), kind).expect("we made it");
-            body()
-        })
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
 }
 
 fn a_stream_goes_out_with_the_routers_address(outside: &Outside) {

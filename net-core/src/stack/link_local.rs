@@ -1,0 +1,138 @@
+//! Addresses of IPv4 for one link in the stack (RFC 3927).
+
+use super::Stack;
+use crate::autoconf::{LinkLocal, LinkLocalAct};
+use crate::error::SocketError;
+use crate::iface::IfaceId;
+use crate::time::Instant;
+use crate::wire::{ArpPacket, EtherType, MacAddr};
+use alloc::boxed::Box;
+use core::net::{IpAddr, Ipv4Addr};
+
+impl Stack {
+    /// Whether an interface of Ethernet has an address of 169.254.0.0/16 that it chooses by itself, after
+    /// asking the link whether somebody else has it (RFC 3927). It is meant for a link where nobody gives
+    /// addresses; what is sent from or to such an address goes to a neighbour, never to a router. It takes
+    /// four to eight seconds until there is one; [`addresses`](Self::addresses) tells. Off by default.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface), or
+    /// [`InvalidInput`](SocketError::InvalidInput) for an interface that is no Ethernet.
+    pub fn set_link_local_v4(
+        &mut self,
+        iface: IfaceId,
+        on: bool,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        self.clock = now;
+        let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
+        let mac = own.config.kind.mac().ok_or(SocketError::InvalidInput(
+            "only an interface of Ethernet chooses an address of its link",
+        ))?;
+        if own.autoconf.link_local.is_some() == on {
+            return Ok(());
+        }
+        if on {
+            let search = LinkLocal::new(mac, &mut self.rng, now);
+            if let Some(own) = self.iface_mut(iface) {
+                own.autoconf.link_local = Some(Box::new(search));
+            }
+        } else {
+            self.end_link_local(iface);
+        }
+        self.autoconf_settle(iface, now);
+        Ok(())
+    }
+
+    /// Forgets the address that the interface has chosen, and looks for none any more.
+    fn end_link_local(&mut self, iface: IfaceId) {
+        let own = self.iface_mut(iface);
+        let search = own.and_then(|own| own.autoconf.link_local.take());
+        if let Some(search) = search.filter(|search| search.is_used()) {
+            self.drop_address(iface, search.cidr());
+        }
+    }
+
+    /// Somebody has taken an address from the interface: if it has chosen that, it is not to choose
+    /// another.
+    pub(super) fn link_local_removed(&mut self, iface: IfaceId, address: IpAddr) {
+        if let Some(own) = self.iface_mut(iface)
+            && let Some(search) = &own.autoconf.link_local
+            && IpAddr::V4(search.address()) == address
+        {
+            own.autoconf.link_local = None;
+        }
+    }
+
+    /// The next step of the search.
+    pub(super) fn link_local_timeout(&mut self, iface: IfaceId, now: Instant) {
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        let Some(search) = own.and_then(|own| own.autoconf.link_local.as_mut()) else {
+            return;
+        };
+        let address = search.address();
+        if let Some(act) = search.handle_timeout(&mut self.rng, now) {
+            self.link_local_act(iface, address, act, now);
+        }
+    }
+
+    /// Somebody says something in ARP; whether he has the address that the interface has chosen.
+    pub(super) fn link_local_conflict(
+        &mut self,
+        iface: IfaceId,
+        packet: &ArpPacket,
+        now: Instant,
+    ) -> bool {
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        let search = own.and_then(|own| own.autoconf.link_local.as_mut());
+        let Some(search) = search.filter(|search| search.conflicts_with(packet)) else {
+            return false;
+        };
+        self.stats.address_conflicts += 1;
+        let address = search.address();
+        if let Some(act) = search.handle_conflict(&mut self.rng, now) {
+            self.link_local_act(iface, address, act, now);
+        }
+        self.autoconf_settle(iface, now);
+        true
+    }
+
+    fn link_local_act(
+        &mut self,
+        iface: IfaceId,
+        address: Ipv4Addr,
+        act: LinkLocalAct,
+        now: Instant,
+    ) {
+        match act {
+            LinkLocalAct::Probe => self.arp_probe(iface, address),
+            LinkLocalAct::Announce => self.arp_announce(iface, address),
+            LinkLocalAct::Take => {
+                let own = self.iface(iface);
+                let search = own.and_then(|own| own.autoconf.link_local.as_ref());
+                if let Some(cidr) = search.map(|search| search.cidr()) {
+                    self.use_address(iface, cidr);
+                    self.arp_announce(iface, address);
+                }
+            }
+            LinkLocalAct::Give => {
+                let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+                let search = own.and_then(|own| own.autoconf.link_local.as_mut());
+                if let Some(search) = search {
+                    let gone = search.cidr();
+                    search.choose(&mut self.rng, now);
+                    self.drop_address(iface, gone);
+                }
+            }
+        }
+    }
+
+    /// Asks who has an address, without saying that it is ours (RFC 5227 §1.1).
+    fn arp_probe(&mut self, iface: IfaceId, address: Ipv4Addr) {
+        if let Some(mac) = self.mac(iface) {
+            let packet = ArpPacket::request(mac, Ipv4Addr::UNSPECIFIED, address);
+            let bytes = packet.to_bytes();
+            self.ethernet_output(iface, MacAddr::BROADCAST, EtherType::ARP, &bytes);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What goes back and forth between a slot and the stack.
+
+use super::mail::{ListenerEntry, PacketEntry, TcpEntry, UdpEntry};
+use crate::shared::{Close, Dirty, Outgoing};
+use bytes::Bytes;
+use net_core::buf::RecvQueue;
+use net_core::packet::Frame;
+use net_core::socket::{Event, Readiness};
+use net_core::tcp::Tcp;
+use net_core::udp::Datagram;
+use net_core::{Instant, SocketError, Stack};
+use std::collections::VecDeque;
+use std::task::Waker;
+
+/// Room for what a round moves.
+#[derive(Debug, Default)]
+pub(super) struct Moving {
+    pieces: Vec<Bytes>,
+    received: RecvQueue,
+    datagrams: VecDeque<Datagram>,
+    frames: VecDeque<Frame>,
+    outgoing: VecDeque<Outgoing>,
+    /// Handing out made the stack want to send.
+    pub(super) acted: bool,
+}
+
+impl Moving {
+    /// Brings in what an application did to a connection; whether it is done with it.
+    pub(super) fn tcp_in(&mut self, entry: &TcpEntry, stack: &mut Stack, now: Instant) -> bool {
+        let id = entry.id();
+        entry.clean();
+        let drained = entry.drain_tx(&mut self.pieces);
+        let Some(mut tcp) = stack.tcp(id, now) else {
+            self.pieces.clear();
+            return drained.close.is_some();
+        };
+        for piece in self.pieces.drain(..) {
+            if tcp.push(piece).is_err() {
+                // The connection is dead; the event that says so is on its way.
+                break;
+            }
+        }
+        sync_consumed(entry, &mut tcp);
+        if drained.finish {
+            tcp.finish();
+        }
+        drop(tcp);
+        if let Some(close) = drained.close {
+            if close == Close::Unread {
+                stack.abort(id, now);
+            }
+            stack.close(id, now);
+        }
+        drained.close.is_some()
+    }
+
+    /// There is news about a datagram socket; whether its application is done with it.
+    pub(super) fn udp_event(
+        &mut self,
+        entry: &UdpEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> bool {
+        if entry.has_waiting() {
+            self.acted = true;
+            return self.udp_in(entry, stack, now, wakes);
+        }
+        self.udp_out(entry, stack, wakes);
+        false
+    }
+
+    /// Brings in what an application did to a datagram socket; whether it is done with it.
+    pub(super) fn udp_in(
+        &mut self,
+        entry: &UdpEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> bool {
+        entry.clean();
+        let closed = entry.drain_tx(&mut self.outgoing, wakes);
+        if let Some(mut udp) = stack.udp(entry.id()) {
+            // An error that is pending is not this datagram's: it must not cost us the datagram.
+            if let Some(error) = udp.take_error() {
+                entry.fail(error.into(), wakes);
+            }
+            while let Some((payload, meta)) = self.outgoing.pop_front() {
+                match udp.send_with(payload.clone(), &meta) {
+                    Ok(()) => {}
+                    Err(SocketError::WouldBlock) => {
+                        // The event that says there is room again brings us back.
+                        self.outgoing.push_front((payload, meta));
+                        entry.put_back(&mut self.outgoing);
+                    }
+                    Err(error) => entry.fail(error.into(), wakes),
+                }
+            }
+        }
+        self.outgoing.clear();
+        if closed {
+            stack.close(entry.id(), now);
+        } else {
+            self.udp_out(entry, stack, wakes);
+        }
+        closed
+    }
+
+    /// Either side of a packet socket has news: who waits for room tries again, and frames go over as
+    /// far as there is room for them. Whether its application is done with it.
+    pub(super) fn packet_in(
+        &mut self,
+        entry: &PacketEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> bool {
+        entry.clean();
+        if entry.drain_tx(&mut self.outgoing, wakes) {
+            stack.close(entry.id(), now);
+            return true;
+        }
+        let Some(mut packet) = stack.packet(entry.id()) else {
+            return false;
+        };
+        // Whoever makes room kicks, unless nothing is left behind.
+        let room = entry.room(usize::MAX);
+        let frames = std::iter::from_fn(|| packet.recv());
+        self.frames.extend(frames.take(room));
+        if packet.waiting() == 0 {
+            entry.room(0);
+        }
+        entry.fill(&mut self.frames, wakes);
+        false
+    }
+
+    /// Brings in what an application did to a listener; whether it is done with it.
+    pub(super) fn listener_in(
+        &self,
+        entry: &ListenerEntry,
+        stack: &mut Stack,
+        now: Instant,
+    ) -> bool {
+        entry.clean();
+        let (released, closed) = entry.take_released();
+        stack.release_backlog(entry.id(), released);
+        if closed {
+            stack.close(entry.id(), now);
+        }
+        closed
+    }
+
+    /// Hands out what has happened to a connection.
+    pub(super) fn tcp_out(
+        &mut self,
+        entry: &TcpEntry,
+        event: Event,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) {
+        let Some(mut tcp) = stack.tcp(entry.id(), now) else {
+            return;
+        };
+        mark_urgent(entry, event.ready, &tcp, wakes);
+        if event.ready.intersects(RECEIVED) {
+            self.move_received(entry, &mut tcp, wakes);
+        }
+        grant(entry, &mut tcp, wakes);
+        if event.ready.contains(Readiness::CONNECTED) {
+            entry.set_connected(wakes);
+        }
+        fail(entry, &mut tcp, wakes);
+    }
+
+    fn udp_out(&mut self, entry: &UdpEntry, stack: &mut Stack, wakes: &mut Vec<Waker>) {
+        let Some(mut udp) = stack.udp(entry.id()) else {
+            return;
+        };
+        if let Some(error) = udp.take_error() {
+            entry.fail(error.into(), wakes);
+        }
+        if !udp.readiness().contains(Readiness::READABLE) {
+            return;
+        }
+        // Whoever makes room kicks, unless nothing is left behind.
+        let room = entry.room(usize::MAX);
+        if udp.waiting() <= room {
+            udp.take(&mut self.datagrams);
+        } else {
+            self.datagrams
+                .extend(std::iter::from_fn(|| udp.recv()).take(room));
+        }
+        if udp.waiting() == 0 {
+            entry.room(0);
+        }
+        entry.fill(&mut self.datagrams, wakes);
+    }
+
+    /// Hands out what a new connection has brought along.
+    pub(super) fn tcp_accepted(
+        &mut self,
+        entry: &TcpEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) {
+        if let Some(mut tcp) = stack.tcp(entry.id(), now) {
+            grant(entry, &mut tcp, wakes);
+            mark_urgent(entry, tcp.readiness(), &tcp, wakes);
+            self.move_received(entry, &mut tcp, wakes);
+            fail(entry, &mut tcp, wakes);
+        }
+    }
+
+    /// Moves received bytes to the reader.
+    fn move_received(&mut self, entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
+        tcp.take(&mut self.received);
+        // A reset ends the stream too, but as an error.
+        let finished = tcp.peer_finished() && tcp.error().is_none();
+        entry.fill(&mut self.received, finished, wakes);
+        self.acted |= sync_consumed(entry, tcp);
+    }
+}
+
+/// Lets the application write on. A writer that waits is woken for a third of the buffer or half of
+/// what may be unsent, or when nothing is under way.
+fn grant(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
+    let credit = tcp.send_limit();
+    let enough = (tcp.send_buffer() / 3).min(tcp.settings().notsent_lowat / 2) as u64;
+    if entry.has_enough(credit, enough) {
+        return;
+    }
+    let idle = tcp.acknowledged() == tcp.pushed();
+    entry.grant(credit, if idle { 1 } else { enough }, wakes);
+}
+
+/// Tells the slot where urgent data is, before the bytes around it.
+fn mark_urgent(entry: &TcpEntry, ready: Readiness, tcp: &Tcp<'_>, wakes: &mut Vec<Waker>) {
+    let mark = tcp.urgent_mark();
+    let pending = ready.contains(Readiness::URGENT);
+    if pending || mark.is_some() {
+        entry.set_urgent(mark, pending, wakes);
+    }
+}
+
+/// Hands a pending error to the application.
+fn fail(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
+    if tcp.error().is_some()
+        && let Some(error) = tcp.take_error()
+    {
+        entry.fail(error.into(), wakes);
+    }
+}
+
+/// Tells the connection how far the application has read, and the slot when to say so next; whether
+/// there was anything to tell.
+fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) -> bool {
+    let mut consumed = entry.consumed();
+    let mut told = false;
+    loop {
+        let news = consumed.saturating_sub(tcp.consumed());
+        if news > 0 {
+            told = true;
+            tcp.consume(usize::try_from(news).unwrap_or(usize::MAX));
+        }
+        let mark = tcp.window_mark();
+        if entry.keeps_window_mark(mark, consumed) {
+            return told;
+        }
+        let seen = entry.set_window_mark(mark);
+        // A reader that passed the mark while it was set may not have kicked.
+        if seen < mark || seen == consumed {
+            return told;
+        }
+        consumed = seen;
+    }
+}
+
+/// What comes with bytes, or with the end of them.
+const RECEIVED: Readiness = Readiness::READABLE
+    .union(Readiness::PEER_CLOSED)
+    .union(Readiness::HANG_UP)
+    .union(Readiness::ERROR);
