@@ -26,6 +26,7 @@ pub(crate) mod open;
 pub(crate) mod output;
 mod pacing;
 mod paws;
+mod predicted;
 mod receiver;
 #[cfg(test)]
 mod receiver_tests;
