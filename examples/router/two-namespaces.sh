@@ -31,7 +31,8 @@ ip route add default dev lan0
 outside ip link set lo up
 outside ip address add 10.9.0.9/24 dev wan0
 outside ip link set wan0 up
-outside dnsmasq --no-daemon --conf-file=/dev/null --pid-file= --port=0 \
+# Not by the function: what is ended below is dnsmasq itself.
+nsenter --target "$outside" --net dnsmasq --no-daemon --conf-file=/dev/null --pid-file= --port=0 \
     --interface=wan0 --bind-interfaces --dhcp-authoritative --no-ping \
     --dhcp-range=10.9.0.50,10.9.0.60,255.255.255.0,2m --dhcp-option=option:router,10.9.0.9 \
     --dhcp-leasefile="$folder/leases" 2>"$folder/dnsmasq" &
@@ -72,5 +73,9 @@ except TimeoutError:
 kill -TERM "$router"
 wait "$router"
 cat "$folder/router"
+for _ in {1..50}; do
+    if [[ ! -s $folder/leases ]]; then break; fi
+    sleep 0.1
+done
 if [[ -s $folder/leases ]]; then echo "the lease was not given back"; exit 1; fi
 echo "== and the lease is given back"

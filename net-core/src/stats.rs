@@ -253,6 +253,8 @@ pub struct Stats {
     pub redirects_followed: u64,
     /// Packets in which another station claims an address of this host.
     pub address_conflicts: u64,
+    /// Questions whether anybody has an address of this host that the link has brought back (RFC 7527).
+    pub looped_probes: u64,
 }
 
 /// A counter for each reason.

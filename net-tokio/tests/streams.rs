@@ -1,7 +1,7 @@
 //! Streams over the loopback stack of the process.
 
 use bytes::Bytes;
-use net_tokio::{TcpListener, TcpSocket, TcpStream};
+use net_tokio::{Net, TcpListener, TcpSocket, TcpStream};
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
@@ -437,4 +437,30 @@ async fn loopback_needs_no_time() {
     })
     .await
     .expect("no timer was needed");
+}
+
+/// With the driver on the same thread nobody else can have moved the packet in between.
+#[tokio::test]
+async fn a_writer_moves_its_own_packets_unless_told_not_to() {
+    let bytes = pattern(100_000);
+    for inline in [true, false] {
+        let net = Net::builder().inline_rounds(inline).build().expect("a net");
+        let listener = TcpListener::bind_on(&net, "127.0.0.1:0").await;
+        let listener = listener.expect("bind");
+        let to = listener.local_addr().expect("bound");
+        let opened = tokio::join!(TcpStream::connect_on(&net, to), listener.accept());
+        let (mut client, mut server) = (opened.0.expect("connect"), opened.1.expect("accept").0);
+        assert_eq!(client.try_write(b"now").expect("room"), 3);
+        let mut buf = [0; 3];
+        assert_eq!(server.try_read(&mut buf).is_ok(), inline);
+        if !inline {
+            server.read_exact(&mut buf).await.expect("read");
+        }
+        assert_eq!(&buf, b"now");
+        let mut received = vec![0; bytes.len()];
+        let (sent, read) = tokio::join!(client.write_all(&bytes), server.read_exact(&mut received));
+        sent.expect("written");
+        assert_eq!(read.expect("read"), bytes.len());
+        assert!(received == bytes, "the same bytes");
+    }
 }

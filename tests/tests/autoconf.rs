@@ -132,6 +132,7 @@ async fn advertised() {
         usable && eth0.dns_servers == [ip("2001:db8:7::53")]
     })
     .await;
+    wait(&net, |eth0| eth0.dns_search == ["example.test", "lan"]).await;
     // Over the default route, as nothing else says where that is.
     let added = Command::new("ip")
         .args(["-6", "address", "add", "2001:db8:99::1/128", "dev", "lo"])
@@ -216,7 +217,10 @@ interface tap0 {
         AdvValidLifetime 600;
         AdvPreferredLifetime 300;
     };
+    AdvLinkMTU 1400;
+    route 2001:db8:88::/48 { };
     RDNSS 2001:db8:7::53 { };
+    DNSSL example.test lan { };
 };
 ";
 

@@ -1,16 +1,21 @@
 //! Addresses that come and go: formed by the stack itself, checked before use, given up when their time
 //! is over (RFC 4862; RFC 3927 for IPv4), and what routers of a link have told (RFC 4861 §6.3).
 
+mod back_off;
 mod link_local;
 mod room;
 mod stable;
 mod temporary;
+mod told;
 
+use back_off::Solicitations;
 pub(crate) use link_local::{LinkLocal, LinkLocalAct};
 pub(crate) use room::NoRoom;
 use stable::is_reserved;
 pub(crate) use stable::stable_address;
 pub(crate) use temporary::{REGEN_ADVANCE, Term, temporary_address};
+use told::LinkSettings;
+pub(crate) use told::{MAX_ROUTES, ToldRoute, names};
 
 use crate::iface::IpCidr;
 use crate::ip::Standing;
@@ -18,6 +23,7 @@ use crate::stack::TimerId;
 use crate::time::Instant;
 use crate::wire::ndp::{Lifetime, Preference};
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -65,16 +71,22 @@ pub(crate) struct Autoconf {
     pub(crate) routers: Vec<Router>,
     /// Those that there are default routes to, the best in front.
     pub(crate) default_routes: Vec<Ipv6Addr>,
+    /// Routes by routers to some prefixes.
+    pub(crate) routes: Vec<ToldRoute>,
+    /// How packets of IPv6 are to leave.
+    pub(crate) link: LinkSettings,
     /// Recursive DNS servers (RFC 8106).
     pub(crate) dns: Vec<(Ipv6Addr, Instant)>,
+    /// Domains in which names are searched for (RFC 8106).
+    pub(crate) search: Vec<(String, Instant)>,
     /// Whether routers may name better first hops, if somebody has said so.
     pub(crate) accepts_redirects: Option<bool>,
     /// What they have named, what was said first in front.
     pub(crate) redirected: Vec<Redirected>,
     /// The address of IPv4 that it chooses by itself, where it does.
     pub(crate) link_local: Option<Box<LinkLocal>>,
-    /// Router solicitations that have been sent, and when the next one is due.
-    pub(crate) solicited: (u8, Option<Instant>),
+    /// Questions for routers.
+    pub(crate) solicitations: Solicitations,
     /// Goes off when the next of all these things is due.
     pub(crate) timer: Option<TimerId>,
 }
@@ -93,11 +105,17 @@ pub(crate) struct Formed {
     pub(crate) probes: u8,
     /// When the next step of that is due.
     pub(crate) due: Instant,
-    /// Tells our own solicitations from those of others (RFC 7527).
-    pub(crate) nonce: [u8; 6],
+    /// Tell our own last solicitations from those of others, which a link may bring back late (RFC 7527
+    /// §4.1). The newest in front.
+    pub(crate) nonces: [Nonce; NONCES],
     pub(crate) preferred_until: Instant,
     pub(crate) valid_until: Instant,
+    /// The router that has told of the prefix, where one has.
+    pub(crate) told_by: Option<Ipv6Addr>,
 }
+
+/// As long as the option is without padding.
+pub(crate) type Nonce = [u8; 6];
 
 /// Who has chosen an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,16 +159,20 @@ impl Autoconf {
         let addresses = self.formed.iter().map(Formed::next);
         let prefixes = self.prefixes.iter().map(|prefix| prefix.until);
         let routers = self.routers.iter().map(|router| router.until);
+        let routes = self.routes.iter().map(|route| route.until);
         let dns = self.dns.iter().map(|&(_, until)| until);
+        let search = self.search.iter().map(|&(_, until)| until);
         let redirected = self.redirected.iter().map(|each| each.until);
         let link_local = self.link_local.iter().map(|search| search.next());
         addresses
             .chain(link_local)
             .chain(prefixes)
             .chain(routers)
+            .chain(routes)
             .chain(dns)
+            .chain(search)
             .chain(redirected)
-            .chain(self.solicited.1)
+            .chain(self.solicitations.next())
             .min()
             .filter(|&at| at < Instant::MAX)
     }
@@ -214,6 +236,12 @@ impl Formed {
         }
     }
 
+    /// Another solicitation is sent.
+    pub(crate) fn note_nonce(&mut self, nonce: Nonce) {
+        self.nonces.rotate_right(1);
+        self.nonces[0] = nonce;
+    }
+
     /// The first 64 bits.
     pub(crate) const fn prefix(&self) -> u64 {
         prefix_of(self.address)
@@ -232,12 +260,22 @@ impl Formed {
         }
     }
 
+    /// Whether no other temporary address is needed beside it: its term goes on, or is followed by another
+    /// when it is about to end. What others have keeps its place, so that no more is tried there (RFC 8981
+    /// §3.4). While a prefix is deprecated nothing follows, and so later the term may be over.
+    pub(crate) fn serves_on(&self, term: &Term, now: Instant) -> bool {
+        let will_be_followed = self.state == AddressState::Preferred;
+        let goes_on = term.preferred > now + REGEN_ADVANCE || will_be_followed;
+        !term.is_succeeded && (goes_on || self.state == AddressState::Duplicate)
+    }
+
     /// When another one is to be formed in its place.
     pub(crate) fn succession(&self) -> Option<Instant> {
         let is_used = self.state == AddressState::Preferred;
         match self.origin {
             Origin::Temporary(term) if is_used && !term.is_succeeded => {
-                let early = self.preferred_until.saturating_since(Instant::ZERO);
+                // Where the prefix is preferred for a shorter time nothing can follow.
+                let early = term.preferred.saturating_since(Instant::ZERO);
                 Some(Instant::ZERO + early.saturating_sub(REGEN_ADVANCE))
             }
             _ => None,
@@ -275,6 +313,10 @@ impl Formed {
         }
     }
 }
+
+/// Nonces of a check that are remembered: as many as it can send solicitations without having to begin
+/// again.
+pub(crate) const NONCES: usize = 4;
 
 /// The first 64 bits.
 pub(crate) const fn prefix_of(address: Ipv6Addr) -> u64 {

@@ -2,7 +2,7 @@
 //! worth least makes room, so that nobody shuts others out for good. While somebody floods the link, what
 //! true routers say may be forgotten again until they say it the next time.
 
-use super::{AddressState, Autoconf, Origin};
+use super::{AddressState, Autoconf, Formed, Origin};
 use crate::iface::IpCidr;
 use core::cmp::Reverse;
 use core::net::Ipv6Addr;
@@ -43,20 +43,35 @@ impl Autoconf {
     }
 
     /// The address that is to go if there is no room for another that a router wants: one that is not
-    /// used, or else the one that was formed last, as connections begin from those formed earlier.
-    pub(crate) fn address_in_excess(&self) -> Option<Ipv6Addr> {
+    /// used; then one in a prefix that no router has told of by which packets go; of such the one that was
+    /// formed last, as connections begin from those formed earlier.
+    pub(crate) fn address_in_excess(
+        &self,
+        is_in_use: impl Fn(Ipv6Addr) -> bool,
+    ) -> Option<Ipv6Addr> {
         if self.has_room() {
             return None;
         }
         let theirs = self.formed.iter().rev();
         let theirs = theirs.filter(|each| each.origin != Origin::Given);
         let theirs = theirs.filter(|each| !each.address.is_unicast_link_local());
-        let worst = theirs.min_by_key(|each| match each.state {
-            AddressState::Duplicate => 0,
-            AddressState::Deprecated => 1,
-            AddressState::Tentative | AddressState::Preferred => 2,
+        let worst = theirs.min_by_key(|each| {
+            let standing = match each.state {
+                AddressState::Duplicate => 0,
+                AddressState::Deprecated => 1,
+                AddressState::Tentative | AddressState::Preferred => 2,
+            };
+            (standing, self.teller(each).is_some_and(&is_in_use))
         });
         worst.map(|each| each.address)
+    }
+
+    /// Who has told of the prefix of an address.
+    fn teller(&self, formed: &Formed) -> Option<Ipv6Addr> {
+        let mut all = self.formed.iter();
+        let stable =
+            all.find(|each| each.origin == Origin::Stable && each.prefix() == formed.prefix());
+        stable.and_then(|stable| stable.told_by)
     }
 
     /// Whether routers may make it have another address.

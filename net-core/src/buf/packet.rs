@@ -213,6 +213,29 @@ impl TxPacket {
         self.len() == 0
     }
 
+    /// Makes one piece of it: where it has a body, everything lies there afterwards, and the head is
+    /// empty.
+    pub fn put_together(&mut self) {
+        if self.body.is_empty() {
+            return;
+        }
+        let mut whole = BytesMut::with_capacity(self.len());
+        self.copy_to(&mut whole);
+        self.head.clear();
+        self.body.clear();
+        self.body.push(whole.freeze());
+    }
+
+    /// A copy of the first `max` bytes, or of all if there are fewer.
+    pub(crate) fn front(&self, max: usize) -> BytesMut {
+        let mut front = BytesMut::with_capacity(max.min(self.len()));
+        for piece in core::iter::once(&*self.head).chain(self.body.iter().map(|piece| &**piece)) {
+            let left = max - front.len();
+            front.extend_from_slice(piece.get(..left).unwrap_or(piece));
+        }
+        front
+    }
+
     /// Appends every byte to `out`.
     pub fn copy_to(&self, out: &mut BytesMut) {
         out.extend_from_slice(&self.head);

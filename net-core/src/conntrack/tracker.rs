@@ -12,7 +12,7 @@ use crate::nat::Mappings;
 use crate::seed::Seed;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::ip;
+use crate::wire::{IpHeader, ip};
 use core::net::IpAddr;
 
 /// Follows flows.
@@ -192,6 +192,17 @@ impl Tracker {
             FlowRef::Known(index) => self.table.get(index),
             FlowRef::Pending => self.pending.as_ref(),
         }
+    }
+
+    /// What a packet was when it came, which leaves like this.
+    pub(crate) fn before(&self, header: &IpHeader, bytes: &[u8]) -> Option<Tuple> {
+        let transport = bytes.get(header.header_len..)?;
+        let now = match Tuple::of(header.source, header.dest, header.protocol, transport) {
+            Kind::Of(tuple) if header.fragment.is_none() => tuple,
+            _ => return None,
+        };
+        let (index, direction) = self.table.find(&now.inverse())?;
+        Some(*self.table.get(index)?.tuple(direction.opposite()))
     }
 
     pub(crate) fn flow_mut(&mut self, tracked: Tracked) -> Option<&mut Flow> {

@@ -145,6 +145,11 @@ impl PrefixMap {
         *mask &= u32::MAX.checked_shl(32 - common).unwrap_or(0);
     }
 
+    /// Bits that all addresses of IPv4 have that are in, and a mask of them.
+    pub(crate) const fn shared(&self) -> (u32, u32) {
+        self.v4_shared
+    }
+
     /// The number of exactly this prefix.
     pub(crate) fn get(&self, prefix: IpCidr) -> Option<u32> {
         let len = prefix.prefix_len;

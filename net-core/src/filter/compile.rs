@@ -4,7 +4,7 @@ use super::check::{check_jumps, check_tables, check_translations, number_chains}
 use super::program::{
     Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, Op, Step,
 };
-use super::run::Run;
+use super::run::{Need, Run};
 use super::tuples::{TupleMap, TupleValue, Tuples};
 use super::{Action, Chain, ChainKind, Counter, FilterError, Match, Rule, Ruleset, Table, Test};
 use crate::seed::Key;
@@ -63,8 +63,8 @@ impl Filter {
             let taken = match Run::of_first(rest, number, key) {
                 Some((run, count)) => {
                     let place = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
+                    steps.push(Step::Run(Need::of(&run), place));
                     self.runs.push(run);
-                    steps.push(Step::Run(place));
                     count
                 }
                 None => {

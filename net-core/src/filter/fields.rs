@@ -1,6 +1,6 @@
 //! What rules look at: the fields of a packet's headers and what the stack knows about it.
 
-use crate::conntrack::{Direction, Flow, Tracked, Transport};
+use crate::conntrack::{Direction, Flow, Transport};
 use crate::hook::PacketView;
 use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{
@@ -99,72 +99,34 @@ impl ExtensionHeader {
     }
 }
 
-/// A packet taken apart.
+/// A packet taken apart, as far as it takes to find its fields.
 #[derive(Debug)]
-pub(crate) struct Fields<'a> {
-    pub(crate) view: &'a PacketView<'a>,
-    pub(crate) ip: &'a IpHeader,
-    protocol: u8,
-    /// What an extension header says about that; of IPv4 the header does.
-    fragment: Option<Fragment>,
-    /// A bit for each kind of extension header.
-    extensions: u8,
-    /// What the chain of extension headers leads to is not known.
-    is_broken: bool,
-    /// Empty in later fragments.
-    transport: &'a [u8],
-    /// The packet's mark, as rules have made it.
-    pub(crate) mark: u32,
-    /// What it is tracked as, as rules have made it.
-    pub(crate) tracked: Tracked,
+pub(crate) struct Fields<'a, 'p> {
+    pub(crate) view: &'a mut PacketView<'p>,
+    end: ChainEnd,
     flow: Option<&'a Flow>,
     /// What a rule makes of the mark of the flow.
     pub(crate) flow_mark: Option<u32>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a, 'p> Fields<'a, 'p> {
     /// Takes a packet apart.
     #[inline]
-    pub(crate) fn of(packet: &'a PacketView<'a>, flow: Option<&'a Flow>) -> Self {
-        let next_header = packet.bytes.get(ipv6::NEXT_HEADER_OFFSET).copied();
-        if packet.ip.dest.is_ipv6() && next_header.is_some_and(is_known_extension) {
-            return Self::of_chain(packet, flow);
-        }
-        Self::behind(ChainEnd::of_none(packet.ip), packet, flow)
-    }
-
-    /// Takes apart one with extension headers. Apart from the others, which so stay in registers.
-    #[cold]
-    fn of_chain(packet: &'a PacketView<'a>, flow: Option<&'a Flow>) -> Self {
-        let end = ChainEnd::find(packet.ip, packet.bytes);
-        Self::behind(end, packet, flow)
-    }
-
-    #[inline]
-    fn behind(end: ChainEnd, packet: &'a PacketView<'a>, flow: Option<&'a Flow>) -> Self {
-        let ip = &*packet.ip;
-        let transport = match end.fragment.or(ip.fragment) {
-            Some(Fragment { offset: 1.., .. }) => None,
-            _ => packet.bytes.get(end.at..),
-        };
-        Self {
-            view: packet,
-            ip,
-            protocol: end.protocol,
-            fragment: end.fragment,
-            extensions: end.extensions,
-            is_broken: end.is_broken,
-            transport: transport.unwrap_or_default(),
-            mark: *packet.mark,
-            tracked: *packet.tracked,
+    pub(crate) fn of(view: &'a mut PacketView<'p>, flow: Option<&'a Flow>) -> Self {
+        let mut fields = Self {
+            end: ChainEnd::of_none(view.ip),
+            view,
             flow,
             flow_mark: None,
-        }
+        };
+        // Where it lies: who copies what was just written in parts waits for it.
+        fields.end.go_along(fields.view);
+        fields
     }
 
     #[inline]
     pub(super) fn protocol(&self) -> u32 {
-        self.protocol.into()
+        self.end.protocol.into()
     }
 
     #[inline]
@@ -185,25 +147,25 @@ impl<'a> Fields<'a> {
 
     fn read_other(&self, field: Field) -> Option<u32> {
         Some(match field {
-            Field::Version => match self.ip.dest {
+            Field::Version => match self.view.ip.dest {
                 IpAddr::V4(_) => 4,
                 IpAddr::V6(_) => 6,
             },
-            Field::TcpFlags if self.protocol == ip::TCP => {
+            Field::TcpFlags if self.end.protocol == ip::TCP => {
                 let at = tcp::OFFSET_FLAGS_OFFSET + 1;
-                u32::from(*self.transport.get(at)?)
+                u32::from(*self.transport_header().get(at)?)
             }
             Field::IcmpType => return self.icmp(0),
             Field::IcmpCode => return self.icmp(1),
-            Field::Dscp => u32::from(self.ip.tos >> 2),
-            Field::Ecn => u32::from(self.ip.tos & ip::ECN_MASK),
-            Field::HopLimit => self.ip.ttl.into(),
+            Field::Dscp => u32::from(self.view.ip.tos >> 2),
+            Field::Ecn => u32::from(self.view.ip.tos & ip::ECN_MASK),
+            Field::HopLimit => self.view.ip.ttl.into(),
             Field::Length => u32::try_from(self.view.len).unwrap_or(u32::MAX),
             Field::FragmentOffset => self.fragment().map_or(0, |place| place.offset / 8).into(),
             Field::MoreFragments => self.fragment().is_some_and(|place| place.more).into(),
-            Field::Mark => self.mark,
-            Field::FlowState => self.tracked.state()?.bit(),
-            Field::FlowDirection => match self.tracked.direction()? {
+            Field::Mark => *self.view.mark,
+            Field::FlowState => self.view.tracked.state()?.bit(),
+            Field::FlowDirection => match self.view.tracked.direction()? {
                 Direction::Original => 0,
                 Direction::Reply => 1,
             },
@@ -213,7 +175,7 @@ impl<'a> Fields<'a> {
                 None => self.flow?.mark,
             },
             Field::Network { at, len } => return number(self.view.bytes, at, len),
-            Field::Transport { at, len } => return number(self.transport, at, len),
+            Field::Transport { at, len } => return number(self.transport_header(), at, len),
             Field::TcpFlags | Field::Protocol | Field::SourcePort | Field::DestPort => return None,
         })
     }
@@ -222,28 +184,28 @@ impl<'a> Fields<'a> {
     #[inline]
     pub(crate) const fn address(&self, end: End) -> IpAddr {
         match end {
-            End::Source => self.ip.source,
-            End::Dest => self.ip.dest,
+            End::Source => self.view.ip.source,
+            End::Dest => self.view.ip.dest,
         }
     }
 
     /// Whether the packet has such an extension header.
     pub(crate) const fn has(&self, kind: ExtensionHeader) -> bool {
-        self.extensions & 1 << kind as u8 != 0
+        self.end.extensions & 1 << kind as u8 != 0
     }
 
-    /// Where the transport header is; fragments have none that flows are known by, and behind a broken
-    /// chain there is none.
+    /// What is behind the IP headers; empty in later fragments.
     #[inline]
-    pub(crate) fn transport(&self) -> Option<Transport> {
-        let at = self.view.bytes.len() - self.transport.len();
-        let protocol = self.protocol;
-        (self.fragment().is_none() && !self.is_broken).then_some(Transport { protocol, at })
+    fn transport_header(&self) -> &[u8] {
+        match self.fragment() {
+            Some(Fragment { offset: 1.., .. }) => &[],
+            _ => self.view.bytes.get(self.end.at..).unwrap_or_default(),
+        }
     }
 
     #[inline]
     fn fragment(&self) -> Option<Fragment> {
-        self.fragment.or(self.ip.fragment)
+        self.end.fragment.or(self.view.ip.fragment)
     }
 
     /// Source and destination port.
@@ -254,29 +216,54 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn port(&self, at: usize) -> Option<u32> {
-        if !matches!(self.protocol, ip::TCP | ip::UDP | DCCP | SCTP | UDP_LITE) {
+        if !matches!(
+            self.end.protocol,
+            ip::TCP | ip::UDP | DCCP | SCTP | UDP_LITE
+        ) {
             return None;
         }
-        let port = self.transport.get(at..at + 2)?.first_chunk();
+        let port = self.transport_header().get(at..at + 2)?.first_chunk();
         Some(u16::from_be_bytes(*port?).into())
     }
 
     fn icmp(&self, at: u8) -> Option<u32> {
-        let is_icmp = matches!(self.protocol, ip::ICMP | ip::ICMPV6);
-        is_icmp.then(|| number(self.transport, at, 1)).flatten()
+        let is_icmp = matches!(self.end.protocol, ip::ICMP | ip::ICMPV6);
+        is_icmp
+            .then(|| number(self.transport_header(), at, 1))
+            .flatten()
     }
 }
 
 /// Where the extension headers of a packet end, and what they have said.
-struct ChainEnd {
+#[derive(Debug)]
+pub(crate) struct ChainEnd {
     protocol: u8,
     at: usize,
+    /// What an extension header says about that; of IPv4 the header does.
     fragment: Option<Fragment>,
+    /// A bit for each kind of extension header.
     extensions: u8,
+    /// What the chain leads to is not known.
     is_broken: bool,
 }
 
 impl ChainEnd {
+    #[inline]
+    pub(crate) fn of(packet: &PacketView<'_>) -> Self {
+        let mut end = Self::of_none(packet.ip);
+        end.go_along(packet);
+        end
+    }
+
+    /// Where the transport header is; fragments have none that flows are known by, and behind a broken
+    /// chain there is none.
+    #[inline]
+    pub(crate) fn transport(&self, packet: &PacketView<'_>) -> Option<Transport> {
+        let is_fragment = self.fragment.or(packet.ip.fragment).is_some();
+        let (protocol, at) = (self.protocol, self.at.min(packet.bytes.len()));
+        (!is_fragment && !self.is_broken).then_some(Transport { protocol, at })
+    }
+
     /// Of a packet that has none.
     #[inline]
     const fn of_none(ip: &IpHeader) -> Self {
@@ -289,28 +276,39 @@ impl ChainEnd {
         }
     }
 
-    /// Goes along the extension headers; what is behind a broken one is not looked at.
-    fn find(ip: &IpHeader, bytes: &[u8]) -> Self {
-        let (mut end, mut chain) = (Self::of_none(ip), Chain::new(bytes));
-        end.at = bytes.len();
+    /// Goes along the extension headers, if there are any.
+    #[inline]
+    fn go_along(&mut self, packet: &PacketView<'_>) {
+        if packet.ip.dest.is_ipv6()
+            && let Some(next) = packet.bytes.get(ipv6::NEXT_HEADER_OFFSET)
+            && is_known_extension(*next)
+        {
+            self.go_along_chain(packet.bytes);
+        }
+    }
+
+    /// What is behind a broken one is not looked at.
+    #[cold]
+    fn go_along_chain(&mut self, bytes: &[u8]) {
+        let mut chain = Chain::new(bytes);
+        self.at = bytes.len();
         for header in chain.by_ref() {
             let Ok(header) = header else {
-                end.is_broken = true;
-                return end;
+                self.is_broken = true;
+                return;
             };
             if let Some(kind) = ExtensionHeader::of(header.kind) {
-                end.extensions |= 1 << kind as u8;
+                self.extensions |= 1 << kind as u8;
             }
             if header.kind == FRAGMENT {
-                end.fragment = Some(header.fragment());
+                self.fragment = Some(header.fragment());
                 if header.fragment().offset != 0 {
-                    end.protocol = header.next_header();
-                    return end;
+                    self.protocol = header.next_header();
+                    return;
                 }
             }
         }
-        (end.protocol, end.at) = (chain.protocol(), chain.position());
-        end
+        (self.protocol, self.at) = (chain.protocol(), chain.position());
     }
 }
 

@@ -39,7 +39,13 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(super) fn write(&mut self, prefix: &str, at: HookPoint, packet: &Fields<'_>, now: Instant) {
+    pub(super) fn write(
+        &mut self,
+        prefix: &str,
+        at: HookPoint,
+        packet: &Fields<'_, '_>,
+        now: Instant,
+    ) {
         if self.entries.len() >= MAX_ENTRIES {
             self.lost += 1;
             return;
@@ -50,10 +56,10 @@ impl Log {
             at,
             came_over: packet.view.came_over,
             leaves_over: packet.view.leaves_over,
-            ip: *packet.ip,
+            ip: *packet.view.ip,
             ports: packet.ports(),
             len: packet.view.len,
-            mark: packet.mark,
+            mark: *packet.view.mark,
         });
     }
 

@@ -55,6 +55,7 @@ pub use rule::{Action, Answer, Limit, Match, Rule, Test};
 pub use text::TextError;
 pub use tuples::{TupleField, TupleValue, Tuples};
 
-pub(crate) use fields::Fields;
+pub(crate) use fields::ChainEnd;
+use fields::Fields;
 pub(crate) use log::Log;
 pub(crate) use program::{Decision, Filter};

@@ -1,7 +1,7 @@
 //! A set of rules as packets meet it.
 
 use super::fields::{Field, Fields};
-use super::run::Run;
+use super::run::{Need, Run};
 use super::tuples::TupleMap;
 use super::{Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test};
 use crate::conntrack::{FlowState, Tracked, Tracker};
@@ -48,8 +48,19 @@ pub(super) struct Code {
 pub(super) enum Step {
     /// The rule of this number.
     Rule(u32),
-    /// The first that holds in the run of this number.
-    Run(u32),
+    /// The first that holds in the run of this number, where the packet has what any of it needs.
+    Run(Need, u32),
+}
+
+impl Step {
+    /// Whether it is worth a look.
+    #[inline]
+    fn may_hold(&self, packet: &Fields<'_, '_>) -> bool {
+        match self {
+            Self::Rule(_) => true,
+            Self::Run(need, _) => need.is_met(packet),
+        }
+    }
 }
 
 /// A rule.
@@ -204,10 +215,8 @@ impl Filter {
         };
         let mut fields = Fields::of(packet, flow);
         let decision = self.decide(chain, at, &mut fields, log, now);
-        let (mark, tracked, flow_mark) = (fields.mark, fields.tracked, fields.flow_mark);
-        (*packet.mark, *packet.tracked) = (mark, tracked);
-        if let Some(mark) = flow_mark
-            && let Some(flow) = tracker.and_then(|tracker| tracker.flow_mut(tracked))
+        if let Some(mark) = fields.flow_mark
+            && let Some(flow) = tracker.and_then(|tracker| tracker.flow_mut(*packet.tracked))
         {
             flow.mark = mark;
         }
@@ -233,7 +242,7 @@ impl Filter {
         &mut self,
         chain: u32,
         at: HookPoint,
-        packet: &mut Fields<'_>,
+        packet: &mut Fields<'_, '_>,
         log: &mut Log,
         now: Instant,
     ) -> Decision {
@@ -247,7 +256,12 @@ impl Filter {
             ChainPolicy::Accept => Decision::Accept,
             ChainPolicy::Drop => Decision::Drop,
         };
-        let mut place = Place { chain, step: 0 };
+        let mut steps = base.steps.iter();
+        let Some(first) = steps.position(|step| step.may_hold(packet)) else {
+            return policy;
+        };
+        let step = u32::try_from(first).unwrap_or(u32::MAX);
+        let mut place = Place { chain, step };
         match self.follow(&mut place, at, packet, log, now) {
             Next::Return => policy,
             Next::End(decision) => decision,
@@ -265,7 +279,7 @@ impl Filter {
         mut next: Next,
         mut place: Place,
         at: HookPoint,
-        packet: &mut Fields<'_>,
+        packet: &mut Fields<'_, '_>,
         log: &mut Log,
         now: Instant,
     ) -> Option<Decision> {
@@ -285,11 +299,12 @@ impl Filter {
     }
 
     /// Goes along a chain as far as its rules do not lead away from it.
+    #[inline(never)]
     fn follow(
         &mut self,
         place: &mut Place,
         at: HookPoint,
-        packet: &mut Fields<'_>,
+        packet: &mut Fields<'_, '_>,
         log: &mut Log,
         now: Instant,
     ) -> Next {
@@ -303,7 +318,10 @@ impl Filter {
                     let holds = |rule: &mut CompiledRule| rule.holds(packet, &self.interfaces, now);
                     rule.is_some_and(holds).then_some(number)
                 }
-                Step::Run(run) => (self.runs.get(run as usize)).and_then(|run| run.find(packet)),
+                Step::Run(_, run) if step.may_hold(packet) => {
+                    (self.runs.get(run as usize)).and_then(|run| run.find(packet))
+                }
+                Step::Run(..) => None,
             };
             let Some(number) = number else {
                 continue;
@@ -322,7 +340,7 @@ impl Filter {
 }
 
 impl CompiledRule {
-    fn holds(&mut self, packet: &Fields<'_>, interfaces: &[Interfaces], now: Instant) -> bool {
+    fn holds(&mut self, packet: &Fields<'_, '_>, interfaces: &[Interfaces], now: Instant) -> bool {
         let mut checks = self.checks.iter_mut();
         checks.all(|check| check.holds(packet, interfaces, now))
     }
@@ -331,16 +349,16 @@ impl CompiledRule {
     fn act(
         &self,
         at: HookPoint,
-        packet: &mut Fields<'_>,
+        packet: &mut Fields<'_, '_>,
         log: &mut Log,
         now: Instant,
     ) -> Option<Next> {
         for action in &self.actions {
             match action {
                 Op::End(decision) => return Some(Next::End(*decision)),
-                Op::Mark { keep, set } => packet.mark = packet.mark & keep ^ set,
+                Op::Mark { keep, set } => *packet.view.mark = *packet.view.mark & keep ^ set,
                 Op::FlowMark(mark) => packet.flow_mark = Some(*mark),
-                Op::Untrack => packet.tracked = Tracked::alone(FlowState::Untracked),
+                Op::Untrack => *packet.view.tracked = Tracked::alone(FlowState::Untracked),
                 Op::Log(prefix) => log.write(prefix, at, packet, now),
                 Op::Jump(chain) => return Some(Next::Jump(*chain)),
                 Op::Goto(chain) => return Some(Next::Goto(*chain)),
@@ -352,7 +370,7 @@ impl CompiledRule {
 }
 
 impl Check {
-    fn holds(&mut self, packet: &Fields<'_>, interfaces: &[Interfaces], now: Instant) -> bool {
+    fn holds(&mut self, packet: &Fields<'_, '_>, interfaces: &[Interfaces], now: Instant) -> bool {
         let is_among = |names: u32, iface: Option<IfaceId>| {
             let names = interfaces.get(names as usize);
             iface
@@ -375,7 +393,7 @@ impl Check {
 
 /// Whether a test holds; `None` where the packet lacks the field.
 #[inline]
-fn plain(test: &Test, packet: &Fields<'_>) -> Option<bool> {
+fn plain(test: &Test, packet: &Fields<'_, '_>) -> Option<bool> {
     let read = |field: &Field| packet.read(*field);
     Some(match test {
         Test::Number(field, numbers) => numbers.contains(read(field)?),
@@ -386,7 +404,7 @@ fn plain(test: &Test, packet: &Fields<'_>) -> Option<bool> {
         } => wanted.contains(read(field)? & mask),
         Test::AnyBit(field, bits) => read(field)? & bits != 0,
         Test::Address(end, addresses) => addresses.contains(packet.address(*end)),
-        Test::Extension(_) if packet.ip.dest.is_ipv4() => return None,
+        Test::Extension(_) if packet.view.ip.dest.is_ipv4() => return None,
         Test::Extension(kind) => packet.has(*kind),
         Test::ComesOver(_) | Test::LeavesOver(_) | Test::Tuple(_) | Test::Limit(_) => return None,
     })
@@ -394,11 +412,11 @@ fn plain(test: &Test, packet: &Fields<'_>) -> Option<bool> {
 
 impl TableFamily {
     #[inline]
-    const fn has(self, packet: &Fields<'_>) -> bool {
+    const fn has(self, packet: &Fields<'_, '_>) -> bool {
         match self {
             Self::Inet => true,
-            Self::Ip => packet.ip.dest.is_ipv4(),
-            Self::Ip6 => packet.ip.dest.is_ipv6(),
+            Self::Ip => packet.view.ip.dest.is_ipv4(),
+            Self::Ip6 => packet.view.ip.dest.is_ipv6(),
         }
     }
 }

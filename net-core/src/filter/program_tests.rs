@@ -82,6 +82,7 @@ impl Packet {
             mark: &mut self.mark,
             tracked: &mut Tracked::default(),
             checksum: Checksum::Unknown,
+            front: None,
         };
         filter.ask(
             0,

@@ -8,6 +8,7 @@ use crate::iface::IpCidr;
 use crate::seed::Key;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// Rules in a row that each compare the same fields for equality, or the same address with prefixes,
 /// and that all decide.
@@ -17,40 +18,76 @@ pub(super) enum Run {
     Prefixes { end: End, rules: Box<PrefixMap> },
     /// The first rule that holds, by tuple, where these fields have some of these values.
     Tuples {
-        wanted: Box<[Gate]>,
+        wanted: Box<[(Field, Numbers)]>,
         rules: TupleMap,
     },
 }
 
-/// What a packet has to have so that any of the rules may hold.
-#[derive(Debug)]
-pub(super) enum Gate {
+/// What a packet has to have so that any rule of a run may hold. Most packets lack it for most runs, which
+/// takes a few comparisons to tell, and no look at the run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Need {
+    /// An address, of IPv6 or with these bits.
+    Address {
+        end: End,
+        bits: u32,
+        mask: u32,
+    },
     Protocol(u32),
-    DestPort(Numbers),
-    Number(Field, Numbers),
+    /// A protocol, and a destination port from one to another.
+    Port {
+        protocol: u32,
+        first: u32,
+        last: u32,
+    },
+    /// It is not known what.
+    Unknown,
 }
 
-impl Gate {
-    fn new(field: Field, numbers: Numbers) -> Self {
-        match (field, numbers.single()) {
-            (Field::Protocol, Some(protocol)) => Self::Protocol(protocol),
-            (Field::DestPort, _) => Self::DestPort(numbers),
-            _ => Self::Number(field, numbers),
+impl Need {
+    pub(super) fn of(run: &Run) -> Self {
+        let wanted = match run {
+            Run::Prefixes { end, rules } => {
+                let (bits, mask) = rules.shared();
+                let end = *end;
+                return Self::Address { end, bits, mask };
+            }
+            Run::Tuples { wanted, .. } => wanted,
+        };
+        let numbers = |field| wanted.iter().find(|(other, _)| *other == field);
+        let Some(protocol) = numbers(Field::Protocol).and_then(|(_, one)| one.single()) else {
+            return Self::Unknown;
+        };
+        let mut ports = numbers(Field::DestPort)
+            .into_iter()
+            .flat_map(|(_, ports)| ports.ranges());
+        match (ports.next(), ports.last()) {
+            (Some(first), last) => Self::Port {
+                protocol,
+                last: *last.as_ref().unwrap_or(&first).end(),
+                first: *first.start(),
+            },
+            (None, _) => Self::Protocol(protocol),
         }
     }
 
     #[inline]
-    fn lets_pass(&self, packet: &Fields<'_>) -> bool {
+    pub(super) fn is_met(self, packet: &Fields<'_, '_>) -> bool {
         match self {
-            Self::Protocol(protocol) => packet.protocol() == *protocol,
-            Self::DestPort(ports) => {
-                let port = packet.dest_port();
-                port.is_some_and(|port| ports.contains(port))
+            Self::Address { end, bits, mask } => match packet.address(end) {
+                IpAddr::V4(address) => (address.to_bits() ^ bits) & mask == 0,
+                IpAddr::V6(_) => true,
+            },
+            Self::Protocol(protocol) => packet.protocol() == protocol,
+            Self::Port {
+                protocol,
+                first,
+                last,
+            } => {
+                let is_among = |port| first <= port && port <= last;
+                packet.protocol() == protocol && packet.dest_port().is_some_and(is_among)
             }
-            Self::Number(field, numbers) => {
-                let number = packet.read(*field);
-                number.is_some_and(|number| numbers.contains(number))
-            }
+            Self::Unknown => true,
         }
     }
 }
@@ -95,7 +132,7 @@ impl Run {
                 });
                 let numbers: Numbers = numbers.collect();
                 is_common = numbers.single().is_some();
-                wanted.push(Gate::new(*field, numbers));
+                wanted.push((*field, numbers));
             }
             if !is_common {
                 kept.push(place);
@@ -115,11 +152,14 @@ impl Run {
 
     /// The first of the rules that holds.
     #[inline]
-    pub(super) fn find(&self, packet: &Fields<'_>) -> Option<u32> {
+    pub(super) fn find(&self, packet: &Fields<'_, '_>) -> Option<u32> {
         match self {
             Self::Prefixes { end, rules } => rules.longest(packet.address(*end)),
             Self::Tuples { wanted, rules } => {
-                let may_hold = wanted.iter().all(|gate| gate.lets_pass(packet));
+                let may_hold = wanted.iter().all(|(field, wanted)| {
+                    let number = packet.read(*field);
+                    number.is_some_and(|number| wanted.contains(number))
+                });
                 may_hold.then(|| rules.find(packet)).flatten()
             }
         }

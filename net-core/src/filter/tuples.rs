@@ -114,7 +114,7 @@ impl TupleMap {
 
     /// The number of a packet's tuple; `None` also where the packet lacks a field.
     #[inline]
-    pub(super) fn find(&self, packet: &Fields<'_>) -> Option<u32> {
+    pub(super) fn find(&self, packet: &Fields<'_, '_>) -> Option<u32> {
         let mut key = TupleKey::EMPTY;
         for field in &self.fields {
             match *field {
@@ -126,7 +126,7 @@ impl TupleMap {
     }
 
     /// Whether a packet has all the fields.
-    pub(super) fn applies(&self, packet: &Fields<'_>) -> bool {
+    pub(super) fn applies(&self, packet: &Fields<'_, '_>) -> bool {
         self.fields.iter().all(|field| match *field {
             TupleField::Address(_) => true,
             TupleField::Number(field) => packet.read(field).is_some(),

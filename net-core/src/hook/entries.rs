@@ -3,7 +3,7 @@
 
 use super::{Hook, HookId, HookPoint, PacketView, Verdict};
 use crate::conntrack::{Direction, Flow, FlowStatus, Tracker, Transport};
-use crate::filter::{Answer, Decision, End, Fields, Filter, Log};
+use crate::filter::{Answer, ChainEnd, Decision, End, Filter, Log};
 use crate::iface::IfaceId;
 use crate::nat::{self, TranslationKind};
 use crate::stats::DropReason;
@@ -23,6 +23,8 @@ pub(crate) struct Hooks {
     /// Where the entries of each point end.
     ends: [usize; POINTS],
     next_id: u32,
+    /// How often what is on its way now has been replaced.
+    depth: u8,
     others: Others,
 }
 
@@ -65,6 +67,8 @@ pub(crate) enum Outcome {
     Accept,
     Drop(DropReason),
     Reject(Answer, DropReason),
+    /// Another packet takes its place.
+    Replaced,
 }
 
 impl Outcome {
@@ -74,10 +78,13 @@ impl Outcome {
             Verdict::Drop => Self::Drop(DropReason::Hook),
             Verdict::Reject => Self::Reject(Answer::PROHIBITED, DropReason::Hook),
             Verdict::RejectWith(answer) => Self::Reject(answer, DropReason::Hook),
+            Verdict::Replace => Self::Replaced,
         }
     }
 }
 
+/// How often a packet may be replaced by another.
+const MAX_DEPTH: u8 = 4;
 /// How many points there are.
 const POINTS: usize = HookPoint::PostRouting as usize + 1;
 
@@ -220,6 +227,20 @@ impl Hooks {
         Outcome::Accept
     }
 
+    /// A packet is about to pass again as another; whether it may.
+    pub(crate) const fn descend(&mut self) -> bool {
+        let may = self.depth < MAX_DEPTH;
+        if may {
+            self.depth += 1;
+        }
+        may
+    }
+
+    /// It has.
+    pub(crate) const fn ascend(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
     /// Puts an entry behind those of the same priority.
     fn insert(&mut self, at: HookPoint, priority: i32, asked: Asked) {
         let place = self
@@ -259,7 +280,11 @@ impl Others {
             return Outcome::Accept;
         };
         let tracker = self.tracker.as_deref_mut();
-        match filter.ask(chain, at, packet, tracker, &mut self.log, now) {
+        let decision = filter.ask(chain, at, packet, tracker, &mut self.log, now);
+        if decision == Decision::Accept {
+            return Outcome::Accept;
+        }
+        match decision {
             Decision::Accept | Decision::Translate(_) => Outcome::Accept,
             Decision::Drop => Outcome::Drop(DropReason::Filter),
             Decision::Reject(answer) => Outcome::Reject(answer, DropReason::Filter),
@@ -385,7 +410,7 @@ impl Others {
 /// Where the transport header of a packet is; fragments have none, nor what follows a broken chain.
 #[inline]
 fn transport_of(packet: &PacketView<'_>) -> Option<Transport> {
-    Fields::of(packet, None).transport()
+    ChainEnd::of(packet).transport(packet)
 }
 
 impl PacketView<'_> {

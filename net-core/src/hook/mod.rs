@@ -7,8 +7,10 @@
 //! comparison.
 
 mod entries;
+mod protocol;
 
 pub(crate) use entries::{Hooks, Outcome};
+pub use protocol::ProtocolHandler;
 
 use crate::buf::Checksum;
 use crate::conntrack::Tracked;
@@ -16,6 +18,7 @@ use crate::filter::Answer;
 use crate::iface::IfaceId;
 use crate::time::Instant;
 use crate::wire::{IpHeader, ip};
+use alloc::boxed::Box;
 use core::fmt;
 
 /// Where on its way a packet is.
@@ -46,6 +49,9 @@ pub enum Verdict {
     Reject,
     /// As `Reject`, with an answer of one's choice.
     RejectWith(Answer),
+    /// Another packet takes its place: what [`PacketView::replace_front`] returns. Without that the same as
+    /// `Drop`.
+    Replace,
 }
 
 /// One who is asked about packets.
@@ -79,9 +85,44 @@ pub struct PacketView<'a> {
     pub tracked: &'a mut Tracked,
     /// How far its transport checksum has got.
     pub checksum: Checksum,
+    /// What a hook has had take the place of its front.
+    pub(crate) front: Option<Box<NewFront>>,
+}
+
+/// What takes the place of the front of a packet.
+#[derive(Debug)]
+pub(crate) struct NewFront {
+    /// Bytes that go.
+    pub(crate) strip: usize,
+    /// What comes in front of the rest.
+    pub(crate) headers: Box<[u8]>,
 }
 
 impl PacketView<'_> {
+    /// Has another packet take the place of this one: without its first `strip` bytes, and with `headers` in
+    /// front of the rest, as tunnels do that put packets into others and take them out again. Returns what
+    /// the hook is to say then.
+    ///
+    /// The headers begin with that of IP, with options or extension headers if need be; the stack fills in
+    /// its length and, of IPv4, its checksum. A packet that has come in is taken in anew. One that leaves or
+    /// goes on to others is routed anew, and passes `LocalOut` and `PostRouting` as a packet of this
+    /// host: the hook has to know its own. Where it is too large for its way by now it goes in
+    /// fragments, or, with the IPv4 header's don't-fragment bit or over IPv6, its sender is told what
+    /// room there is. A hook is asked about each segment of a super-segment that leaves or goes on;
+    /// one that is for this host cannot be replaced, and is dropped. So is what has been replaced more than
+    /// four times.
+    ///
+    /// The result is [`Verdict::Drop`] for more than 128 bytes of headers, or a `strip` beyond
+    /// [`bytes`](Self::bytes).
+    pub fn replace_front(&mut self, strip: usize, headers: &[u8]) -> Verdict {
+        if strip > self.bytes.len() || headers.len() > MAX_HEADERS {
+            return Verdict::Drop;
+        }
+        let headers = headers.into();
+        self.front = Some(Box::new(NewFront { strip, headers }));
+        Verdict::Replace
+    }
+
     /// Source and destination port of TCP and UDP; later fragments have none.
     #[must_use]
     pub fn ports(&self) -> Option<(u16, u16)> {
@@ -96,3 +137,6 @@ impl PacketView<'_> {
         Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
     }
 }
+
+/// Bytes of headers that a hook may put in front of a packet.
+const MAX_HEADERS: usize = 128;

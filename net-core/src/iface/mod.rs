@@ -175,6 +175,9 @@ pub struct DeviceCaps {
     pub uso: bool,
     /// Merge what it receives in software; wanted where the device delivers single segments.
     pub software_gro: bool,
+    /// It takes a packet in one piece only: payload that lies elsewhere is copied behind the headers
+    /// (the kernel's devices without `NETIF_F_SG`).
+    pub one_piece: bool,
 }
 
 /// Which sources may come in over an interface, by whether the routes lead back to them (RFC 3704).

@@ -10,6 +10,7 @@ use crate::socket::SocketQueue;
 use crate::stack::TimerId;
 use crate::time::Instant;
 use core::net::IpAddr;
+use core::num::NonZeroU8;
 
 /// An interface at work.
 #[derive(Debug)]
@@ -72,6 +73,17 @@ impl Iface {
         let all = self.config.addresses.iter();
         let all = all.map(|cidr| (*cidr, self.autoconf.standing(cidr.address)));
         best_source(all, dest)
+    }
+
+    /// The largest packet to an address: of IPv6 what a router has said, if one has (RFC 4861 §6.3.4).
+    pub(crate) fn mtu_to(&self, dest: IpAddr) -> u16 {
+        let told = self.autoconf.link.mtu.filter(|_| dest.is_ipv6());
+        told.map_or(self.config.mtu, |told| told.min(self.config.mtu))
+    }
+
+    /// How many hops packets to an address may make, if a router has said so.
+    pub(crate) fn hop_limit_to(&self, dest: IpAddr) -> Option<NonZeroU8> {
+        self.autoconf.link.hop_limit.filter(|_| dest.is_ipv6())
     }
 
     /// The groups of the family of `address`.

@@ -5,6 +5,7 @@ use crate::neighbor::NeighborHint;
 use crate::socket::{IpSettings, PathMtuMode};
 use crate::wire::{ipv4, ipv6};
 use core::net::IpAddr;
+use core::num::NonZeroU8;
 
 /// What routing found out about a destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct Path {
     pub(crate) neighbor: NeighborHint,
     /// The interface's MTU in bytes, IP header included.
     pub(crate) mtu: u16,
+    /// How many hops packets may make, where a router of the link has said so.
+    pub(crate) hop_limit: Option<NonZeroU8>,
     /// What the interface's device does for us.
     pub(crate) caps: DeviceCaps,
     /// The path holds while [`Stack::route_generation`](crate::Stack::route_generation) is this.
@@ -49,7 +52,8 @@ pub(crate) struct IpMeta {
 }
 
 impl IpMeta {
-    /// What a socket with these options sends by `path`; `default_hops` is the stack's.
+    /// What a socket with these options sends by `path`; `default_hops` is the stack's, and that of the
+    /// path goes before it.
     pub(crate) fn new(
         settings: &IpSettings,
         path: &Path,
@@ -57,6 +61,7 @@ impl IpMeta {
         protocol: u8,
         default_hops: u8,
     ) -> Self {
+        let default_hops = path.hop_limit.map_or(default_hops, NonZeroU8::get);
         Self {
             source: path.source,
             dest,

@@ -34,8 +34,8 @@ impl PathMtus {
     }
 
     /// A router says that packets to `dest` may have `mtu` bytes. No smaller number than is known already
-    /// says nothing new: that the path has changed is found out when what is known ends.
-    pub(crate) fn learn(&mut self, dest: IpAddr, mtu: u16, now: Instant) {
+    /// says nothing new: that the path has changed is found out when what is known ends. Whether it is new.
+    pub(crate) fn learn(&mut self, dest: IpAddr, mtu: u16, now: Instant) -> bool {
         let floor = match dest {
             IpAddr::V4(_) => MIN_V4,
             IpAddr::V6(_) => MIN_V6,
@@ -46,7 +46,7 @@ impl PathMtus {
             && known.mtu <= mtu
             && known.is_locked >= is_locked
         {
-            return;
+            return false;
         }
         let told = PathMtu {
             mtu,
@@ -57,21 +57,38 @@ impl PathMtus {
         self.known.insert(dest, told);
         self.ends.push_back((until, dest));
         while self.ends.len() > MAX_ENDS || self.known.len() > MAX_KNOWN || self.is_over(now) {
-            let Some((until, dest)) = self.ends.pop_front() else {
-                return;
-            };
-            if self
+            self.pop();
+        }
+        true
+    }
+
+    /// Forgets what is known for long enough; whether there was something.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        let before = self.known.len();
+        while self.is_over(now) {
+            self.pop();
+        }
+        self.known.len() < before
+    }
+
+    /// When there is something to forget.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.ends.front().map(|&(until, _)| until)
+    }
+
+    /// Forgets what was told first, unless it was told anew since.
+    fn pop(&mut self) {
+        if let Some((until, dest)) = self.ends.pop_front()
+            && self
                 .known
                 .get(&dest)
                 .is_some_and(|known| known.until == until)
-            {
-                self.known.remove(&dest);
-            }
+        {
+            self.known.remove(&dest);
         }
     }
 
     /// The bytes that packets to `dest` may have where the link takes `mtu`.
-    #[inline]
     pub(crate) fn limit(&self, dest: IpAddr, mtu: u16, now: Instant) -> u16 {
         if self.known.is_empty() {
             return mtu;

@@ -1,6 +1,7 @@
 //! Settling what the packets of a flow are translated to.
 
-use super::mappings::Endpoint;
+use super::mappings::{Endpoint, Mappings};
+use super::ports::{self, Chance, MAX_MAPPED_TRIES};
 use super::{Translation, TranslationKind};
 use crate::conntrack::{Flow, FlowStatus, Tracker, Tuple};
 use crate::filter::End;
@@ -33,7 +34,7 @@ pub(crate) fn bind(
         }
         None if end == End::Source && is_taken(tracker, &now) => {
             let ports = port_class(&now);
-            with_free_port(tracker, &now, ports, None).ok_or(DropReason::NatExhausted)?
+            with_free_port(tracker, &now, &ports, None).ok_or(DropReason::NatExhausted)?
         }
         None => return Ok(()),
     };
@@ -104,7 +105,7 @@ fn translated(
         Some((low, high)) => low..=high,
         None => port_class(&new),
     };
-    with_free_port(tracker, &new, ports, inner.as_ref()).ok_or(DropReason::NatExhausted)
+    with_free_port(tracker, &new, &ports, inner.as_ref()).ok_or(DropReason::NatExhausted)
 }
 
 /// One of the addresses, for one inner host always the same (RFC 4787 REQ-2, "paired").
@@ -122,57 +123,40 @@ fn within(first: IpAddr, last: IpAddr, original: &Tuple) -> IpAddr {
     }
 }
 
-/// The tuple with a source port whose answers are nobody else's: its own if that will do, else one of
-/// the range by chance, of the same parity rather than of the other (RFC 4787 REQ-4). If there is one it is
-/// found; of those that are to stand for an endpoint towards everybody, some hundred are looked at.
+/// The tuple with a source port whose answers are nobody else's: its own if that will do, else another of
+/// the range. Of those that are to stand for an endpoint towards everybody, some hundred are looked at.
 fn with_free_port(
     tracker: &mut Tracker,
     wanted: &Tuple,
-    ports: RangeInclusive<u16>,
+    ports: &RangeInclusive<u16>,
     inner: Option<&Endpoint>,
 ) -> Option<Tuple> {
-    let fits = |tracker: &Tracker, tuple: &Tuple| {
+    let is_mapped = |mappings: &Mappings, tuple: &Tuple| {
         let outer = Endpoint::source_of(tuple);
-        let is_mapped = inner.is_some_and(|inner| tracker.mappings.is_taken(&outer, inner));
-        !is_mapped && !is_taken(tracker, tuple)
+        inner.is_some_and(|inner| mappings.is_taken(&outer, inner))
     };
-    if ports.contains(&wanted.source_port) && fits(tracker, wanted) {
+    if ports.contains(&wanted.source_port)
+        && !is_mapped(&tracker.mappings, wanted)
+        && !is_taken(tracker, wanted)
+    {
         return Some(*wanted);
-    }
-    let (low, high) = (*ports.start(), *ports.end());
-    let count = u32::from(high.checked_sub(low)?) + 1;
-    let mut chosen = || u32::try_from(tracker.table.rng().below(count.into())).ok();
-    let start = chosen()?;
-    // Neighbours tend to be taken together.
-    let tries = match inner {
-        Some(_) => count.min(MAX_MAPPED_TRIES),
-        None => count.min(MAX_TRIES),
-    };
-    let stride = if count > tries { chosen()? | 1 } else { 1 };
-    let parity = wanted.source_port & 1;
-    let with_port = |source_port| Tuple {
-        source_port,
-        ..*wanted
-    };
-    for want_parity in [true, false] {
-        for step in 0..tries {
-            let port = low + u16::try_from((start + step * stride) % count).ok()?;
-            let tuple = with_port(port);
-            if (port & 1 == parity) == want_parity && fits(tracker, &tuple) {
-                return Some(tuple);
-            }
-        }
-    }
-    if count == tries || inner.is_some() {
-        return None;
     }
     let Tracker {
         table, mappings, ..
     } = tracker;
+    let chance = Chance::new(ports, |bound| table.rng().below(bound));
+    let with_port = |source_port| Tuple {
+        source_port,
+        ..*wanted
+    };
     let is_used = |port| table.find(&with_port(port).inverse()).is_some();
-    let from = start as usize / 64;
-    let mut free = mappings.crowds.free(wanted, &ports, from, is_used);
-    free.next().map(with_port)
+    let found = if inner.is_some() {
+        let fits = |port| !is_mapped(mappings, &with_port(port)) && !is_used(port);
+        ports::by_chance(wanted, ports, chance, MAX_MAPPED_TRIES, fits)
+    } else {
+        ports::find(&mut mappings.crowds, wanted, ports, chance, is_used)
+    };
+    found.map(with_port)
 }
 
 /// Whether the answers to packets like this belong to a flow already.
@@ -195,7 +179,3 @@ const fn has_ports(tuple: &Tuple) -> bool {
 
 const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
-/// Ports that are looked at before all of them are.
-const MAX_TRIES: u32 = 128;
-/// The same where a port has to be free towards everybody, and there is no second look.
-const MAX_MAPPED_TRIES: u32 = 512;

@@ -9,12 +9,13 @@ mod bind;
 mod crowd;
 mod edit;
 mod mappings;
+mod ports;
 mod quoted;
 mod rewrite;
 
 pub(crate) use bind::bind;
 pub(crate) use mappings::Mappings;
-pub(crate) use rewrite::{changes, reaches, translate};
+pub(crate) use rewrite::{changes, reaches, translate, translate_back};
 
 use core::net::IpAddr;
 

@@ -55,9 +55,22 @@ pub(crate) fn translate(
         translate_quoted(packet, transport, end, &target);
         return;
     }
-    let address = set_address(packet, end, part(&target, end).0);
+    set_end(packet, transport, end, &target);
+}
+
+/// Gives a packet back the ends that it had before it was translated.
+pub(crate) fn translate_back(packet: &mut PacketView<'_>, transport: Transport, before: &Tuple) {
+    if reaches(packet, &transport) {
+        set_end(packet, transport, End::Source, before);
+        set_end(packet, transport, End::Dest, before);
+    }
+}
+
+#[inline]
+fn set_end(packet: &mut PacketView<'_>, transport: Transport, end: End, target: &Tuple) {
+    let address = set_address(packet, end, part(target, end).0);
     let header = packet.bytes.get_mut(transport.at..).unwrap_or_default();
-    let port = set_port(header, transport.protocol, end, &target);
+    let port = set_port(header, transport.protocol, end, target);
     fix(header, transport.protocol, address, port, packet.checksum);
 }
 

@@ -71,6 +71,15 @@ impl NeighborCache {
         }
     }
 
+    /// A router shows itself without saying where it is: if it is known, it is a router (RFC 4861 §6.3.4,
+    /// §8.3).
+    pub(crate) fn note_router(&mut self, iface: IfaceId, address: IpAddr) {
+        let index = self.find(iface, address);
+        if let Some(entry) = index.and_then(|index| self.entry_mut(index)) {
+            entry.router = true;
+        }
+    }
+
     /// Whether an advertisement is about a neighbour that is known, and not somebody else's claim to its
     /// address (RFC 4861 §7.2.5).
     pub(crate) fn accepts(

@@ -227,6 +227,32 @@ fn an_advertisement_is_judged_by_its_flags() {
     assert_eq!(bench.look(1).0, Lookup::Station(OTHER));
 }
 
+/// RFC 4861 §6.3.4, §7.2.3, §8.3.
+#[test]
+fn a_station_that_is_new_or_another_is_doubted() {
+    let mut bench = Bench::new(NeighborConfig::default());
+    for (host, seen) in [
+        (1, Sighting::Asks(STATION)),
+        (2, Sighting::IsRouter(STATION)),
+    ] {
+        bench.see(host, seen);
+        assert_eq!(bench.state(host), Some(NeighborState::Stale));
+        bench.see(host, answer(STATION));
+        bench.see(host, seen);
+        assert_eq!(
+            bench.state(host),
+            Some(NeighborState::Reachable),
+            "the same"
+        );
+    }
+    bench.see(1, Sighting::Asks(OTHER));
+    bench.see(2, Sighting::IsRouter(OTHER));
+    for host in [1, 2] {
+        assert_eq!(bench.state(host), Some(NeighborState::Stale));
+        assert_eq!(bench.look(host).0, Lookup::Station(OTHER));
+    }
+}
+
 #[test]
 fn a_permanent_neighbour_is_neither_asked_nor_changed() {
     let mut bench = Bench::new(NeighborConfig::default());

@@ -53,6 +53,7 @@ impl<A: Application> Host<A> {
             tso: offload,
             uso: offload,
             software_gro: false,
+            one_piece: false,
         };
         let config = IfaceConfig {
             name: format!("link{}", self.ports.len()),

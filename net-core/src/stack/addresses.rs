@@ -2,7 +2,7 @@
 //! deprecated, given up.
 
 use super::{Stack, TimerKey};
-use crate::autoconf::{AddressState, AddressStatus, Formed, Origin, stable_address};
+use crate::autoconf::{AddressState, AddressStatus, Formed, NONCES, Nonce, Origin, stable_address};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Route, TableId};
@@ -133,13 +133,14 @@ impl Stack {
             collisions: 0,
             probes: DUP_ADDR_DETECT_TRANSMITS,
             due,
-            nonce: self.nonce(),
+            nonces: [self.nonce(); NONCES],
             preferred_until,
             valid_until,
+            told_by: None,
         }
     }
 
-    fn nonce(&mut self) -> [u8; 6] {
+    fn nonce(&mut self) -> Nonce {
         let [a, b, c, d, e, f, ..] = self.rng.next_u64().to_le_bytes();
         [a, b, c, d, e, f]
     }
@@ -165,10 +166,12 @@ impl Stack {
         let Some(formed) = own.and_then(|own| own.autoconf.find(address)) else {
             return;
         };
-        if nonce == Some(&formed.nonce[..]) {
+        let is_ours = |nonce| formed.nonces.iter().any(|ours| nonce == &ours[..]);
+        if nonce.is_some_and(is_ours) {
             // The link has brought our own back, and may do so with what others say; it is asked again
             // (RFC 7527 §4.1).
             formed.probes = MAX_MULTICAST_SOLICIT;
+            self.stats.looped_probes += 1;
         } else {
             self.duplicate(iface, address, now);
         }
@@ -223,7 +226,7 @@ impl Stack {
             if formed.probes > 0 {
                 formed.probes -= 1;
                 formed.due = now + retrans;
-                formed.nonce = nonce;
+                formed.note_nonce(nonce);
                 let target = formed.address;
                 let message = NdpMessage::NeighborSolicit { target };
                 let option = [NdpOption::Nonce(&nonce)];

@@ -4,11 +4,12 @@ use super::Stack;
 use super::icmp::join_excess;
 use super::ip_input::Arrival;
 use crate::buf::{Checksum, RxPacket, TxPacket};
-use crate::conntrack::{Flow, Tracked};
+use crate::conntrack::{Flow, Tracked, Transport, Tuple};
 use crate::error::SocketError;
-use crate::hook::HookPoint;
+use crate::hook::{HookPoint, NewFront, PacketView};
 use crate::iface::{IfaceId, ReversePath};
 use crate::ip::{Delivery, Fragments, may_be_forwarded};
+use crate::nat;
 use crate::qdisc::priority_of_tos;
 use crate::route::{Decision, Query, Reject, Route};
 use crate::stats::DropReason;
@@ -16,7 +17,7 @@ use crate::time::Instant;
 use crate::wire::checksum::pseudo_header;
 use crate::wire::ipv6_ext::{self, Chain};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use core::hash::BuildHasher;
 use core::net::IpAddr;
 
@@ -99,8 +100,10 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
-        if self.hooks.is_watched(HookPoint::Forward) {
-            self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?;
+        if self.hooks.is_watched(HookPoint::Forward)
+            && !self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
+        {
+            return Ok(());
         }
         let is_too_big = is_too_big(arrival, mtu);
         if is_too_big && !may_be_cut(arrival) {
@@ -138,6 +141,26 @@ impl Stack {
         cut
     }
 
+    /// Sends what a hook has made of a packet that was to go on: it has been here, and counts a hop (RFC 2003
+    /// §3.1).
+    pub(super) fn forward_replaced(
+        &mut self,
+        arrival: &mut Arrival<'_>,
+        leaves_over: IfaceId,
+        front: NewFront,
+    ) -> Result<(), DropReason> {
+        let mut packet = self.new_packet();
+        let carried = carry_over(&arrival.ip, arrival.packet, &mut packet);
+        if carried.is_ok() {
+            ip::decrement_hops(&mut packet.head);
+            self.stats.forwarded += 1;
+            let (at, came) = (HookPoint::Forward, Some(arrival.over));
+            self.replace_out(at, came, leaves_over, &mut packet, front);
+        }
+        self.recycle(packet);
+        carried
+    }
+
     /// Whether a packet's flow is translated: its sender does not know where it goes.
     fn is_translated(&self, tracked: Tracked) -> bool {
         let flow = (self.hooks.tracker()).and_then(|tracker| tracker.flow(tracked));
@@ -145,15 +168,35 @@ impl Stack {
     }
 
     /// Tells the sender of a packet that was to go on that the neighbour which was to have it does not
-    /// answer (RFC 1812 §5.2.7.1, RFC 4861 §7.2.2).
-    pub(super) fn forwarded_in_vain(&mut self, over: IfaceId, packet: &TxPacket, now: Instant) {
-        let mut bytes = BytesMut::with_capacity(packet.len());
-        packet.copy_to(&mut bytes);
-        let Ok(ip) = IpHeader::parse(&bytes, bytes.len()) else {
-            return;
-        };
-        let mut copy = RxPacket::from_frame(bytes);
-        copy.meta.checksum = packet.meta.checksum;
+    /// answer (RFC 1812 §5.2.7.1, RFC 4861 §7.2.2). It hears of the packet that it sent: with the ends
+    /// that were `before` they were translated (RFC 5508 §4).
+    pub(super) fn forwarded_in_vain(
+        &mut self,
+        over: IfaceId,
+        mut ip: IpHeader,
+        before: Option<Tuple>,
+        packet: &mut TxPacket,
+        now: Instant,
+    ) {
+        transport::complete_checksum(packet);
+        let mut copy = RxPacket::from_frame(packet.front(MAX_QUOTED));
+        copy.meta.checksum = Checksum::Verified;
+        if let Some(before) = before {
+            let (len, at) = (packet.len(), ip.header_len);
+            let protocol = ip.protocol;
+            let mut view = PacketView {
+                ip: &mut ip,
+                bytes: &mut copy.frame,
+                len,
+                came_over: None,
+                leaves_over: Some(over),
+                mark: &mut copy.meta.mark,
+                tracked: &mut copy.meta.tracked,
+                checksum: copy.meta.checksum,
+                front: None,
+            };
+            nat::translate_back(&mut view, Transport { protocol, at }, &before);
+        }
         let code = match ip.dest {
             IpAddr::V4(_) => icmpv4::HOST_UNREACHABLE,
             IpAddr::V6(_) => icmpv6::ADDRESS_UNREACHABLE,
@@ -323,6 +366,8 @@ fn leave_to_cutter(header: &IpHeader, out: &mut TxPacket) {
 
 /// A packet of up to so many bytes is copied: that costs less than sharing its memory.
 const MAX_COPIED: usize = 216;
+/// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).
+const MAX_QUOTED: usize = 1280;
 /// Bytes of a transport header that matter on the way: a checksum may have to be completed.
 const MAX_TRANSPORT: usize = 60;
 /// Bytes of an ICMP error that do: its header, and in what it quotes the longest IP header and that of TCP

@@ -45,14 +45,15 @@ impl Stack {
         self.hooks.remove(id)
     }
 
-    /// Lets a packet that has come in pass the hooks at a point, and reads its header anew.
+    /// Lets a packet that has come in pass the hooks at a point, and reads its header anew; whether it goes
+    /// on, and not another in its place.
     pub(super) fn pass_in(
         &mut self,
         at: HookPoint,
         arrival: &mut Arrival<'_>,
         leaves_over: Option<IfaceId>,
         now: Instant,
-    ) -> Result<(), DropReason> {
+    ) -> Result<bool, DropReason> {
         let len = arrival.packet.len();
         let RxPacket { frame, meta, .. } = &mut *arrival.packet;
         let mut view = PacketView {
@@ -64,9 +65,18 @@ impl Stack {
             mark: &mut meta.mark,
             tracked: &mut meta.tracked,
             checksum: meta.checksum,
+            front: None,
         };
         match self.hooks.ask(at, &mut view, now) {
-            Outcome::Accept => Ok(()),
+            Outcome::Accept => Ok(true),
+            Outcome::Replaced => {
+                let front = *view.front.ok_or(DropReason::Hook)?;
+                match leaves_over {
+                    Some(out) => self.forward_replaced(arrival, out, front)?,
+                    None => self.replace_in(arrival, front, now)?,
+                }
+                Ok(false)
+            }
             Outcome::Reject(answer, reason)
                 if matches!(at, HookPoint::LocalIn | HookPoint::Forward) =>
             {
@@ -131,9 +141,17 @@ impl Stack {
             mark: &mut packet.meta.mark,
             tracked: &mut packet.meta.tracked,
             checksum: packet.meta.checksum,
+            front: None,
         };
         match self.hooks.ask(at, &mut view, now) {
             Outcome::Accept => true,
+            Outcome::Replaced => {
+                match view.front {
+                    Some(front) => self.replace_out(at, came_over, leaves_over, packet, *front),
+                    None => self.stats.count_drop(DropReason::Hook),
+                }
+                false
+            }
             Outcome::Drop(reason) | Outcome::Reject(_, reason) => {
                 self.stats.count_drop(reason);
                 false

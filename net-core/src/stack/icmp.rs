@@ -104,10 +104,13 @@ impl Stack {
                 self.tcp_icmp_error(local, remote, quoted.ports.seq, error, now);
                 self.stats.icmp_errors_received += 1;
             }
-            _ if self.datagram_error(&Report::of(arrival), &quoted, error) => {
+            _ => {
+                let is_heard = self.protocol_error(arrival, &quoted, now);
+                if !self.datagram_error(&Report::of(arrival), &quoted, error) && !is_heard {
+                    return Err(DropReason::IcmpIrrelevant);
+                }
                 self.stats.icmp_errors_received += 1;
             }
-            _ => return Err(DropReason::IcmpIrrelevant),
         }
         Ok(())
     }

@@ -65,7 +65,9 @@ impl Stack {
                     None => return Ok(()),
                 }
             }
-            self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)?;
+            if !self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)? {
+                return Ok(());
+            }
         }
         arrival.delivery = self.input_route(iface, &arrival.ip)?;
         let to_group = arrival.packet.meta.to_group;
@@ -110,8 +112,10 @@ impl Stack {
             arrival
         };
         let mut arrival = arrival;
-        if self.hooks.is_watched(HookPoint::LocalIn) {
-            self.pass_in(HookPoint::LocalIn, &mut arrival, None, now)?;
+        if self.hooks.is_watched(HookPoint::LocalIn)
+            && !self.pass_in(HookPoint::LocalIn, &mut arrival, None, now)?
+        {
+            return Ok(());
         }
         let taken = self.raw_input(&mut arrival);
         let header = &arrival.ip;
@@ -122,7 +126,7 @@ impl Stack {
                 self.icmp_input(arrival, now)
             }
             (igmp::PROTOCOL, IpAddr::V4(_)) => self.igmp_input(&arrival, now),
-            _ if taken => Ok(()),
+            (protocol, _) if self.protocol_input(protocol, &mut arrival, now) || taken => Ok(()),
             _ => {
                 self.protocol_unreachable(arrival, now);
                 Err(DropReason::UnknownProtocol)

@@ -22,12 +22,16 @@ mod multicast;
 mod ndp;
 mod neighbors;
 mod packet_sockets;
+mod path_mtu;
+mod protocols;
 mod raw;
 mod raw_sockets;
 mod reassembly;
 mod redirects;
 mod reject;
+mod replace;
 mod route_text;
+mod router_options;
 mod routers;
 mod routing;
 mod sockets;
@@ -36,6 +40,7 @@ mod taps;
 mod tcp;
 mod temporary;
 mod timers;
+mod told_routes;
 mod track;
 mod udp;
 mod udp_groups;
@@ -56,7 +61,7 @@ pub(crate) use wheel::{TimerId, Wheel};
 
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
-use crate::hook::Hooks;
+use crate::hook::{Hooks, ProtocolHandler};
 use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, PathMtus, Reassembler};
 use crate::neighbor::NeighborCache;
@@ -90,6 +95,8 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     raw: RawTable,
+    /// Who speaks protocols that the stack does not, by number.
+    protocols: Vec<(u8, Box<dyn ProtocolHandler>)>,
     taps: TapTable,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: Policy,
@@ -114,6 +121,8 @@ pub struct Stack {
     identifications: Identifications,
     /// How much paths of datagrams take.
     path_mtus: PathMtus,
+    /// Set while something is known of them.
+    path_mtu_timer: Option<TimerId>,
     pub(crate) events: SocketQueue,
     pub(crate) stats: Stats,
     pub(crate) limits: AnswerLimits,
@@ -144,6 +153,7 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             raw: RawTable::default(),
+            protocols: Vec::new(),
             taps: TapTable::default(),
             wheel: Wheel::new(now),
             routes: Policy::default(),
@@ -160,6 +170,7 @@ impl Stack {
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),
             path_mtus: PathMtus::new(seed.key("path mtus")),
+            path_mtu_timer: None,
             events: SocketQueue::default(),
             stats: Stats::default(),
             limits: AnswerLimits::new(&config, now),

@@ -83,6 +83,8 @@ impl Stack {
         if let Some(mac) = options.source_link_layer() {
             let sighting = Sighting::IsRouter(mac);
             self.neighbor_seen(iface, IpAddr::V6(ends.source), sighting, now);
+        } else {
+            self.neighbors.note_router(iface, IpAddr::V6(ends.source));
         }
         self.follow_router(iface, ends.source, &advert, options, now);
         Ok(())
@@ -181,6 +183,7 @@ impl Stack {
         } else if is_accepted {
             // What was a router is a host now.
             self.router_gone(iface, advert.target);
+            self.forget_told_routes(iface, advert.target);
             self.autoconf_settle(iface, now);
         }
         Ok(())

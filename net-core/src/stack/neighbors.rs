@@ -202,9 +202,9 @@ impl Stack {
                 self.solicit(iface, address, ask, now);
             }
             Expiry::Failed(iface, waiting) => {
-                for packet in waiting {
+                for mut packet in waiting {
                     self.stats.count_drop(DropReason::NeighborFailed);
-                    self.neighbor_failed(iface, &packet, now);
+                    self.neighbor_failed(iface, &mut packet, now);
                     self.recycle(packet);
                 }
             }
@@ -240,19 +240,19 @@ impl Stack {
 
     /// Tells the socket that a packet came from that its neighbour is not there, as a router's ICMP
     /// error would (RFC 4861 §7.2.2, RFC 1122 §2.3.2.1).
-    fn neighbor_failed(&mut self, iface: IfaceId, packet: &TxPacket, now: Instant) {
+    fn neighbor_failed(&mut self, iface: IfaceId, packet: &mut TxPacket, now: Instant) {
         let Ok(header) = IpHeader::parse_quoted(&packet.head) else {
             return;
         };
-        if !self.addresses.contains(header.source) {
-            self.forwarded_in_vain(iface, packet, now);
+        // One that came from elsewhere may have this host's address by now.
+        let tracker = self.hooks.tracker();
+        let before = tracker.and_then(|tracker| tracker.before(&header, &packet.head));
+        let sender = before.map_or(header.source, |tuple| tuple.source);
+        if !self.addresses.contains(sender) {
+            self.forwarded_in_vain(iface, header, before, packet, now);
             return;
         }
-        let mut quotation = packet.head.to_vec();
-        for piece in &packet.body {
-            let left = MAX_QUOTATION.saturating_sub(quotation.len());
-            quotation.extend_from_slice(piece.get(..left).unwrap_or(piece));
-        }
+        let quotation = packet.front(MAX_QUOTATION);
         let Some(quoted) = Quoted::read(&quotation) else {
             return;
         };

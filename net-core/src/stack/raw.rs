@@ -146,6 +146,22 @@ impl Stack {
         }
     }
 
+    /// A path takes less than a socket has sent, somebody says: if that can be, the next datagram fits,
+    /// whatever the socket is told. Whether it may be told.
+    fn fit_path(&mut self, id: SocketId, quoted: &Quoted, mtu: u16) -> bool {
+        let Some(socket) = self.sockets.udp(id) else {
+            return false;
+        };
+        let is_shorter = usize::from(mtu) < quoted.ip.total_len();
+        let sends_there = socket.sends_to(quoted.remote());
+        // Who keeps errors judges for himself.
+        let may_hear = sends_there || socket.settings.recv_errors;
+        if is_shorter && sends_there {
+            self.path_mtu_told(quoted.ip.dest, mtu);
+        }
+        is_shorter && may_hear
+    }
+
     /// Tells a socket of an error if it keeps errors, or is connected and the error is hard.
     fn tell_error(
         &mut self,
@@ -154,21 +170,12 @@ impl Stack {
         quoted: &Quoted,
         error: IcmpError,
     ) -> bool {
+        if error.mtu.is_some_and(|mtu| !self.fit_path(id, quoted, mtu)) {
+            return false;
+        }
         let Some(socket) = self.sockets.udp_mut(id) else {
             return false;
         };
-        if let Some(mtu) = error.mtu {
-            let is_shorter = usize::from(mtu) < quoted.ip.total_len();
-            let sends_there = socket.sends_to(quoted.remote());
-            // Who keeps errors judges for himself.
-            if !is_shorter || !(sends_there || socket.settings.recv_errors) {
-                return false;
-            }
-            if sends_there {
-                // Whatever the socket is told, its next datagram fits.
-                self.path_mtus.learn(quoted.ip.dest, mtu, self.clock);
-            }
-        }
         if !socket.settings.recv_errors {
             if socket.peer.is_none() {
                 return error.mtu.is_some();
@@ -243,15 +250,15 @@ impl DatagramSocket {
         same_version && bound && peer
     }
 
-    /// Whether the socket is connected to `remote`, or has sent there last: about anything else whoever
+    /// Whether the socket is connected to `remote`, or has sent there of late: about anything else whoever
     /// knows a port could have made up what he quotes (RFC 8201 §6).
     fn sends_to(&self, remote: SocketAddr) -> bool {
-        let is_same = |other: SocketAddr| {
-            let has_ports = self.speaks == Speaks::Udp;
-            other.ip() == remote.ip() && (!has_ports || other.port() == remote.port())
-        };
-        self.peer.is_some_and(|peer| is_same(peer.remote))
-            || self.recent.is_some_and(|recent| is_same(recent.remote))
+        let whom = self.whom(remote);
+        self.peer.is_some_and(|peer| self.whom(peer.remote) == whom)
+            || self
+                .recent
+                .is_some_and(|recent| self.whom(recent.remote) == whom)
+            || self.before.knows(whom)
     }
 }
 

@@ -71,6 +71,8 @@ impl Stack {
                 Sighting::IsRouter(mac)
             };
             self.neighbor_seen(iface, target.into(), sighting, now);
+        } else if target != dest {
+            self.neighbors.note_router(iface, target.into());
         }
         Ok(())
     }

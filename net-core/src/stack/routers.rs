@@ -1,5 +1,5 @@
-//! Routers that advertise themselves: addresses, default routes, prefixes of the link, DNS servers
-//! (RFC 4861 §6.3, RFC 4862 §5.5, RFC 4191, RFC 8106).
+//! Routers that advertise themselves: addresses, default routes, prefixes of the link (RFC 4861 §6.3, RFC
+//! 4862 §5.5, RFC 4191).
 
 use super::Stack;
 use super::addresses::LINK_LOCAL;
@@ -9,7 +9,7 @@ use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Route, TableId};
 use crate::time::{Duration, Instant};
 use crate::wire::ethernet::ALL_ROUTERS;
-use crate::wire::ndp::{Lifetime, NdpOptions, PrefixInformation, RouterAdvert};
+use crate::wire::ndp::{Lifetime, NdpOptions, Preference, PrefixInformation, RouterAdvert};
 use crate::wire::{NdpMessage, NdpOption};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -56,13 +56,6 @@ impl Stack {
         Ok(())
     }
 
-    /// The recursive DNS servers that routers of an interface have told (RFC 8106).
-    pub fn dns_servers(&self, iface: IfaceId) -> impl Iterator<Item = IpAddr> + '_ {
-        let own = self.iface(iface).into_iter();
-        own.flat_map(|own| &own.autoconf.dns)
-            .map(|&(server, _)| server.into())
-    }
-
     /// When something is said that many hosts may want to say at the same time: after a bit of time that
     /// differs from host to host (RFC 4861 §6.3.7, RFC 4862 §5.4.2).
     pub(super) fn soon(&mut self, now: Instant) -> Instant {
@@ -75,24 +68,22 @@ impl Stack {
             && own.autoconf.on
             && own.autoconf.routers.is_empty()
         {
-            own.autoconf.solicited = (0, Some(due));
+            own.autoconf.solicitations.begin(due);
         }
     }
 
-    /// Asks for routers, until one has answered or it has been asked often enough (RFC 4861 §6.3.7).
+    /// Asks for routers, less and less often, until one has answered (RFC 4861 §6.3.7, RFC 7559).
     pub(super) fn solicit_routers(&mut self, iface: IfaceId, now: Instant) {
-        let Some(own) = self.iface_mut(iface) else {
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        let Some(own) = own else {
             return;
         };
         let Some(mac) = own.config.kind.mac() else {
             return;
         };
-        let (count, due) = &mut own.autoconf.solicited;
-        if due.is_none_or(|at| at > now) {
+        if !own.autoconf.solicitations.take(&mut self.rng, now) {
             return;
         }
-        *count += 1;
-        *due = (*count < MAX_RTR_SOLICITATIONS).then(|| now + RTR_SOLICITATION_INTERVAL);
         if let Some(source) = self.source_on(iface, ALL_ROUTERS) {
             let option = [NdpOption::SourceLinkLayer(mac)];
             let message = NdpMessage::RouterSolicit;
@@ -113,18 +104,26 @@ impl Stack {
             return;
         };
         if advert.lifetime > 0 {
-            // RFC 4861 §6.3.7: no more solicitations.
-            own.autoconf.solicited.1 = None;
+            // RFC 7559 §2.1: no more solicitations.
+            own.autoconf.solicitations.end();
         }
-        self.router_told(iface, source, advert, now);
+        self.hop_limit_told(iface, advert.hop_limit);
+        self.router_told(iface, source, default_route(advert, options), now);
         for option in options.into_iter().take(MAX_OPTIONS) {
             match option {
                 NdpOption::Prefix(told) if is_of_hosts(told.prefix) => {
                     self.on_link_told(iface, &told, now);
-                    self.prefix_told(iface, &told, now);
+                    self.prefix_told(iface, source, &told, now);
                 }
+                NdpOption::Route(told) if is_of_hosts(told.prefix) => {
+                    self.route_told(iface, source, &told, now);
+                }
+                NdpOption::Mtu(mtu) => self.mtu_told(iface, mtu),
                 NdpOption::DnsServers { lifetime, servers } => {
                     self.dns_told(iface, servers, lifetime, now);
+                }
+                NdpOption::DnsSearch { lifetime, domains } => {
+                    self.search_told(iface, domains, lifetime, now);
                 }
                 _ => {}
             }
@@ -137,10 +136,10 @@ impl Stack {
         &mut self,
         iface: IfaceId,
         address: Ipv6Addr,
-        advert: &RouterAdvert,
+        (lifetime, preference): (Lifetime, Preference),
         now: Instant,
     ) {
-        if advert.lifetime == 0 {
+        if lifetime.0 == 0 {
             let mut own = self.iface(iface).into_iter();
             if own.any(|own| own.autoconf.is_default_router(address)) {
                 self.router_gone(iface, address);
@@ -149,8 +148,8 @@ impl Stack {
         }
         let told = Router {
             address,
-            preference: advert.preference,
-            until: now + Duration::from_secs(advert.lifetime.into()),
+            preference,
+            until: end_of(lifetime, now),
             failures: 0,
         };
         let Some(own) = self.iface_mut(iface) else {
@@ -211,6 +210,7 @@ impl Stack {
     /// (RFC 4861 §6.3.6, RFC 4191 §3.2); if it was named by one, that is forgotten.
     pub(super) fn router_failed(&mut self, iface: IfaceId, address: IpAddr) {
         self.end_redirects(iface, |each| each.target == address);
+        self.told_routes_failed(iface, address);
         let Some(own) = self.iface_mut(iface) else {
             return;
         };
@@ -227,6 +227,7 @@ impl Stack {
 
     /// A router that did not answer does again.
     pub(super) fn router_answers(&mut self, iface: IfaceId, address: Ipv6Addr) {
+        self.told_routes_answer(iface, address);
         let own = self.iface_mut(iface).into_iter();
         let mut routers = own.flat_map(|own| &mut own.autoconf.routers);
         let router = routers.find(|router| router.address == address && router.failures > 0);
@@ -315,7 +316,13 @@ impl Stack {
     }
 
     /// Addresses may be formed from a prefix (RFC 4862 §5.5.3).
-    fn prefix_told(&mut self, iface: IfaceId, told: &PrefixInformation, now: Instant) {
+    fn prefix_told(
+        &mut self,
+        iface: IfaceId,
+        router: Ipv6Addr,
+        told: &PrefixInformation,
+        now: Instant,
+    ) {
         let prefix = told.prefix;
         let usable =
             told.autonomous && told.prefix_len == PREFIX_LEN && told.preferred <= told.valid;
@@ -333,51 +340,45 @@ impl Stack {
             }
             known.prefer_until(preferred, now);
         } else if told.valid.0 > 0 {
-            if let Some(excess) = own.autoconf.address_in_excess() {
+            let neighbors = &self.neighbors;
+            let is_in_use = |router: Ipv6Addr| neighbors.is_in_use(iface, router.into());
+            let own = self.ifaces.get(iface.index()).and_then(Option::as_ref);
+            let excess = own.and_then(|own| own.autoconf.address_in_excess(is_in_use));
+            if let Some(excess) = excess {
                 self.remove_address(iface, excess.into(), now);
             }
             // Many hosts have heard the advertisement.
             let due = self.soon(now);
             self.form_address(iface, prefix_of(prefix), (preferred, valid), 0, due);
         }
+        self.note_teller(iface, prefix_of(prefix), router);
         self.temporary_told(iface, prefix_of(prefix), now);
     }
 
-    /// DNS servers may be asked (RFC 8106 §5.3.1). An option that names one that nobody can be is wrong in
-    /// whole.
-    fn dns_told(&mut self, iface: IfaceId, servers: &[[u8; 16]], lifetime: Lifetime, now: Instant) {
-        let Some(own) = self.iface_mut(iface) else {
+    /// Remembers which router has told of the prefix of an address, unless another one has that is in use:
+    /// that one vouches for it when there is no room for all.
+    fn note_teller(&mut self, iface: IfaceId, prefix: u64, router: Ipv6Addr) {
+        let neighbors = &self.neighbors;
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        let Some(formed) = own.and_then(|own| own.autoconf.in_prefix(prefix)) else {
             return;
         };
-        let is_host = |server: Ipv6Addr| {
-            !(server.is_unspecified() || server.is_loopback() || server.is_multicast())
-        };
-        if !servers.iter().all(|&server| is_host(server.into())) {
-            return;
-        }
-        for server in servers.iter().copied().map(Ipv6Addr::from) {
-            let dns = &mut own.autoconf.dns;
-            let known = dns.iter_mut().find(|(known, _)| *known == server);
-            match known {
-                Some((_, until)) if lifetime.0 > 0 => *until = end_of(lifetime, now),
-                Some(_) => dns.retain(|(known, _)| *known != server),
-                None if lifetime.0 > 0 => {
-                    own.autoconf.drop_server_in_excess();
-                    own.autoconf.dns.push((server, end_of(lifetime, now)));
-                }
-                None => {}
-            }
+        let is_in_use = |router: Ipv6Addr| neighbors.is_in_use(iface, router.into());
+        if !formed.told_by.is_some_and(is_in_use) {
+            formed.told_by = Some(router);
         }
     }
 
     /// Forgets routers, prefixes, servers and redirects whose time is over (RFC 4861 §6.3.5).
     pub(super) fn expire_routers(&mut self, iface: IfaceId, now: Instant) {
         self.end_redirects(iface, |each| each.until <= now);
+        self.end_told_routes(iface, |each| each.until <= now);
         let Some(own) = self.iface_mut(iface) else {
             return;
         };
         let autoconf = &mut own.autoconf;
         autoconf.dns.retain(|&(_, until)| until > now);
+        autoconf.search.retain(|&(_, until)| until > now);
         let gone = autoconf.routers.iter().filter(|known| known.until <= now);
         let gone: Vec<Ipv6Addr> = gone.map(|known| known.address).collect();
         let over = autoconf.prefixes.iter().filter(|known| known.until <= now);
@@ -390,6 +391,18 @@ impl Stack {
             self.router_gone(iface, router);
         }
     }
+}
+
+/// For how long the router is a default router, and how much it is preferred: what it says of ::/0 goes
+/// before what it says of itself (RFC 4191 §3.1).
+fn default_route(advert: &RouterAdvert, options: NdpOptions<'_>) -> (Lifetime, Preference) {
+    let all = options.into_iter().take(MAX_OPTIONS);
+    let told = all.filter_map(|option| match option {
+        NdpOption::Route(told) if told.prefix_len == 0 => Some((told.lifetime, told.preference)),
+        _ => None,
+    });
+    let of_itself = (Lifetime(advert.lifetime.into()), advert.preference);
+    told.last().unwrap_or(of_itself)
 }
 
 /// Whether addresses in a prefix may be those of hosts; the bits behind a prefix are 0, so that ::/0 is
@@ -416,8 +429,6 @@ const SPACING: u32 = 16;
 const PREFIX_LEN: u8 = 64;
 /// MAX_RTR_SOLICITATION_DELAY (RFC 4861 §10).
 const MAX_DELAY_NANOS: u64 = 1_000_000_000;
-const MAX_RTR_SOLICITATIONS: u8 = 3;
-const RTR_SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 const TWO_HOURS: Duration = Duration::from_secs(7200);
 /// Options of an advertisement that are looked at.
 const MAX_OPTIONS: usize = 64;

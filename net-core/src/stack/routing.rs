@@ -148,7 +148,8 @@ impl Stack {
             source,
             next_hop,
             neighbor: NeighborHint::default(),
-            mtu: iface.config.mtu,
+            mtu: iface.mtu_to(next_hop),
+            hop_limit: iface.hop_limit_to(next_hop),
             caps: iface.caps,
             generation: self.route_generation(),
         }

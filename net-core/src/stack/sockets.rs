@@ -351,8 +351,12 @@ impl Stack {
                 socket.settings.ip.set(option, true)
             }
             Kind::Udp => {
+                let stale = self.route_generation().wrapping_sub(1);
                 let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
                 socket.recent = None;
+                if let Some(peer) = &mut socket.peer {
+                    peer.path.generation = stale;
+                }
                 socket.settings.ip.set(option, false)
             }
             Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),

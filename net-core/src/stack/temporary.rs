@@ -34,7 +34,7 @@ impl Stack {
         for formed in &mut own.autoconf.formed {
             if let Some(term) = formed.temporary_in(prefix) {
                 let (preferred, valid) = term.within(lifetimes);
-                has_successor |= !term.is_succeeded;
+                has_successor |= formed.serves_on(&term, now);
                 formed.valid_until = valid;
                 formed.prefer_until(preferred, now);
             }

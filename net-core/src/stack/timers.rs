@@ -24,6 +24,8 @@ pub(crate) enum TimerKey {
     Membership(IfaceId),
     /// The oldest packet of which fragments are there.
     Reassembly,
+    /// What was told first of the MTUs of paths.
+    PathMtu,
 }
 
 impl Stack {
@@ -58,6 +60,7 @@ impl Stack {
                     }
                 }
                 TimerKey::Reassembly => self.reassembly_timeout(now),
+                TimerKey::PathMtu => self.path_mtu_timeout(now),
                 TimerKey::Autoconf(iface) => self.autoconf_timeout(iface, now),
                 TimerKey::Membership(iface) => self.membership_timeout(iface, now),
                 TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),

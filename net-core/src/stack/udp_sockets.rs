@@ -178,7 +178,7 @@ impl Stack {
                 "set the broadcast option to send to a broadcast address",
             ));
         }
-        Ok((remote, path))
+        Ok((remote, self.narrowed(path, &ip, remote.ip())))
     }
 
     /// See [`Udp::send`](crate::udp::Udp::send).
@@ -302,12 +302,12 @@ impl Stack {
             (None, None) => return Err(SocketError::DestinationRequired),
         };
         let socket = self.udp_socket(id)?;
-        let path = self.narrowed(path, &socket.settings.ip, remote.ip());
         socket.check_len(len, send.segment, remote.ip(), path.mtu)?;
         Ok((remote, path))
     }
 
-    /// The way to a destination, with what routers have said that it takes.
+    /// The way to a destination, with what routers have said that it takes: it holds until they say
+    /// something else, or that is forgotten, as routes change then.
     fn narrowed(&self, mut path: Path, settings: &IpSettings, dest: IpAddr) -> Path {
         if settings.path_mtu_to(dest) != PathMtuMode::Probe {
             path.mtu = self.path_mtus.limit(dest, path.mtu, self.clock);
@@ -345,7 +345,7 @@ impl Stack {
         }
         let (remote, path) = self.udp_route(id, to, None)?;
         if let Some(socket) = self.sockets.udp_mut(id) {
-            socket.recent = Some(Recent { to, remote, path });
+            socket.note_sent(Recent { to, remote, path });
         }
         Ok((remote, path))
     }
@@ -362,7 +362,7 @@ impl Stack {
             // That it was sent to is remembered, but not for the next time the way there.
             let generation = path.generation.wrapping_sub(1);
             let path = Path { generation, ..path };
-            socket.recent = Some(Recent { to, remote, path });
+            socket.note_sent(Recent { to, remote, path });
         }
         Ok((remote, path))
     }
@@ -374,6 +374,7 @@ impl Stack {
         }
         let settings = self.udp_socket(id)?.settings.ip;
         let path = self.route_for(&settings, peer.remote.ip(), Some(peer.local.ip()))?;
+        let path = self.narrowed(path, &settings, peer.remote.ip());
         if let Some(peer) = self
             .sockets
             .udp_mut(id)

@@ -1,6 +1,7 @@
 //! UDP (RFC 768, RFC 1122 §4.1).
 
 mod cut;
+mod destinations;
 mod error_queue;
 mod handle;
 mod outgoing;
@@ -8,6 +9,7 @@ mod send_meta;
 mod socket;
 
 pub(crate) use cut::Cutter;
+pub(crate) use destinations::Destinations;
 pub(crate) use error_queue::ErrorQueue;
 pub use error_queue::QueuedError;
 pub use handle::Udp;

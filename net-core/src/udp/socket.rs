@@ -1,6 +1,6 @@
 //! What the stack keeps for each datagram socket.
 
-use super::ErrorQueue;
+use super::{Destinations, ErrorQueue};
 use crate::config::UdpConfig;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
@@ -46,6 +46,8 @@ pub(crate) struct DatagramSocket {
     pub(crate) peer: Option<Peer>,
     /// Where it sent to last; forgotten when options change.
     pub(crate) recent: Option<Recent>,
+    /// Where it sent to before that.
+    pub(crate) before: Destinations,
     pub(crate) error: Option<SocketError>,
     /// Bytes of datagrams that wait for the device.
     pub(crate) unsent: usize,
@@ -129,6 +131,7 @@ impl DatagramSocket {
             bound: None,
             peer: None,
             recent: None,
+            before: Destinations::default(),
             error: None,
             unsent: 0,
             blocked: false,
@@ -136,6 +139,22 @@ impl DatagramSocket {
             queue: VecDeque::new(),
             charged: 0,
             errors: ErrorQueue::default(),
+        }
+    }
+
+    /// Remembers where it sends to, and the way there.
+    pub(crate) fn note_sent(&mut self, recent: Recent) {
+        let before = self.recent.replace(recent);
+        if let Some(before) = before.filter(|before| before.remote != recent.remote) {
+            self.before.note(self.whom(before.remote));
+        }
+    }
+
+    /// A destination as errors quote it: ports are UDP's alone.
+    pub(crate) fn whom(&self, remote: SocketAddr) -> SocketAddr {
+        match self.speaks {
+            Speaks::Udp => SocketAddr::new(remote.ip(), remote.port()),
+            Speaks::Echo | Speaks::Ip(_) => SocketAddr::new(remote.ip(), 0),
         }
     }
 

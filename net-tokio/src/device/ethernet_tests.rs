@@ -202,6 +202,34 @@ async fn two_stacks_talk_through_a_tunnel_over_the_hosts_udp() {
     transfer(&one, &two, "10.7.0.2", 100_000).await;
 }
 
+#[tokio::test]
+async fn a_batch_for_a_tunnel_is_one_system_call() {
+    let local = "127.0.0.1:0";
+    let one = tokio::net::UdpSocket::bind(local).await.expect("a port");
+    let two = tokio::net::UdpSocket::bind(local).await.expect("a port");
+    let peer = two.local_addr().expect("bound");
+    one.connect(peer).await.expect("connected");
+    let mut tunnel = UdpTunnel::new(one, 1400);
+    let stats = tunnel.stats();
+    let mut batch = TxBatch::default();
+    for number in 0..40 {
+        batch.slot().body.push(Bytes::from(vec![number; 20]));
+    }
+    // One that no datagram holds costs its own packet, and none of the others.
+    batch.slot().body.push(Bytes::from(vec![0; 70_000]));
+    batch.slot().body.push(Bytes::from(vec![40; 20]));
+    let sent = std::future::poll_fn(|cx| tunnel.poll_send(cx, &mut batch, Instant::ZERO));
+    sent.await.expect("sent");
+    assert!(batch.is_empty());
+    let calls = if cfg!(target_os = "linux") { 2 } else { 41 };
+    assert_eq!((stats.calls(), stats.refused()), (calls, 1));
+    let mut buf = [0; 64];
+    for number in 0..41 {
+        assert_eq!(two.recv(&mut buf).await.expect("received"), 20);
+        assert_eq!(buf[..20], [number; 20]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_device_comes_and_goes_while_the_stack_runs() {
     let switch = Switch::new();

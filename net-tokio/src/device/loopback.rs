@@ -52,6 +52,7 @@ impl Device for Loopback {
             tso: true,
             uso: true,
             software_gro: false,
+            one_piece: false,
         }
     }
 

@@ -219,6 +219,7 @@ impl NicBuilder {
                 tso: self.offload,
                 uso: false,
                 software_gro: true,
+                one_piece: false,
             },
             counters,
             overruns: Arc::new(AtomicU64::new(0)),

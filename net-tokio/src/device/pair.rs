@@ -61,6 +61,7 @@ impl Device for PairEnd {
             tso: link.offload,
             uso: link.offload,
             software_gro: !self.inward.config.offload || self.inward.config.impairs(),
+            one_piece: false,
         }
     }
 

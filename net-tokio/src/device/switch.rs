@@ -132,6 +132,7 @@ impl Device for SwitchPort {
             tso: true,
             uso: true,
             software_gro: true,
+            one_piece: false,
         }
     }
 

@@ -156,6 +156,11 @@ impl Core {
                     .unwrap_or_default(),
                 states: self.stack.addresses(port.bound.iface).collect(),
                 dns_servers: self.stack.dns_servers(port.bound.iface).collect(),
+                dns_search: self
+                    .stack
+                    .dns_search(port.bound.iface)
+                    .map(str::to_owned)
+                    .collect(),
                 failure: port.failure.clone(),
             }
         })

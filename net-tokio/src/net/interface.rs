@@ -245,6 +245,8 @@ pub struct InterfaceStatus {
     pub states: Vec<AddressStatus>,
     /// DNS servers that its routers have told.
     pub dns_servers: Vec<IpAddr>,
+    /// Domains in which its routers have told to search for names.
+    pub dns_search: Vec<String>,
     /// Why its device has failed, if it has: then its addresses and routes are gone.
     pub failure: Option<String>,
 }

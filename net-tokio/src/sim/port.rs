@@ -41,6 +41,7 @@ impl Device for Port {
             tso: self.offload,
             uso: self.offload,
             software_gro: false,
+            one_piece: false,
         }
     }
 

@@ -21,6 +21,7 @@ const PLAIN: DeviceCaps = DeviceCaps {
     tso: false,
     uso: false,
     software_gro: true,
+    one_piece: false,
 };
 
 /// A flow between two hosts, of either family.

@@ -6,6 +6,7 @@ use crate::iface::ReversePath;
 use crate::route::Reject;
 use crate::tcp::SeqNum;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+use std::vec;
 
 /// [`Host`] as a router between its wire and a link of 1,400 bytes, 10.9.0.1/24 and fd09::1/64.
 struct Router {
@@ -360,4 +361,49 @@ fn the_sender_hears_of_a_neighbour_that_does_not_answer() {
         assert_eq!(quoted.dest, addr(dest).ip());
     }
     router.host.assert_dropped(DropReason::NeighborFailed, 2);
+}
+
+#[test]
+fn who_is_masqueraded_hears_of_a_silent_neighbour_with_what_it_sent() {
+    let mut router = Router::new();
+    let kind = IfaceKind::Ethernet(crate::wire::MacAddr::local(1));
+    let link = iface("eth0", kind, 1500, &["10.8.0.1/24", "fd08::1/64"]);
+    let stack = &mut router.host.stack;
+    stack.add_iface(link, DeviceCaps::default()).unwrap();
+    router.host.filter(
+        "table inet nat { chain post { type nat hook postrouting priority srcnat
+            oifname eth0 masquerade; } }",
+    );
+    for (source, other, dest, len) in [
+        (NEAR_HOST, "10.7.0.8:5", "10.8.0.9:7", 576),
+        (NEAR_V6, "[fd07::8]:5", "[fd08::9]:7", 1280),
+    ] {
+        // Of two with one port, one gets another.
+        let packet = datagram(source, dest, &[7; 1400]);
+        let original = bytes_of(&packet);
+        router.host.inject(datagram(other, dest, b"first"));
+        router.host.inject(packet);
+        for _ in 0..3 {
+            assert_eq!(router.host.sent().len(), 0);
+            router.host.now += crate::time::Duration::from_secs(1);
+            router.host.stack.handle_timeout(router.host.now);
+        }
+        let sent = router.host.sent();
+        assert_eq!(sent.len(), 2);
+        let answer = Seen::new(&sent[1]);
+        assert_eq!(answer.ip.dest, addr(source).ip());
+        // As much as fits (RFC 1812 §4.3.2.3, RFC 4443 §2.4(c)), and but for the hop it took as it was.
+        assert_eq!(answer.ip.total_len(), len);
+        let (mut quoted, mut original) = (answer.data().to_vec(), original.to_vec());
+        original.truncate(quoted.len());
+        let changed = if answer.ip.dest.is_ipv4() {
+            vec![8, 10, 11]
+        } else {
+            vec![7]
+        };
+        for at in changed {
+            (quoted[at], original[at]) = (0, 0);
+        }
+        assert_eq!(quoted, original);
+    }
 }

@@ -1,5 +1,8 @@
 //! Hooks on the way of packets.
 
+mod protocols;
+mod tunnel;
+
 use super::*;
 use crate::hook::{Hook, HookPoint, PacketView, Verdict};
 use std::boxed::Box;

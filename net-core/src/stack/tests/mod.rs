@@ -1,5 +1,6 @@
 //! The stack driven by raw packets.
 
+mod address_checks;
 mod autoconf;
 mod dispatch;
 mod error_queue;
@@ -17,6 +18,7 @@ mod link_local;
 mod multicast;
 mod nat;
 mod nat_ports;
+mod ndp_rules;
 mod path_mtu;
 mod qdisc;
 mod queue;
@@ -24,6 +26,7 @@ mod raw;
 mod reassembly;
 mod redirects;
 mod route_text;
+mod router_options;
 mod routers;
 mod routing;
 mod temporary;

@@ -200,3 +200,66 @@ fn an_error_about_a_datagram_that_nobody_sent_narrows_no_path() {
     let id = host.udp("10.7.0.2:701");
     assert_eq!(send(&mut host, id, 1400, "192.0.2.9:53").unwrap().len(), 1);
 }
+
+/// A resolver's socket, or a server's: not only the last destination counts.
+#[test]
+fn errors_about_the_last_few_destinations_of_a_socket_are_believed() {
+    for (local, _, headers) in ENDS {
+        let mut host = Host::new();
+        let id = host.udp(local);
+        let to = |number: u16| match addr(local) {
+            SocketAddr::V4(_) => std::format!("192.0.2.{number}:53"),
+            SocketAddr::V6(_) => std::format!("[2001:db8::{number:x}]:53"),
+        };
+        for number in 1..=3 {
+            send(&mut host, id, 1400, &to(number)).unwrap();
+        }
+        for number in 1..=3 {
+            forge(&mut host, local, &to(number), 1400, 1300);
+            assert_eq!(send(&mut host, id, 1400, &to(number)).unwrap().len(), 2);
+        }
+        forge(&mut host, local, &to(4), 1400, 1300);
+        let sent = send(&mut host, id, 1400, &to(4));
+        assert_eq!(sent, Ok([1400 + headers].into()), "it was never sent to");
+    }
+}
+
+/// Not each datagram asks what is known of its path: the way that a socket keeps says it.
+#[test]
+fn a_connected_socket_keeps_what_its_path_takes_until_that_is_forgotten() {
+    for (local, to, headers) in ENDS {
+        let mut host = Host::new();
+        let id = host.udp(local);
+        host.stack.connect(id, addr(to), host.now).unwrap();
+        narrow(&mut host, id, to);
+        host.stack.take_error(id);
+        let send = |host: &mut Host| {
+            let payload = Bytes::from(std::vec![7; 1400]);
+            host.stack.udp(id).unwrap().send(payload, None).unwrap();
+            host.sent().len()
+        };
+        assert_eq!(send(&mut host), 2);
+        let generation = host.stack.route_generation();
+        // What is told again is nothing new, and nobody has to look again.
+        forge(&mut host, local, to, 1400, 1300);
+        host.stack.take_error(id);
+        assert_eq!(host.stack.route_generation(), generation);
+        let option = if addr(to).is_ipv4() {
+            IpOption::PathMtu(PathMtuMode::Probe)
+        } else {
+            IpOption::PathMtuV6(PathMtuMode::Probe)
+        };
+        host.stack.set_ip_option(id, option).unwrap();
+        assert_eq!(send(&mut host), 1, "{headers}: it believes the link alone");
+        let option = if addr(to).is_ipv4() {
+            IpOption::PathMtu(PathMtuMode::Want)
+        } else {
+            IpOption::PathMtuV6(PathMtuMode::Want)
+        };
+        host.stack.set_ip_option(id, option).unwrap();
+        assert_eq!(send(&mut host), 2);
+        host.now += Duration::from_secs(601);
+        host.stack.handle_timeout(host.now);
+        assert_eq!(send(&mut host), 1);
+    }
+}

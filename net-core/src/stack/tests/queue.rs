@@ -81,6 +81,35 @@ fn a_device_that_sums_gets_the_pseudo_header_only() {
 }
 
 #[test]
+fn a_device_that_takes_one_piece_gets_the_same_bytes() {
+    let payload = Bytes::from_static(&[7; 1000]);
+    let mut seen = Vec::new();
+    for one_piece in [false, true] {
+        let mut host = Host::new();
+        let caps = DeviceCaps {
+            one_piece,
+            ..DeviceCaps::default()
+        };
+        let config = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+        let wire = host.stack.add_iface(config, caps).unwrap();
+        let id = host.udp("10.8.0.2:5");
+        for len in [1, 1000] {
+            let mut udp = host.stack.udp(id).unwrap();
+            let to = Some(addr("10.8.0.1:9"));
+            udp.send(payload.slice(..len), to).unwrap();
+        }
+        let sent = host.sent_over(wire);
+        for packet in &sent {
+            let pieces = usize::from(!packet.head.is_empty()) + packet.body.len();
+            assert!(!one_piece || pieces == 1, "{pieces} pieces");
+        }
+        assert_eq!(sent[1].head.is_empty(), one_piece);
+        seen.push(sent.iter().map(bytes_of).collect::<Vec<_>>());
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
 fn a_full_queue_blocks_a_udp_sender_until_it_is_half_empty() {
     let mut host = Host::new();
     let id = host.udp("10.7.0.2:5");

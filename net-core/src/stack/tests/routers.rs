@@ -4,7 +4,7 @@ use super::autoconf::{OTHER_ROUTER, ROUTER, advert, advertise, configured, own, 
 use super::ethernet::{ndp, v6};
 use super::*;
 use crate::time::Duration;
-use crate::wire::ethernet::ALL_NODES;
+use crate::wire::ethernet::{ALL_NODES, solicited_node};
 use crate::wire::ndp::{Lifetime, NeighborAdvert, Preference, PrefixInformation};
 use crate::wire::{MacAddr, NdpMessage, NdpOption};
 use core::net::Ipv6Addr;
@@ -87,6 +87,38 @@ fn a_router_that_is_in_use_makes_no_room() {
     assert!(ways.contains(&Some(ip(ROUTER))));
 }
 
+/// However late it was formed.
+#[test]
+fn an_address_in_a_prefix_of_a_router_in_use_makes_no_room() {
+    let mut host = configured();
+    // All but one place are taken, as the link-local address has one.
+    for number in 0..14 {
+        host.inject(forged(number));
+    }
+    advertise(&mut host, 1800, &[prefix(7200, 3600)]);
+    pass(&mut host, Duration::from_secs(2));
+    let of_real = |address: &Ipv6Addr| address.segments()[..4] == [0x2001, 0xdb8, 1, 0];
+    assert!(own(&host).iter().any(of_real));
+    let (wire, mac) = (host.wire, MacAddr::local(7 << 8));
+    host.stack.set_neighbor(wire, ip(ROUTER), mac).unwrap();
+    advertise(&mut host, 1800, &[prefix(7200, 3600)]);
+    // Somebody else tells of it, too: that changes nothing.
+    let message = advert(1800, Preference::Medium);
+    host.inject(ndp(
+        "fe80::666",
+        ALL_NODES,
+        255,
+        message,
+        &[prefix(7200, 3600)],
+    ));
+    for number in 14..100 {
+        host.inject(forged(number));
+    }
+    pass(&mut host, Duration::from_secs(2));
+    assert_eq!(own(&host).len(), 16);
+    assert!(own(&host).iter().any(of_real));
+}
+
 #[test]
 fn prefixes_and_servers_that_no_host_can_have_are_ignored() {
     let mut host = configured();
@@ -138,6 +170,52 @@ fn a_router_that_says_that_it_is_a_host_now_is_used_no_more() {
     // Somebody else's claim to the address says nothing.
     assert!(says(&mut host, MacAddr::local(8 << 8), false));
     assert!(!says(&mut host, mac, false));
+}
+
+/// RFC 4861 §6.3.4, §7.2.3: who asks is created as a host, and what it is is kept.
+#[test]
+fn a_known_neighbour_that_advertises_itself_is_a_router() {
+    let mut host = configured();
+    let ours = own(&host)[0];
+    let asks = |host: &mut Host| {
+        let solicit = NdpMessage::NeighborSolicit { target: ours };
+        let option = [NdpOption::SourceLinkLayer(MacAddr::local(7 << 8))];
+        host.inject(ndp(ROUTER, solicited_node(ours), 255, solicit, &option));
+    };
+    let is_router = |host: &Host| {
+        let mut all = host.stack.neighbors();
+        all.find(|each| each.address == ip(ROUTER))
+            .map(|each| each.router)
+    };
+    advertise(&mut host, 1800, &[]);
+    assert_eq!(
+        is_router(&host),
+        None,
+        "RFC 4861 §7.2: it says not where it is"
+    );
+    asks(&mut host);
+    assert_eq!(is_router(&host), Some(false));
+    advertise(&mut host, 1800, &[]);
+    assert_eq!(is_router(&host), Some(true));
+    asks(&mut host);
+    assert_eq!(is_router(&host), Some(true));
+}
+
+/// RFC 7559 §2.1.
+#[test]
+fn only_a_default_router_ends_the_questions_for_one() {
+    let mut host = configured();
+    let asked = |host: &mut Host| {
+        let said = pass(host, Duration::from_secs(200));
+        let all = said
+            .iter()
+            .filter(|said| said.2 == NdpMessage::RouterSolicit);
+        all.count()
+    };
+    advertise(&mut host, 0, &[]);
+    assert!(asked(&mut host) >= 3);
+    advertise(&mut host, 1800, &[]);
+    assert_eq!(asked(&mut host), 0);
 }
 
 /// RFC 4861 §6.3.6: a router that answers the second question is as good as before.

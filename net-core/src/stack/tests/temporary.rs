@@ -95,3 +95,35 @@ fn a_temporary_address_that_somebody_has_is_replaced() {
     advertise(&mut host, 1800, &[prefix(7200, 4)]);
     assert_eq!(temporary(&host), []);
 }
+
+/// The router pauses while the term of the address ends: it has no successor then, and needs one later.
+#[test]
+fn after_a_pause_a_temporary_address_is_formed_at_once() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let mut host = configured();
+    let wire = host.wire;
+    host.stack.set_temporary_addresses(wire, true).unwrap();
+    let week = prefix(7 * 86_400, 7 * 86_400);
+    advertise(&mut host, 9000, &[week]);
+    pass(&mut host, HOUR);
+    let is_preferred = |host: &Host| {
+        let all = temporary(host);
+        all.iter()
+            .filter(|each| each.1 == AddressState::Preferred)
+            .count()
+    };
+    assert_eq!(is_preferred(&host), 1);
+    advertise(&mut host, 9000, &[prefix(7 * 86_400, 0)]);
+    pass(&mut host, HOUR * 25);
+    assert_eq!(is_preferred(&host), 0);
+    advertise(&mut host, 9000, &[week]);
+    pass(&mut host, Duration::from_secs(3));
+    assert_eq!(is_preferred(&host), 1, "{:?}", temporary(&host));
+    // A pause that ends before the term does needs none.
+    let before = temporary(&host).len();
+    advertise(&mut host, 9000, &[prefix(7 * 86_400, 0)]);
+    pass(&mut host, HOUR);
+    advertise(&mut host, 9000, &[week]);
+    pass(&mut host, Duration::from_secs(3));
+    assert_eq!((is_preferred(&host), temporary(&host).len()), (1, before));
+}

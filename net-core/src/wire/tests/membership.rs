@@ -179,6 +179,19 @@ fn the_length_tells_the_version_and_other_lengths_are_ignored() {
     assert_eq!(mld::parse(&bytes), Err(DropReason::Membership));
 }
 
+/// RFC 3376 §4.1.10.
+#[test]
+fn what_follows_a_query_counts_for_its_sum_and_for_nothing_else() {
+    let asked = query(true, Version::Third);
+    let mut bytes = igmp::emit_query(&asked);
+    bytes.extend([1, 2, 3, 4]);
+    assert_eq!(igmp::parse(&bytes), Err(DropReason::TransportChecksum));
+    bytes[2..4].fill(0);
+    let sum = checksum(&bytes);
+    bytes[2..4].copy_from_slice(&sum.to_be_bytes());
+    assert_eq!(igmp::parse(&bytes), Ok(Membership::Query(asked)));
+}
+
 #[test]
 fn a_wrong_checksum_or_a_group_that_is_none_is_refused() {
     let mut bytes = igmp::emit_leave(Ipv4Addr::new(224, 1, 1, 1));

@@ -273,3 +273,59 @@ proptest! {
         }
     }
 }
+
+/// The places of bytes in a message, with the bits in them that are reserved.
+type Reserved = &'static [(usize, u8)];
+
+/// RFC 4861 §4, RFC 4191 §2.
+#[test]
+fn reserved_bits_say_nothing() {
+    let route = NdpOption::Route(RouteInformation {
+        prefix: "2001:db8::".parse().unwrap(),
+        prefix_len: 32,
+        preference: Preference::High,
+        lifetime: Lifetime(600),
+    });
+    let advert = NdpMessage::RouterAdvert(RouterAdvert {
+        hop_limit: 64,
+        managed: false,
+        other: true,
+        preference: Preference::Low,
+        lifetime: 1800,
+        reachable_time: 0,
+        retrans_timer: 0,
+    });
+    let target = "fe80::9".parse().unwrap();
+    let claim = NdpMessage::NeighborAdvert(NeighborAdvert {
+        router: true,
+        solicited: false,
+        overrides: true,
+        target,
+    });
+    let solicit = NdpMessage::NeighborSolicit { target };
+    let redirect = NdpMessage::Redirect {
+        target,
+        dest: target,
+    };
+    let cases: [(NdpMessage, &[NdpOption<'_>], Reserved); 4] = [
+        // Of the message, of the option, and behind its prefix.
+        (
+            advert,
+            &[route],
+            &[(5, 0b111), (16 + 3, 0b1110_0111), (16 + 12, 0xff)],
+        ),
+        (claim, &[], &[(4, 0x1f), (5, 0xff), (7, 0xff)]),
+        (solicit, &[], &[(4, 0xff), (7, 0xff)]),
+        (redirect, &[], &[(4, 0xff), (7, 0xff)]),
+    ];
+    for (message, options, reserved) in cases {
+        let mut bytes = Vec::new();
+        message.emit(options, &mut bytes);
+        for &(at, bits) in reserved {
+            bytes[at] |= bits;
+        }
+        let (read, found) = NdpMessage::parse(&bytes).unwrap();
+        assert_eq!(read, message);
+        assert!(found.into_iter().eq(options.iter().copied()));
+    }
+}

@@ -222,6 +222,7 @@ fn negotiate(fd: &OwnedFd, on: bool) -> io::Result<DeviceCaps> {
                     tso: on,
                     uso: flags & USO4 != 0,
                     software_gro: flags & TSO4 == 0,
+                    one_piece: false,
                 });
             }
             Err(error) => refusal = Some(error),

@@ -43,6 +43,7 @@ fn segments_are_merged_and_super_segments_leave_whole_over_ethernet() {
         tso: true,
         uso: false,
         software_gro: true,
+        one_piece: false,
     };
     let mut host = station(Config::default(), caps);
     let wire = host.wire;
