@@ -225,6 +225,10 @@ pub struct Stats {
     pub tcp_orphans_reset: u64,
     /// Challenge ACKs sent (`TCPChallengeACK`).
     pub tcp_challenge_acks: u64,
+    /// Segments with text that were just what header prediction expects (`TCPHPHits`).
+    pub tcp_predicted_text: u64,
+    /// The same without text (`TCPHPAcks`).
+    pub tcp_predicted_acks: u64,
     /// Segments that arrived out of order and were kept (`TCPOFOQueue`).
     pub tcp_out_of_order: u64,
     /// Zero-window and keepalive probes sent.

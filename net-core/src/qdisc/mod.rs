@@ -43,6 +43,7 @@ pub use units::{Millionths, Rate};
 
 use crate::buf::TxPacket;
 use crate::socket::SocketId;
+use crate::tcp::transmit_times::SegmentNumber;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::fmt;
@@ -127,6 +128,8 @@ pub(crate) struct Owner {
     pub(crate) socket: SocketId,
     /// Bytes of its room that the packet takes up.
     pub(crate) bytes: u32,
+    /// Which of its segments it is, where the socket wants to know when it leaves.
+    pub(crate) timed: Option<SegmentNumber>,
 }
 
 impl Owner {
@@ -135,6 +138,15 @@ impl Owner {
         Self {
             socket,
             bytes: u32::try_from(packet.len()).unwrap_or(u32::MAX),
+            timed: None,
+        }
+    }
+
+    /// The same for a packet that does not leave.
+    pub(crate) const fn lost(self) -> Self {
+        Self {
+            timed: None,
+            ..self
         }
     }
 }

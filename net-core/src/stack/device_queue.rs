@@ -98,7 +98,7 @@ impl Stack {
         let Some(target) = self.iface_mut(iface) else {
             self.stats.count_drop(DropReason::TxQueueFull);
             self.recycle(packet);
-            owner.into_iter().for_each(|owner| self.release(owner));
+            owner.into_iter().for_each(|it| self.release(it.lost()));
             return false;
         };
         if packet.meta.gso.is_some() && target.queue.splits() {
@@ -128,7 +128,7 @@ impl Stack {
         }
         self.recycle(packet);
         if cut.is_empty() {
-            owner.into_iter().for_each(|owner| self.release(owner));
+            owner.into_iter().for_each(|it| self.release(it.lost()));
         }
         let last = cut.len().saturating_sub(1);
         let mut took = false;
@@ -262,7 +262,7 @@ impl Stack {
         while let Some((Queued { packet, owner, .. }, reason)) = self.dropped.pop() {
             self.stats.count_drop(reason);
             if let Some(owner) = owner {
-                self.release(owner);
+                self.release(owner.lost());
             }
             self.recycle(packet);
         }

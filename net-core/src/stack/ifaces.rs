@@ -62,7 +62,7 @@ impl Stack {
         {
             while let Some(queued) = gone.queue.evict() {
                 if let Some(owner) = queued.owner {
-                    self.release(owner);
+                    self.release(owner.lost());
                 }
             }
             if let Some(timer) = gone.departure {

@@ -28,6 +28,8 @@ impl Stats {
             ("TcpExt.TCPReqQFullDrop", drops(DropReason::SynQueueFull)),
             ("TcpExt.TCPDeferAcceptDrop", drops(DropReason::Deferred)),
             ("TcpExt.PAWSEstab", drops(DropReason::Paws)),
+            ("TcpExt.TCPHPHits", self.tcp_predicted_text),
+            ("TcpExt.TCPHPAcks", self.tcp_predicted_acks),
             ("TcpExt.TCPTimeouts", self.tcp_timeouts),
             ("TcpExt.TCPFastRetrans", self.tcp_fast_retransmits),
             ("TcpExt.TCPLossProbes", self.tcp_loss_probes),

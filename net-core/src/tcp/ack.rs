@@ -163,6 +163,7 @@ impl Connection {
         if self.small_end.before(self.una) {
             self.small_end = self.una;
         }
+        self.note_acknowledged(cx.now);
         self.confirm_mtu(cx.now);
         self.urgent.on_advance(self.una);
     }

@@ -17,6 +17,7 @@ use super::receiver::Receiver;
 use super::recovery::{LossRecovery, Scoreboard};
 use super::rtt::{RttEstimator, nanos};
 use super::send_queue::SendQueue;
+use super::transmit_times::TransmitTimes;
 use super::urgent::Urgent;
 use super::user_timeout::UserTimeouts;
 use super::validation::Validation;
@@ -116,6 +117,8 @@ pub(crate) struct Connection {
     pub(crate) give_up_at: Instant,
     pub(crate) user_timeouts: UserTimeouts,
     pub(crate) urgent: Urgent,
+    /// Bytes whose times the application wants to know, where it has asked for some.
+    pub(crate) transmit_times: Option<Box<TransmitTimes>>,
     /// When the peer was last heard.
     pub(crate) heard_at: Instant,
     /// When the oldest unacknowledged byte was first waiting for its acknowledgement.

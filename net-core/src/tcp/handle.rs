@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::socket::{Role, TcpSocket};
-use super::{State, TcpInfo};
+use super::{State, TcpInfo, TransmitStages, TransmitTime};
 use crate::SocketError;
 use crate::buf::RecvQueue;
 use crate::socket::{Readiness, SocketId, TcpSettings};
@@ -202,6 +202,21 @@ impl<'a> Tcp<'a> {
         if let Ok(connection) = self.touch() {
             connection.mark_urgent();
         }
+    }
+
+    /// Asks when the byte at a stream offset, which is yet to be pushed, reaches `stages`;
+    /// [`transmit_time`](Self::transmit_time) tells. Of a byte each stage is told at most once.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a byte that was pushed, `NoBufferSpace` where 64 wait, `BrokenPipe`;
+    /// `NotConnected`.
+    pub fn want_times(&mut self, offset: u64, stages: TransmitStages) -> Result<(), SocketError> {
+        self.touch_as(Touch::None)?.want_times(offset, stages)
+    }
+
+    /// Takes the oldest of the times that were [asked for](Self::want_times).
+    pub fn transmit_time(&mut self) -> Option<TransmitTime> {
+        self.touch_as(Touch::None).ok()?.take_time()
     }
 
     /// Stream offset up to which the application may have written; never moves back.

@@ -53,6 +53,9 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Disposition {
         self.counters.segments_in += u64::from(segment.wire_count());
+        if self.take_predicted(segment, cx) {
+            return Disposition::Keep;
+        }
         let outcome = match self.state {
             State::Closed | State::Listen | State::TimeWait => Err(Disposition::Reset),
             State::SynSent => self.arrives_in_syn_sent(segment, cx),
@@ -321,6 +324,12 @@ impl Connection {
             cx.stats.count_drop(DropReason::BadAck);
             return Err(self.challenge_uncounted(cx));
         }
+        self.take_acknowledgement(segment, cx);
+        self.after_ack(cx)
+    }
+
+    /// What an acceptable segment with an ACK says.
+    pub(super) fn take_acknowledgement(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
         self.heard_at = cx.now;
         self.probes = 0;
         if self.ecn.on && self.ecn.on_segment(segment) {
@@ -334,7 +343,6 @@ impl Connection {
             // is alive, however often the data is sent again.
             self.retries = 0;
         }
-        self.after_ack(cx)
     }
 
     /// What an acknowledged FIN does to the state.
@@ -387,7 +395,7 @@ impl Connection {
             || segment.seq.at_or_before(self.receiver.nxt) && self.receiver.unread() == 0
     }
 
-    fn take_text(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) {
+    pub(super) fn take_text(&mut self, segment: &mut Segment<'_>, cx: &mut Context<'_>) {
         if segment.payload.is_empty() {
             return;
         }

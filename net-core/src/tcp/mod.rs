@@ -26,6 +26,7 @@ pub(crate) mod open;
 pub(crate) mod output;
 mod pacing;
 mod paws;
+mod predicted;
 mod receiver;
 #[cfg(test)]
 mod receiver_tests;
@@ -43,6 +44,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timers;
+pub(crate) mod transmit_times;
 mod urgent;
 mod user_timeout;
 mod validation;
@@ -56,3 +58,4 @@ pub use limits::{Limit, LimitedTime};
 pub use seq::SeqNum;
 pub(crate) use socket::TcpSocket;
 pub use state::State;
+pub use transmit_times::{TransmitStage, TransmitStages, TransmitTime};

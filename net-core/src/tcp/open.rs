@@ -154,6 +154,7 @@ impl Connection {
             give_up_at: Instant::MAX,
             user_timeouts: UserTimeouts::default(),
             urgent: Urgent::default(),
+            transmit_times: None,
             heard_at: now,
             waiting_since: now,
             sent_at: now,
@@ -242,6 +243,7 @@ impl Connection {
         {
             options.fast_open = Some(option);
             len = if data > 0 { self.fill(0, data, out) } else { 0 };
+            self.note_segment(0, len, cx.now);
         }
         if !early {
             self.note_syn_sent(len, cx.now);

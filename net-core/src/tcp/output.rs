@@ -296,6 +296,7 @@ impl Connection {
         }
         let reduced = self.ecn.on_new_data();
         self.finish_data(out, start, got, fin, push, reduced, ports, cx);
+        self.note_segment(offset, got, cx.now);
         self.on_new_data_sent(end.distance_from(start), cx);
     }
 
@@ -323,6 +324,7 @@ impl Connection {
         cx.stats.tcp_retransmits += u64::from(got.div_ceil(self.segment_size()).max(1));
         let push = offset + got as usize == self.queue.len();
         self.finish_data(out, start, got, fin, push, false, ports, cx);
+        self.note_segment(offset, got, cx.now);
     }
 
     /// Puts up to `len` bytes of the queue, from `offset` on, into a packet; how many there was room

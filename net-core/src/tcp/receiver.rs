@@ -215,6 +215,11 @@ impl Receiver {
         Arrival::InOrder
     }
 
+    /// Whether FIN has come before the data in front of it.
+    pub(crate) const fn awaits_fin(&self) -> bool {
+        self.pending_fin.is_some()
+    }
+
     /// The peer's FIN, at `seq`; whether it is next in order.
     pub(crate) fn receive_fin(&mut self, seq: SeqNum) -> bool {
         if seq == self.nxt {

@@ -9,6 +9,7 @@ mod recv;
 mod socket;
 mod split;
 mod stream;
+mod times;
 mod urgent;
 
 pub(crate) use conn::{slot_ready, tokio_ready};

@@ -12,8 +12,18 @@ use crate::tcp::connection::Connection;
 use crate::tcp::output::Ports;
 use crate::tcp::segment::ECN_CAPABLE;
 use crate::tcp::socket::TcpSocket;
+use crate::tcp::transmit_times::TransmitTimes;
 use crate::time::Instant;
 use crate::wire::ip::{self, ECN_MASK};
+
+/// Where what a socket sends goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To the device.
+    Device,
+    /// Into the queue in front of it.
+    Queue,
+}
 
 /// Super-segments that one socket sends before it is the next one's turn.
 const TURN: usize = 4;
@@ -22,12 +32,19 @@ impl Stack {
     /// Lets a socket send a few packets into `out`; whether it has more. A super-segment that is
     /// cut here is not left half sent, so `out` may grow somewhat beyond its usual size.
     pub(crate) fn tcp_transmit(&mut self, id: SocketId, now: Instant, out: &mut TxBatch) -> bool {
-        self.tcp_send(id, TURN, now, out)
+        self.tcp_send(id, TURN, Way::Device, now, out)
     }
 
     /// As [`tcp_transmit`](Self::tcp_transmit), up to so many super-segments.
     #[inline]
-    fn tcp_send(&mut self, id: SocketId, turn: usize, now: Instant, out: &mut TxBatch) -> bool {
+    fn tcp_send(
+        &mut self,
+        id: SocketId,
+        turn: usize,
+        way: Way,
+        now: Instant,
+        out: &mut TxBatch,
+    ) -> bool {
         if let Some(iface) = self.refresh_path(id) {
             // Not the one that asks: there it has its turn.
             self.want_transmit(iface, id);
@@ -52,6 +69,12 @@ impl Stack {
             let sent = self.with_connection(id, now, |connection, cx| {
                 if !connection.poll_transmit(ports, cx, packet) {
                     return None;
+                }
+                if way == Way::Device
+                    && let Some(times) = &mut connection.transmit_times
+                    && let Some(number) = times.take_made()
+                {
+                    times.on_handed_over(number, now);
                 }
                 let ecn = if connection.ecn.take_capable() {
                     ECN_CAPABLE
@@ -124,7 +147,7 @@ impl Stack {
                 break;
             };
             self.limit_burst(id, limit / 2);
-            more = self.tcp_send(id, 1, now, &mut batch);
+            more = self.tcp_send(id, 1, Way::Queue, now, &mut batch);
             self.limit_burst(id, u32::MAX);
             self.tcp_queue(id, &mut batch);
             if !more {
@@ -142,10 +165,23 @@ impl Stack {
             batch.clear();
             return;
         };
+        let times = self
+            .sockets
+            .tcp_mut(id)
+            .and_then(TcpSocket::connection_mut)
+            .and_then(|connection| connection.transmit_times.as_deref_mut());
+        let timed = times.and_then(TransmitTimes::take_made);
+        let mut left = batch.len();
         for sent in batch.packets_mut() {
             let mut packet = self.new_packet();
             core::mem::swap(&mut packet, sent);
-            let owner = Owner::new(id, &packet);
+            left -= 1;
+            // Of a super-segment that was cut the last part counts.
+            let timed = timed.filter(|_| left == 0);
+            let owner = Owner {
+                timed,
+                ..Owner::new(id, &packet)
+            };
             self.hold(owner);
             self.device_queue(iface, packet, Some(owner));
         }
@@ -158,6 +194,13 @@ impl Stack {
             return;
         };
         socket.queued = socket.queued.saturating_sub(owner.bytes);
+        let now = self.clock;
+        if let Some(number) = owner.timed
+            && let Some(connection) = socket.connection_mut()
+            && let Some(times) = &mut connection.transmit_times
+        {
+            times.on_handed_over(number, now);
+        }
         if let Some(path) = socket.path
             && socket.connection().is_some_and(Connection::may_transmit)
         {

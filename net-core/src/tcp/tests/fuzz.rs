@@ -5,7 +5,7 @@ use super::*;
 use crate::config::CongestionAlgorithm;
 use crate::seed::{Rng, Seed};
 use crate::socket::TcpOption;
-use crate::tcp::{RecvFlags, SendFlags};
+use crate::tcp::{RecvFlags, SendFlags, predicted};
 use crate::wire::{IcmpMessage, TcpFlags};
 use std::println;
 
@@ -165,7 +165,9 @@ fn opens_early(rng: &mut Rng, peer: &mut Peer, offer: Seg) {
     peer.accept();
 }
 
-fn story(seed: u64) {
+/// What may happen, of ten segments so many just what is expected; `look` sees the stack after each step,
+/// before what it has sent is forgotten.
+fn story(seed: u64, expected: u64, look: &mut dyn FnMut(&mut Peer)) {
     let mut rng = Seed::from_u64(seed).rng("story");
     let reno = chance(&mut rng, 2);
     let switches: [bool; 7] = core::array::from_fn(|_| !chance(&mut rng, 4));
@@ -200,7 +202,10 @@ fn story(seed: u64) {
     for _ in 0..number(&mut rng, 150) {
         match rng.below(10) {
             0..=4 => {
-                let next = segment(&mut rng, &peer);
+                let next = match rng.below(10) < expected {
+                    true => tcp().data(number(&mut rng, 2) * number(&mut rng, 1460)),
+                    false => segment(&mut rng, &peer),
+                };
                 peer.sends(next);
             }
             5 => {
@@ -228,6 +233,7 @@ fn story(seed: u64) {
             }
             _ => application(&mut rng, &mut peer),
         }
+        look(&mut peer);
         let answers = peer.skips();
         assert!(answers < 2000, "{answers} segments at once");
         let used = peer.stack.memory_used();
@@ -266,6 +272,48 @@ fn story(seed: u64) {
 fn no_segment_at_any_time_does_harm() {
     for seed in 0..1500 {
         println!("seed {seed}");
-        story(seed);
+        story(seed, 0, &mut |_| {});
     }
+}
+
+/// What can be seen of a stack and its connection, and some of what cannot.
+fn picture(peer: &mut Peer) -> std::string::String {
+    let id = peer.id();
+    let now = peer.now;
+    let info = peer.stack.tcp(id, now).and_then(|tcp| tcp.info());
+    let socket = peer.stack.sockets.tcp(id);
+    let variables = socket.and_then(|it| it.connection()).map(|it| {
+        let receiver = &it.receiver;
+        (
+            (it.una, it.nxt, it.wnd, it.max_wnd, it.wl1, it.wl2),
+            (receiver.nxt, receiver.edge, receiver.window_mark()),
+            (it.ts_recent, it.last_ack_sent, it.probes, it.retries),
+            (it.heard_at, it.deadline()),
+        )
+    });
+    let drops: std::vec::Vec<_> = peer.stack.stats().dropped().collect();
+    std::format!("{:?} {info:?} {variables:?} {drops:?}", peer.sent)
+}
+
+/// SPEC 108: the short way through the state machine ends where the long one does.
+#[test]
+fn a_predicted_segment_leaves_what_the_long_way_does() {
+    let mut predicted = 0;
+    for seed in 0..400 {
+        println!("seed {seed}");
+        let mut pictures = std::vec::Vec::new();
+        let mut step = 0;
+        let expected = 5 + seed % 6;
+        predicted::without(|| story(seed, expected, &mut |peer| pictures.push(picture(peer))));
+        story(seed, expected, &mut |peer| {
+            assert_eq!(pictures.get(step), Some(&picture(peer)), "step {step}");
+            step += 1;
+            if step == pictures.len() {
+                let stats = peer.stack.stats();
+                predicted += stats.tcp_predicted_text + stats.tcp_predicted_acks;
+            }
+        });
+        assert_eq!(step, pictures.len());
+    }
+    assert!(predicted > 100, "only {predicted} were predicted");
 }

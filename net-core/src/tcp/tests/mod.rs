@@ -44,6 +44,7 @@ mod time_wait;
 mod timers;
 mod timestamps;
 mod tlp;
+mod transmit_times;
 mod urgent;
 mod user_timeout;
 mod validation;

@@ -230,3 +230,23 @@ fn urgent_mode_is_told_at_once() {
     let event = peer.stack.poll_event().expect("an event");
     assert!(event.ready.contains(Readiness::URGENT));
 }
+
+/// SPEC 130: urgent data goes the long way, and what follows it the short one again.
+#[test]
+fn what_follows_urgent_data_is_predicted_again() {
+    let mut peer = Peer::established();
+    let predicted = |peer: &Peer| peer.stack.stats().tcp_predicted_text;
+    peer.sends(tcp().data(10));
+    assert_eq!(predicted(&peer), 1);
+    peer.sends(tcp().flags(ACK | URG).urgent(10).data(10));
+    peer.sends(tcp().seq(31).data(10));
+    assert_eq!(predicted(&peer), 1);
+    // The hole is filled by just what is expected, although the urgent byte waits to be read.
+    peer.sends(tcp().seq(21).data(10));
+    peer.sends(tcp().seq(41).data(10));
+    assert_eq!(predicted(&peer), 3);
+    let before = peer.stack.stats().tcp_predicted_acks;
+    peer.writes(100);
+    peer.sends(tcp());
+    assert_eq!(peer.stack.stats().tcp_predicted_acks, before + 1);
+}

@@ -310,7 +310,6 @@ impl TcpSlot {
     }
 
     /// Stream position up to which the application has written.
-    #[cfg(test)]
     pub(crate) fn written(&self) -> u64 {
         self.tx.written.load(Ordering::Acquire)
     }
