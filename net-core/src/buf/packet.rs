@@ -216,7 +216,7 @@ impl TxPacket {
     /// Makes one piece of it: where it has a body, everything lies there afterwards, and the head is
     /// empty.
     pub fn put_together(&mut self) {
-        if self.body.is_empty() {
+        if self.body.is_empty() || (self.head.is_empty() && self.body.len() == 1) {
             return;
         }
         let mut whole = BytesMut::with_capacity(self.len());

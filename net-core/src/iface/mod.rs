@@ -175,8 +175,10 @@ pub struct DeviceCaps {
     pub uso: bool,
     /// Merge what it receives in software; wanted where the device delivers single segments.
     pub software_gro: bool,
-    /// It takes a packet in one piece only: payload that lies elsewhere is copied behind the headers
-    /// (the kernel's devices without `NETIF_F_SG`).
+    /// It takes a packet in one piece only, as the kernel's devices without `NETIF_F_SG`: one that has a
+    /// body gets all of it into one piece of that, and an empty head
+    /// ([`TxPacket::put_together`](crate::buf::TxPacket::put_together)). Such a device cuts nothing,
+    /// whatever it says.
     pub one_piece: bool,
 }
 

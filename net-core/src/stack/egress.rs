@@ -33,13 +33,13 @@ impl Stack {
         self.clock = now;
         let first = out.len();
         let transmit = self.transmit(iface, out, now);
+        if self.taps.hears_outgoing() {
+            self.tap_sent(iface, out, first, now);
+        }
         if self.iface(iface).is_some_and(|iface| iface.caps.one_piece) {
             for packet in out.packets_mut().get_mut(first..).unwrap_or_default() {
                 packet.put_together();
             }
-        }
-        if self.taps.hears_outgoing() {
-            self.tap_sent(iface, out, first, now);
         }
         transmit
     }

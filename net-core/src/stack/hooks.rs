@@ -72,8 +72,11 @@ impl Stack {
             Outcome::Replaced => {
                 let front = *view.front.ok_or(DropReason::Hook)?;
                 match leaves_over {
-                    Some(out) => self.forward_replaced(arrival, out, front)?,
-                    None => self.replace_in(arrival, front, now)?,
+                    Some(out) if !front.headers.is_empty() => {
+                        self.forward_replaced(arrival, out, front)?;
+                    }
+                    // What comes out of a tunnel has to pass all that an arrival has to.
+                    _ => self.replace_in(arrival, front, now)?,
                 }
                 Ok(false)
             }

@@ -20,6 +20,12 @@ impl Stack {
         caps: DeviceCaps,
     ) -> Result<IfaceId, SocketError> {
         config.check()?;
+        // What cuts packets names pieces of them.
+        let caps = DeviceCaps {
+            tso: caps.tso && !caps.one_piece,
+            uso: caps.uso && !caps.one_piece,
+            ..caps
+        };
         if self.ifaces().any(|(_, other)| other.name == config.name) {
             return Err(SocketError::InvalidInput("another interface has the name"));
         }

@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::autoconf::{LinkLocal, LinkLocalAct};
 use crate::error::SocketError;
-use crate::iface::IfaceId;
+use crate::iface::{IfaceId, IpCidr};
 use crate::time::Instant;
 use crate::wire::{ArpPacket, EtherType, MacAddr};
 use alloc::boxed::Box;
@@ -110,21 +110,32 @@ impl Stack {
             LinkLocalAct::Take => {
                 let own = self.iface(iface);
                 let search = own.and_then(|own| own.autoconf.link_local.as_ref());
-                if let Some(cidr) = search.map(|search| search.cidr()) {
-                    self.use_address(iface, cidr);
-                    self.arp_announce(iface, address);
+                let Some(cidr) = search.map(|search| search.cidr()) else {
+                    return;
+                };
+                if self.has_address(iface, cidr.address) {
+                    // Somebody has given it to the interface: theirs would end with ours.
+                    self.choose_link_local(iface, now);
+                    return;
                 }
+                self.use_address(iface, cidr);
+                self.arp_announce(iface, address);
             }
             LinkLocalAct::Give => {
-                let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
-                let search = own.and_then(|own| own.autoconf.link_local.as_mut());
-                if let Some(search) = search {
-                    let gone = search.cidr();
-                    search.choose(&mut self.rng, now);
+                if let Some(gone) = self.choose_link_local(iface, now) {
                     self.drop_address(iface, gone);
                 }
             }
         }
+    }
+
+    /// Begins again with another address; the one so far.
+    fn choose_link_local(&mut self, iface: IfaceId, now: Instant) -> Option<IpCidr> {
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        let search = own.and_then(|own| own.autoconf.link_local.as_mut())?;
+        let gone = search.cidr();
+        search.choose(&mut self.rng, now);
+        Some(gone)
     }
 
     /// Asks who has an address, without saying that it is ours (RFC 5227 §1.1).

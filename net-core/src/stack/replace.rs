@@ -49,8 +49,10 @@ impl Stack {
             mark,
             ..RxMeta::default()
         };
-        let len = packet.len();
-        set_len(&mut packet.frame, len)?;
+        if !headers.is_empty() {
+            let len = packet.len();
+            set_len(&mut packet.frame, len)?;
+        }
         if !self.hooks.descend() {
             return Err(DropReason::Hook);
         }
@@ -105,9 +107,12 @@ impl Stack {
         let path = self.route(header.dest, None);
         let path = path.map_err(|_| DropReason::NoRoute)?;
         let is_too_big = moved.len() > usize::from(path.mtu);
-        if is_too_big && (header.dont_fragment || header.dest.is_ipv6()) {
+        if is_too_big && may_not_be_cut(packet, &header)? {
             let grown = moved.len().saturating_sub(packet.len());
-            let mtu = usize::from(path.mtu).saturating_sub(grown);
+            let mut mtu = usize::from(path.mtu).saturating_sub(grown);
+            if IpHeader::parse_quoted(&packet.head)?.dest.is_ipv6() {
+                mtu = mtu.max(LEAST_MTU_V6);
+            }
             self.recycle(moved);
             self.too_big_now(path.iface, packet, mtu, now)?;
             return Err(DropReason::TooBig);
@@ -151,6 +156,21 @@ impl Stack {
     }
 }
 
+/// Whether the sender of a packet has to send smaller ones, now that those with the header `outer` around
+/// them are too large. An IPv6 sender need not go below 1280 bytes (RFC 2473 §7.1), and an IPv4 one may
+/// have left it to others (§7.2): then it is the packet outside that is cut.
+fn may_not_be_cut(packet: &TxPacket, outer: &IpHeader) -> Result<bool, DropReason> {
+    if outer.dest.is_ipv4() {
+        return Ok(outer.dont_fragment);
+    }
+    let inner = IpHeader::parse_quoted(&packet.head)?;
+    Ok(if inner.dest.is_ipv6() {
+        packet.len() > LEAST_MTU_V6
+    } else {
+        inner.dont_fragment
+    })
+}
+
 /// Changes the front of a packet, its length, and what the stack knows about it.
 fn put_on(packet: &mut TxPacket, front: NewFront) -> Result<(), DropReason> {
     let NewFront { strip, headers } = front;
@@ -158,16 +178,28 @@ fn put_on(packet: &mut TxPacket, front: NewFront) -> Result<(), DropReason> {
         return Err(DropReason::Truncated);
     }
     packet.head.strip(strip);
-    if packet.head.len() + headers.len() > MAX_HEAD {
-        let rest = Bytes::copy_from_slice(&packet.head);
-        packet.head.clear();
-        packet.body.insert(0, rest);
+    let keep = MAX_HEAD.saturating_sub(headers.len());
+    if packet.head.len() > keep {
+        // What is cut off is payload: the headers that hooks and filters look at stay in front.
+        let old = mem::take(&mut packet.head);
+        let (front, rest) = old.split_at(keep);
+        packet.head.prepend(front.len()).copy_from_slice(front);
+        packet.body.insert(0, Bytes::copy_from_slice(rest));
         packet.body = super::icmp::join_excess(mem::take(&mut packet.body));
     }
     packet.head.prepend(headers.len()).copy_from_slice(&headers);
     packet.meta.tracked = Tracked::default();
     packet.meta.checksum = Checksum::Verified;
     let len = packet.len();
+    if headers.is_empty() {
+        // What was inside is taken as it is, or not at all.
+        let inner = IpHeader::parse(&packet.head, len)?;
+        return if inner.total_len() == len {
+            Ok(())
+        } else {
+            Err(DropReason::Truncated)
+        };
+    }
     set_len(&mut packet.head, len)
 }
 
@@ -195,5 +227,53 @@ fn put(header: &mut [u8], at: usize, number: usize) -> Result<(), DropReason> {
 
 /// Bytes of headers, and of payload behind them, that lie in one piece: a link's still finds room.
 const MAX_HEAD: usize = 216;
+/// What every link carries of IPv6 (RFC 8200 §5).
+const LEAST_MTU_V6: usize = 1280;
 /// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).
 const MAX_QUOTED: usize = 1280;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ip;
+    use alloc::boxed::Box;
+    use core::net::IpAddr;
+
+    /// A datagram's worth of payload with a header in front, all in the head.
+    fn packet(source: &str, dest: &str, len: usize) -> TxPacket {
+        let [source, dest] = [source, dest].map(|text| text.parse::<IpAddr>().unwrap());
+        let mut packet = TxPacket::default();
+        packet.head.prepend(len).fill(7);
+        IpHeader::new(source, dest, ip::UDP, len).emit(&mut packet.head);
+        packet
+    }
+
+    #[test]
+    fn headers_behind_a_longer_one_stay_where_hooks_look() {
+        let mut translated = packet("10.0.0.1", "10.0.0.2", 190);
+        let headers = packet("fd00::1", "fd00::2", 0);
+        let headers = Box::from(&headers.head[..]);
+        put_on(&mut translated, NewFront { strip: 20, headers }).unwrap();
+        assert_eq!(translated.len(), 40 + 190);
+        assert_eq!(translated.head.len(), MAX_HEAD);
+        assert_eq!(translated.head[40], 7);
+    }
+
+    #[test]
+    fn what_was_inside_is_taken_as_it_is_or_not_at_all() {
+        let bare = |inner: &TxPacket| {
+            let mut outer = inner.clone();
+            outer.head.prepend(8).fill(0);
+            let headers = Box::default();
+            put_on(&mut outer, NewFront { strip: 8, headers }).map(|()| outer.head.to_vec())
+        };
+        let inner = packet("10.0.0.1", "10.0.0.2", 30);
+        assert_eq!(bare(&inner), Ok(inner.head.to_vec()));
+        let mut forged = inner.clone();
+        forged.head[8] ^= 1;
+        assert!(bare(&forged).is_err(), "its sum is wrong");
+        let mut padded = inner.clone();
+        padded.body.push(Bytes::from_static(b"behind"));
+        assert_eq!(bare(&padded), Err(DropReason::Truncated));
+    }
+}

@@ -104,7 +104,8 @@ impl Connection {
     /// What the acknowledgement tells of marks.
     fn hear_marks(&mut self, segment: &Segment<'_>, ack: &mut Ack) {
         let progress = Progress {
-            newer: ack.advances() || !segment.options.sack.is_empty(),
+            // Without progress it may be older than what was heard before.
+            newer: ack.advances() || (ack.delivered > 0 && !segment.options.sack.is_empty()),
             bytes: ack.delivered,
         };
         let window = (self.una, self.nxt);

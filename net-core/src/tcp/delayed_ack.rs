@@ -108,7 +108,7 @@ impl DelayedAck {
         let most = if self.ping_pong || timing.srtt == 0 {
             timing.max
         } else {
-            timing.srtt.clamp(timing.min, timing.max)
+            timing.srtt.clamp(timing.min, timing.max.max(timing.min))
         };
         let delay = self.timeout.clamp(timing.min, most.max(timing.min));
         if must("9293 MUST-40") {

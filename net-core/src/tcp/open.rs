@@ -389,6 +389,8 @@ impl Connection {
     /// What the peer's SYN, or its SYN-ACK, settles.
     pub(super) fn facts_of_syn(&self, segment: &Segment<'_>, cx: &Context<'_>) -> Negotiated {
         let (options, config) = (&segment.options, cx.config);
+        // A SYN-ACK grants nothing that our SYN did not ask for.
+        let asked = !(self.ecn.silent && segment.has(TcpFlags::ACK));
         Negotiated {
             iss: self.iss,
             irs: segment.seq,
@@ -401,8 +403,8 @@ impl Connection {
             sack: options.sack_permitted && config.sack,
             ecn: Agreement::with_syn_ack(
                 segment,
-                cx.settings.wants_ecn(config),
-                cx.settings.wants_accurate_ecn(config),
+                asked && cx.settings.wants_ecn(config),
+                asked && cx.settings.wants_accurate_ecn(config),
                 self.retries >= self.ecn_syns(cx),
             ),
             our_scale: self.our_scale,

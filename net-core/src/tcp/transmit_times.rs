@@ -133,6 +133,8 @@ impl TransmitTimes {
         while let Some(first) = self.wanted.front_mut()
             && first.offset < offset
         {
+            // It may be a copy of the segment that left: what is acknowledged was handed over.
+            first.reach(TransmitStage::Sent, now, &mut self.times);
             first.reach(TransmitStage::Acknowledged, now, &mut self.times);
             self.wanted.pop_front();
         }

@@ -165,7 +165,12 @@ impl Device for UdpTunnel {
                     self.counters.calls.fetch_add(1, Ordering::Relaxed);
                     count
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_send_ready(cx))?;
+                    // An error once reported leaves the socket ready for ever: others get their turn.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Err(_) => {
                     self.counters.refused.fetch_add(1, Ordering::Relaxed);
                     1

@@ -59,10 +59,13 @@ impl Trunk {
             shared: Arc::new(Shared {
                 mac,
                 mtu: device.mtu(),
+                one_piece: device.caps().one_piece,
                 caps: DeviceCaps {
                     // Whether a device cuts behind a tag is not known.
                     tso: false,
                     uso: false,
+                    // The tag goes into the head.
+                    one_piece: false,
                     ..device.caps()
                 },
                 inline: device.inline(),
@@ -212,6 +215,11 @@ impl Device for TrunkPort {
                 }
             }
         }
+        if self.shared.one_piece {
+            for packet in batch.packets_mut() {
+                packet.put_together();
+            }
+        }
         self.shared.bell.register(self.id, cx);
         let bell = Waker::from(self.shared.bell.clone());
         let mut below = Context::from_waker(&bell);
@@ -267,6 +275,8 @@ struct Shared {
     mtu: u16,
     caps: DeviceCaps,
     inline: bool,
+    /// The device takes frames in one piece only.
+    one_piece: bool,
     bell: Arc<Bell>,
     state: Mutex<State>,
 }

@@ -6,6 +6,7 @@ use crate::SocketError;
 use crate::autoconf::AddressState;
 use crate::time::Duration;
 use crate::wire::{ArpOperation, ArpPacket, EtherType, EthernetHeader, MacAddr};
+use alloc::format;
 use core::net::Ipv4Addr;
 
 /// A packet of ARP, when it was sent, and its frame's header.
@@ -278,4 +279,27 @@ fn switched_off_it_is_gone_and_switched_on_the_same_again() {
     assert_eq!(chosen(&host), None);
     let refused = host.stack.set_link_local_v4(host.loopback, true, host.now);
     assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
+}
+
+#[test]
+fn an_address_that_was_given_to_the_interface_is_not_chosen_too() {
+    let (_, preferred) = settled();
+    let given = format!("{preferred}/16");
+    let mut host = station_with(&[&given]);
+    let (wire, now) = (host.wire, host.now);
+    host.stack.set_link_local_v4(wire, true, now).unwrap();
+    pass(&mut host, Duration::from_secs(30));
+    let addresses = |host: &Host| -> Vec<IpAddr> {
+        let all = host.stack.addresses(wire);
+        let mut all: Vec<_> = all.map(|status| status.cidr.address).collect();
+        all.retain(|address| address.is_ipv4());
+        all
+    };
+    let both = addresses(&host);
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert_ne!(both[0], both[1]);
+    let now = host.now;
+    host.stack.set_link_local_v4(wire, false, now).unwrap();
+    assert_eq!(addresses(&host), [IpAddr::V4(preferred)]);
+    assert!(host.stack.has_address(wire, preferred.into()));
 }

@@ -289,6 +289,9 @@ impl TcpSlot {
         drop(old);
         if let Some(mut arrived) = arrived {
             user.append(&mut arrived);
+            if user.is_bulky() {
+                self.bulky.store(true, Ordering::Relaxed);
+            }
         }
         if refill == Refill::Nothing && user.is_empty() {
             user.clear();
