@@ -33,15 +33,6 @@ pub(crate) enum Disposition {
 /// A timestamp is valid for 24 days (RFC 7323 §5.5).
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
 
-/// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
-pub(crate) fn default_mss(v6: bool) -> u16 {
-    match v6 {
-        _ if !must("9293 MUST-15") => u16::MAX,
-        true => 1220,
-        false => 536,
-    }
-}
-
 /// A check's verdict: go on to the next, or stop here.
 type Check = Result<(), Disposition>;
 

@@ -6,7 +6,6 @@ use super::congestion::{Congestion, CongestionControl, Established};
 use super::connection::{Connection, Context};
 use super::context::{Counters, Negotiated};
 use super::ecn::{Agreement, Ecn};
-use super::input::default_mss;
 use super::limits::Limits;
 use super::mtu_probe::MtuSearch;
 use super::output::Ports;
@@ -458,4 +457,13 @@ pub(crate) fn initial_window(settings: &TcpSettings) -> u32 {
     u32::try_from(settings.recv_buffer)
         .unwrap_or(u32::MAX)
         .min(0xffff)
+}
+
+/// The MSS of a peer that sends no MSS option (RFC 9293 MUST-15; IPv6: RFC 8200 §5's 1280 − 60).
+pub(crate) fn default_mss(v6: bool) -> u16 {
+    match v6 {
+        _ if !must("9293 MUST-15") => u16::MAX,
+        true => 1220,
+        false => 536,
+    }
 }

@@ -12,7 +12,7 @@ use crate::tcp::SeqNum;
 use crate::tcp::accecn;
 use crate::tcp::connection::{Connection, Negotiated};
 use crate::tcp::ecn::Agreement;
-use crate::tcp::input::default_mss;
+use crate::tcp::open::default_mss;
 use crate::tcp::open::{initial_window, window_scale};
 use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Flow, Role, TcpSocket};

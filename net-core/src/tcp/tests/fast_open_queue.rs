@@ -6,17 +6,21 @@ use crate::SocketError;
 use crate::socket::TcpOption;
 use crate::stats::DropReason;
 use crate::tcp::State;
+use crate::wire::FastOpenCookie;
+
+/// Whether a SYN with data from that port is taken with its data.
+fn opens_early(peer: &mut Peer, cookie: FastOpenCookie, port: u16) -> bool {
+    peer.changes_port(port);
+    peer.sends(syn().fast_open(cookie).data(5));
+    peer.expects(tcp().flags(SYN_ACK)).ack == 6
+}
 
 /// §5.1, PendingFastOpenRequests: the rest is an ordinary handshake.
 #[test]
 fn no_more_are_pending_than_the_listener_allows() {
     let mut peer = server(2, |_| {});
     let cookie = cookie_of(&mut peer);
-    let opens = |peer: &mut Peer, port: u16| {
-        peer.changes_port(port);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK)).ack == 6
-    };
+    let opens = |peer: &mut Peer, port| opens_early(peer, cookie, port);
     assert!(opens(&mut peer, 1));
     let iss = peer.iss;
     assert!(opens(&mut peer, 2));
@@ -158,11 +162,7 @@ fn a_full_accept_queue_takes_no_fast_connection() {
 fn what_is_left_of_an_earlier_listener_does_not_count_for_the_next() {
     let mut peer = server(1, |_| {});
     let cookie = cookie_of(&mut peer);
-    let opens = |peer: &mut Peer, port: u16| {
-        peer.changes_port(port);
-        peer.sends(syn().fast_open(cookie).data(5));
-        peer.expects(tcp().flags(SYN_ACK)).ack == 6
-    };
+    let opens = |peer: &mut Peer, port| opens_early(peer, cookie, port);
     assert!(opens(&mut peer, 1));
     let iss = peer.iss;
     peer.accept();
