@@ -7,6 +7,7 @@ use net_tokio::device::{Device, Tap, Tun};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketType, socket};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Which TUN or TAP, and which addresses on it.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +30,9 @@ pub struct TunOptions {
     /// Whether to leave segmentation and checksums to the host.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     pub offload: Switch,
+    /// How long the driver asks the device for packets before it goes to sleep [default: as it learns].
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub busy_poll: Option<u64>,
 }
 
 /// On or off.
@@ -55,6 +59,9 @@ impl TunOptions {
         }
         for &gateway in &self.gateway {
             net = net.gateway(gateway);
+        }
+        if let Some(micros) = self.busy_poll {
+            net = net.busy_poll(Duration::from_micros(micros));
         }
         net.build().context("bringing the stack up")
     }
@@ -164,6 +171,7 @@ mod tests {
             gateway: gateway.iter().filter_map(|g| g.parse().ok()).collect(),
             mtu: None,
             offload: Switch::On,
+            busy_poll: None,
         }
     }
 

@@ -49,6 +49,7 @@ impl ReachOptions {
             gateway: self.gateway.clone(),
             mtu: None,
             offload: Switch::On,
+            busy_poll: None,
         };
         Ok(Reach {
             net: tun.build()?,

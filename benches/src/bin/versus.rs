@@ -126,6 +126,7 @@ fn show_offloads(number: u8) -> anyhow::Result<Offloads> {
         at_once: 1,
         buffer: 0,
         threads: 1,
+        busy_poll_us: None,
     })?;
     let offloads = server.link().offloads()?;
     println!("ethtool -k {}:", server.link().name());

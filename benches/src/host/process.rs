@@ -33,6 +33,8 @@ pub struct Launch {
     pub buffer: usize,
     /// Worker threads.
     pub threads: usize,
+    /// See [`ServerConfig::busy_poll_us`](crate::stacks::ServerConfig::busy_poll_us).
+    pub busy_poll_us: Option<u64>,
 }
 
 impl Server {
@@ -63,6 +65,11 @@ impl Server {
             .args(["--at-once", &launch.at_once.to_string()])
             .args(["--buffer", &launch.buffer.to_string()])
             .args(["--threads", &launch.threads.to_string()])
+            .args(
+                launch
+                    .busy_poll_us
+                    .map(|micros| format!("--busy-poll-us={micros}")),
+            )
             .stdout(Stdio::piped());
         let mut process = Process(command.spawn().context("starting the server")?);
         wait_until_ready(&mut process.0, launch.stack)?;

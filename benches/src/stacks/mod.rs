@@ -58,6 +58,8 @@ pub struct ServerConfig {
     pub at_once: usize,
     /// Bytes of each socket buffer, for stacks that allocate them.
     pub buffer: usize,
+    /// How many microseconds the driver of ours stays awake for the next packet, if it is told.
+    pub busy_poll_us: Option<u64>,
 }
 
 /// MTU of every link.

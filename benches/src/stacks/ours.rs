@@ -17,6 +17,7 @@ pub async fn serve(config: &ServerConfig) -> anyhow::Result<()> {
         gateway: Vec::new(),
         mtu: None,
         offload: Switch::On,
+        busy_poll: config.busy_poll_us,
     };
     let net = options.build()?;
     for (port, service) in SERVICES {

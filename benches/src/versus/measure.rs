@@ -33,6 +33,7 @@ pub fn measure(
         at_once: workload.at_once(),
         buffer: buffer(workload),
         threads: settings.threads,
+        busy_poll_us: None,
     })?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

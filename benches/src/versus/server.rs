@@ -31,6 +31,9 @@ struct Args {
     /// Worker threads of the runtime: 1 is tokio's current-thread runtime.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// How long the driver of ours stays awake for the next packet, in microseconds.
+    #[arg(long)]
+    busy_poll_us: Option<u64>,
 }
 
 /// Serves until it is killed, as the arguments behind `serve` say.
@@ -45,6 +48,7 @@ pub fn main() -> anyhow::Result<()> {
         address: args.address,
         at_once: args.at_once,
         buffer: args.buffer,
+        busy_poll_us: args.busy_poll_us,
     };
     let runtime = || {
         let mut builder = match args.threads {

@@ -1,14 +1,12 @@
 //! The table of neighbours: finding them, making room, letting packets wait.
 
-use super::entry::{Ask, Entry, Expiry, Rank, Step};
+use super::entry::{Ask, Entry, Expiry, Rank, Step, Waiting};
 use super::{Neighbor, NeighborConfig, NeighborState};
-use crate::buf::TxPacket;
 use crate::iface::IfaceId;
 use crate::seed::{Key, Rng};
 use crate::stack::{TimerKey, Wheel};
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
-use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -148,21 +146,21 @@ impl NeighborCache {
     pub(crate) fn wait(
         &mut self,
         index: u32,
-        packet: Box<TxPacket>,
+        waiting: Waiting,
         config: &NeighborConfig,
-    ) -> VecDeque<Box<TxPacket>> {
+    ) -> VecDeque<Waiting> {
         let mut dropped = VecDeque::new();
         let full = self.waiting >= config.waiting_packets;
         let Some(entry) = self.entries.get_mut(index as usize) else {
-            dropped.push_back(packet);
+            dropped.push_back(waiting);
             return dropped;
         };
         if full && entry.waiting.is_empty() {
-            dropped.push_back(packet);
+            dropped.push_back(waiting);
             return dropped;
         }
-        entry.waiting_bytes += packet.len();
-        entry.waiting.push_back(packet);
+        entry.waiting_bytes += waiting.packet.len();
+        entry.waiting.push_back(waiting);
         self.waiting += 1;
         while entry.waiting.len() > 1
             && (entry.waiting.len() > config.queue_packets
@@ -170,7 +168,7 @@ impl NeighborCache {
                 || self.waiting > config.waiting_packets)
             && let Some(oldest) = entry.waiting.pop_front()
         {
-            entry.waiting_bytes -= oldest.len();
+            entry.waiting_bytes -= oldest.packet.len();
             self.waiting -= 1;
             dropped.push_back(oldest);
         }
@@ -207,7 +205,7 @@ impl NeighborCache {
         address: IpAddr,
         mac: MacAddr,
         wheel: &mut Wheel<TimerKey>,
-    ) -> VecDeque<Box<TxPacket>> {
+    ) -> VecDeque<Waiting> {
         let waiting = self.remove(iface, address, wheel);
         let mut entry = Entry::new(iface, address);
         entry.mac = mac;
@@ -223,7 +221,7 @@ impl NeighborCache {
         iface: IfaceId,
         address: IpAddr,
         wheel: &mut Wheel<TimerKey>,
-    ) -> VecDeque<Box<TxPacket>> {
+    ) -> VecDeque<Waiting> {
         let index = self.find(iface, address);
         index
             .and_then(|index| self.remove_at(index, wheel))
@@ -389,11 +387,7 @@ impl NeighborCache {
     }
 
     /// Takes an entry out; what has waited at it.
-    fn remove_at(
-        &mut self,
-        index: u32,
-        wheel: &mut Wheel<TimerKey>,
-    ) -> Option<VecDeque<Box<TxPacket>>> {
+    fn remove_at(&mut self, index: u32, wheel: &mut Wheel<TimerKey>) -> Option<VecDeque<Waiting>> {
         let entry = self.entries.try_remove(index as usize)?;
         self.by_address.remove(&(entry.iface, entry.address));
         if let Some((rank, sequence)) = entry.place {
@@ -433,7 +427,7 @@ impl NeighborCache {
     }
 
     /// The packets that have waited for what is known now.
-    pub(super) fn release(&mut self, index: u32) -> Option<(MacAddr, VecDeque<Box<TxPacket>>)> {
+    pub(super) fn release(&mut self, index: u32) -> Option<(MacAddr, VecDeque<Waiting>)> {
         let entry = self.entries.get_mut(index as usize)?;
         if entry.waiting.is_empty() {
             return None;

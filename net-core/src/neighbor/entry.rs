@@ -4,6 +4,7 @@ use super::cache::Times;
 use super::{Neighbor, NeighborConfig, NeighborState};
 use crate::buf::TxPacket;
 use crate::iface::IfaceId;
+use crate::qdisc::Owner;
 use crate::stack::TimerId;
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
@@ -28,7 +29,14 @@ pub(crate) enum Expiry {
     /// A solicitation for the address is to be sent.
     Ask(IfaceId, IpAddr, Ask),
     /// Nobody has the address on the link; these were meant for it.
-    Failed(IfaceId, VecDeque<Box<TxPacket>>),
+    Failed(IfaceId, VecDeque<Waiting>),
+}
+
+/// A packet that waits for the station to be known, and whose it is.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) packet: Box<TxPacket>,
+    pub(crate) owner: Option<Owner>,
 }
 
 /// A neighbour in the cache.
@@ -48,7 +56,7 @@ pub(super) struct Entry {
     /// Its place among those that may go, if it may.
     pub(super) place: Option<(Rank, u64)>,
     /// Packets that wait for the station to be known, oldest first.
-    pub(super) waiting: VecDeque<Box<TxPacket>>,
+    pub(super) waiting: VecDeque<Waiting>,
     pub(super) waiting_bytes: usize,
 }
 

@@ -11,7 +11,7 @@ mod sighting;
 mod tests;
 
 pub(crate) use cache::{Context, Lookup, NeighborCache, NeighborHint};
-pub(crate) use entry::{Ask, Expiry};
+pub(crate) use entry::{Ask, Expiry, Waiting};
 pub(crate) use sighting::Sighting;
 
 use crate::iface::IfaceId;

@@ -2,11 +2,9 @@
 
 use super::NeighborState;
 use super::cache::{Context, NeighborCache};
-use super::entry::Step;
-use crate::buf::TxPacket;
+use super::entry::{Step, Waiting};
 use crate::iface::IfaceId;
 use crate::wire::MacAddr;
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 
@@ -42,7 +40,7 @@ impl NeighborCache {
         address: IpAddr,
         sighting: Sighting,
         cx: &mut Context<'_>,
-    ) -> Option<(MacAddr, VecDeque<Box<TxPacket>>)> {
+    ) -> Option<(MacAddr, VecDeque<Waiting>)> {
         let index = match self.find(iface, address) {
             Some(index) => index,
             None => match sighting {
@@ -103,7 +101,7 @@ impl NeighborCache {
         index: u32,
         mac: MacAddr,
         cx: &mut Context<'_>,
-    ) -> Option<(MacAddr, VecDeque<Box<TxPacket>>)> {
+    ) -> Option<(MacAddr, VecDeque<Waiting>)> {
         let entry = self.entry_mut(index)?;
         if entry.state == NeighborState::Permanent || entry.mac == mac {
             return None;
@@ -122,7 +120,7 @@ impl NeighborCache {
         solicited: bool,
         overrides: bool,
         cx: &mut Context<'_>,
-    ) -> Option<(MacAddr, VecDeque<Box<TxPacket>>)> {
+    ) -> Option<(MacAddr, VecDeque<Waiting>)> {
         let iface = self.entry_mut(index)?.iface;
         let times = self.times(iface, cx.config);
         let entry = self.entry_mut(index)?;

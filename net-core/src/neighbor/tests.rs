@@ -52,7 +52,10 @@ impl Bench {
         let released =
             self.with(|cache, cx| cache.handle_sighting(IFACE, address(host), sighting, cx));
         let packets = released.map(|(_, packets)| packets).unwrap_or_default();
-        packets.iter().map(|packet| packet.body[0][0]).collect()
+        packets
+            .iter()
+            .map(|waiting| waiting.packet.body[0][0])
+            .collect()
     }
 
     fn wait(&mut self, host: u32, number: u8) -> usize {
@@ -61,7 +64,11 @@ impl Bench {
         };
         let mut packet = Box::<TxPacket>::default();
         packet.body.push(Bytes::from(vec![number; 100]));
-        self.cache.wait(index, packet, &self.config).len()
+        let waiting = Waiting {
+            packet,
+            owner: None,
+        };
+        self.cache.wait(index, waiting, &self.config).len()
     }
 
     /// Lets time pass; what was asked meanwhile, with how many packets failed.

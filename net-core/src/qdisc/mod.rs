@@ -45,6 +45,7 @@ use crate::buf::TxPacket;
 use crate::socket::SocketId;
 use crate::tcp::transmit_times::SegmentNumber;
 use crate::time::Instant;
+use crate::udp::WantTimes;
 use alloc::boxed::Box;
 use core::fmt;
 
@@ -128,8 +129,36 @@ pub(crate) struct Owner {
     pub(crate) socket: SocketId,
     /// Bytes of its room that the packet takes up.
     pub(crate) bytes: u32,
-    /// Which of its segments it is, where the socket wants to know when it leaves.
-    pub(crate) timed: Option<SegmentNumber>,
+    /// Set where the socket wants to know when it leaves.
+    pub(crate) timed: Option<Timed>,
+}
+
+/// Which of its packets one is to a socket that wants to know when it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timed {
+    /// A segment by its number.
+    Segment(SegmentNumber),
+    /// A datagram, or the last part of it.
+    Datagram(WantTimes),
+}
+
+/// A socket that sends a packet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender {
+    pub(crate) socket: SocketId,
+    /// Set where it wants to know when that leaves.
+    pub(crate) timed: Option<Timed>,
+}
+
+impl Sender {
+    /// As the owner of a packet, which takes up room of its size.
+    pub(crate) fn owner(self, packet: &TxPacket) -> Owner {
+        let Self { socket, timed } = self;
+        Owner {
+            timed,
+            ..Owner::new(socket, packet)
+        }
+    }
 }
 
 impl Owner {

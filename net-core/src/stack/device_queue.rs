@@ -5,10 +5,12 @@ use crate::buf::{TxBatch, TxPacket};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::offload::gso;
-use crate::qdisc::{AnyQdisc, Owner, QdiscReport, QdiscStats, Queued};
+use crate::qdisc::{AnyQdisc, Owner, QdiscReport, QdiscStats, Queued, Timed};
 use crate::socket::SocketKind;
 use crate::stats::DropReason;
+use crate::tcp::TransmitStage;
 use crate::time::Instant;
+use crate::udp::{DatagramTime, WantTimes};
 use alloc::boxed::Box;
 
 impl Stack {
@@ -280,7 +282,12 @@ impl Stack {
             Some(SocketKind::Tcp(socket)) => {
                 socket.queued = socket.queued.saturating_add(owner.bytes);
             }
-            Some(SocketKind::Datagram(socket)) => socket.unsent += owner.bytes as usize,
+            Some(SocketKind::Datagram(socket)) => {
+                socket.unsent += owner.bytes as usize;
+                if owner.timed.is_some() {
+                    self.datagram_reached(owner, TransmitStage::Scheduled);
+                }
+            }
             Some(SocketKind::Packet(socket)) => socket.unsent += owner.bytes as usize,
             Some(SocketKind::Plugged(_)) | None => {}
         }
@@ -289,10 +296,31 @@ impl Stack {
     /// A packet has left its queue; its sender has the room again.
     pub(super) fn release(&mut self, owner: Owner) {
         match self.sockets.get(owner.socket) {
-            Some(SocketKind::Datagram(_)) => self.udp_sent(owner.socket, owner.bytes as usize),
+            Some(SocketKind::Datagram(_)) => {
+                if owner.timed.is_some() {
+                    self.datagram_reached(owner, TransmitStage::Sent);
+                }
+                self.udp_sent(owner.socket, owner.bytes as usize);
+            }
             Some(SocketKind::Tcp(_)) => self.tcp_left_queue(owner),
             Some(SocketKind::Packet(_)) => self.packet_sent(owner.socket, owner.bytes as usize),
             Some(SocketKind::Plugged(_)) | None => {}
+        }
+    }
+
+    /// A datagram has reached a stage on its way; its socket is told if it wanted to be.
+    fn datagram_reached(&mut self, owner: Owner, stage: TransmitStage) {
+        let at = self.clock;
+        let Some(Timed::Datagram(WantTimes { id, stages })) = owner.timed else {
+            return;
+        };
+        if stages.contains(stage.into())
+            && let Some(socket) = self.sockets.udp_mut(owner.socket)
+        {
+            if !socket.times.push(DatagramTime { id, stage, at }) {
+                self.stats.count_drop(DropReason::RecvBufferFull);
+            }
+            self.changed(owner.socket);
         }
     }
 

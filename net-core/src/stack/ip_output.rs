@@ -4,8 +4,7 @@ use super::Stack;
 use crate::buf::{Checksum, TxPacket};
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Fragments, IpMeta, Path};
-use crate::qdisc::Owner;
-use crate::socket::SocketId;
+use crate::qdisc::Sender;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IpHeader, transport};
@@ -20,7 +19,7 @@ impl Stack {
         path: &Path,
         meta: IpMeta,
         mut packet: Box<TxPacket>,
-        owner: Option<SocketId>,
+        owner: Option<Sender>,
         now: Instant,
     ) -> bool {
         packet.meta.departure = packet.meta.departure.max(now);
@@ -33,7 +32,7 @@ impl Stack {
             self.recycle(packet);
             return true;
         }
-        let owner = owner.map(|socket| Owner::new(socket, &packet));
+        let owner = owner.map(|sender| sender.owner(&packet));
         self.link_output(path, packet, owner, now)
     }
 
@@ -43,7 +42,7 @@ impl Stack {
         path: &Path,
         meta: IpMeta,
         mut packet: Box<TxPacket>,
-        owner: Option<SocketId>,
+        owner: Option<Sender>,
         now: Instant,
     ) -> bool {
         let IpMeta {
@@ -89,15 +88,20 @@ impl Stack {
         &mut self,
         path: &Path,
         mut fragments: Fragments<'_>,
-        owner: Option<SocketId>,
+        owner: Option<Sender>,
         now: Instant,
     ) {
         self.stats.ip_fragmented += 1;
-        for _ in 0..fragments.count() {
+        let last = fragments.count().saturating_sub(1);
+        for index in 0..fragments.count() {
             let mut fragment = self.new_packet();
             fragments.next_into(&mut fragment);
             self.stats.ip_fragments_sent += 1;
-            let owner = owner.map(|socket| Owner::new(socket, &fragment));
+            let owner = owner.map(|sender| {
+                // It has left when the last one has.
+                let timed = sender.timed.filter(|_| index == last);
+                Sender { timed, ..sender }.owner(&fragment)
+            });
             self.link_output(path, fragment, owner, now);
         }
     }

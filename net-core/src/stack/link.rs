@@ -4,7 +4,7 @@ use super::Stack;
 use crate::buf::{RxPacket, TxBatch, TxPacket};
 use crate::iface::{IfaceId, IfaceKind};
 use crate::ip::Path;
-use crate::neighbor::Lookup;
+use crate::neighbor::{Lookup, Waiting};
 use crate::qdisc::Owner;
 use crate::stats::DropReason;
 use crate::time::Instant;
@@ -86,7 +86,7 @@ impl Stack {
                 frame(&mut packet, source, dest, EtherType::of_ip(path.next_hop));
             }
             Way::Wait(index) => {
-                self.neighbor_wait(index, packet);
+                self.neighbor_wait(index, Waiting { packet, owner });
                 return true;
             }
             Way::Drop(reason) => {
@@ -123,7 +123,8 @@ impl Stack {
                 Way::Wait(index) => {
                     let mut waits = self.new_packet();
                     core::mem::swap(&mut waits, packet);
-                    self.neighbor_wait(index, waits);
+                    let (packet, owner) = (waits, None);
+                    self.neighbor_wait(index, Waiting { packet, owner });
                     kept = from;
                 }
                 Way::Drop(reason) => {
@@ -136,12 +137,8 @@ impl Stack {
     }
 
     /// Sends what has waited for a station.
-    pub(super) fn link_release(
-        &mut self,
-        iface: IfaceId,
-        mut packet: Box<TxPacket>,
-        dest: MacAddr,
-    ) {
+    pub(super) fn link_release(&mut self, iface: IfaceId, waiting: Waiting, dest: MacAddr) {
+        let Waiting { mut packet, owner } = waiting;
         let Some(source) = self.mac(iface) else {
             self.recycle(packet);
             return;
@@ -151,7 +148,10 @@ impl Stack {
             _ => EtherType::IPV4,
         };
         frame(&mut packet, source, dest, ethertype);
-        self.device_queue(iface, packet, None);
+        if let Some(owner) = owner {
+            self.hold(owner);
+        }
+        self.device_queue(iface, packet, owner);
     }
 
     /// The address of the station that the interface is.

@@ -9,12 +9,11 @@ use crate::icmp::{IcmpError, Quoted};
 use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::neighbor::{
-    Ask, Context, Expiry, Lookup, Neighbor, NeighborCache, NeighborHint, Sighting,
+    Ask, Context, Expiry, Lookup, Neighbor, NeighborCache, NeighborHint, Sighting, Waiting,
 };
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{ArpPacket, EtherType, IpHeader, MacAddr, ip};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -114,13 +113,13 @@ impl Stack {
     }
 
     /// Lets a packet wait until a neighbour answers.
-    pub(super) fn neighbor_wait(&mut self, index: u32, packet: Box<TxPacket>) {
-        let dropped = self.neighbors.wait(index, packet, &self.config.neighbor);
+    pub(super) fn neighbor_wait(&mut self, index: u32, waiting: Waiting) {
+        let dropped = self.neighbors.wait(index, waiting, &self.config.neighbor);
         self.neighbor_drop(dropped);
     }
 
-    fn neighbor_drop(&mut self, dropped: VecDeque<Box<TxPacket>>) {
-        for packet in dropped {
+    fn neighbor_drop(&mut self, dropped: VecDeque<Waiting>) {
+        for Waiting { packet, .. } in dropped {
             self.stats.count_drop(DropReason::NeighborQueueFull);
             self.recycle(packet);
         }
@@ -202,7 +201,7 @@ impl Stack {
                 self.solicit(iface, address, ask, now);
             }
             Expiry::Failed(iface, waiting) => {
-                for mut packet in waiting {
+                for Waiting { mut packet, .. } in waiting {
                     self.stats.count_drop(DropReason::NeighborFailed);
                     self.neighbor_failed(iface, &mut packet, now);
                     self.recycle(packet);

@@ -2,10 +2,11 @@
 //! otherwise.
 
 use super::Stack;
+use super::udp_sockets::sender;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
 use crate::ip::{IpMeta, Path};
-use crate::qdisc::Owner;
+use crate::qdisc::Sender;
 use crate::socket::{Family, IpSettings, Protocol, SocketId, SocketKind};
 use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, SendMeta, Speaks};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, ipv4};
@@ -77,7 +78,7 @@ impl Stack {
         let protocol = speaks.protocol(family);
         let payload = payload.into_bytes();
         if included {
-            return self.send_with_header(id, payload, dest, path, &settings);
+            return self.send_with_header(sender(id, send), payload, dest, path, &settings);
         }
         let mut packet = self.new_packet();
         let filled = match speaks {
@@ -107,7 +108,7 @@ impl Stack {
                 None => return Ok(()),
             }
         }
-        self.ip_output(path, meta, packet, Some(id), self.clock);
+        self.ip_output(path, meta, packet, Some(sender(id, send)), self.clock);
         Ok(())
     }
 
@@ -115,7 +116,7 @@ impl Stack {
     /// checksum are filled in, and identification and source where they are 0.
     fn send_with_header(
         &mut self,
-        id: SocketId,
+        sender: Sender,
         mut payload: Bytes,
         dest: IpAddr,
         path: &Path,
@@ -147,7 +148,7 @@ impl Stack {
             self.recycle(packet);
             return Ok(());
         }
-        let owner = Owner::new(id, &packet);
+        let owner = sender.owner(&packet);
         self.link_output(path, packet, Some(owner), self.clock);
         Ok(())
     }

@@ -5,9 +5,11 @@ use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::{Fragments, IpMeta, Path};
+use crate::qdisc::{Sender, Timed};
 use crate::socket::{
     Claim, Family, FlowKey, IpSettings, PathMtuMode, SocketId, SocketKind, accept_addr,
 };
+use crate::tcp::TransmitStages;
 use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, Recent, SendMeta, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{UdpHeader, ip};
@@ -233,7 +235,7 @@ impl Stack {
                 None => return Ok(()),
             }
         }
-        self.ip_output(&path, meta, packet, Some(id), self.clock);
+        self.ip_output(&path, meta, packet, Some(sender(id, send)), self.clock);
         Ok(())
     }
 
@@ -281,6 +283,13 @@ impl Stack {
         }
         if send.ttl == Some(0) {
             return Err(SocketError::InvalidInput("a time to live is at least 1"));
+        }
+        let acknowledged = TransmitStages::ACKNOWLEDGED;
+        if send
+            .times
+            .is_some_and(|want| want.stages.intersects(acknowledged))
+        {
+            return Err(SocketError::InvalidInput("nobody acknowledges datagrams"));
         }
         let source = send.source.map(|source| source.to_canonical());
         let socket = self.udp_socket(id)?;
@@ -406,6 +415,14 @@ impl Stack {
         if core::mem::take(blocked) {
             self.changed(id);
         }
+    }
+}
+
+/// A socket that sends a datagram as `send` says.
+pub(super) fn sender(socket: SocketId, send: &SendMeta) -> Sender {
+    Sender {
+        socket,
+        timed: send.times.map(Timed::Datagram),
     }
 }
 

@@ -214,9 +214,16 @@ impl<'a> Tcp<'a> {
         self.touch_as(Touch::None)?.want_times(offset, stages)
     }
 
-    /// Takes the oldest of the times that were [asked for](Self::want_times).
+    /// Takes the oldest of the times that were [asked for](Self::want_times). An event tells that there
+    /// are new ones.
     pub fn transmit_time(&mut self) -> Option<TransmitTime> {
         self.touch_as(Touch::None).ok()?.take_time()
+    }
+
+    /// Whether [`transmit_time`](Self::transmit_time) has one.
+    #[must_use]
+    pub fn has_transmit_time(&self) -> bool {
+        self.connection().is_some_and(Connection::has_times)
     }
 
     /// Stream offset up to which the application may have written; never moves back.

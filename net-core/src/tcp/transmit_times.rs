@@ -9,7 +9,7 @@ use alloc::collections::VecDeque;
 use bitflags::bitflags;
 
 bitflags! {
-    /// Stages on a byte's way that an application wants to know the times of.
+    /// Stages on the way of a byte, or a datagram, that an application wants to know the times of.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct TransmitStages: u8 {
         /// [`TransmitStage::Scheduled`].
@@ -21,17 +21,28 @@ bitflags! {
     }
 }
 
-/// A stage on a byte's way.
+/// A stage on the way of a byte or a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransmitStage {
-    /// TCP has made a segment of it, for the first time (`SCM_TSTAMP_SCHED`).
+    /// TCP has made a segment of it, for the first time; a datagram is in the queue in front of the
+    /// device (`SCM_TSTAMP_SCHED`).
     Scheduled,
-    /// The segment was handed to the device, behind the queue in front of it where there is one
-    /// (`SCM_TSTAMP_SND`). What is lost in that queue is handed over when it is sent again.
+    /// The segment or datagram was handed to the device, behind the queue in front of it where there is one
+    /// (`SCM_TSTAMP_SND`). What of a stream is lost in that queue is handed over when it is sent again.
     Sent,
     /// The peer has acknowledged it, and all bytes in front of it (`SCM_TSTAMP_ACK`).
     Acknowledged,
+}
+
+impl From<TransmitStage> for TransmitStages {
+    fn from(stage: TransmitStage) -> Self {
+        match stage {
+            TransmitStage::Scheduled => Self::SCHEDULED,
+            TransmitStage::Sent => Self::SENT,
+            TransmitStage::Acknowledged => Self::ACKNOWLEDGED,
+        }
+    }
 }
 
 /// When a byte reached a stage.
@@ -52,7 +63,8 @@ pub(crate) struct TransmitTimes {
     /// By their place in the stream.
     wanted: VecDeque<Wanted>,
     times: VecDeque<TransmitTime>,
-    /// Counts segments with such bytes.
+    /// Counts segments with such bytes. It is never set back: segments of earlier wishes may still wait
+    /// in a queue.
     segments: u32,
     /// The segment that has just been made has such bytes, and this number.
     made: Option<SegmentNumber>,
@@ -120,7 +132,7 @@ impl TransmitTimes {
     }
 
     /// A segment was handed to the device.
-    pub(crate) fn on_handed_over(&mut self, segment: SegmentNumber, now: Instant) {
+    fn on_handed_over(&mut self, segment: SegmentNumber, now: Instant) {
         for wanted in &mut self.wanted {
             if wanted.segment == Some(segment) {
                 wanted.reach(TransmitStage::Sent, now, &mut self.times);
@@ -144,11 +156,7 @@ impl TransmitTimes {
 impl Wanted {
     /// The byte reaches a stage; the first time that it does is told where it is wanted.
     fn reach(&mut self, stage: TransmitStage, at: Instant, times: &mut VecDeque<TransmitTime>) {
-        let bit = match stage {
-            TransmitStage::Scheduled => TransmitStages::SCHEDULED,
-            TransmitStage::Sent => TransmitStages::SENT,
-            TransmitStage::Acknowledged => TransmitStages::ACKNOWLEDGED,
-        };
+        let bit = TransmitStages::from(stage);
         if self.stages.contains(bit) {
             self.stages.remove(bit);
             let offset = self.offset;
@@ -185,9 +193,16 @@ impl Connection {
         let times = self.transmit_times.as_deref_mut()?;
         let oldest = times.times.pop_front()?;
         if times.times.is_empty() && times.wanted.is_empty() {
-            self.transmit_times = None;
+            times.times = VecDeque::new();
+            times.wanted = VecDeque::new();
         }
         Some(oldest)
+    }
+
+    /// Whether a time waits to be taken.
+    pub(super) fn has_times(&self) -> bool {
+        let times = self.transmit_times.as_deref();
+        times.is_some_and(|times| !times.times.is_empty())
     }
 
     /// A segment was made of `len` bytes of the queue from `offset` on.
@@ -195,7 +210,18 @@ impl Connection {
     pub(super) fn note_segment(&mut self, offset: usize, len: u32, now: Instant) {
         if let Some(times) = &mut self.transmit_times {
             let start = self.acked_offset + offset as u64;
+            let before = times.times.len();
             times.on_segment(start, start + u64::from(len), now);
+            self.notify |= times.times.len() > before;
+        }
+    }
+
+    /// A segment was handed to the device.
+    pub(crate) fn note_handed_over(&mut self, segment: SegmentNumber, now: Instant) {
+        if let Some(times) = &mut self.transmit_times {
+            let before = times.times.len();
+            times.on_handed_over(segment, now);
+            self.notify |= times.times.len() > before;
         }
     }
 

@@ -1,6 +1,6 @@
 //! A UDP socket in the application's hands.
 
-use super::{Datagram, DatagramSocket, Outgoing, QueuedError, SendMeta};
+use super::{Datagram, DatagramSocket, DatagramTime, Outgoing, QueuedError, SendMeta};
 use crate::error::SocketError;
 use crate::socket::{Readiness, SocketId, UdpSettings};
 use crate::stack::Stack;
@@ -60,8 +60,8 @@ impl<'a> Udp<'a> {
     /// socket's, or as several datagrams.
     ///
     /// # Errors
-    /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them;
-    /// `AddressNotAvailable` for a source that is not ours.
+    /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them, or
+    /// for the time of an acknowledgement; `AddressNotAvailable` for a source that is not ours.
     pub fn send_with(&mut self, payload: Bytes, meta: &SendMeta) -> Result<(), SocketError> {
         self.stack
             .udp_send(self.id, Outgoing::Shared(payload), meta)
@@ -117,6 +117,19 @@ impl<'a> Udp<'a> {
         let (error, cost) = self.stack.sockets.udp_mut(self.id)?.errors.pop()?;
         self.stack.memory.release(cost);
         Some(error)
+    }
+
+    /// Takes the oldest of the times that were asked for when datagrams were sent
+    /// ([`SendMeta::times`]). An event tells that there are new ones; beyond 192 that wait they are lost.
+    pub fn transmit_time(&mut self) -> Option<DatagramTime> {
+        self.stack.sockets.udp_mut(self.id)?.times.pop()
+    }
+
+    /// Whether [`transmit_time`](Self::transmit_time) has one.
+    #[must_use]
+    pub fn has_transmit_time(&self) -> bool {
+        let socket = self.stack.sockets.udp(self.id);
+        socket.is_some_and(|socket| !socket.times.is_empty())
     }
 
     /// The local address; `None` while the socket has none.

@@ -7,6 +7,7 @@ mod handle;
 mod outgoing;
 mod send_meta;
 mod socket;
+mod times;
 
 pub(crate) use cut::Cutter;
 pub(crate) use destinations::Destinations;
@@ -17,3 +18,5 @@ pub(crate) use outgoing::Outgoing;
 pub use send_meta::SendMeta;
 pub use socket::Datagram;
 pub(crate) use socket::{Bound, DatagramSocket, Peer, Recent, Speaks};
+pub(crate) use times::DatagramTimes;
+pub use times::{DatagramTime, WantTimes};

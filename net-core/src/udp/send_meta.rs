@@ -1,5 +1,6 @@
 //! What a sender may say about one datagram.
 
+use super::WantTimes;
 use core::net::{IpAddr, SocketAddr};
 
 /// How a datagram, or several at once, are to leave: the control data of `sendmsg`.
@@ -25,6 +26,8 @@ pub struct SendMeta {
     pub ttl: Option<u8>,
     /// The local address to send from, instead of the socket's or the route's choice (`IP_PKTINFO`).
     pub source: Option<IpAddr>,
+    /// When it leaves is wanted to be known (`SO_TIMESTAMPING`, `SCM_TS_OPT_ID`).
+    pub times: Option<WantTimes>,
 }
 
 impl SendMeta {
@@ -40,6 +43,7 @@ impl SendMeta {
             tos: None,
             ttl: None,
             source: None,
+            times: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the stack keeps for each datagram socket.
 
-use super::{Destinations, ErrorQueue};
+use super::{DatagramTimes, Destinations, ErrorQueue};
 use crate::config::UdpConfig;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
@@ -59,6 +59,8 @@ pub(crate) struct DatagramSocket {
     charged: usize,
     /// What ICMP errors said, while the socket wants to know.
     pub(crate) errors: ErrorQueue,
+    /// When its datagrams left, where it has asked for that.
+    pub(crate) times: DatagramTimes,
 }
 
 /// What a datagram socket puts between its payload and the IP header.
@@ -139,6 +141,7 @@ impl DatagramSocket {
             queue: VecDeque::new(),
             charged: 0,
             errors: ErrorQueue::default(),
+            times: DatagramTimes::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What goes back and forth between a slot and the stack.
 
 use super::mail::{ListenerEntry, PacketEntry, TcpEntry, UdpEntry};
-use crate::shared::{Close, Dirty, Outgoing};
+use crate::shared::{Close, Dirty, Outgoing, Ready};
 use bytes::Bytes;
 use net_core::buf::RecvQueue;
 use net_core::packet::Frame;
@@ -170,6 +170,11 @@ impl Moving {
         if event.ready.contains(Readiness::CONNECTED) {
             entry.set_connected(wakes);
         }
+        if entry.waiters().is_anybody_there()
+            && (tcp.has_transmit_time() || event.ready.contains(Readiness::HANG_UP))
+        {
+            entry.waiters().wake_all(Ready::TIMED, wakes);
+        }
         fail(entry, &mut tcp, wakes);
     }
 
@@ -179,6 +184,9 @@ impl Moving {
         };
         if let Some(error) = udp.take_error() {
             entry.fail(error.into(), wakes);
+        }
+        if entry.waiters().is_anybody_there() && udp.has_transmit_time() {
+            entry.waiters().wake_all(Ready::TIMED, wakes);
         }
         if !udp.readiness().contains(Readiness::READABLE) {
             return;

@@ -22,6 +22,8 @@ bitflags! {
         const ERROR = 16;
         /// Urgent data; so that nobody waits for it for ever, also that the stack is gone.
         const PRIORITY = 32;
+        /// A time at which something left waits to be taken; nothing that tokio knows of.
+        const TIMED = 64;
     }
 }
 

@@ -47,6 +47,11 @@ impl Waiters {
         .await
     }
 
+    /// Whether anybody waits. Who does not see a waiter here changed the slot before that looked at it.
+    pub(crate) fn is_anybody_there(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Collects the wakers of all who are interested in one of `ready`.
     pub(crate) fn wake_all(&self, ready: Ready, wakes: &mut Vec<Waker>) {
         self.wake_some(usize::MAX, ready, wakes);
@@ -54,7 +59,7 @@ impl Waiters {
 
     /// Collects the wakers of the first `count` who are interested in one of `ready`.
     pub(crate) fn wake_some(&self, count: usize, ready: Ready, wakes: &mut Vec<Waker>) {
-        if !self.waiting.load(Ordering::Relaxed) {
+        if !self.is_anybody_there() {
             return;
         }
         let mut list = self.list.lock();
@@ -77,7 +82,7 @@ impl Waiters {
 
     /// Takes the first waiter that is interested in one of `ready` off the list.
     fn next(&self, ready: Ready) -> Option<Waker> {
-        if !self.waiting.load(Ordering::Relaxed) {
+        if !self.is_anybody_there() {
             return None;
         }
         let mut list = self.list.lock();

@@ -1,9 +1,11 @@
 //! When bytes leave, and when the peer has them (`SO_TIMESTAMPING`).
 
 use super::TcpStream;
+use crate::shared::Ready;
 use net_core::SocketError;
-use net_core::tcp::{TransmitStages, TransmitTime};
+use net_core::tcp::{State, TransmitStages, TransmitTime};
 use std::io;
+use tokio::task::coop;
 
 /// Bytes whose times are wanted are named by their place in the stream (as with
 /// `SOF_TIMESTAMPING_OPT_ID`), before they are written. The times wait beside the stream until they are
@@ -25,12 +27,10 @@ use std::io;
 /// client.want_times(last, TransmitStages::SENT | TransmitStages::ACKNOWLEDGED)?;
 /// client.write_all(request).await?;
 /// server.read_exact(&mut [0; 9]).await?;
-/// server.write_all(b"!").await?;
-/// client.read_u8().await?;
 ///
-/// let sent = client.try_transmit_time()?;
+/// let sent = client.transmit_time().await?;
 /// assert_eq!((sent.offset, sent.stage), (8, TransmitStage::Sent));
-/// let acknowledged = client.try_transmit_time()?;
+/// let acknowledged = client.transmit_time().await?;
 /// assert_eq!((acknowledged.offset, acknowledged.stage), (8, TransmitStage::Acknowledged));
 /// assert!(acknowledged.at >= sent.at);
 /// # Ok(())
@@ -60,13 +60,35 @@ impl TcpStream {
     /// Takes the oldest time that waits (`MSG_ERRQUEUE`), by the stack's clock.
     ///
     /// # Errors
-    /// `WouldBlock` where there is none (yet).
+    /// `WouldBlock` where there is none (yet); `NotConnected` where there is none, and the connection is
+    /// over.
     pub fn try_transmit_time(&self) -> io::Result<TransmitTime> {
         let id = self.conn.slot.id();
         self.conn.net().engine().control(|core, now| {
             let tcp = core.stack_mut().tcp(id, now);
             let mut tcp = tcp.ok_or(SocketError::NoSuchSocket)?;
-            tcp.transmit_time().ok_or(SocketError::WouldBlock)
+            let nothing = match tcp.state() {
+                State::Closed | State::TimeWait => SocketError::NotConnected,
+                _ => SocketError::WouldBlock,
+            };
+            tcp.transmit_time().ok_or(nothing)
         })
+    }
+
+    /// As [`try_transmit_time`](Self::try_transmit_time), when there is one.
+    ///
+    /// # Errors
+    /// `NotConnected` where there is none, and the connection is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: where the future is dropped, no time was taken.
+    pub async fn transmit_time(&self) -> io::Result<TransmitTime> {
+        let attempt = || match self.try_transmit_time() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            done => Some(done),
+        };
+        let waiters = self.conn.slot.waiters();
+        coop::cooperative(waiters.wait(Ready::TIMED, attempt)).await
     }
 }

@@ -7,6 +7,7 @@ mod options;
 mod quic;
 mod recv;
 mod send;
+mod times;
 
 #[cfg(feature = "quinn")]
 pub use quic::QuicSocket;

@@ -86,8 +86,8 @@ impl UdpSocket {
     /// into several datagrams.
     ///
     /// # Errors
-    /// As for [`send_to`](Self::send_to); `InvalidInput` for too many datagrams, `AddrNotAvailable`
-    /// for a source that is not the stack's.
+    /// As for [`send_to`](Self::send_to); `InvalidInput` for too many datagrams, or the time of an
+    /// acknowledgement; `AddrNotAvailable` for a source that is not the stack's.
     ///
     /// # Cancel safety
     ///
@@ -156,7 +156,7 @@ impl UdpSocket {
             }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
                 // How many datagrams a payload makes depends on its length.
-                let known = meta.segment.is_none() && self.slot.is_vetted(meta);
+                let known = meta.segment.is_none() && self.slot.is_vetted(way(meta));
                 if buf.len() > engine.fits_everywhere() || !known {
                     self.check(buf.len(), meta)?;
                 }
@@ -178,8 +178,16 @@ impl UdpSocket {
         if let Ok(Some(Err(error))) = checked {
             return Err(error.into());
         }
-        self.slot.vet(meta);
+        self.slot.vet(way(meta));
         Ok(())
+    }
+}
+
+/// What of `meta` decides whether a datagram can leave.
+fn way(meta: SendMeta) -> SendMeta {
+    SendMeta {
+        times: None,
+        ..meta
     }
 }
 

@@ -4,10 +4,9 @@ use crate::SocketError;
 use crate::socket::{Readiness, SocketId};
 use crate::stack::Stack;
 use crate::tcp::State;
-use crate::tcp::socket::Role;
+use crate::tcp::socket::{Role, TcpSocket};
 use crate::time::Instant;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
-use alloc::collections::VecDeque;
 
 impl Stack {
     /// CLOSE (RFC 9293 §3.10.4) by an application that keeps no handle: what is queued is still
@@ -20,11 +19,8 @@ impl Stack {
         let linger = socket.settings.linger;
         match &mut socket.role {
             Role::Idle => self.tcp_forget(id),
-            Role::Listener(listener) => {
-                let waiting = core::mem::take(&mut listener.ready);
-                for child in waiting {
-                    self.tcp_abort(child, now);
-                }
+            Role::Listener(_) => {
+                self.end_listening(id, now);
                 self.tcp_forget(id);
             }
             Role::Connection(connection) => {
@@ -53,13 +49,10 @@ impl Stack {
 
     /// Makes a fresh socket of it again, at the address that it was bound to.
     pub(crate) fn tcp_disconnect(&mut self, id: SocketId, now: Instant) -> Result<(), SocketError> {
+        self.end_listening(id, now);
         self.tcp_reset(id, now);
         self.tcp_unlink(id);
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let waiting = match &mut socket.role {
-            Role::Listener(listener) => core::mem::take(&mut listener.ready),
-            Role::Idle | Role::Connection(_) => VecDeque::new(),
-        };
         let listened = matches!(socket.role, Role::Listener(_));
         socket.role = Role::Idle;
         socket.remote = None;
@@ -74,18 +67,29 @@ impl Stack {
         }
         let charged = core::mem::take(&mut socket.charged);
         self.memory.release(charged);
-        for child in waiting {
-            self.tcp_abort(child, now);
-        }
         match local.filter(|_| listened) {
             Some(local) => self.tcp.ports.set_active(local, only_v6, id, false),
             None => Ok(()),
         }
     }
 
+    /// Both queues of a listener end with it, as its TCBs do (RFC 9293 §3.10.4, §3.10.5): who waits to be
+    /// accepted gets a RST, half-open connections are forgotten.
+    fn end_listening(&mut self, id: SocketId, now: Instant) {
+        let Some(listener) = self.sockets.tcp_mut(id).and_then(TcpSocket::listener_mut) else {
+            return;
+        };
+        let half_open = listener.half_open;
+        for child in core::mem::take(&mut listener.ready) {
+            self.tcp_abort(child, now);
+        }
+        self.drop_embryos_of(id, half_open);
+    }
+
     /// ABORT (RFC 9293 §3.10.5): RST at once, everything is dropped.
     pub(crate) fn tcp_abort(&mut self, id: SocketId, now: Instant) {
         self.sockets.orphan(id);
+        self.end_listening(id, now);
         self.tcp_reset(id, now);
         self.tcp_forget(id);
     }

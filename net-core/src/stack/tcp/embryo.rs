@@ -15,6 +15,7 @@ use crate::tcp::segment::Segment;
 use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket};
 use crate::time::{Duration, Instant};
 use crate::wire::{FastOpenCookie, TcpFlags};
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 impl Stack {
@@ -244,6 +245,19 @@ impl Stack {
             self.drop_embryo(index);
         }
         ours
+    }
+
+    /// Forgets the `count` half-open connections of a listener that ends.
+    pub(super) fn drop_embryos_of(&mut self, listener: SocketId, count: u32) {
+        let embryos = self.tcp.embryos.iter();
+        let begun: Vec<u32> = embryos
+            .filter(|(_, embryo)| embryo.listener == listener)
+            .filter_map(|(index, _)| u32::try_from(index).ok())
+            .take(count as usize)
+            .collect();
+        for index in begun {
+            self.drop_embryo(index);
+        }
     }
 
     fn drop_embryo(&mut self, index: u32) {

@@ -5,7 +5,7 @@ use crate::iface::IfaceId;
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
 use crate::offload::gso;
-use crate::qdisc::Owner;
+use crate::qdisc::{Owner, Timed};
 use crate::socket::SocketId;
 use crate::stack::{MAX_TX_BATCH, Stack};
 use crate::tcp::connection::Connection;
@@ -74,7 +74,7 @@ impl Stack {
                     && let Some(times) = &mut connection.transmit_times
                     && let Some(number) = times.take_made()
                 {
-                    times.on_handed_over(number, now);
+                    connection.note_handed_over(number, now);
                 }
                 let ecn = if connection.ecn.take_capable() {
                     ECN_CAPABLE
@@ -177,7 +177,7 @@ impl Stack {
             core::mem::swap(&mut packet, sent);
             left -= 1;
             // Of a super-segment that was cut the last part counts.
-            let timed = timed.filter(|_| left == 0);
+            let timed = timed.filter(|_| left == 0).map(Timed::Segment);
             let owner = Owner {
                 timed,
                 ..Owner::new(id, &packet)
@@ -195,16 +195,20 @@ impl Stack {
         };
         socket.queued = socket.queued.saturating_sub(owner.bytes);
         let now = self.clock;
-        if let Some(number) = owner.timed
+        let mut news = false;
+        if let Some(Timed::Segment(number)) = owner.timed
             && let Some(connection) = socket.connection_mut()
-            && let Some(times) = &mut connection.transmit_times
         {
-            times.on_handed_over(number, now);
+            connection.note_handed_over(number, now);
+            news = core::mem::take(&mut connection.notify);
         }
         if let Some(path) = socket.path
             && socket.connection().is_some_and(Connection::may_transmit)
         {
             self.want_transmit(path.iface, owner.socket);
+        }
+        if news {
+            self.changed(owner.socket);
         }
     }
 

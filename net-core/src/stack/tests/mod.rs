@@ -33,6 +33,7 @@ mod temporary;
 mod udp;
 mod udp_limits;
 mod udp_meta;
+mod udp_times;
 
 use crate::buf::{HeadBuf, RxBatch, RxPacket, TxBatch, TxPacket};
 use crate::config::Config;

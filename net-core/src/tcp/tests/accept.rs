@@ -244,6 +244,35 @@ fn a_half_open_connection_does_not_outlive_its_listener() {
     assert_eq!(peer.stack.sockets(), 0);
 }
 
+/// RFC 9293 §3.10.4: what a listener has begun ends with it, also where its socket listens anew.
+#[test]
+fn a_listener_forgets_its_half_open_connections_when_it_ends() {
+    for anew in [true, false] {
+        let mut peer = Peer::new();
+        peer.listen(0);
+        peer.sends(syn());
+        peer.expects(tcp().flags(SYN_ACK));
+        let listener = peer.listener.unwrap();
+        if anew {
+            peer.stack.disconnect(listener, peer.now).unwrap();
+            peer.stack.listen(listener, 0).unwrap();
+        } else {
+            peer.stack.abort(listener, peer.now);
+        }
+        assert_eq!(peer.stack.tcp.embryos.len(), 0);
+        // The last of the old handshake is for nobody.
+        peer.sends(tcp().seq(1).ack(1));
+        peer.expects(tcp().flags(RST).seq(1).bare());
+        if anew {
+            let accepted = peer.stack.accept(listener);
+            assert_eq!(accepted.err(), Some(SocketError::WouldBlock));
+            (peer.nxt, peer.rcv) = (0, 0);
+            peer.sends(syn());
+            peer.expects(tcp().flags(SYN_ACK));
+        }
+    }
+}
+
 /// RFC 5961 §3.2, in the state SYN-RECEIVED too.
 #[test]
 fn a_reset_in_the_window_of_a_half_open_connection_draws_a_challenge() {

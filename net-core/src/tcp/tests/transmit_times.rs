@@ -55,8 +55,46 @@ fn a_byte_is_scheduled_and_sent_and_acknowledged() {
     peer.waits(ms(10));
     peer.sends(tcp().ack(401));
     assert_eq!(peer.times(), [(400, Acknowledged, begin + ms(50))]);
-    let socket = peer.stack.sockets.tcp(peer.id()).unwrap();
-    assert!(socket.connection().unwrap().transmit_times.is_none());
+}
+
+/// A segment of an earlier wish that still waits in a queue says nothing about a later one.
+#[test]
+fn an_old_segment_is_not_taken_for_one_of_a_new_wish() {
+    let mut peer = Peer::established();
+    let mut config = TbfConfig::new(Rate::from_bytes(125_000), 1600);
+    config.limit = 100_000;
+    let (iface, now) = (peer.iface, peer.now);
+    peer.stack
+        .set_qdisc(iface, Tbf::new(config, now), now)
+        .unwrap();
+    peer.wants(2920, ALL).unwrap();
+    peer.writes(2 * 1460);
+    assert_eq!(peer.skips(), 1);
+    // A copy may have been faster than what waits in the queue.
+    peer.sends(tcp().ack(2921));
+    assert_eq!(peer.times().len(), 3);
+    peer.wants(4380, TransmitStages::SENT).unwrap();
+    peer.writes(1460);
+    peer.waits(ms(13));
+    assert_eq!(peer.skips(), 1);
+    assert_eq!(peer.times(), []);
+    peer.waits(ms(13));
+    assert_eq!(peer.skips(), 1);
+    let (number, stage, at) = peer.times()[0];
+    assert_eq!((number, stage), (4380, Sent));
+    assert!(at.saturating_since(now) > ms(20));
+}
+
+/// Whoever waits for times hears of them.
+#[test]
+fn an_event_tells_of_new_times() {
+    let mut peer = Peer::established();
+    peer.wants(10, TransmitStages::SENT).unwrap();
+    peer.writes(10);
+    let (id, now) = (peer.id(), peer.now);
+    let events = core::iter::from_fn(|| peer.stack.poll_event());
+    assert!(events.into_iter().any(|event| event.socket == id));
+    assert!(peer.stack.tcp(id, now).unwrap().has_transmit_time());
 }
 
 /// Between `SCM_TSTAMP_SCHED` and `SCM_TSTAMP_SND` lies the queue in front of the device.
