@@ -25,7 +25,8 @@ pub struct Dnsmasq {
 impl Dnsmasq {
     /// Starts one that leases the addresses .50 to .60 of the /24 network of `server`, which is the
     /// kernel's address on `interface`, for two minutes. It names `server` as the router, .53 as the DNS
-    /// server, and `example.test` as the domain.
+    /// server, and `example.test` as the domain. Where the interface has the address .53, it is the DNS
+    /// server there, and knows `db.example.test` as .99.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -37,8 +38,14 @@ impl Dnsmasq {
         let [a, b, c, _] = server.octets();
         let network = format!("{a}.{b}.{c}");
         let child = Command::new("dnsmasq")
-            .args(["--no-daemon", "--conf-file=/dev/null", "--port=0"])
-            .args(["--pid-file=", "--bind-interfaces", "--no-ping"])
+            .args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv"])
+            .args([
+                "--pid-file=",
+                "--bind-interfaces",
+                "--no-ping",
+                "--no-hosts",
+            ])
+            .arg(format!("--address=/db.example.test/{network}.99"))
             .arg("--dhcp-authoritative")
             .arg(format!("--interface={interface}"))
             .arg(format!(

@@ -2,8 +2,9 @@
 #![cfg(target_os = "linux")]
 
 use net_tokio::device::Tap;
-use net_tokio::{Dhcp, Net, TcpStream};
-use std::net::{IpAddr, Ipv4Addr};
+use net_tokio::{Dhcp, Net, TcpStream, lookup_host_on};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 use tests::dnsmasq::{self, Dnsmasq};
@@ -29,6 +30,7 @@ async fn leased() {
     let server = Ipv4Addr::new(10, 7, 0, 1);
     let tap = Tap::builder("tap0")
         .host_address(server.into(), 24)
+        .host_address(Ipv4Addr::new(10, 7, 0, 53).into(), 24)
         .build()
         .expect("a TAP");
     let net = Net::builder().device("eth0", tap).build().expect("a stack");
@@ -40,6 +42,12 @@ async fn leased() {
     assert_eq!(lease.dns_servers, [Ipv4Addr::new(10, 7, 0, 53)]);
     assert_eq!(lease.domain.as_deref(), Some("example.test"));
     assert_eq!(lease.duration, Some(Duration::from_secs(120)));
+    // By the server and in the domain that the lease names.
+    let found: Vec<_> = lookup_host_on(&net, "db:80")
+        .await
+        .expect("known")
+        .collect();
+    assert_eq!(found, [SocketAddr::from(([10, 7, 0, 99], 80))]);
     // Over the default route, as nothing else says where that is.
     let added = Command::new("ip")
         .args(["address", "add", "192.0.2.1/32", "dev", "lo"])
@@ -56,6 +64,9 @@ async fn leased() {
     let interfaces = net.interfaces();
     let eth0 = interfaces.iter().find(|each| each.name == "eth0");
     assert!(eth0.expect("it is there").addresses.is_empty());
+    let nobody = lookup_host_on(&net, "db:80").await.map(drop);
+    let nobody = nobody.expect_err("the server went with the lease");
+    assert_eq!(nobody.kind(), ErrorKind::Unsupported);
     while dnsmasq.leases().contains(&lease.ip().to_string()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -196,6 +196,10 @@ impl Link {
             socket.bind_device(Some(self.name.as_bytes()))?;
             self.socket = Some(socket);
         }
+        #[cfg(feature = "dns")]
+        self.net
+            .names()
+            .lease(self.iface, &lease.dns_servers, lease.domain.as_deref());
         Ok(())
     }
 
@@ -225,6 +229,8 @@ impl Link {
     /// Takes it away again.
     pub(super) fn give(&mut self) -> io::Result<()> {
         self.socket = None;
+        #[cfg(feature = "dns")]
+        self.net.names().end_lease(self.iface);
         self.forget_routes()?;
         let (iface, leased) = (self.iface, self.leased.take());
         self.net.engine().act(|core, now| {

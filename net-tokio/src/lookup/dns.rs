@@ -1,6 +1,7 @@
 //! DNS over the stack's own sockets (feature `dns`).
 
 use crate::net::{Net, NetBuilder};
+use crate::sync::Mutex;
 use crate::{TcpSocket, TcpStream, UdpSocket};
 use hickory_resolver::Resolver;
 use hickory_resolver::config::{
@@ -11,23 +12,39 @@ use hickory_resolver::net::runtime::{
     DnsTcpStream, DnsUdpSocket, RuntimeProvider, TokioHandle, TokioTime,
 };
 use hickory_resolver::proto::rr::Name;
+use net_core::IfaceId;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+#[cfg(feature = "dhcp")]
+use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A resolver that asks over a stack.
+/// Names by DNS, asked for over a stack.
 pub(super) struct Dns {
-    /// A task that panics leaves no question of another's half asked, so sockets stay unwind safe.
-    resolver: AssertUnwindSafe<Resolver<Carrier>>,
+    net: Net,
+    /// Whom the configuration names; where that is somebody, nobody else is asked.
+    given: Servers,
+    /// Whom the leases of interfaces name.
+    leased: Mutex<Vec<(IfaceId, Servers)>>,
+    /// The latest resolver, and whom it asks. A task that panics leaves no question of another's half
+    /// asked, so sockets stay unwind safe.
+    latest: AssertUnwindSafe<Mutex<Option<(Servers, Resolver<Carrier>)>>>,
 }
 
-/// Whom to ask.
+/// Whom to ask, and below which domains to try names without a dot.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Servers {
+    addresses: Vec<SocketAddr>,
+    search: Vec<Name>,
+}
+
+/// Whom to ask, as the configuration says.
 #[derive(Debug, Default)]
 pub(super) struct DnsConfig {
     servers: Vec<SocketAddr>,
@@ -38,6 +55,9 @@ impl NetBuilder {
     /// Makes the stack ask the DNS server at `address` for names that it does not know, over its own
     /// sockets: by UDP, and by TCP where an answer does not fit. Of several servers the faster ones
     /// are asked first.
+    ///
+    /// Where none is named, the stack asks those that leases (`Dhcp`, feature `dhcp`) and router
+    /// advertisements name, if there are any at the time.
     pub fn dns_server(mut self, address: SocketAddr) -> Self {
         self.names.dns.servers.push(address);
         self
@@ -52,18 +72,62 @@ impl NetBuilder {
 }
 
 impl DnsConfig {
-    /// The resolver, if there is anybody to ask.
-    pub(super) fn build(self, net: &Net) -> io::Result<Option<Dns>> {
-        if self.servers.is_empty() {
-            return Ok(None);
-        }
+    /// What asks over `net`.
+    pub(super) fn build(self, net: &Net) -> io::Result<Dns> {
         let search: Result<Vec<_>, _> = self.search.iter().map(Name::from_utf8).collect();
         let search = search.map_err(|error| {
             let what = format!("a search domain of {:?} is no name: {error}", self.search);
             io::Error::new(io::ErrorKind::InvalidInput, what)
         })?;
-        let servers = self.servers.into_iter().map(server).collect();
-        let config = ResolverConfig::from_parts(None, search, servers);
+        Ok(Dns {
+            net: net.clone(),
+            given: Servers {
+                addresses: self.servers,
+                search,
+            },
+            leased: Mutex::new(Vec::new()),
+            latest: AssertUnwindSafe(Mutex::new(None)),
+        })
+    }
+}
+
+impl Servers {
+    /// What a lease or a router says: the servers with DNS's port, and domains as far as they are names.
+    fn told<'a>(
+        addresses: impl Iterator<Item = IpAddr>,
+        search: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        Self {
+            addresses: addresses
+                // Who is of one link cannot be named to the resolver.
+                .filter(|address| !is_of_link(*address))
+                .take(MAX_SERVERS)
+                .map(|address| SocketAddr::new(address, PORT))
+                .collect(),
+            search: search
+                .filter_map(|domain| Name::from_utf8(domain).ok())
+                .take(MAX_SERVERS)
+                .collect(),
+        }
+    }
+
+    /// Puts others behind these.
+    fn append(&mut self, other: Self) {
+        for address in other.addresses {
+            if !self.addresses.contains(&address) {
+                self.addresses.push(address);
+            }
+        }
+        for domain in other.search {
+            if !self.search.contains(&domain) {
+                self.search.push(domain);
+            }
+        }
+    }
+
+    fn resolver(&self, net: &Net) -> io::Result<Resolver<Carrier>> {
+        let servers = self.addresses.iter().copied().map(server).collect();
+        let config = ResolverConfig::from_parts(None, self.search.clone(), servers);
         let carrier = Carrier {
             net: net.clone(),
             tasks: TokioHandle::default(),
@@ -73,11 +137,12 @@ impl DnsConfig {
         // The hosts of the stack are not those of the machine.
         options.use_hosts_file = ResolveHosts::Never;
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        let resolver = builder.build().map_err(io::Error::other)?;
-        Ok(Some(Dns {
-            resolver: AssertUnwindSafe(resolver),
-        }))
+        builder.build().map_err(io::Error::other)
     }
+}
+
+fn is_of_link(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 fn server(address: SocketAddr) -> NameServerConfig {
@@ -89,18 +154,73 @@ fn server(address: SocketAddr) -> NameServerConfig {
 }
 
 impl Dns {
-    /// The addresses of `host`, each with `port`.
+    /// The addresses of `host`, each with `port`; `None` where there is nobody to ask.
     pub(super) fn resolve(
         &self,
         host: &str,
         port: u16,
-    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + use<> {
-        let (resolver, host) = (Resolver::clone(&self.resolver), host.to_owned());
-        async move {
+    ) -> io::Result<Option<impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + use<>>> {
+        let Some(resolver) = self.resolver()? else {
+            return Ok(None);
+        };
+        let host = host.to_owned();
+        Ok(Some(async move {
             let found = resolver.lookup_ip(host.as_str()).await;
             let found = found.map_err(|error| explain(&host, &error))?;
             Ok(found.iter().map(|ip| SocketAddr::new(ip, port)).collect())
+        }))
+    }
+
+    /// An interface has a lease that names servers and a domain.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domain: Option<&str>) {
+        let addresses = servers.iter().copied().map(IpAddr::V4);
+        let told = Servers::told(addresses, domain.into_iter());
+        let mut leased = self.leased.lock();
+        leased.retain(|(other, _)| *other != iface);
+        leased.push((iface, told));
+    }
+
+    /// The lease of an interface has ended.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn end_lease(&self, iface: IfaceId) {
+        self.leased.lock().retain(|(other, _)| *other != iface);
+    }
+
+    /// What asks the servers that there are now.
+    fn resolver(&self) -> io::Result<Option<Resolver<Carrier>>> {
+        let servers = self.servers();
+        if servers.addresses.is_empty() {
+            return Ok(None);
         }
+        let mut latest = self.latest.lock();
+        if let Some((known, resolver)) = &*latest
+            && *known == servers
+        {
+            return Ok(Some(resolver.clone()));
+        }
+        let resolver = servers.resolver(&self.net)?;
+        *latest = Some((servers, resolver.clone()));
+        Ok(Some(resolver))
+    }
+
+    /// Those of the configuration, or else those of leases and routers.
+    fn servers(&self) -> Servers {
+        let mut servers = self.given.clone();
+        if !servers.addresses.is_empty() {
+            return servers;
+        }
+        for (_, lease) in &*self.leased.lock() {
+            servers.append(lease.clone());
+        }
+        let told: Vec<_> = self.net.engine().look(|core| {
+            let stack = core.stack();
+            let ifaces = stack.ifaces().map(|(iface, _)| iface);
+            let told = |iface| Servers::told(stack.dns_servers(iface), stack.dns_search(iface));
+            ifaces.map(told).collect()
+        });
+        told.into_iter().for_each(|told| servers.append(told));
+        servers
     }
 }
 
@@ -232,3 +352,7 @@ impl futures_io::AsyncWrite for Stream {
 
 /// How long a connection to a server may take, where the resolver does not say.
 const CONNECT: Duration = Duration::from_secs(5);
+/// The port of DNS (RFC 1035 §4.2).
+const PORT: u16 = 53;
+/// Servers, and domains, that are taken of one lease or router.
+const MAX_SERVERS: usize = 8;

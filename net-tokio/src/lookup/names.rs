@@ -5,6 +5,8 @@ use super::Found;
 use super::dns::{Dns, DnsConfig};
 use crate::net::Net;
 use crate::net::NetBuilder;
+#[cfg(all(feature = "dns", feature = "dhcp"))]
+use net_core::IfaceId;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -79,7 +81,7 @@ impl NamesConfig {
         Ok(Names {
             hosts: self.hosts,
             #[cfg(feature = "dns")]
-            dns: self.dns.build(net)?,
+            dns: Some(self.dns.build(net)?),
         })
     }
 }
@@ -95,9 +97,29 @@ impl Names {
         }
         #[cfg(feature = "dns")]
         if let Some(dns) = &self.dns {
-            return Found::later(dns.resolve(host, port));
+            match dns.resolve(host, port) {
+                Ok(Some(answer)) => return Found::later(answer),
+                Ok(None) => {}
+                Err(error) => return Found::at_once(Err(error)),
+            }
         }
         Found::at_once(Err(unknown(host)))
+    }
+
+    /// An interface has a lease that names DNS servers and a domain.
+    #[cfg(all(feature = "dns", feature = "dhcp"))]
+    pub(crate) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domain: Option<&str>) {
+        if let Some(dns) = &self.dns {
+            dns.lease(iface, servers, domain);
+        }
+    }
+
+    /// The lease of an interface has ended.
+    #[cfg(all(feature = "dns", feature = "dhcp"))]
+    pub(crate) fn end_lease(&self, iface: IfaceId) {
+        if let Some(dns) = &self.dns {
+            dns.end_lease(iface);
+        }
     }
 }
 
@@ -116,7 +138,7 @@ pub(super) fn known(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
 /// The error for a name that no table has, where there is nobody else to ask.
 fn unknown(host: &str) -> io::Error {
     let advice = if cfg!(feature = "dns") {
-        "name a DNS server with NetBuilder::dns_server"
+        "name a DNS server with NetBuilder::dns_server, or have a lease or a router name one"
     } else {
         "for DNS, build net-tokio with the feature `dns`"
     };

@@ -78,6 +78,7 @@ impl AsyncUdpSocket for QuicSocket {
             tos: transmit.ecn.map(|ecn| ecn as u8),
             ttl: None,
             source: transmit.src_ip,
+            times: None,
         };
         self.socket.try_send_with(transmit.contents, meta).map(drop)
     }
