@@ -156,7 +156,9 @@ impl Engine {
 
     /// Sees to what an operation on a slot asks for.
     pub(crate) fn post<S: Dirty>(&self, slot: &Keyed<S>, touch: Touch) {
-        if self.mail.post(slot, touch) {
+        // Where the driver has been asked already, it finds this too.
+        let asked = || !self.inline.load(Ordering::Relaxed) && self.bell.kick.is_scheduled();
+        if self.mail.post(slot, touch) && !asked() {
             self.ring();
         }
     }
