@@ -148,7 +148,10 @@ impl Engine {
     /// Says that the letter box has something: a round by the caller, or a wake of the driver.
     pub(crate) fn ring(&self) {
         if !self.inline.load(Ordering::Relaxed) {
-            self.bell.kick.kick();
+            // Where the driver has been asked already, it finds this too.
+            if !self.bell.kick.is_scheduled() {
+                self.bell.kick.kick();
+            }
         } else if let Some(right) = self.take_right() {
             self.run_inline(right);
         }
@@ -156,9 +159,7 @@ impl Engine {
 
     /// Sees to what an operation on a slot asks for.
     pub(crate) fn post<S: Dirty>(&self, slot: &Keyed<S>, touch: Touch) {
-        // Where the driver has been asked already, it finds this too.
-        let asked = || !self.inline.load(Ordering::Relaxed) && self.bell.kick.is_scheduled();
-        if self.mail.post(slot, touch) && !asked() {
+        if self.mail.post(slot, touch) {
             self.ring();
         }
     }
