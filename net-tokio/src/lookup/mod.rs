@@ -18,7 +18,8 @@ use std::task::{Context, Poll};
 ///
 /// Address literals and `localhost` (with the names below it, RFC 6761 §6.3) are answered at once and
 /// need no stack. Other names are looked up in the stack's [table of hosts](crate::NetBuilder::host);
-/// with the feature `dns` its DNS servers are asked then.
+/// with the feature `dns` its DNS servers are asked then: those of its configuration, or else those that
+/// leases and router advertisements name.
 ///
 /// # Errors
 /// `InvalidInput` for what is no `host:port`, `NotFound` for a name that nobody has, `Unsupported`

@@ -61,6 +61,31 @@ fn the_longest_prefix_and_then_the_lowest_metric_win() {
     assert_eq!(source(&host, "192.0.2.1"), Ok((0, ip(OURS))));
 }
 
+/// SPEC 31.
+#[test]
+fn a_syn_leaves_from_the_interface_that_its_way_leads_over_and_not_without_one() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.8.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    let connect = |host: &mut Host, to| {
+        let id = host.stack.tcp_open(Family::V4).unwrap();
+        host.stack.connect(id, addr(to), host.now)
+    };
+    for (to, over, source) in [
+        ("10.8.0.1:80", second, "10.8.0.2"),
+        ("192.0.2.1:80", host.wire, OURS),
+    ] {
+        assert_eq!(connect(&mut host, to), Err(SocketError::InProgress));
+        let sent = host.sent_over(over);
+        assert_eq!(sent.len(), 1);
+        assert_eq!(Seen::new(&sent[0]).ip.source, ip(source));
+    }
+    assert!(host.stack.remove_route(cidr("0.0.0.0/0")));
+    let nowhere = connect(&mut host, "192.0.2.1:80");
+    assert_eq!(nowhere, Err(SocketError::NetworkUnreachable));
+    assert_eq!(host.sent().len() + host.sent_over(second).len(), 0);
+}
+
 #[test]
 fn the_source_is_on_the_next_hops_link_or_what_the_route_says() {
     let mut host = Host::new();

@@ -121,6 +121,7 @@ fn there_are_no_more_sockets_than_configured() {
         .collect();
     let outcome = host.stack.udp_open(Family::V4);
     assert_eq!(outcome, Err(SocketError::TooManySockets));
+    assert_eq!(host.stack.sockets(), 3);
     host.stack.close(ids[1], host.now);
     assert!(host.stack.udp_open(Family::V4).is_ok());
 }
