@@ -156,7 +156,8 @@ impl UdpSocket {
             }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
                 // How many datagrams a payload makes depends on its length.
-                let known = meta.segment.is_none() && self.slot.is_vetted(way(meta));
+                let plain = meta.segment.is_none() && meta.times.is_none();
+                let known = plain && self.slot.is_vetted(meta);
                 if buf.len() > engine.fits_everywhere() || !known {
                     self.check(buf.len(), meta)?;
                 }
@@ -178,16 +179,11 @@ impl UdpSocket {
         if let Ok(Some(Err(error))) = checked {
             return Err(error.into());
         }
-        self.slot.vet(way(meta));
+        self.slot.vet(SendMeta {
+            times: None,
+            ..meta
+        });
         Ok(())
-    }
-}
-
-/// What of `meta` decides whether a datagram can leave.
-fn way(meta: SendMeta) -> SendMeta {
-    SendMeta {
-        times: None,
-        ..meta
     }
 }
 
