@@ -5,9 +5,9 @@
 //! machine itself needs for a load that depends on the one before is printed first.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ip_network::Ipv4Network;
+use ip_network::{Ipv4Network, Ipv6Network};
 use ip_network_table::IpNetworkTable;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use net_core::Seed;
 use net_core::iface::{DeviceCaps, IfaceConfig, IfaceId, IfaceKind, IpCidr};
 use net_core::route::{Route, RouteTable};
@@ -103,16 +103,24 @@ fn prefixes_v6() -> Vec<(u128, u8)> {
     let mut list = Vec::new();
     while list.len() < V6_COUNT {
         let len = length(&V6_LENGTHS, &mut rng);
-        // Registries give out 2001::/16 and 2400::/12 to 2c00::/12; providers cut /32 into /48.
-        let block = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00][below(&mut rng, 6)];
-        let high = u128::from(block + rng.below(16)) << 112;
-        let address = high | u128::from(rng.below(4096)) << 96 | u128::from(rng.next_u32()) << 64;
-        let prefix = (address & u128::MAX << (128 - len), len);
+        let prefix = (provided(&mut rng) & u128::MAX << (128 - len), len);
         if all.insert(prefix) {
             list.push(prefix);
         }
     }
     list
+}
+
+/// An address where providers have theirs: registries give out 2001::/16 and 2400::/12 to 2c00::/12, and
+/// providers cut /32 into /48.
+fn provided(rng: &mut Rng) -> u128 {
+    let block = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00][below(rng, 6)];
+    let high = u128::from(block + rng.below(16)) << 112 | u128::from(rng.below(4096)) << 96;
+    high | wide(rng) & u128::MAX >> 32
+}
+
+fn wide(rng: &mut Rng) -> u128 {
+    u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())
 }
 
 fn iface() -> IfaceId {
@@ -213,7 +221,8 @@ fn lookups(c: &mut Criterion) {
         ours(c, name, &table, probes);
         theirs(c, name, &v4, probes);
     }
-    changes(c, &mut table, &v4, iface);
+    let routes = |&(address, len): &(u32, u8)| (Ipv4Addr::from(address).into(), len);
+    changes(c, "IPv4", &mut table, v4.iter().map(routes), iface);
 
     let mut table = RouteTable::new();
     for &(address, len) in &v6 {
@@ -224,16 +233,71 @@ fn lookups(c: &mut Criterion) {
         "{:.1} bytes an IPv6 prefix",
         table.memory() as f64 / V6_COUNT as f64
     );
-    let probes: Vec<IpAddr> = (0..PROBES)
+    let random: Vec<u128> = (0..PROBES).map(|_| provided(&mut rng)).collect();
+    let inside: Vec<u128> = (0..PROBES)
         .map(|_| {
             let (address, len) = v6[below(&mut rng, v6.len())];
-            let host = u128::from(rng.next_u64()) & !(u128::MAX << (128 - len));
-            IpAddr::V6((address | host).into())
+            address | wide(&mut rng) & !(u128::MAX << (128 - len))
         })
         .collect();
+    for (name, probes) in [
+        ("random addresses", &random),
+        ("addresses in prefixes", &inside),
+    ] {
+        ours_v6(c, name, &table, probes);
+        theirs_v6(c, name, &v6, probes);
+    }
+    let routes = |&(address, len): &(u128, u8)| (Ipv6Addr::from(address).into(), len);
+    changes(c, "IPv6", &mut table, v6.iter().map(routes), iface);
+}
+
+fn ours_v6(c: &mut Criterion, name: &str, table: &RouteTable, probes: &[u128]) {
+    let mut group = c.benchmark_group(format!("IPv6, {name}"));
+    let mut found = Vec::with_capacity(BATCH);
+    let mut turn = probes.chunks_exact(BATCH).cycle();
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function("ours, 64 at a time", |b| {
+        b.iter(|| {
+            found.clear();
+            table.decide_each_v6(turn.next().expect("endless"), &mut found);
+            black_box(&found);
+        });
+    });
+    group.throughput(Throughput::Elements(1));
+    let mut last = 0;
+    group.bench_function("ours, one after the other", |b| {
+        b.iter(|| {
+            last = (last + 7919) % PROBES;
+            let dest = probes[last];
+            let found = table.decide(Ipv6Addr::from(dest).into(), || 0);
+            last ^= usize::from(found.is_none());
+            last %= PROBES;
+        });
+    });
+}
+
+fn theirs_v6(c: &mut Criterion, name: &str, prefixes: &[(u128, u8)], probes: &[u128]) {
+    let mut group = c.benchmark_group(format!("IPv6, {name}"));
+    group.throughput(Throughput::Elements(1));
+    let mut map = PrefixMap::<Ipv6Net, u32>::new();
+    let mut table = IpNetworkTable::new();
+    for &(address, len) in prefixes {
+        map.insert(Ipv6Net::new(address.into(), len).expect("a length"), 1);
+        let prefix = Ipv6Network::new(address.into(), len);
+        table.insert(prefix.expect("a prefix"), 1_u32);
+    }
     let mut turn = probes.iter().cycle();
-    c.bench_function("IPv6, addresses in prefixes/one by one", |b| {
-        b.iter(|| table.decide(*turn.next().expect("endless"), || 0));
+    group.bench_function("prefix-trie", |b| {
+        b.iter(|| {
+            let dest = *turn.next().expect("endless");
+            black_box(map.get_lpm(&Ipv6Net::new(dest.into(), 128).expect("a length")));
+        });
+    });
+    group.bench_function("ip_network_table", |b| {
+        b.iter(|| {
+            let dest = Ipv6Addr::from(*turn.next().expect("endless"));
+            black_box(table.longest_match_ipv6(dest));
+        });
     });
 }
 
@@ -293,12 +357,19 @@ fn theirs(c: &mut Criterion, name: &str, prefixes: &[(u32, u8)], probes: &[u32])
     });
 }
 
-fn changes(c: &mut Criterion, table: &mut RouteTable, prefixes: &[(u32, u8)], iface: IfaceId) {
-    let mut turn = prefixes.iter().cycle();
-    c.bench_function("IPv4, taking a prefix out and putting it in again", |b| {
+fn changes(
+    c: &mut Criterion,
+    family: &str,
+    table: &mut RouteTable,
+    prefixes: impl Iterator<Item = (IpAddr, u8)> + Clone,
+    iface: IfaceId,
+) {
+    let mut turn = prefixes.cycle();
+    let name = format!("{family}, taking a prefix out and putting it in again");
+    c.bench_function(&name, |b| {
         b.iter(|| {
-            let &(address, len) = turn.next().expect("endless");
-            let route = route(Ipv4Addr::from(address).into(), len, 1, iface);
+            let (address, len) = turn.next().expect("endless");
+            let route = route(address, len, 1, iface);
             assert!(table.remove(route.prefix));
             table.insert(route);
         });

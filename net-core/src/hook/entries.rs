@@ -23,8 +23,8 @@ pub(crate) struct Hooks {
     /// Where the entries of each point end.
     ends: [usize; POINTS],
     next_id: u32,
-    /// How often what is on its way now has been replaced.
-    depth: u8,
+    /// How often what is on its way in now has been replaced, and what is on its way out.
+    depths: [u8; 2],
     others: Others,
 }
 
@@ -83,7 +83,17 @@ impl Outcome {
     }
 }
 
-/// How often a packet may be replaced by another.
+/// Which way a packet goes that takes another's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heading {
+    /// As if it had come in so.
+    In,
+    /// To where its new header says.
+    Out,
+}
+
+/// How often a packet may be replaced by another on its way in, and again its answer on the way out: what
+/// comes from the innermost of nested tunnels finds its way back into them.
 const MAX_DEPTH: u8 = 4;
 /// How many points there are.
 const POINTS: usize = HookPoint::PostRouting as usize + 1;
@@ -228,17 +238,19 @@ impl Hooks {
     }
 
     /// A packet is about to pass again as another; whether it may.
-    pub(crate) const fn descend(&mut self) -> bool {
-        let may = self.depth < MAX_DEPTH;
+    pub(crate) const fn descend(&mut self, heading: Heading) -> bool {
+        let depth = &mut self.depths[heading as usize];
+        let may = *depth < MAX_DEPTH;
         if may {
-            self.depth += 1;
+            *depth += 1;
         }
         may
     }
 
     /// It has.
-    pub(crate) const fn ascend(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
+    pub(crate) const fn ascend(&mut self, heading: Heading) {
+        let depth = &mut self.depths[heading as usize];
+        *depth = depth.saturating_sub(1);
     }
 
     /// Puts an entry behind those of the same priority.

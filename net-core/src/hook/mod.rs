@@ -9,7 +9,7 @@
 mod entries;
 mod protocol;
 
-pub(crate) use entries::{Hooks, Outcome};
+pub(crate) use entries::{Heading, Hooks, Outcome};
 pub use protocol::ProtocolHandler;
 
 use crate::buf::Checksum;
@@ -109,8 +109,8 @@ impl PacketView<'_> {
     /// host: the hook has to know its own. Where it is too large for its way by now it goes in
     /// fragments, or, with the IPv4 header's don't-fragment bit or over IPv6, its sender is told what
     /// room there is. A hook is asked about each segment of a super-segment that leaves or goes on;
-    /// one that is for this host cannot be replaced, and is dropped. So is what has been replaced more than
-    /// four times.
+    /// one that is for this host cannot be replaced, and is dropped. So is what has been replaced four
+    /// times already in its direction: an answer to what has come out of four others may go into four.
     ///
     /// The result is [`Verdict::Drop`] for more than 128 bytes of headers, or a `strip` beyond
     /// [`bytes`](Self::bytes).

@@ -9,6 +9,12 @@ pub(crate) trait TrieKey: Copy + Eq {
     /// All bits zero.
     const ZERO: Self;
 
+    /// The key at the end of 128 bits.
+    fn to_bits(self) -> u128;
+
+    /// The key that these bits are.
+    fn from_bits(bits: u128) -> Self;
+
     /// The six bits that a level decides by; there is a level for every six bits, and one for what is left.
     fn chunk(self, level: u8) -> u8;
 
@@ -27,10 +33,24 @@ macro_rules! trie_key {
             const ZERO: Self = 0;
 
             #[inline]
+            fn to_bits(self) -> u128 {
+                self.into()
+            }
+
+            #[inline]
+            fn from_bits(bits: u128) -> Self {
+                let bytes = bits.to_be_bytes();
+                bytes
+                    .last_chunk()
+                    .map_or(0, |last| Self::from_be_bytes(*last))
+            }
+
+            #[inline]
             fn chunk(self, level: u8) -> u8 {
                 (self << (STRIDE * level) >> (<Self as TrieKey>::BITS - STRIDE)) as u8
             }
 
+            #[inline]
             fn masked(self, len: u8) -> Self {
                 match len {
                     0 => 0,

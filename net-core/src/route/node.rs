@@ -9,8 +9,8 @@ pub(super) const CHUNKS: u8 = 1 << STRIDE;
 /// Nodes between the root and a prefix of 128 bits, both included.
 pub(super) const MAX_LEVELS: usize = 22;
 
-/// Six levels of the binary trie. Half a line of the cache, so that a look at one is one load from
-/// memory.
+/// Six levels of the binary trie; or, where a subtree has one prefix only, that prefix, see
+/// [`leaf`](Self::leaf). Half a line of the cache, so that a look at one is one load from memory.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(32))]
 pub(super) struct Node {
@@ -33,6 +33,37 @@ impl Node {
         values: 0,
     };
 
+    /// A subtree of one prefix: its bits stand in the place of the bitmap, and its value in that of where
+    /// values begin.
+    pub(super) fn leaf(leaf: Leaf) -> Self {
+        Self {
+            prefixes: leaf.key,
+            subtrees: 0,
+            children: LEAF | u32::from(leaf.len),
+            values: leaf.value,
+        }
+    }
+
+    /// Whether it is a subtree of one prefix.
+    #[inline]
+    pub(super) const fn is_leaf(&self) -> bool {
+        self.children & LEAF != 0
+    }
+
+    /// The prefix, where it is the only one of its subtree.
+    #[inline]
+    pub(super) const fn as_leaf(&self) -> Option<Leaf> {
+        if !self.is_leaf() {
+            return None;
+        }
+        Some(Leaf {
+            key: self.prefixes,
+            #[expect(clippy::cast_possible_truncation, reason = "at most 128")]
+            len: self.children as u8,
+            value: self.values,
+        })
+    }
+
     /// Where the child for these six bits is.
     #[inline]
     pub(super) const fn child(&self, chunk: u8) -> Option<u32> {
@@ -46,14 +77,6 @@ impl Node {
     #[inline]
     pub(super) const fn children_before(&self, chunk: u8) -> u32 {
         (self.subtrees & ((1 << chunk) - 1)).count_ones()
-    }
-
-    /// Not zero if there is anything: no other node than an empty trie's root has nothing.
-    #[inline]
-    pub(super) fn any(&self) -> u64 {
-        #[expect(clippy::cast_possible_truncation, reason = "each half is asked for")]
-        let prefixes = self.prefixes as u64 | (self.prefixes >> 64) as u64;
-        prefixes | self.subtrees
     }
 
     pub(super) const fn has(&self, position: u8) -> bool {
@@ -82,6 +105,22 @@ impl Node {
     pub(super) fn chunks(&self) -> impl Iterator<Item = u8> + use<> {
         let subtrees = self.subtrees;
         (0..CHUNKS).filter(move |chunk| subtrees >> chunk & 1 == 1)
+    }
+}
+
+/// The only prefix of a subtree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Leaf {
+    pub(super) key: u128,
+    pub(super) len: u8,
+    pub(super) value: u32,
+}
+
+impl Leaf {
+    /// Whether it is a prefix of a key.
+    #[inline]
+    pub(super) fn covers<K: TrieKey>(&self, key: K) -> bool {
+        key.masked(self.len).to_bits() == self.key
     }
 }
 
@@ -148,6 +187,9 @@ impl Place {
         self.level * STRIDE + self.bits()
     }
 }
+
+/// Set in `children` of a leaf; there are fewer nodes.
+const LEAF: u32 = 1 << 31;
 
 /// The position of the first prefix of six bits.
 const SIX_BITS: u8 = 64;

@@ -5,7 +5,7 @@ use super::trie::{Trie, TrieKey};
 use super::{Reject, Route};
 use crate::iface::{IfaceId, IpCidr};
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Routes by prefix; the longest match wins, and among its routes the lowest metric. Routes of one
 /// metric share what goes there by flow (RFC 2992).
@@ -142,12 +142,28 @@ impl RouteTable {
     /// where the table is larger than the caches, because all loads go on at the same time. Of ways
     /// that share it names the first.
     pub fn decide_each(&self, dests: &[u32], found: &mut Vec<Option<Decision>>) {
+        self.each(&self.v4, dests, |dest| Ipv4Addr::from(dest).into(), found);
+    }
+
+    /// As [`decide_each`](Self::decide_each), of IPv6 addresses.
+    pub fn decide_each_v6(&self, dests: &[u128], found: &mut Vec<Option<Decision>>) {
+        self.each(&self.v6, dests, |dest| Ipv6Addr::from(dest).into(), found);
+    }
+
+    #[inline]
+    fn each<K: TrieKey>(
+        &self,
+        trie: &Trie<K>,
+        dests: &[K],
+        address: impl Fn(K) -> IpAddr,
+        found: &mut Vec<Option<Decision>>,
+    ) {
         let mut numbers = [None; 64];
         for dests in dests.chunks(numbers.len()) {
-            self.v4.longest_of(dests, &mut numbers);
+            trie.longest_of(dests, &mut numbers);
             found.extend(dests.iter().zip(numbers).map(|(&dest, number)| {
                 let (len, number) = number?;
-                let prefix = masked(IpAddr::V4(dest.into()), len);
+                let prefix = masked(address(dest), len);
                 Some(decision(choose(self.ways.get(number), || 0)?, prefix))
             }));
         }

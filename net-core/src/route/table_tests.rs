@@ -1,5 +1,4 @@
 use super::*;
-use core::net::Ipv4Addr;
 
 fn prefix(text: &str) -> IpCidr {
     let (address, len) = text.split_once('/').unwrap();
@@ -94,6 +93,17 @@ fn many_are_found_as_one_by_one() {
         .iter()
         .map(|&dest| table.decide(Ipv4Addr::from(dest).into(), || 0));
     assert_eq!(found, alone.collect::<Vec<_>>());
+    for number in 0..200_u16 {
+        table.insert(route(&std::format!("2001:db8:{number:x}::/48"), number, 0));
+    }
+    let dests: Vec<u128> = (0..300).map(|n| 0x2001_0db8 << 96 | n << 80 | n).collect();
+    found.clear();
+    table.decide_each_v6(&dests, &mut found);
+    let alone = dests
+        .iter()
+        .map(|&dest| table.decide(Ipv6Addr::from(dest).into(), || 0));
+    assert_eq!(found, alone.collect::<Vec<_>>());
+    assert!(found[199].is_some() && found[200].is_none());
 }
 
 #[test]

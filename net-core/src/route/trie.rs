@@ -5,11 +5,12 @@
 //! the 64 subtrees below. Values and children of a node lie one behind the other without gaps, so the
 //! bits before one's own say where it is. A lookup makes one step for six bits, and each step is a load,
 //! a mask and a count; the value of the longest is fetched at the end. /24 and /48 end with a node: 64 of
-//! a kind share one, and are leaves.
+//! a kind share one. A subtree with a single prefix is a leaf that names it, whatever its depth: most long
+//! prefixes of IPv6 lie far apart, and would have a chain of nodes each.
 
 use super::arena::Arena;
 pub(crate) use super::key::TrieKey;
-use super::node::{MAX_LEVELS, Node, Place};
+use super::node::{Leaf, MAX_LEVELS, Node, Place, STRIDE};
 use core::marker::PhantomData;
 
 /// Numbers by prefix.
@@ -36,23 +37,28 @@ impl<K: TrieKey> Trie<K> {
 
     /// Sets the value of exactly this prefix; the one it had.
     pub(crate) fn insert(&mut self, key: K, len: u8, value: u32) -> Option<u32> {
+        let new = only(key, len, value);
         let at = Place::of::<K>(key, len);
         let mut index = ROOT;
         for level in 0..at.level {
-            index = self.child_or_new(index, key.chunk(level));
+            let chunk = key.chunk(level);
+            let Some(child) = self.node(index).child(chunk) else {
+                self.insert_child(index, chunk, Node::leaf(new));
+                self.len += 1;
+                return None;
+            };
+            if let Some(leaf) = self.node(child).as_leaf() {
+                if (leaf.key, leaf.len) == (new.key, new.len) {
+                    *self.node_mut(child) = Node::leaf(new);
+                    return Some(leaf.value);
+                }
+                self.open(child, level + 1, leaf);
+            }
+            index = child;
         }
-        let node = *self.node(index);
-        if node.has(at.position) {
-            let slot = self.values.get_mut(node.value(at.position))?;
-            return Some(core::mem::replace(slot, value));
-        }
-        let (count, before) = (node.prefixes.count_ones(), node.values_before(at.position));
-        let values = self.values.insert(node.values, count, before, value);
-        let node = self.node_mut(index);
-        node.values = values;
-        node.prefixes |= 1 << at.position;
-        self.len += 1;
-        None
+        let old = self.put_value(index, at.position, value);
+        self.len += usize::from(old.is_none());
+        old
     }
 
     /// The value of exactly this prefix.
@@ -61,6 +67,9 @@ impl<K: TrieKey> Trie<K> {
         let mut node = &self.root;
         for level in 0..at.level {
             node = self.nodes.get(node.child(key.chunk(level))?)?;
+            if let Some(leaf) = node.as_leaf() {
+                return (leaf == only(key, len, leaf.value)).then_some(leaf.value);
+            }
         }
         if !node.has(at.position) {
             return None;
@@ -78,7 +87,11 @@ impl<K: TrieKey> Trie<K> {
                 longest = Some((node, level));
             }
             match node.child(chunk).and_then(|child| self.nodes.get(child)) {
-                Some(child) => (node, level) = (child, level + 1),
+                Some(child) if !child.is_leaf() => (node, level) = (child, level + 1),
+                Some(leaf) => match leaf.as_leaf().filter(|leaf| leaf.covers(key)) {
+                    Some(leaf) => return Some((leaf.len, leaf.value)),
+                    None => break,
+                },
                 None => break,
             }
         }
@@ -88,24 +101,27 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// The value of the longest prefix of each key, into `found`. All go down a level before any goes
-    /// down the next, and what comes next is touched for all before it is used for one, so that the
-    /// loads of all go on at the same time.
+    /// down the next, and values are fetched when all places are known, so that the loads of many go on at
+    /// the same time.
     pub(crate) fn longest_of(&self, keys: &[K], found: &mut [Option<(u8, u32)>]) {
         for (keys, found) in keys.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
             let mut nodes = [&self.root; BATCH];
             let mut longest = [(&Node::EMPTY, 0); BATCH];
-            let mut level = 0;
-            while nodes.iter().fold(0, |any, node| any | node.any()) != 0 {
-                for ((node, longest), key) in nodes.iter_mut().zip(&mut longest).zip(keys) {
+            let mut leaves = [&Node::EMPTY; BATCH];
+            let (mut level, mut goes_on) = (0, true);
+            while goes_on {
+                goes_on = false;
+                let so_far = longest.iter_mut().zip(&mut leaves);
+                for ((node, (longest, leaf)), key) in nodes.iter_mut().zip(so_far).zip(keys) {
                     let chunk = key.chunk(level);
-                    if node.matches(chunk) != 0 {
+                    if node.is_leaf() {
+                        *leaf = *node;
+                    } else if node.matches(chunk) != 0 {
                         *longest = (*node, level);
                     }
+                    goes_on |= node.subtrees != 0;
                     let child = node.child(chunk).unwrap_or(u32::MAX);
                     *node = self.nodes.get(child).unwrap_or(&Node::EMPTY);
-                }
-                for node in nodes.iter_mut().skip(keys.len()) {
-                    *node = &Node::EMPTY;
                 }
                 level += 1;
             }
@@ -113,8 +129,12 @@ impl<K: TrieKey> Trie<K> {
             for ((place, (node, level)), key) in places.iter_mut().zip(longest).zip(keys) {
                 *place = place_of_last(node, level, *key).unwrap_or(*place);
             }
-            for (found, (len, place)) in found.iter_mut().zip(places) {
-                *found = self.values.get(place).map(|value| (len, *value));
+            let last = places.iter().zip(leaves).zip(keys);
+            for (found, ((&(len, place), leaf), key)) in found.iter_mut().zip(last) {
+                *found = match leaf.as_leaf().filter(|leaf| leaf.covers(*key)) {
+                    Some(leaf) => Some((leaf.len, leaf.value)),
+                    None => self.values.get(place).map(|value| (len, *value)),
+                };
             }
         }
     }
@@ -126,6 +146,10 @@ impl<K: TrieKey> Trie<K> {
         core::iter::from_fn(move || {
             while left == 0 {
                 node = self.nodes.get(node?.child(key.chunk(level))?);
+                if let Some(leaf) = node?.as_leaf() {
+                    node = None;
+                    return leaf.covers(key).then_some((leaf.len, leaf.value));
+                }
                 level += 1;
                 left = node?.matches(key.chunk(level));
             }
@@ -139,29 +163,27 @@ impl<K: TrieKey> Trie<K> {
     /// Takes a prefix out; the value it had.
     pub(crate) fn remove(&mut self, key: K, len: u8) -> Option<u32> {
         let at = Place::of::<K>(key, len);
-        let mut way = [ROOT; MAX_LEVELS];
-        for level in 0..at.level {
-            let child = self.node(way[usize::from(level)]).child(key.chunk(level))?;
-            way[usize::from(level) + 1] = child;
-        }
-        let index = way[usize::from(at.level)];
-        let node = *self.node(index);
-        if !node.has(at.position) {
-            return None;
-        }
-        let value = *self.values.get(node.value(at.position))?;
-        let (count, before) = (node.prefixes.count_ones(), node.values_before(at.position));
-        let values = self.values.remove(node.values, count, before);
-        let node = self.node_mut(index);
-        node.values = values;
-        node.prefixes &= !(1 << at.position);
-        self.len -= 1;
-        for level in (0..at.level).rev() {
-            let node = self.node(way[usize::from(level) + 1]);
-            if node.prefixes != 0 || node.subtrees != 0 {
-                break;
+        let (mut way, mut level) = ([ROOT; MAX_LEVELS], 0);
+        let value = loop {
+            let index = way[usize::from(level)];
+            if level == at.level {
+                break self.take_value(index, at.position)?;
             }
-            self.remove_child(way[usize::from(level)], key.chunk(level));
+            let chunk = key.chunk(level);
+            let child = self.node(index).child(chunk)?;
+            if let Some(leaf) = self.node(child).as_leaf() {
+                if leaf != only(key, len, leaf.value) {
+                    return None;
+                }
+                self.remove_child(index, chunk);
+                break leaf.value;
+            }
+            level += 1;
+            way[usize::from(level)] = child;
+        };
+        self.len -= 1;
+        while level > 0 && self.close(way[usize::from(level)], level, key) {
+            level -= 1;
         }
         Some(value)
     }
@@ -179,6 +201,9 @@ impl<K: TrieKey> Trie<K> {
                     return Some((key.with_chunk(level, at.chunk()), at.prefix_len(), value));
                 }
                 let (node, level, key) = above.pop()?;
+                if let Some(leaf) = node.as_leaf() {
+                    return Some((K::from_bits(leaf.key), leaf.len, leaf.value));
+                }
                 here = Some((node, level, key, node.prefixes));
                 above.extend(node.chunks().filter_map(|chunk| {
                     let child = self.nodes.get(node.child(chunk)?)?;
@@ -219,17 +244,81 @@ impl<K: TrieKey> Trie<K> {
         }
     }
 
-    fn child_or_new(&mut self, index: u32, chunk: u8) -> u32 {
+    /// Sets the value of a prefix that ends in a node; the one it had.
+    fn put_value(&mut self, index: u32, position: u8, value: u32) -> Option<u32> {
         let node = *self.node(index);
-        if let Some(child) = node.child(chunk) {
-            return child;
+        if node.has(position) {
+            let slot = self.values.get_mut(node.value(position))?;
+            return Some(core::mem::replace(slot, value));
         }
+        let (count, before) = (node.prefixes.count_ones(), node.values_before(position));
+        let values = self.values.insert(node.values, count, before, value);
+        let node = self.node_mut(index);
+        node.values = values;
+        node.prefixes |= 1 << position;
+        None
+    }
+
+    /// Takes a prefix out of its node; the value it had.
+    fn take_value(&mut self, index: u32, position: u8) -> Option<u32> {
+        let node = *self.node(index);
+        if !node.has(position) {
+            return None;
+        }
+        let value = *self.values.get(node.value(position))?;
+        let (count, before) = (node.prefixes.count_ones(), node.values_before(position));
+        let values = self.values.remove(node.values, count, before);
+        let node = self.node_mut(index);
+        node.values = values;
+        node.prefixes &= !(1 << position);
+        Some(value)
+    }
+
+    /// Makes a leaf a node that has in it, or in a leaf of its own, what the leaf was.
+    fn open(&mut self, index: u32, level: u8, leaf: Leaf) {
+        *self.node_mut(index) = Node::EMPTY;
+        let key = K::from_bits(leaf.key);
+        let at = Place::of::<K>(key, leaf.len);
+        if at.level == level {
+            self.put_value(index, at.position, leaf.value);
+        } else {
+            self.insert_child(index, key.chunk(level), Node::leaf(leaf));
+        }
+    }
+
+    /// Makes a node on the way to `key` a leaf, if there is one prefix left in its subtree; whether so.
+    fn close(&mut self, index: u32, level: u8, key: K) -> bool {
+        let node = *self.node(index);
+        let leaf = match (node.prefixes.count_ones(), node.subtrees.count_ones()) {
+            (1, 0) => {
+                let at = Place::first(level, node.prefixes);
+                let way = key.masked(level * STRIDE);
+                let value = self.take_value(index, at.position);
+                value.map(|value| only(way.with_chunk(level, at.chunk()), at.prefix_len(), value))
+            }
+            (0, 1) => {
+                let child = self.nodes.get(node.children);
+                let leaf = child.and_then(Node::as_leaf);
+                if leaf.is_some() {
+                    self.nodes.remove(node.children, 1, 0);
+                }
+                leaf
+            }
+            _ => None,
+        };
+        if let Some(leaf) = leaf {
+            *self.node_mut(index) = Node::leaf(leaf);
+        }
+        leaf.is_some()
+    }
+
+    fn insert_child(&mut self, index: u32, chunk: u8, child: Node) {
+        let node = *self.node(index);
         let (count, before) = (node.subtrees.count_ones(), node.children_before(chunk));
-        let children = self.nodes.insert(node.children, count, before, Node::EMPTY);
+        let children = self.nodes.insert(node.children, count, before, child);
         let node = self.node_mut(index);
         node.children = children;
         node.subtrees |= 1 << chunk;
-        children + before
     }
 
     fn remove_child(&mut self, index: u32, chunk: u8) {
@@ -239,6 +328,15 @@ impl<K: TrieKey> Trie<K> {
         let node = self.node_mut(index);
         node.children = children;
         node.subtrees &= !(1 << chunk);
+    }
+}
+
+/// A prefix that is alone in its subtree.
+fn only<K: TrieKey>(key: K, len: u8, value: u32) -> Leaf {
+    Leaf {
+        key: key.masked(len).to_bits(),
+        len: len.min(K::BITS),
+        value,
     }
 }
 

@@ -44,6 +44,13 @@ impl Stack {
         Ok(())
     }
 
+    /// Whether an interface chooses an address of 169.254.0.0/16 by itself.
+    #[must_use]
+    pub fn link_local_v4(&self, iface: IfaceId) -> bool {
+        let own = self.iface(iface);
+        own.is_some_and(|own| own.autoconf.link_local.is_some())
+    }
+
     /// Forgets the address that the interface has chosen, and looks for none any more.
     fn end_link_local(&mut self, iface: IfaceId) {
         let own = self.iface_mut(iface);

@@ -4,7 +4,7 @@ use super::Stack;
 use super::ip_input::Arrival;
 use crate::buf::{Checksum, RxMeta, RxPacket, TxBatch, TxPacket};
 use crate::conntrack::Tracked;
-use crate::hook::{HookPoint, NewFront};
+use crate::hook::{Heading, HookPoint, NewFront};
 use crate::icmp::complete_checksum;
 use crate::iface::IfaceId;
 use crate::ip::{Delivery, Fragments};
@@ -53,11 +53,11 @@ impl Stack {
             let len = packet.len();
             set_len(&mut packet.frame, len)?;
         }
-        if !self.hooks.descend() {
+        if !self.hooks.descend(Heading::In) {
             return Err(DropReason::Hook);
         }
         let outcome = self.ip_input(arrival.over, &mut packet, now);
-        self.hooks.ascend();
+        self.hooks.ascend(Heading::In);
         outcome
     }
 
@@ -83,9 +83,9 @@ impl Stack {
             }
             return;
         }
-        let sent = if self.hooks.descend() {
+        let sent = if self.hooks.descend(Heading::Out) {
             let sent = self.send_replaced(packet, front);
-            self.hooks.ascend();
+            self.hooks.ascend(Heading::Out);
             sent
         } else {
             Err(DropReason::Hook)

@@ -77,6 +77,31 @@ impl UdpTunnel {
         }
     }
 
+    /// Sends the packets of these lengths that lie in `flat`; how many the host has taken or refused before
+    /// it had no room.
+    fn send_flat(&self, lens: &[usize]) -> usize {
+        let (socket, mut flat, mut lens) = (&self.socket, &self.flat[..], lens);
+        let all = lens.len();
+        while !lens.is_empty() {
+            let sent = socket.try_io(Interest::WRITABLE, || send_all(socket, flat, lens));
+            let done = match sent {
+                Ok(count) => {
+                    self.counters.calls.fetch_add(1, Ordering::Relaxed);
+                    count
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    1
+                }
+            };
+            let (gone, rest) = lens.split_at(done);
+            flat = &flat[gone.iter().sum()..];
+            lens = rest;
+        }
+        all - lens.len()
+    }
+
     /// A handle to its counters that outlives it.
     #[must_use]
     pub fn stats(&self) -> UdpTunnelStats {
@@ -158,25 +183,14 @@ impl Device for UdpTunnel {
                 crossing::copy_completed(packet, &mut self.flat);
                 lens.push(self.flat.len() - before);
             }
-            let socket = &self.socket;
-            let sent = socket.try_io(Interest::WRITABLE, || send_all(socket, &self.flat, &lens));
-            let done = match sent {
-                Ok(count) => {
-                    self.counters.calls.fetch_add(1, Ordering::Relaxed);
-                    count
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.socket.poll_send_ready(cx))?;
-                    // An error once reported leaves the socket ready for ever: others get their turn.
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Err(_) => {
-                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                    1
-                }
-            };
+            let done = self.send_flat(&lens);
             batch.drop_front(done);
+            if done < lens.len() {
+                ready!(self.socket.poll_send_ready(cx))?;
+                // An error once reported leaves the socket ready for ever: others get their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -35,6 +35,8 @@ pub(super) struct Link {
     /// The address that is being checked.
     checked: Option<Ipv4Addr>,
     attends_frames: bool,
+    /// It is for this client that the interface chooses an address of its link.
+    has_fallen_back: bool,
 }
 
 impl Link {
@@ -52,6 +54,7 @@ impl Link {
             routes: Vec::new(),
             checked: None,
             attends_frames: false,
+            has_fallen_back: false,
         })
     }
 
@@ -218,12 +221,23 @@ impl Link {
         Ok(())
     }
 
-    /// Has the interface choose an address of its link, or give that up.
-    pub(super) fn choose(&self, on: bool) -> io::Result<()> {
-        let iface = self.iface;
-        self.net
-            .engine()
-            .act(|core, now| core.stack_mut().set_link_local_v4(iface, on, now))
+    /// Has the interface choose an address of its link, or give that up. Where somebody else has asked for
+    /// one, it stays.
+    pub(super) fn choose(&mut self, on: bool) -> io::Result<()> {
+        let (iface, is_ours) = (self.iface, self.has_fallen_back);
+        self.has_fallen_back = self.net.engine().act(|core, now| {
+            let stack = core.stack_mut();
+            let changes = if on {
+                !stack.link_local_v4(iface)
+            } else {
+                is_ours
+            };
+            if changes {
+                stack.set_link_local_v4(iface, on, now)?;
+            }
+            Ok(on && (changes || is_ours))
+        })?;
+        Ok(())
     }
 
     /// Takes it away again.

@@ -26,7 +26,8 @@ use tokio::time::sleep_until;
 /// A client that keeps an interface of Ethernet configured: it asks for an address, checks that nobody
 /// else uses it, gives it to the interface with a default route, has the lease extended, and takes
 /// everything away when that comes to nothing. Where no server answers within about twelve seconds the
-/// interface chooses an address of its link (RFC 3927) until one does; the client goes on asking.
+/// interface chooses an address of its link (RFC 3927) until one does; the client goes on asking. An
+/// interface that was told to choose one, lease or not, keeps it.
 ///
 /// Where it is dropped, the lease is kept, and neither extended nor taken away; see
 /// [`release`](Self::release).

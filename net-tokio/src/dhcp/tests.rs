@@ -3,8 +3,8 @@
 use super::lease::Lease;
 use super::link::Link;
 use super::machine::{Act, Machine};
-use crate::Net;
 use crate::device::Switch;
+use crate::{Interface, Net};
 use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
 use net_core::Seed;
 use net_core::iface::IpCidr;
@@ -265,5 +265,36 @@ async fn an_address_that_the_interface_had_before_the_lease_it_keeps_after_it() 
     link.give()?;
     assert!(has_it(), "it was given before");
     net.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_of_the_link_that_somebody_has_asked_for_outlives_the_fall_back()
+-> io::Result<()> {
+    let switch = Switch::new();
+    for is_asked_for in [false, true] {
+        let interface = Interface::new("eth0", switch.port());
+        let net = Net::builder().build()?;
+        net.attach(if is_asked_for {
+            interface.link_local()
+        } else {
+            interface
+        })?;
+        let iface = net.interface_id("eth0")?;
+        let mut link = Link::new(&net, "eth0", iface, MAC)?;
+        let chooses = || {
+            net.engine()
+                .act(|core, _| Ok(core.stack_mut().link_local_v4(iface)))
+        };
+        for _ in 0..2 {
+            // A second wish for the same is none.
+            link.choose(true)?;
+            link.choose(true)?;
+            assert!(chooses()?);
+            link.choose(false)?;
+            assert_eq!(chooses()?, is_asked_for);
+        }
+        net.shutdown().await;
+    }
     Ok(())
 }

@@ -216,6 +216,28 @@ fn a_packet_is_not_put_into_others_without_end() {
 }
 
 #[test]
+fn what_comes_out_of_four_others_is_answered_into_the_tunnel() {
+    let (far, ours) = ("10.50.0.9", "10.7.0.2");
+    let request = IcmpMessage::EchoRequest { ident: 7, seq: 1 };
+    for (others, answers) in [(1, 1), (4, 1), (5, 0)] {
+        let mut host = tunnel(HookPoint::LocalOut, false);
+        let mut packet = icmp(far, ours, &request, b"hello");
+        for _ in 0..others {
+            packet = wrap(ip(PEER), ip(OURS), IP_IN_IP, packet);
+        }
+        host.inject(packet);
+        let sent = host.sent();
+        assert_eq!(sent.len(), answers, "out of {others}");
+        for packet in &sent {
+            let seen = Seen::new(&inside(packet));
+            let reply = IcmpMessage::EchoReply { ident: 7, seq: 1 };
+            assert_eq!((seen.ip.dest, seen.icmp()), (ip(far), reply));
+        }
+        host.assert_dropped(DropReason::Hook, u64::from(others == 5));
+    }
+}
+
+#[test]
 fn nonsense_in_the_place_of_a_packet_is_a_counted_drop() {
     #[derive(Debug)]
     struct Garble(usize, &'static [u8]);
