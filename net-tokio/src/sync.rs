@@ -10,7 +10,7 @@ use std::sync::{PoisonError, TryLockError};
 #[cfg(test)]
 pub(crate) use imp::Arc;
 pub(crate) use imp::MutexGuard;
-pub(crate) use imp::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use imp::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// A mutex that outlives a panic of its holder: what it guards stays consistent at every step.
 #[derive(Debug, Default)]

@@ -246,11 +246,10 @@ impl Connection {
         delivery: &Delivery,
         cx: &mut Context<'_>,
     ) {
-        let rtt_min = self.rtt.min().unwrap_or_default();
         if delivery.original {
             self.ecn.on_delivered();
         }
-        let rate = self.board.rate.sample(delivery, rtt_min);
+        let rate = self.board.rate.sample(delivery, self.rtt.min_nanos());
         if self.validation.is_some() && self.recovery.phase == Phase::Open {
             self.validate_window(rate.delivered, cx);
         }
@@ -325,7 +324,7 @@ impl Connection {
     pub(super) fn retransmission_test(&self, segment: &Segment<'_>) -> RetransmissionTest {
         RetransmissionTest {
             echo: self.echo(segment),
-            rtt_min: self.rtt.min().unwrap_or_default(),
+            rtt_min: self.rtt.min_nanos(),
         }
     }
 

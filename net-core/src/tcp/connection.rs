@@ -154,6 +154,9 @@ impl Connection {
 
     /// Bytes in the queue that were sent at least once.
     pub(crate) fn sent_len(&self) -> usize {
+        if self.nxt == self.una {
+            return 0;
+        }
         let syn = u32::from(self.syn_open() && self.nxt != self.iss);
         let fin = u32::from(self.fin_sent && self.una != self.nxt);
         let outstanding = self.nxt.distance_from(self.una);
@@ -198,17 +201,29 @@ impl Connection {
 
     /// Appends to the send queue.
     pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), SocketError> {
+        let behind_unsent = self.before_push(bytes.len())?;
+        self.queue.push(bytes, behind_unsent);
+        Ok(())
+    }
+
+    /// Appends a copy to the send queue.
+    pub(crate) fn push_copy(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
+        self.before_push(bytes.len())?;
+        self.queue.push_copy(bytes);
+        Ok(())
+    }
+
+    /// Takes note of bytes that are about to be appended; whether others wait unsent before them.
+    fn before_push(&mut self, len: usize) -> Result<bool, SocketError> {
         if self.send_closed() {
             return Err(self.error.unwrap_or(SocketError::BrokenPipe));
         }
-        self.pushed += bytes.len() as u64;
+        self.pushed += len as u64;
         let unsent = self.unsent_len();
         if unsent < self.mss as usize {
             self.note_app_limit();
         }
-        let behind_unsent = unsent > 0;
-        self.queue.push(bytes, behind_unsent);
-        Ok(())
+        Ok(unsent > 0)
     }
 
     /// The queue has run dry: if the network would have taken more, it was the application that

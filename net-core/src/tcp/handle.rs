@@ -178,7 +178,7 @@ impl<'a> Tcp<'a> {
             return Err(SocketError::WouldBlock);
         }
         connection.more = flags.contains(SendFlags::MORE);
-        connection.push(Bytes::copy_from_slice(&data[..len]))?;
+        connection.push_copy(&data[..len])?;
         if flags.contains(SendFlags::URGENT) && len > 0 && len == data.len() {
             connection.mark_urgent();
         }
@@ -194,6 +194,17 @@ impl<'a> Tcp<'a> {
         let connection = self.touch_as(Touch::Given)?;
         connection.more = false;
         connection.push(bytes)
+    }
+
+    /// Appends a copy of `bytes`; as [`push`](Self::push) otherwise. For a few bytes that costs less than
+    /// memory of their own.
+    ///
+    /// # Errors
+    /// As those of [`push`](Self::push).
+    pub fn push_copy(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
+        let connection = self.touch_as(Touch::Given)?;
+        connection.more = false;
+        connection.push_copy(bytes)
     }
 
     /// Makes the byte that was pushed last urgent, as [`SendFlags::URGENT`] does; for those who
@@ -347,19 +358,34 @@ impl<'a> Tcp<'a> {
 
     /// The application has read `count` of the bytes taken.
     pub fn consume(&mut self, count: usize) {
+        self.consume_to(self.consumed() + count as u64);
+    }
+
+    /// The application has read the bytes taken up to this value of [`consumed`](Self::consumed); whether
+    /// that is news.
+    pub fn consume_to(&mut self, consumed: u64) -> bool {
         let (now, tight) = (self.now, self.stack.memory.is_tight());
-        self.touch = self.touch.max(Touch::Taken);
-        if let Some(socket) = self.stack.sockets.tcp_mut(self.id)
-            && let Role::Connection(connection) = &mut socket.role
-        {
-            let update = connection.receiver.consume(count);
-            connection.urgent.on_consumed(connection.receiver.consumed);
-            connection.tune_by_reading(socket.settings.recv_buffer_max, tight, now);
-            if update && connection.state.may_receive() {
-                connection.receiver.ack_now = true;
-                self.touch = Touch::All;
-            }
+        let Some(socket) = self.stack.sockets.tcp_mut(self.id) else {
+            return false;
+        };
+        let Role::Connection(connection) = &mut socket.role else {
+            return false;
+        };
+        let news = consumed.saturating_sub(connection.receiver.consumed);
+        if news == 0 {
+            return false;
         }
+        let update = connection
+            .receiver
+            .consume(usize::try_from(news).unwrap_or(usize::MAX));
+        connection.urgent.on_consumed(connection.receiver.consumed);
+        connection.tune_by_reading(socket.settings.recv_buffer_max, tight, now);
+        self.touch = self.touch.max(Touch::Taken);
+        if update && connection.state.may_receive() {
+            connection.receiver.ack_now = true;
+            self.touch = Touch::All;
+        }
+        true
     }
 
     /// Bytes that the application has read so far.

@@ -75,7 +75,7 @@ impl Connection {
         if self.una == self.nxt && self.unsent_len() > 0 {
             self.begin_flight(cx);
         }
-        let Some(next) = self.may_transmit().then(|| self.next(cx)).flatten() else {
+        let Some(next) = self.next(cx) else {
             self.note_limit(cx);
             return false;
         };

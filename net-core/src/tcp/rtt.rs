@@ -6,8 +6,8 @@ use crate::must::must;
 use crate::time::{Duration, Instant};
 
 /// Over how long the smallest round trip is remembered (RFC 8985 §6.2 step 1 wants it to forget);
-/// between this and twice this.
-const MIN_WINDOW: Duration = Duration::from_secs(150);
+/// between this and twice this, in ns.
+const MIN_WINDOW: u64 = 150_000_000_000;
 
 /// The RTO after a handshake whose SYN had to be sent again, and that measured nothing (§5.7).
 const FALLBACK: Duration = Duration::from_secs(3);
@@ -108,7 +108,7 @@ impl RttEstimator {
     }
 
     fn track_min(&mut self, rtt: u64, now: Instant) {
-        if now.saturating_since(self.min_since) >= MIN_WINDOW {
+        if now.nanos_since(self.min_since) >= MIN_WINDOW {
             self.min = [u64::MAX, self.min[0]];
             self.min_since = now;
         }
@@ -178,8 +178,14 @@ impl RttEstimator {
 
     /// The smallest round-trip time of the last minutes.
     pub(crate) fn min(&self) -> Option<Duration> {
+        let min = self.min_nanos();
+        (min > 0).then(|| Duration::from_nanos(min))
+    }
+
+    /// The same in ns, or 0.
+    pub(crate) fn min_nanos(&self) -> u64 {
         let min = self.min[0].min(self.min[1]);
-        (min < u64::MAX).then(|| Duration::from_nanos(min))
+        if min == u64::MAX { 0 } else { min }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The bytes that the application gave us and the peer has not acknowledged.
 
+use crate::buf::SMALL_PAYLOAD;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
@@ -11,7 +12,8 @@ const MAX_PIECES: usize = 8;
 /// Pieces below this length are copied together while they wait behind other unsent data.
 const SMALL: usize = 512;
 
-/// Room made at once for small pieces.
+/// Room for small pieces: that of an empty queue, and what is made at once behind other data.
+const FIRST_CHUNK: usize = 64;
 const OPEN_CHUNK: usize = 4096;
 
 /// Bytes that an empty queue takes even when the stack's memory is spent.
@@ -21,7 +23,7 @@ const LEAST_ALLOWANCE: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     pieces: VecDeque<Bytes>,
-    /// Small writes that wait; they come after `pieces`.
+    /// Small writes; they come after `pieces`. Its room serves again.
     open: BytesMut,
     /// Bytes in `pieces` and `open`.
     len: usize,
@@ -49,17 +51,39 @@ impl SendQueue {
     /// Puts `bytes` at the end. `behind_unsent` says that unsent data waits in front of it, so that
     /// small pieces can join.
     pub(crate) fn push(&mut self, bytes: Bytes, behind_unsent: bool) {
-        self.len += bytes.len();
         if bytes.len() < SMALL && (behind_unsent || !self.open.is_empty()) {
-            if self.open.capacity() - self.open.len() < bytes.len() {
-                self.close_open();
-                self.open = BytesMut::with_capacity(OPEN_CHUNK);
-            }
-            self.open.extend_from_slice(&bytes);
+            self.join(&bytes, OPEN_CHUNK);
         } else if !bytes.is_empty() {
             self.close_open();
+            self.len += bytes.len();
             self.pieces.push_back(bytes);
         }
+    }
+
+    /// Puts a copy of `bytes` at the end. Where a segment can carry them behind its headers, they are
+    /// never handed over in the memory that they lie in.
+    pub(crate) fn push_copy(&mut self, bytes: &[u8]) {
+        if bytes.len() <= SMALL_PAYLOAD {
+            let room = if self.len == 0 {
+                FIRST_CHUNK
+            } else {
+                OPEN_CHUNK
+            };
+            self.join(bytes, room);
+        } else {
+            self.push(Bytes::copy_from_slice(bytes), !self.open.is_empty());
+        }
+    }
+
+    /// Puts a copy of `bytes` at the end, for which it may make `room`.
+    fn join(&mut self, bytes: &[u8], room: usize) {
+        let free = self.open.capacity() - self.open.len();
+        if free < bytes.len() && !self.open.try_reclaim(bytes.len()) {
+            self.close_open();
+            self.open = BytesMut::with_capacity(room.max(bytes.len()));
+        }
+        self.len += bytes.len();
+        self.open.extend_from_slice(bytes);
     }
 
     /// Slices up to `max` bytes from `offset` on into `body`; how many it got, fewer where they
@@ -98,8 +122,11 @@ impl SendQueue {
 
     /// Copies what lies at `offset` into `out`; `false` if it does not lie in one piece.
     pub(crate) fn copy(&mut self, offset: usize, out: &mut [u8]) -> bool {
-        if offset + out.len() > self.len - self.open.len() {
-            self.close_open();
+        if let Some(from) = offset.checked_sub(self.len - self.open.len())
+            && let Some(part) = self.open.get(from..from + out.len())
+        {
+            out.copy_from_slice(part);
+            return true;
         }
         self.seek(offset);
         let (index, start) = self.cursor;
@@ -132,11 +159,18 @@ impl SendQueue {
     /// Drops `count` acknowledged bytes from the front.
     pub(crate) fn release(&mut self, count: usize) {
         let count = count.min(self.len);
-        if count > self.len - self.open.len() {
-            self.close_open();
-        }
+        let closed = self.len - self.open.len();
         self.len -= count;
-        let (mut left, mut popped) = (count, 0);
+        if let Some(part) = count.checked_sub(closed) {
+            self.open.advance(part);
+            if self.open.is_empty() {
+                self.open.clear();
+            }
+        }
+        if closed == 0 {
+            return;
+        }
+        let (mut left, mut popped) = (count.min(closed), 0);
         while left > 0 {
             let Some(front) = self.pieces.front_mut() else {
                 break;

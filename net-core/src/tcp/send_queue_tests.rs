@@ -9,7 +9,9 @@ use std::vec::Vec;
 #[derive(Debug, Clone)]
 enum Op {
     Push { len: usize, behind_unsent: bool },
+    PushCopy { len: usize },
     Slice { offset: usize, max: usize },
+    Copy { offset: usize, len: usize },
     Release { count: usize },
 }
 
@@ -20,9 +22,20 @@ fn op() -> impl Strategy<Value = Op> {
             any::<bool>()
         )
             .prop_map(|(len, behind_unsent)| Op::Push { len, behind_unsent }),
+        (0..120_usize).prop_map(|len| Op::PushCopy { len }),
         (0..20_000_usize, 1..8000_usize).prop_map(|(offset, max)| Op::Slice { offset, max }),
+        (0..20_000_usize, 1..100_usize).prop_map(|(offset, len)| Op::Copy { offset, len }),
         (0..3000_usize).prop_map(|count| Op::Release { count }),
     ]
+}
+
+/// The next bytes of a stream that never repeats itself for long.
+fn bytes(next: &mut usize, len: usize) -> Vec<u8> {
+    let start = *next;
+    *next += len;
+    (start..*next)
+        .map(|n| u8::try_from(n % 251).unwrap())
+        .collect()
 }
 
 proptest! {
@@ -32,10 +45,21 @@ proptest! {
         for op in ops {
             match op {
                 Op::Push { len, behind_unsent } => {
-                    let data: Vec<u8> = (next..next + len).map(|n| u8::try_from(n % 251).unwrap()).collect();
-                    next += len;
+                    let data = bytes(&mut next, len);
                     model.extend_from_slice(&data);
                     queue.push(Bytes::from(data), behind_unsent);
+                }
+                Op::PushCopy { len } => {
+                    let data = bytes(&mut next, len);
+                    model.extend_from_slice(&data);
+                    queue.push_copy(&data);
+                }
+                Op::Copy { offset, len } => {
+                    let offset = if model.is_empty() { 0 } else { offset % model.len() };
+                    let mut out = std::vec![0; len.min(model.len() - offset)];
+                    if queue.copy(offset, &mut out) {
+                        prop_assert_eq!(&out[..], &model[offset..offset + out.len()]);
+                    }
                 }
                 Op::Slice { offset, max } => {
                     let offset = if model.is_empty() { 0 } else { offset % model.len() };
@@ -78,4 +102,20 @@ fn a_slice_ends_at_eight_pieces() {
     let mut body = SmallVec::new();
     assert_eq!(queue.slice(0, 6000, &mut body), 4800);
     assert!(!body.spilled());
+}
+
+/// A request and its response, again and again, cost no memory.
+#[test]
+fn small_copies_live_in_the_same_room() {
+    let mut queue = SendQueue::default();
+    let mut exchange = || {
+        queue.push_copy(b"12345");
+        let mut out = [0; 5];
+        assert!(queue.copy(0, &mut out));
+        assert_eq!(&out, b"12345");
+        queue.release(5);
+    };
+    exchange();
+    let allocations = allocation_counter::measure(|| (0..1000).for_each(|_| exchange()));
+    assert_eq!(allocations.count_total, 0);
 }

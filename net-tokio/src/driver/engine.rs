@@ -148,7 +148,10 @@ impl Engine {
     /// Says that the letter box has something: a round by the caller, or a wake of the driver.
     pub(crate) fn ring(&self) {
         if !self.inline.load(Ordering::Relaxed) {
-            self.bell.kick.kick();
+            // Where the driver has been asked already, it finds this too.
+            if !self.bell.kick.is_scheduled() {
+                self.bell.kick.kick();
+            }
         } else if let Some(right) = self.take_right() {
             self.run_inline(right);
         }

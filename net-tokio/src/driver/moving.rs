@@ -1,8 +1,7 @@
 //! What goes back and forth between a slot and the stack.
 
 use super::mail::{ListenerEntry, PacketEntry, TcpEntry, UdpEntry};
-use crate::shared::{Close, Dirty, Outgoing};
-use bytes::Bytes;
+use crate::shared::{Close, Dirty, Outgoing, Written};
 use net_core::buf::RecvQueue;
 use net_core::packet::Frame;
 use net_core::socket::{Event, Readiness};
@@ -15,7 +14,7 @@ use std::task::Waker;
 /// Room for what a round moves.
 #[derive(Debug, Default)]
 pub(super) struct Moving {
-    pieces: Vec<Bytes>,
+    written: Written,
     received: RecvQueue,
     datagrams: VecDeque<Datagram>,
     frames: VecDeque<Frame>,
@@ -29,18 +28,18 @@ impl Moving {
     pub(super) fn tcp_in(&mut self, entry: &TcpEntry, stack: &mut Stack, now: Instant) -> bool {
         let id = entry.id();
         entry.clean();
-        let drained = entry.drain_tx(&mut self.pieces);
+        let drained = entry.drain_tx(&mut self.written);
         let Some(mut tcp) = stack.tcp(id, now) else {
-            self.pieces.clear();
+            self.written.clear();
             return drained.close.is_some();
         };
-        for piece in self.pieces.drain(..) {
-            if tcp.push(piece).is_err() {
-                // The connection is dead; the event that says so is on its way.
-                break;
-            }
+        push(&mut self.written, &mut tcp);
+        let consumed = entry.consumed();
+        if entry.has_passed_mark(consumed) {
+            sync_consumed(entry, &mut tcp);
+        } else {
+            tcp.consume_to(consumed);
         }
-        sync_consumed(entry, &mut tcp);
         if drained.finish {
             tcp.finish();
         }
@@ -162,15 +161,16 @@ impl Moving {
         let Some(mut tcp) = stack.tcp(entry.id(), now) else {
             return;
         };
-        mark_urgent(entry, event.ready, &tcp, wakes);
-        if event.ready.intersects(RECEIVED) {
-            self.move_received(entry, &mut tcp, wakes);
+        let ready = event.ready;
+        mark_urgent(entry, ready, &tcp, wakes);
+        if ready.intersects(RECEIVED) {
+            self.move_received(entry, ready, &mut tcp, wakes);
         }
         grant(entry, &mut tcp, wakes);
-        if event.ready.contains(Readiness::CONNECTED) {
+        if ready.contains(Readiness::CONNECTED) {
             entry.set_connected(wakes);
         }
-        fail(entry, &mut tcp, wakes);
+        fail(entry, ready, &mut tcp, wakes);
     }
 
     fn udp_out(&mut self, entry: &UdpEntry, stack: &mut Stack, wakes: &mut Vec<Waker>) {
@@ -206,21 +206,43 @@ impl Moving {
         wakes: &mut Vec<Waker>,
     ) {
         if let Some(mut tcp) = stack.tcp(entry.id(), now) {
+            let ready = tcp.readiness();
             grant(entry, &mut tcp, wakes);
-            mark_urgent(entry, tcp.readiness(), &tcp, wakes);
-            self.move_received(entry, &mut tcp, wakes);
-            fail(entry, &mut tcp, wakes);
+            mark_urgent(entry, ready, &tcp, wakes);
+            self.move_received(entry, ready, &mut tcp, wakes);
+            fail(entry, ready, &mut tcp, wakes);
         }
     }
 
     /// Moves received bytes to the reader.
-    fn move_received(&mut self, entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
-        tcp.take(&mut self.received);
+    fn move_received(
+        &mut self,
+        entry: &TcpEntry,
+        ready: Readiness,
+        tcp: &mut Tcp<'_>,
+        wakes: &mut Vec<Waker>,
+    ) {
+        let count = tcp.take(&mut self.received);
         // A reset ends the stream too, but as an error.
-        let finished = tcp.peer_finished() && tcp.error().is_none();
+        let finished = ready.contains(Readiness::PEER_CLOSED) && !ready.contains(Readiness::ERROR);
         entry.fill(&mut self.received, finished, wakes);
-        self.acted |= sync_consumed(entry, tcp);
+        let consumed = entry.consumed();
+        if count > FEW || !entry.keeps_window_mark(tcp.window_mark(), consumed) {
+            self.acted |= sync_consumed(entry, tcp);
+        }
     }
+}
+
+/// Hands a connection what was written, unless it is dead: the event that says so is on its way.
+fn push(written: &mut Written, tcp: &mut Tcp<'_>) {
+    let mut pieces = written.pieces.drain(..);
+    let taken = pieces.try_for_each(|piece| tcp.push(piece));
+    drop(pieces);
+    if taken.is_ok() && !written.small.is_empty() {
+        // Where this fails, it is for the same reason.
+        let _ = tcp.push_copy(&written.small);
+    }
+    written.small.clear();
 }
 
 /// Lets the application write on. A writer that waits is woken for a third of the buffer or half of
@@ -245,8 +267,8 @@ fn mark_urgent(entry: &TcpEntry, ready: Readiness, tcp: &Tcp<'_>, wakes: &mut Ve
 }
 
 /// Hands a pending error to the application.
-fn fail(entry: &TcpEntry, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
-    if tcp.error().is_some()
+fn fail(entry: &TcpEntry, ready: Readiness, tcp: &mut Tcp<'_>, wakes: &mut Vec<Waker>) {
+    if ready.contains(Readiness::ERROR)
         && let Some(error) = tcp.take_error()
     {
         entry.fail(error.into(), wakes);
@@ -259,11 +281,7 @@ fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) -> bool {
     let mut consumed = entry.consumed();
     let mut told = false;
     loop {
-        let news = consumed.saturating_sub(tcp.consumed());
-        if news > 0 {
-            told = true;
-            tcp.consume(usize::try_from(news).unwrap_or(usize::MAX));
-        }
+        told |= tcp.consume_to(consumed);
         let mark = tcp.window_mark();
         if entry.keeps_window_mark(mark, consumed) {
             return told;
@@ -282,3 +300,7 @@ const RECEIVED: Readiness = Readiness::READABLE
     .union(Readiness::PEER_CLOSED)
     .union(Readiness::HANG_UP)
     .union(Readiness::ERROR);
+
+/// Of so few bytes that have come the next look at what the application did tells the connection early
+/// enough that they were read.
+const FEW: usize = 4096;

@@ -43,6 +43,13 @@ impl Kick {
         self.word.fetch_or(SCHED, Ordering::AcqRel) & (SCHED | RUNNING) == 0
     }
 
+    /// Whether a round is asked for that has not begun. It will see what the caller wrote before, if that
+    /// went through a lock or a swap that the round makes use of too: had it done so already, the caller
+    /// would see that the round has begun.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.word.load(Ordering::Acquire) & SCHED != 0
+    }
+
     /// The right to run one round, for the driver or a task that runs it inline. `None`: another
     /// has it, and will see to a further round when it finishes.
     #[must_use]

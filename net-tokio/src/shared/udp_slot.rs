@@ -21,6 +21,8 @@ pub(crate) struct UdpSlot<D> {
     tx: Mutex<TxQueue>,
     /// Datagrams in `user` and `rx`.
     unread: AtomicUsize,
+    /// Whether there are datagrams in `tx`; written under its lock.
+    waiting: AtomicBool,
     fault: Mutex<Option<Fault>>,
     /// Whether `fault` is set.
     faulty: AtomicBool,
@@ -86,6 +88,7 @@ impl<D> UdpSlot<D> {
                 closed: false,
             }),
             unread: AtomicUsize::new(0),
+            waiting: AtomicBool::new(false),
             fault: Mutex::new(None),
             faulty: AtomicBool::new(false),
             waiters: Waiters::new(),
@@ -215,6 +218,7 @@ impl<D> UdpSlot<D> {
         let idle = tx.datagrams.is_empty();
         tx.bytes += payload.len() + OVERHEAD;
         tx.datagrams.push_back((payload, meta));
+        self.waiting.store(true, Ordering::Release);
         Ok(if idle { Touch::Kick } else { Touch::None })
     }
 
@@ -223,6 +227,9 @@ impl<D> UdpSlot<D> {
         loop {
             if let Some(fault) = self.take_error() {
                 return Err(Stop::Fault(fault));
+            }
+            if !self.has_waiting() {
+                return Ok(());
             }
             let old;
             {
@@ -338,6 +345,7 @@ impl<D> UdpSlot<D> {
             let mut tx = self.tx.lock();
             into.append(&mut tx.datagrams);
             tx.bytes = 0;
+            self.waiting.store(false, Ordering::Release);
             wakes.extend(tx.writer.take());
             tx.closed
         };
@@ -352,11 +360,13 @@ impl<D> UdpSlot<D> {
         tx.bytes += rest.iter().map(cost).sum::<usize>();
         rest.append(&mut tx.datagrams);
         std::mem::swap(&mut tx.datagrams, rest);
+        self.waiting
+            .store(!tx.datagrams.is_empty(), Ordering::Release);
     }
 
     /// Whether datagrams wait to be drained.
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.tx.lock().datagrams.is_empty()
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Whether the stack has said that datagrams can leave as `meta` says, and nothing about this socket

@@ -50,15 +50,15 @@ impl Stack {
         now: Instant,
     ) {
         let origin = Origin::of(segment);
-        let disposition = self
-            .with_connection(id, now, |connection, cx| {
-                if !cx.settings.ip.takes_from(segment.over) {
-                    cx.stats.count_drop(DropReason::NoSocket);
-                    return Disposition::Keep;
-                }
-                connection.handle_segment(segment, cx)
-            })
-            .unwrap_or(Disposition::Keep);
+        let handled = self.with_connection(id, now, |connection, cx| {
+            if !cx.settings.ip.takes_from(segment.over) {
+                cx.stats.count_drop(DropReason::NoSocket);
+                return (Disposition::Keep, false);
+            }
+            let disposition = connection.handle_segment(segment, cx);
+            (disposition, connection.state == State::Closed)
+        });
+        let (disposition, closed) = handled.unwrap_or((Disposition::Keep, true));
         match disposition {
             Disposition::Keep => {}
             Disposition::Reset => self.send_reset(origin, local, remote, now),
@@ -76,7 +76,9 @@ impl Stack {
                 self.begin_time_wait(id, now);
             }
         }
-        self.tcp_unlink_if_closed(id, now);
+        if closed {
+            self.tcp_unlink_if_closed(id, now);
+        }
         self.tcp_settle(id, now);
     }
 

@@ -33,8 +33,8 @@ pub(crate) struct Delivery {
 pub(crate) struct RetransmissionTest {
     /// The timestamp that the ACK echoes, on the clock of our timestamps without its offset.
     pub(crate) echo: Option<u32>,
-    /// No round trip is shorter.
-    pub(crate) rtt_min: Duration,
+    /// No round trip is shorter, in ns.
+    pub(crate) rtt_min: u64,
 }
 
 impl Delivery {
@@ -119,6 +119,6 @@ impl RetransmissionTest {
             let stamp = sent_at.as_millis() as u32;
             echo.wrapping_sub(stamp).cast_signed() >= 0
         });
-        echoed && now.saturating_since(sent_at) >= self.rtt_min
+        echoed && now.nanos_since(sent_at) >= self.rtt_min
     }
 }

@@ -77,9 +77,9 @@ impl DeliveryRate {
         self.app_limited_until = (self.delivered + u64::from(in_flight)).max(1);
     }
 
-    /// The sample of an acknowledgement; `rtt_min`: over a shorter time than the smallest round
-    /// trip no rate can be measured.
-    pub(crate) fn sample(&mut self, delivery: &Delivery, rtt_min: Duration) -> RateSample {
+    /// The sample of an acknowledgement; `rtt_min`, in ns: over a shorter time than the smallest
+    /// round trip no rate can be measured.
+    pub(crate) fn sample(&mut self, delivery: &Delivery, rtt_min: u64) -> RateSample {
         if self.app_limited_until > 0 && self.delivered > self.app_limited_until {
             self.app_limited_until = 0;
         }
@@ -87,22 +87,22 @@ impl DeliveryRate {
             return RateSample::default();
         };
         self.first_sent_at = newest.sent_at;
-        let sending = newest.sent_at.saturating_since(newest.first_sent_at);
-        let acknowledging = self.delivered_at.saturating_since(newest.delivered_at);
+        let sending = newest.sent_at.nanos_since(newest.first_sent_at);
+        let acknowledging = self.delivered_at.nanos_since(newest.delivered_at);
         let mut interval = sending.max(acknowledging);
         if interval < rtt_min {
-            interval = Duration::ZERO;
+            interval = 0;
         }
         let sample = RateSample {
             delivered: self.delivered - newest.delivered,
             prior_delivered: newest.delivered,
-            interval,
+            interval: Duration::from_nanos(interval),
             tx_in_flight: newest.in_flight,
             // Less where what was lost has turned out not to be.
             lost: self.lost.saturating_sub(newest.lost),
             app_limited: newest.app_limited,
         };
-        if !interval.is_zero() {
+        if interval > 0 {
             self.latest = sample;
         }
         sample

@@ -243,12 +243,12 @@ fn the_slower_of_sending_and_acknowledging_makes_the_rate() {
     let mut board = board(10);
     let mut first = delivery(ms(20));
     board.acknowledge(ISS + MSS, &mut first);
-    let sample = board.rate.sample(&first, Duration::ZERO);
+    let sample = board.rate.sample(&first, 0);
     // Delivered in 20 ms since the flight began.
     assert_eq!((sample.delivered, sample.interval.as_millis()), (100, 20));
     let mut next = delivery(ms(21));
     board.acknowledge(ISS + 10 * MSS, &mut next);
-    let sample = board.rate.sample(&next, Duration::ZERO);
+    let sample = board.rate.sample(&next, 0);
     assert_eq!((sample.delivered, sample.interval.as_millis()), (1000, 21));
     assert_eq!(sample.bytes_per_second(), Some(1_000_000 / 21));
     // What is sent now was preceded by those 1000 bytes; ACKs that come at once cannot make it
@@ -259,12 +259,12 @@ fn the_slower_of_sending_and_acknowledging_makes_the_rate() {
     }
     let mut last = delivery(ms(52));
     board.acknowledge(ISS + 20 * MSS, &mut last);
-    let sample = board.rate.sample(&last, Duration::ZERO);
+    let sample = board.rate.sample(&last, 0);
     assert_eq!((sample.prior_delivered, sample.delivered), (1000, 1000));
     // From the record that was acknowledged last (9 ms) to the last one sent.
     assert_eq!(sample.interval.as_millis(), 41);
     assert_eq!(
-        board.rate.sample(&last, Duration::from_millis(42)).interval,
+        board.rate.sample(&last, 42_000_000).interval,
         Duration::ZERO
     );
 }
@@ -279,14 +279,14 @@ fn what_the_application_limits_is_marked() {
     let mut sample = |segments: u32, now| {
         let mut delivery = delivery(now);
         board.acknowledge(ISS + segments * MSS, &mut delivery);
-        board.rate.sample(&delivery, Duration::ZERO).app_limited
+        board.rate.sample(&delivery, 0).app_limited
     };
     assert!(!sample(2, ms(30)));
     assert!(sample(3, ms(40)));
     board.on_sent(ISS + 3 * MSS, ISS + 4 * MSS, 0, ms(50));
     let mut last = delivery(ms(60));
     board.acknowledge(ISS + 4 * MSS, &mut last);
-    assert!(!board.rate.sample(&last, Duration::ZERO).app_limited);
+    assert!(!board.rate.sample(&last, 0).app_limited);
 }
 
 /// The work of a hostile peer's acknowledgements is O(log n) each, and so is the memory bounded:

@@ -40,7 +40,7 @@ fn pay<T: Dirty>(touch: Touch, slot: &Arc<T>, dirty: &DirtyList<Arc<T>>, kick: &
     if touch != Touch::None {
         dirty.mark(&**slot, Arc::clone(slot));
     }
-    if touch == Touch::Kick {
+    if touch == Touch::Kick && !kick.is_scheduled() {
         kick.kick();
     }
 }

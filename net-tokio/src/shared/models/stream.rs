@@ -1,7 +1,9 @@
 //! Both halves of a TCP slot against its driver.
 
 use super::{block_on, explore, pay, scaled, thread, wake};
-use crate::shared::{ChunkPool, Close, Dirty, DirtyList, Fault, Kick, Ready, Stop, TcpSlot};
+use crate::shared::{
+    ChunkPool, Close, Dirty, DirtyList, Fault, Kick, Ready, Stop, TcpSlot, Written,
+};
 use crate::sync::Arc;
 use bytes::Bytes;
 use net_core::SocketError;
@@ -95,6 +97,28 @@ fn a_reader_that_passes_the_window_mark_is_never_overlooked() {
 }
 
 #[test]
+fn a_reader_that_passes_a_mark_that_moves_on_kicks() {
+    explore(|| {
+        let rig = Rig::new();
+        rig.fill(b"abcd", false);
+        let _ = rig.slot.set_window_mark(2);
+        let reader = {
+            let rig = Arc::clone(&rig);
+            thread::spawn(move || {
+                let (_, _) = rig.slot.read(&mut [0; 2], None).expect("four are here");
+                let (len, touch) = rig.slot.read(&mut [0; 2], None).expect("two are left");
+                len == 2 && touch == crate::shared::Touch::Kick
+            })
+        };
+        let _ = rig.slot.set_window_mark(4);
+        assert!(
+            reader.join().expect("reader runs"),
+            "the window would stay shut"
+        );
+    });
+}
+
+#[test]
 fn a_driver_that_was_kicked_sees_how_far_the_reader_is() {
     explore(|| {
         let rig = Rig::new();
@@ -139,7 +163,7 @@ fn a_writer_with_little_credit_gets_everything_out_in_order() {
             })
         };
         let mut sent = Vec::new();
-        let mut pieces = Vec::new();
+        let mut written = Written::default();
         let grant = |credit: usize| {
             let mut wakes = Vec::new();
             rig.slot.grant(credit as u64, 1, &mut wakes);
@@ -147,8 +171,9 @@ fn a_writer_with_little_credit_gets_everything_out_in_order() {
         };
         grant(1);
         rig.drive(|slot| {
-            let drained = slot.drain_tx(&mut pieces);
-            sent.extend(pieces.drain(..).flatten());
+            let drained = slot.drain_tx(&mut written);
+            sent.extend(written.pieces.drain(..).flatten());
+            sent.append(&mut written.small);
             grant(sent.len() + 1);
             drained.finish
         });
@@ -176,7 +201,7 @@ fn data_that_arrives_around_the_close_is_unread() {
         rig.fill(b"late", false);
         let mut close = None;
         rig.drive(|slot| {
-            close = slot.drain_tx(&mut Vec::new()).close;
+            close = slot.drain_tx(&mut Written::default()).close;
             close.is_some()
         });
         assert_eq!(close, Some(Close::Unread));

@@ -7,6 +7,7 @@ mod urgent;
 use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
+use bytes::Bytes;
 use net_core::SocketError;
 use rx::RxHalf;
 use std::task::{Poll, Waker};
@@ -15,12 +16,12 @@ use urgent::Mark;
 
 /// A connection, from the first SYN on, as the application sees it.
 ///
-/// The two halves are independent: each has a user lock for its callers and a queue lock that it
-/// shares with the driver. Reads return data first, then a pending error once, then end of stream;
+/// The two halves are independent: each has a queue lock that it shares with the driver, and the
+/// receive half a user lock for its callers. Reads return data first, then a pending error once, then end of stream;
 /// writes return a pending error once, then [`BrokenPipe`](SocketError::BrokenPipe).
 ///
 /// What the driver does with it in a round, under the lock of the stack:
-/// 1. if the slot is dirty: [`drain_tx`](Self::drain_tx) and push the pieces;
+/// 1. if the slot is dirty: [`drain_tx`](Self::drain_tx) and push what was written;
 ///    [`consumed`](Self::consumed), tell the connection, then
 ///    [`set_window_mark`](Self::set_window_mark), and again if that returns more;
 /// 2. if the connection has an event: [`fill`](Self::fill), [`grant`](Self::grant),
@@ -41,6 +42,22 @@ pub(crate) struct TcpSlot {
     lowat: AtomicU32,
     /// The connection has been dissolved, and its socket lives on without the slot.
     detached: AtomicBool,
+}
+
+/// What an application has written, in order: first the pieces, then the small bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) pieces: Vec<Bytes>,
+    /// So few that they are copied on, after which their room serves again.
+    pub(crate) small: Vec<u8>,
+}
+
+impl Written {
+    /// Drops everything, and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.pieces.clear();
+        self.small.clear();
+    }
 }
 
 /// What [`TcpSlot::drain_tx`] found beside data.

@@ -1,7 +1,7 @@
 //! The receive half: the driver fills, the application reads.
 
 use super::{Close, Ready, Stop, TcpSlot, Touch, register};
-use crate::sync::{AtomicU64, Mutex, Ordering, fence};
+use crate::sync::{AtomicU64, Mutex, Ordering};
 use bytes::Bytes;
 use net_core::buf::RecvQueue;
 use std::task::{Poll, Waker};
@@ -13,7 +13,8 @@ pub(super) struct RxHalf {
     pub(super) queue: Mutex<RxQueue>,
     /// Stream position up to which the driver has filled; written under the queue lock.
     filled: AtomicU64,
-    /// Stream position up to which the application has read; written under the user lock.
+    /// Stream position up to which the application has read; written under the user lock, or, while no
+    /// reader has any bytes, under the queue lock.
     consumed: AtomicU64,
     /// Stream position from which on `consumed` matters to the driver.
     window_mark: AtomicU64,
@@ -82,13 +83,14 @@ impl RxHalf {
         filled.saturating_sub(self.consumed.load(Ordering::Acquire))
     }
 
-    /// Remembers that `count` more bytes were read; the caller holds the user lock.
+    /// Remembers that `count` more bytes were read; the caller holds the lock under which they were.
     fn consume(&self, count: usize) -> Touch {
+        if count == 0 {
+            return Touch::None;
+        }
         let consumed = self.consumed.load(Ordering::Relaxed) + count as u64;
         self.consumed.store(consumed, Ordering::Release);
-        // Either this sees the mark that the driver has set, or the driver, which looks at
-        // `consumed` after setting it, sees this.
-        fence(Ordering::SeqCst);
+        // A mark that is seen too late is one that came earlier in the stream: see `set_window_mark`.
         if consumed >= self.window_mark.load(Ordering::Relaxed) {
             Touch::Kick
         } else {
@@ -128,6 +130,9 @@ impl TcpSlot {
         if self.is_spent() && self.look(waker) == Refill::Nothing {
             return Err(Stop::WouldBlock);
         }
+        if let Some(done) = self.read_few(max, &mut sink) {
+            return Ok(done);
+        }
         let mut user = self.rx.user.lock();
         let most = self.until_mark(max);
         let mut done = move_out(&mut user, most, &mut sink);
@@ -141,6 +146,18 @@ impl TcpSlot {
             done += move_out(&mut user, most.saturating_sub(done), &mut sink);
         }
         Ok((done, self.rx.consume(done)))
+    }
+
+    /// The same where only a few bytes have arrived and no reader has any of them: they are read where
+    /// they are.
+    fn read_few(&self, max: usize, sink: &mut impl FnMut(&[u8])) -> Option<(usize, Touch)> {
+        let mut queue = self.rx.queue.lock();
+        let len = queue.arrived.len();
+        if len == 0 || len > FEW || self.rx.available() != len as u64 {
+            return None;
+        }
+        let done = move_out(&mut queue.arrived, self.until_mark(max), sink);
+        Some((done, self.rx.consume(done)))
     }
 
     /// Copies up to `buf.len()` bytes without removing them; as [`read`](Self::read) otherwise.
@@ -364,8 +381,7 @@ impl TcpSlot {
     }
 
     /// Whether the mark that is set will do in place of `mark`, where the application was seen to have
-    /// read up to `consumed`: it comes no later, and not before half of the way. To set one costs a
-    /// fence.
+    /// read up to `consumed`: it comes no later, and not before half of the way.
     pub(crate) fn keeps_window_mark(&self, mark: u64, consumed: u64) -> bool {
         let old = self.rx.window_mark.load(Ordering::Relaxed);
         old <= mark && old > consumed + mark.saturating_sub(consumed) / 2
@@ -373,11 +389,22 @@ impl TcpSlot {
 
     /// Asks to be kicked when the application has read up to `mark`, and returns up to where it has
     /// read now: a position of `mark` or beyond may or may not have caused a kick.
+    ///
+    /// A reader that still sees the last mark where the new one comes later kicks once too often. One
+    /// that comes earlier is set under both locks, one of which readers hold: they see it, or this sees
+    /// what they have read.
     #[must_use]
     pub(crate) fn set_window_mark(&self, mark: u64) -> u64 {
+        let earlier = mark < self.rx.window_mark.load(Ordering::Relaxed);
+        let locks = earlier.then(|| (self.rx.user.lock(), self.rx.queue.lock()));
         self.rx.window_mark.store(mark, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        drop(locks);
         self.consumed()
+    }
+
+    /// Whether a reader that has read up to `consumed` is at the mark, so that it would kick each time.
+    pub(crate) fn has_passed_mark(&self, consumed: u64) -> bool {
+        consumed >= self.rx.window_mark.load(Ordering::Relaxed)
     }
 
     pub(super) fn rx_state(&self) -> RxState {
@@ -420,3 +447,6 @@ fn move_out(queue: &mut RecvQueue, max: usize, sink: &mut impl FnMut(&[u8])) -> 
     }
     done
 }
+
+/// So few bytes are copied under the queue lock, which costs less than a second lock.
+const FEW: usize = 2048;

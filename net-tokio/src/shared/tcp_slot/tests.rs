@@ -1,4 +1,4 @@
-use super::{Close, Drained, TcpSlot};
+use super::{Close, Drained, TcpSlot, Written};
 use crate::shared::{ChunkPool, Fault, Ready, Stop, Touch};
 use bytes::Bytes;
 use net_core::SocketError;
@@ -27,6 +27,8 @@ struct Rig {
     wakes: Arc<Wakes>,
     waker: Waker,
     collected: Vec<Waker>,
+    written: Written,
+    /// All of it, piece by piece.
     pieces: Vec<Bytes>,
     queue: RecvQueue,
 }
@@ -40,6 +42,7 @@ impl Rig {
             waker: Waker::from(Arc::clone(&wakes)),
             wakes,
             collected: Vec::new(),
+            written: Written::default(),
             pieces: Vec::new(),
             queue: RecvQueue::default(),
         };
@@ -68,7 +71,13 @@ impl Rig {
     }
 
     fn drain(&mut self) -> Drained {
-        self.slot.drain_tx(&mut self.pieces)
+        let drained = self.slot.drain_tx(&mut self.written);
+        self.pieces.append(&mut self.written.pieces);
+        if !self.written.small.is_empty() {
+            self.pieces
+                .push(std::mem::take(&mut self.written.small).into());
+        }
+        drained
     }
 
     fn wake(&mut self) {
@@ -366,8 +375,9 @@ fn small_requests_and_responses_allocate_nothing() {
         let stop = rig.slot.read(&mut buf, Some(&rig.waker));
         assert_eq!(stop, Err(Stop::WouldBlock));
         assert_eq!(rig.write(&buf[..100]), Ok(100));
-        let _ = rig.drain();
-        rig.pieces.clear();
+        let _ = rig.slot.drain_tx(&mut rig.written);
+        assert_eq!(rig.written.small.len(), 100);
+        rig.written.clear();
     };
     (0..10).for_each(|_| exchange());
     let allocations = allocation_counter::measure(|| (0..1000).for_each(|_| exchange()));
@@ -411,9 +421,9 @@ fn an_idle_connection_keeps_little_memory() {
         for _ in 0..64 {
             rig.write(&[7; 100]).unwrap();
         }
-        rig.pieces = Vec::new();
         let _ = rig.drain();
         rig.pieces = Vec::new();
+        rig.written = Written::default();
         rig.queue = RecvQueue::default();
         std::mem::forget(rig.slot);
     });

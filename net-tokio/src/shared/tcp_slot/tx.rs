@@ -1,33 +1,33 @@
 //! The send half: the application writes, the driver drains.
 
-use super::{Drained, Fault, Ready, Stop, TcpSlot, Touch, register};
+use super::{Drained, Fault, Ready, Stop, TcpSlot, Touch, Written, register};
 use crate::shared::ChunkPool;
 use crate::shared::chunk_pool::{MAX_CHUNK, Source};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use bytes::{Bytes, BytesMut};
 use net_core::SocketError;
+use smallvec::SmallVec;
 use std::io::IoSlice;
 use std::task::{Poll, Waker};
 
 #[derive(Debug)]
 pub(super) struct TxHalf {
-    /// Room for small writes: the rest of a chunk whose front is in the queue or under way.
-    user: Mutex<BytesMut>,
     queue: Mutex<TxQueue>,
-    /// Stream position up to which the application has written; written under both locks.
+    /// Stream position up to which the application has written; written under the lock.
     written: AtomicU64,
-    /// Stream position up to which it may write; written by the driver under the queue lock.
+    /// Stream position up to which it may write; written by the driver under the lock.
     credit: AtomicU64,
+    /// The active open has succeeded; set under the lock.
+    connected: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct TxQueue {
     pieces: Vec<Bytes>,
-    /// Small writes, joined while they lie together; behind `pieces`.
+    /// Small writes, one behind the other; behind `pieces`. Its room serves again.
     open: BytesMut,
     /// The task in `poll_write`, `poll_write_ready` or `poll_connect`.
     writer: Option<Waker>,
-    connected: bool,
     /// The application has shut down sending.
     finish: bool,
     /// The connection is dead.
@@ -47,13 +47,10 @@ pub(super) struct TxState {
 impl TxHalf {
     pub(super) fn new(connected: bool) -> Self {
         Self {
-            user: Mutex::new(BytesMut::new()),
-            queue: Mutex::new(TxQueue {
-                connected,
-                ..TxQueue::default()
-            }),
+            queue: Mutex::new(TxQueue::default()),
             written: AtomicU64::new(0),
             credit: AtomicU64::new(0),
+            connected: AtomicBool::new(connected),
         }
     }
 
@@ -88,21 +85,42 @@ impl TcpSlot {
             self.write_nothing(waker)?;
             return Ok((0, Touch::None));
         }
-        let mut spare = self.tx.user.lock();
-        let len = self.room(total, waker)?;
         let mut source = Source::new(slices);
-        if len <= SMALL {
-            let first = self.tx.written.load(Ordering::Relaxed) == 0;
-            let part = append(&mut spare, &mut source, len, first);
-            return Ok((len, self.enqueue(Piece::Small(part))?));
+        if total > SMALL {
+            return self.write_large(&mut source, total, pool, waker);
         }
-        let (mut done, mut touch) = (0, Touch::None);
-        while done < len {
-            let bytes = pool.copy(&mut source, MAX_CHUNK.min(len - done));
-            done += bytes.len();
-            touch = touch.max(self.enqueue(Piece::Large(bytes))?);
+        self.put(total, waker, |queue, len| {
+            queue.join(&mut source, len);
+            len
+        })
+    }
+
+    /// Copies before it takes the lock, and keeps as much of it as there is credit for then.
+    fn write_large(
+        &self,
+        source: &mut Source<'_>,
+        total: usize,
+        pool: &ChunkPool,
+        waker: Option<&Waker>,
+    ) -> Result<(usize, Touch), Stop> {
+        let mut copied = 0;
+        let mut chunks: SmallVec<[Bytes; 4]> = SmallVec::new();
+        loop {
+            let room = usize::try_from(self.tx.free()).unwrap_or(usize::MAX);
+            let wanted = total.min(room);
+            while copied < wanted {
+                let chunk = pool.copy(source, MAX_CHUNK.min(wanted - copied));
+                copied += chunk.len();
+                chunks.push(chunk);
+            }
+            // Where credit has come since, another look finds it.
+            let (len, touch) = self.put(total, waker, |queue, room| {
+                queue.append(&mut chunks, room.min(copied))
+            })?;
+            if len > 0 {
+                return Ok((len, touch));
+            }
         }
-        Ok((len, touch))
     }
 
     /// Takes as much off the front of `data` as there is credit for, without copying (but for less
@@ -118,21 +136,43 @@ impl TcpSlot {
             drop(data.split_to(len));
             return Ok((len, touch));
         }
-        let _user = self.tx.user.lock();
-        let len = self.room(data.len(), waker)?;
-        let touch = self.enqueue(Piece::Large(data.split_to(len)))?;
+        self.put(data.len(), waker, |queue, len| {
+            queue.close_open();
+            queue.pieces.push(data.split_to(len));
+            len
+        })
+    }
+
+    /// Lets `put` put up to so many bytes into the queue, which is as much of `wanted` as there is credit
+    /// for, and say how many; on [`Stop::WouldBlock`] `waker` is remembered, if given.
+    fn put(
+        &self,
+        wanted: usize,
+        waker: Option<&Waker>,
+        put: impl FnOnce(&mut TxQueue, usize) -> usize,
+    ) -> Result<(usize, Touch), Stop> {
+        // Dropped when the lock is free.
+        let _old;
+        let mut queue = self.tx.queue.lock();
+        if queue.is_over() {
+            return Err(self.write_fault(queue));
+        }
+        let free = usize::try_from(self.tx.free()).unwrap_or(usize::MAX);
+        if free == 0 {
+            _old = waker.and_then(|waker| register(&mut queue.writer, waker));
+            return Err(Stop::WouldBlock);
+        }
+        let idle = queue.is_empty();
+        let len = put(&mut queue, free.min(wanted));
+        let written = self.tx.written.load(Ordering::Relaxed) + len as u64;
+        self.tx.written.store(written, Ordering::Relaxed);
+        let touch = if idle { Touch::Kick } else { Touch::None };
         Ok((len, touch))
     }
 
     /// A write of no bytes: it waits and fails like any other.
     fn write_nothing(&self, waker: Option<&Waker>) -> Result<(), Stop> {
-        self.room(1, waker)?;
-        let queue = self.tx.queue.lock();
-        if queue.finish || queue.ended {
-            drop(queue);
-            return Err(self.write_fault());
-        }
-        Ok(())
+        self.put(0, waker, |_, _| 0).map(drop)
     }
 
     /// Waits until a write would not block.
@@ -140,7 +180,7 @@ impl TcpSlot {
         let old;
         {
             let mut queue = self.tx.queue.lock();
-            if self.tx.free() > 0 || queue.finish || queue.ended {
+            if self.tx.free() > 0 || queue.is_over() {
                 return Poll::Ready(());
             }
             old = register(&mut queue.writer, waker);
@@ -164,52 +204,9 @@ impl TcpSlot {
         Touch::Kick
     }
 
-    /// How much of `wanted` there is credit for; the caller holds the user lock, so it stays.
-    fn room(&self, wanted: usize, waker: Option<&Waker>) -> Result<usize, Stop> {
-        let mut free = self.tx.free();
-        if free == 0 {
-            let old;
-            {
-                let mut queue = self.tx.queue.lock();
-                if queue.finish || queue.ended {
-                    drop(queue);
-                    return Err(self.write_fault());
-                }
-                free = self.tx.free();
-                old = match waker {
-                    Some(waker) if free == 0 => register(&mut queue.writer, waker),
-                    _ => None,
-                };
-            }
-            drop(old);
-            if free == 0 {
-                return Err(Stop::WouldBlock);
-            }
-        }
-        Ok(usize::try_from(free).unwrap_or(usize::MAX).min(wanted))
-    }
-
-    /// Puts what was written into the queue; the caller holds the user lock.
-    fn enqueue(&self, piece: Piece) -> Result<Touch, Stop> {
-        let mut queue = self.tx.queue.lock();
-        if queue.finish || queue.ended || queue.closed {
-            drop(queue);
-            return Err(self.write_fault());
-        }
-        let idle = queue.pieces.is_empty() && queue.open.is_empty();
-        let written = self.tx.written.load(Ordering::Relaxed) + piece.len() as u64;
-        match piece {
-            Piece::Small(part) => queue.join(part),
-            Piece::Large(bytes) => {
-                queue.close_open();
-                queue.pieces.push(bytes);
-            }
-        }
-        self.tx.written.store(written, Ordering::Relaxed);
-        Ok(if idle { Touch::Kick } else { Touch::None })
-    }
-
-    fn write_fault(&self) -> Stop {
+    /// Why nothing can be written any more.
+    fn write_fault(&self, queue: MutexGuard<'_, TxQueue>) -> Stop {
+        drop(queue);
         let fault = self.take_error();
         Stop::Fault(fault.unwrap_or(Fault::Socket(SocketError::BrokenPipe)))
     }
@@ -218,7 +215,7 @@ impl TcpSlot {
         let old;
         {
             let mut queue = self.tx.queue.lock();
-            if queue.ended || queue.connected {
+            if queue.ended || self.tx.connected.load(Ordering::Relaxed) {
                 return Poll::Ready(!queue.ended);
             }
             old = register(&mut queue.writer, waker);
@@ -240,22 +237,25 @@ impl TcpSlot {
 impl TcpSlot {
     /// The connection has got so many bytes already, before anybody could write.
     pub(crate) fn count_written(&self, len: usize) {
-        let _user = self.tx.user.lock();
         let _queue = self.tx.queue.lock();
         let written = self.tx.written.load(Ordering::Relaxed) + len as u64;
         self.tx.written.store(written, Ordering::Relaxed);
     }
 
-    /// Moves everything that was written behind what is in `into`.
-    pub(crate) fn drain_tx(&self, into: &mut Vec<Bytes>) -> Drained {
+    /// Moves everything that was written to `into`, which has to be empty.
+    pub(crate) fn drain_tx(&self, into: &mut Written) -> Drained {
+        debug_assert!(into.small.is_empty(), "small bytes come last");
         let (finish, closed) = {
             let mut queue = self.tx.queue.lock();
-            into.append(&mut queue.pieces);
-            if queue.pieces.capacity() > SPARE_PIECES {
-                queue.pieces = Vec::new();
-            }
-            if !queue.open.is_empty() {
-                into.push(std::mem::take(&mut queue.open).freeze());
+            if queue.pieces.is_empty() && queue.open.len() <= COPIED {
+                into.small.extend_from_slice(&queue.open);
+                queue.open.clear();
+            } else {
+                queue.close_open();
+                into.pieces.append(&mut queue.pieces);
+                if queue.pieces.capacity() > SPARE_PIECES {
+                    queue.pieces = Vec::new();
+                }
             }
             (queue.finish, queue.closed)
         };
@@ -299,11 +299,12 @@ impl TcpSlot {
 
     /// The active open has succeeded; [`grant`](Self::grant) comes first.
     pub(crate) fn set_connected(&self, wakes: &mut Vec<Waker>) {
+        if self.tx.connected.load(Ordering::Relaxed) {
+            return;
+        }
         {
             let mut queue = self.tx.queue.lock();
-            if std::mem::replace(&mut queue.connected, true) {
-                return;
-            }
+            self.tx.connected.store(true, Ordering::Relaxed);
             wakes.extend(queue.writer.take());
         }
         self.waiters.wake_all(Ready::WRITABLE, wakes);
@@ -337,52 +338,60 @@ impl TcpSlot {
 }
 
 impl TxQueue {
-    /// Puts a small write behind what is there.
-    fn join(&mut self, part: BytesMut) {
-        if self.open.as_ptr_range().end != part.as_ptr() {
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.open.is_empty()
+    }
+
+    /// Nothing that is written now would be sent.
+    fn is_over(&self) -> bool {
+        self.finish || self.ended || self.closed
+    }
+
+    /// Copies a small write behind what is there.
+    fn join(&mut self, source: &mut Source<'_>, len: usize) {
+        if self.open.capacity() - self.open.len() < len && !self.open.try_reclaim(len) {
+            let size = if self.open.capacity() == 0 {
+                FIRST_CHUNK
+            } else {
+                SMALL
+            };
             self.close_open();
+            self.open = BytesMut::with_capacity(size.max(len));
         }
-        // No copy: `part` begins in the same chunk where `open` ends.
-        self.open.unsplit(part);
+        source.copy(len, |piece| self.open.extend_from_slice(piece));
+    }
+
+    /// Moves the first `len` bytes of `chunks` behind what is there.
+    fn append(&mut self, chunks: &mut SmallVec<[Bytes; 4]>, len: usize) -> usize {
+        self.close_open();
+        let mut left = len;
+        while left > 0
+            && let Some(chunk) = chunks.first_mut()
+        {
+            if chunk.len() <= left {
+                left -= chunk.len();
+                self.pieces.push(chunks.remove(0));
+            } else {
+                self.pieces.push(chunk.split_to(left));
+                left = 0;
+            }
+        }
+        len - left
     }
 
     fn close_open(&mut self) {
         if !self.open.is_empty() {
-            self.pieces.push(std::mem::take(&mut self.open).freeze());
+            self.pieces.push(self.open.split().freeze());
         }
     }
-}
-
-/// A part of what was written.
-enum Piece {
-    Small(BytesMut),
-    Large(Bytes),
-}
-
-impl Piece {
-    fn len(&self) -> usize {
-        match self {
-            Self::Small(part) => part.len(),
-            Self::Large(bytes) => bytes.len(),
-        }
-    }
-}
-
-/// Copies a small write to the front of `spare` and splits it off. A chunk whose parts are all gone
-/// is used again.
-fn append(spare: &mut BytesMut, source: &mut Source<'_>, len: usize, first: bool) -> BytesMut {
-    if !spare.try_reclaim(len) {
-        let size = if first { FIRST_CHUNK.max(len) } else { SMALL };
-        *spare = BytesMut::with_capacity(size);
-    }
-    source.copy(len, |piece| spare.extend_from_slice(piece));
-    spare.split()
 }
 
 /// Writes of up to so many bytes share chunks of so many bytes.
 const SMALL: usize = 1024;
 /// The first chunk for small writes.
-const FIRST_CHUNK: usize = 256;
+const FIRST_CHUNK: usize = 64;
+/// So few bytes are copied on rather than handed over in the memory that they lie in.
+const COPIED: usize = 256;
 /// `Bytes` shorter than this are copied.
 const ZERO_COPY: usize = 512;
 /// Room for pieces that a drained queue keeps.
