@@ -106,7 +106,7 @@ impl RecvQueue {
         let rest = other.tail.get(other.tail_start..).unwrap_or_default();
         if !rest.is_empty() {
             self.len += rest.len();
-            self.tail.extend_from_slice(rest);
+            self.copy_in(rest);
         }
         other.pieces_pin = 0;
         other.len = rest.len();
@@ -221,6 +221,12 @@ impl RecvQueue {
         if empty && let Some(piece) = self.pieces.remove(index) {
             self.pieces_pin -= piece.pins as usize;
         }
+    }
+
+    /// Whether all that is to be read was copied, so that no memory of a packet is held alive.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.pieces.is_empty()
     }
 
     /// Whether it has room that [`clear`](Self::clear) gives back.

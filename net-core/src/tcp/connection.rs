@@ -208,8 +208,8 @@ impl Connection {
 
     /// Appends a copy to the send queue.
     pub(crate) fn push_copy(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
-        self.before_push(bytes.len())?;
-        self.queue.push_copy(bytes);
+        let behind_unsent = self.before_push(bytes.len())?;
+        self.queue.push_copy(bytes, behind_unsent);
         Ok(())
     }
 

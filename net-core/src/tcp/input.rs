@@ -373,6 +373,8 @@ impl Connection {
         if fresh && spent && !self.is_needed(segment) {
             cx.stats.count_drop(DropReason::NoMemory);
             self.receiver.ack_now = true;
+            // Who holds what was taken says how much of it was read by now.
+            self.notify = true;
             return Err(Disposition::Keep);
         }
         self.take_text(segment, cx);

@@ -12,7 +12,7 @@ const MAX_PIECES: usize = 8;
 /// Pieces below this length are copied together while they wait behind other unsent data.
 const SMALL: usize = 512;
 
-/// Room for small pieces: that of an empty queue, and what is made at once behind other data.
+/// Room for small pieces: what is kept for them, and what is made at once for those that wait.
 const FIRST_CHUNK: usize = 64;
 const OPEN_CHUNK: usize = 4096;
 
@@ -60,18 +60,16 @@ impl SendQueue {
         }
     }
 
-    /// Puts a copy of `bytes` at the end. Where a segment can carry them behind its headers, they are
-    /// never handed over in the memory that they lie in.
-    pub(crate) fn push_copy(&mut self, bytes: &[u8]) {
-        if bytes.len() <= SMALL_PAYLOAD {
-            let room = if self.len == 0 {
-                FIRST_CHUNK
-            } else {
-                OPEN_CHUNK
-            };
-            self.join(bytes, room);
+    /// Puts a copy of `bytes` at the end; `behind_unsent` as for [`push`](Self::push).
+    pub(crate) fn push_copy(&mut self, bytes: &[u8], behind_unsent: bool) {
+        let waits = behind_unsent || !self.open.is_empty();
+        if bytes.len() < SMALL && waits {
+            self.join(bytes, OPEN_CHUNK);
+        } else if bytes.len() <= SMALL_PAYLOAD {
+            // A segment carries so few behind its headers.
+            self.join(bytes, FIRST_CHUNK);
         } else {
-            self.push(Bytes::copy_from_slice(bytes), !self.open.is_empty());
+            self.push(Bytes::copy_from_slice(bytes), false);
         }
     }
 
@@ -165,6 +163,9 @@ impl SendQueue {
             self.open.advance(part);
             if self.open.is_empty() {
                 self.open.clear();
+            }
+            if self.len == 0 && self.open.capacity() > SMALL {
+                self.open = BytesMut::new();
             }
         }
         if closed == 0 {

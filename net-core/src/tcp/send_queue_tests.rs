@@ -9,7 +9,7 @@ use std::vec::Vec;
 #[derive(Debug, Clone)]
 enum Op {
     Push { len: usize, behind_unsent: bool },
-    PushCopy { len: usize },
+    PushCopy { len: usize, behind_unsent: bool },
     Slice { offset: usize, max: usize },
     Copy { offset: usize, len: usize },
     Release { count: usize },
@@ -22,7 +22,8 @@ fn op() -> impl Strategy<Value = Op> {
             any::<bool>()
         )
             .prop_map(|(len, behind_unsent)| Op::Push { len, behind_unsent }),
-        (0..120_usize).prop_map(|len| Op::PushCopy { len }),
+        (0..600_usize, any::<bool>())
+            .prop_map(|(len, behind_unsent)| Op::PushCopy { len, behind_unsent }),
         (0..20_000_usize, 1..8000_usize).prop_map(|(offset, max)| Op::Slice { offset, max }),
         (0..20_000_usize, 1..100_usize).prop_map(|(offset, len)| Op::Copy { offset, len }),
         (0..3000_usize).prop_map(|count| Op::Release { count }),
@@ -49,10 +50,10 @@ proptest! {
                     model.extend_from_slice(&data);
                     queue.push(Bytes::from(data), behind_unsent);
                 }
-                Op::PushCopy { len } => {
+                Op::PushCopy { len, behind_unsent } => {
                     let data = bytes(&mut next, len);
                     model.extend_from_slice(&data);
-                    queue.push_copy(&data);
+                    queue.push_copy(&data, behind_unsent);
                 }
                 Op::Copy { offset, len } => {
                     let offset = if model.is_empty() { 0 } else { offset % model.len() };
@@ -109,7 +110,7 @@ fn a_slice_ends_at_eight_pieces() {
 fn small_copies_live_in_the_same_room() {
     let mut queue = SendQueue::default();
     let mut exchange = || {
-        queue.push_copy(b"12345");
+        queue.push_copy(b"12345", false);
         let mut out = [0; 5];
         assert!(queue.copy(0, &mut out));
         assert_eq!(&out, b"12345");
@@ -118,4 +119,19 @@ fn small_copies_live_in_the_same_room() {
     exchange();
     let allocations = allocation_counter::measure(|| (0..1000).for_each(|_| exchange()));
     assert_eq!(allocations.count_total, 0);
+}
+
+/// Copies that wait are joined as pieces are, whatever their size, and their room is given back.
+#[test]
+fn copies_that_wait_are_joined() {
+    for len in [10, 120, 256] {
+        let mut queue = SendQueue::default();
+        queue.push(Bytes::from(std::vec![7; 600]), false);
+        for _ in 0..12 {
+            queue.push_copy(&std::vec![7; len], true);
+        }
+        let mut body = SmallVec::new();
+        assert_eq!(queue.slice(600, 12 * len, &mut body), 12 * len);
+        assert_eq!(body.len(), 1, "{len} bytes each");
+    }
 }

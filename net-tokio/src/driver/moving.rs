@@ -35,7 +35,8 @@ impl Moving {
         };
         push(&mut self.written, &mut tcp);
         let consumed = entry.consumed();
-        if entry.has_passed_mark(consumed) {
+        let many = consumed.saturating_sub(tcp.consumed()) > FEW;
+        if many || entry.has_passed_mark(consumed) {
             sync_consumed(entry, &mut tcp);
         } else {
             tcp.consume_to(consumed);
@@ -162,6 +163,7 @@ impl Moving {
             return;
         };
         let ready = event.ready;
+        self.acted |= tcp.consume_to(entry.consumed());
         mark_urgent(entry, ready, &tcp, wakes);
         if ready.intersects(RECEIVED) {
             self.move_received(entry, ready, &mut tcp, wakes);
@@ -234,8 +236,7 @@ impl Moving {
         // A reset ends the stream too, but as an error.
         let finished = ready.contains(Readiness::PEER_CLOSED) && !ready.contains(Readiness::ERROR);
         entry.fill(&mut self.received, finished, wakes);
-        let consumed = entry.consumed();
-        if count > FEW || !entry.keeps_window_mark(tcp.window_mark(), consumed) {
+        if count as u64 > FEW || !entry.keeps_window_mark(tcp.window_mark(), tcp.consumed()) {
             self.acted |= sync_consumed(entry, tcp);
         }
     }
@@ -309,6 +310,5 @@ const RECEIVED: Readiness = Readiness::READABLE
     .union(Readiness::HANG_UP)
     .union(Readiness::ERROR);
 
-/// Of so few bytes that have come the next look at what the application did tells the connection early
-/// enough that they were read.
-const FEW: usize = 4096;
+/// So few bytes move the mark of the window by so little that the last one will do.
+const FEW: u64 = 4096;

@@ -124,6 +124,12 @@ impl Slots {
     /// Closes every socket; those that are held fail.
     pub(super) fn close_all(&mut self, stack: &mut Stack, now: Instant, wakes: &mut Vec<Waker>) {
         for entry in self.entries.iter().flatten() {
+            // What was read is not lost by the end.
+            if let Entry::Tcp(entry) = entry
+                && let Some(mut tcp) = stack.tcp(entry.id(), now)
+            {
+                tcp.consume_to(entry.consumed());
+            }
             stack.close(entry.id(), now);
         }
         self.fail_all(wakes);

@@ -34,8 +34,11 @@ pub(super) struct Dns {
     leased: Mutex<Vec<(IfaceId, Servers)>>,
     /// The latest resolver, and whom it asks. A task that panics leaves no question of another's half
     /// asked, so sockets stay unwind safe.
-    latest: AssertUnwindSafe<Mutex<Option<(Servers, Resolver<Carrier>)>>>,
+    latest: AssertUnwindSafe<Mutex<Option<Asking>>>,
 }
+
+/// A resolver, and whom it asks.
+type Asking = (Servers, Resolver<Carrier>);
 
 /// Whom to ask, and below which domains to try names without a dot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

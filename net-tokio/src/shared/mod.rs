@@ -4,10 +4,10 @@
 //! application moves data between the slot and its buffers whenever it likes; neither waits for the
 //! other. The rules that hold everywhere in here:
 //!
-//! - A *queue* lock is shared with the driver and held for moves of pointers, and for copies of what is
-//!   so small that a second lock would cost more. A *user* lock serialises the readers of a socket and
-//!   covers their copies; the driver takes it only to move the mark of a window back. Order: user
-//!   before queue before the pending error.
+//! - A *queue* lock is shared with the driver and held for moves of pointers, and for copies of our own
+//!   of what is so small that a second lock would cost more. A *user* lock serialises the readers of a
+//!   socket and covers their copies; the driver never takes it. Order: user before queue before the
+//!   pending error.
 //! - Nobody is woken, and no waker or payload of a stranger is dropped, under a lock: the driver
 //!   collects wakers in a `Vec` and wakes them when it holds nothing any more.
 //! - Positions in a byte stream are absolute (`u64` from the first byte on), so two sides compare

@@ -222,7 +222,7 @@ impl Conn {
     ) -> Poll<io::Result<()>> {
         self.poll(cx, SlotReady::READ, |waker| {
             self.slot
-                .read_with(buf.remaining(), Some(waker), |bytes| buf.put_slice(bytes))
+                .read_by(buf.remaining(), Some(waker), |bytes| buf.put_slice(bytes))
         })
         .map_ok(drop)
     }
@@ -269,7 +269,7 @@ impl Conn {
         self.permit(SlotReady::READ)?;
         let room = bufs.iter().map(|buf| buf.len()).sum();
         let mut free = bufs.iter_mut().flat_map(|buf| buf.iter_mut());
-        self.finish(self.slot.read_with(room, None, |bytes| {
+        self.finish(self.slot.read_by(room, None, |bytes| {
             free.by_ref()
                 .zip(bytes)
                 .for_each(|(into, byte)| *into = *byte);

@@ -58,7 +58,7 @@ impl Stack {
             let disposition = connection.handle_segment(segment, cx);
             (disposition, connection.state == State::Closed)
         });
-        let (disposition, closed) = handled.unwrap_or((Disposition::Keep, true));
+        let (disposition, mut closed) = handled.unwrap_or((Disposition::Keep, true));
         match disposition {
             Disposition::Keep => {}
             Disposition::Reset => self.send_reset(origin, local, remote, now),
@@ -74,6 +74,8 @@ impl Stack {
             Disposition::TimeWait => {
                 self.end_fast_open(id, None, now);
                 self.begin_time_wait(id, now);
+                // Where there is no room for another.
+                closed = true;
             }
         }
         if closed {

@@ -163,3 +163,18 @@ fn their_number_is_bounded() {
     assert_eq!(peer.stack.sockets(), 1);
     assert_eq!(peer.stack.poll_timeout(), None);
 }
+
+/// A connection that finds no room is over at once, even where the application still holds its socket.
+#[test]
+fn where_there_is_no_room_the_peer_may_open_anew() {
+    let mut peer = Peer::established_with(syn(), |config| config.tcp.max_time_wait = 0);
+    peer.finishes();
+    peer.expects(tcp().flags(FIN_ACK));
+    peer.sends(tcp().flags(FIN_ACK).ack(2));
+    peer.expects(tcp().seq(2).ack(2));
+    peer.peer_iss += 1000;
+    peer.nxt = 0;
+    peer.sends(syn());
+    peer.rcv = 1;
+    peer.expects(tcp().flags(SYN_ACK).seq(0).ack(1));
+}

@@ -22,7 +22,7 @@ use urgent::Mark;
 ///
 /// What the driver does with it in a round, under the lock of the stack:
 /// 1. if the slot is dirty: [`drain_tx`](Self::drain_tx) and push what was written;
-///    [`consumed`](Self::consumed), tell the connection, then
+///    [`consumed`](Self::consumed), tell the connection, then, where a new mark is due,
 ///    [`set_window_mark`](Self::set_window_mark), and again if that returns more;
 /// 2. if the connection has an event: [`fill`](Self::fill), [`grant`](Self::grant),
 ///    [`set_connected`](Self::set_connected), [`fail`](Self::fail);

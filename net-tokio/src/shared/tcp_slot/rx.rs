@@ -13,8 +13,7 @@ pub(super) struct RxHalf {
     pub(super) queue: Mutex<RxQueue>,
     /// Stream position up to which the driver has filled; written under the queue lock.
     filled: AtomicU64,
-    /// Stream position up to which the application has read; written under the user lock, or, while no
-    /// reader has any bytes, under the queue lock.
+    /// Stream position up to which the application has read; written under the queue lock.
     consumed: AtomicU64,
     /// Stream position from which on `consumed` matters to the driver.
     window_mark: AtomicU64,
@@ -83,7 +82,7 @@ impl RxHalf {
         filled.saturating_sub(self.consumed.load(Ordering::Acquire))
     }
 
-    /// Remembers that `count` more bytes were read; the caller holds the lock under which they were.
+    /// Remembers that `count` more bytes were read; the caller holds the queue lock.
     fn consume(&self, count: usize) -> Touch {
         if count == 0 {
             return Touch::None;
@@ -109,10 +108,27 @@ impl TcpSlot {
         waker: Option<&Waker>,
     ) -> Result<(usize, Touch), Stop> {
         let mut done = 0;
-        self.read_with(buf.len(), waker, |bytes| {
+        self.read_by(buf.len(), waker, |bytes| {
             buf[done..done + bytes.len()].copy_from_slice(bytes);
             done += bytes.len();
         })
+    }
+
+    /// As [`read_with`](Self::read_with), by a `sink` that runs nobody else's code: it may run under the
+    /// queue lock.
+    pub(crate) fn read_by(
+        &self,
+        max: usize,
+        waker: Option<&Waker>,
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<(usize, Touch), Stop> {
+        if max > 0
+            && self.recv_lowat() == 1
+            && let Some(done) = self.read_few(max, &mut sink)
+        {
+            return Ok(done);
+        }
+        self.read_with(max, waker, sink)
     }
 
     /// Hands up to `max` bytes to `sink`, in order, in pieces of any size; as [`read`](Self::read)
@@ -130,9 +146,6 @@ impl TcpSlot {
         if self.is_spent() && self.look(waker) == Refill::Nothing {
             return Err(Stop::WouldBlock);
         }
-        if let Some(done) = self.read_few(max, &mut sink) {
-            return Ok(done);
-        }
         let mut user = self.rx.user.lock();
         let most = self.until_mark(max);
         let mut done = move_out(&mut user, most, &mut sink);
@@ -145,18 +158,31 @@ impl TcpSlot {
             let most = self.until_mark(max);
             done += move_out(&mut user, most.saturating_sub(done), &mut sink);
         }
-        Ok((done, self.rx.consume(done)))
+        Ok((done, self.consume(done)))
     }
 
-    /// The same where only a few bytes have arrived and no reader has any of them: they are read where
-    /// they are.
+    /// Remembers that `count` more bytes were read.
+    fn consume(&self, count: usize) -> Touch {
+        let _queue = self.rx.queue.lock();
+        self.rx.consume(count)
+    }
+
+    /// The same where only a few bytes have arrived, copied out of their packets, and no reader has any of
+    /// them: they are read where they are.
     fn read_few(&self, max: usize, sink: &mut impl FnMut(&[u8])) -> Option<(usize, Touch)> {
+        if self.rx.available() == 0 {
+            return None;
+        }
         let mut queue = self.rx.queue.lock();
         let len = queue.arrived.len();
-        if len == 0 || len > FEW || self.rx.available() != len as u64 {
+        let alone = len > 0 && self.rx.available() == len as u64;
+        if !alone || len > FEW || !queue.arrived.is_copied() {
             return None;
         }
         let done = move_out(&mut queue.arrived, self.until_mark(max), sink);
+        if queue.arrived.is_bulky() {
+            self.bulky.store(true, Ordering::Relaxed);
+        }
         Some((done, self.rx.consume(done)))
     }
 
@@ -194,7 +220,7 @@ impl TcpSlot {
             }
         }
         let bytes = user.take(self.until_mark(max)).unwrap_or_default();
-        let touch = self.rx.consume(bytes.len());
+        let touch = self.consume(bytes.len());
         Ok((bytes, touch))
     }
 
@@ -391,14 +417,14 @@ impl TcpSlot {
     /// read now: a position of `mark` or beyond may or may not have caused a kick.
     ///
     /// A reader that still sees the last mark where the new one comes later kicks once too often. One
-    /// that comes earlier is set under both locks, one of which readers hold: they see it, or this sees
-    /// what they have read.
+    /// that comes earlier is set under the lock under which readers say what they have read: they see it,
+    /// or this sees that.
     #[must_use]
     pub(crate) fn set_window_mark(&self, mark: u64) -> u64 {
         let earlier = mark < self.rx.window_mark.load(Ordering::Relaxed);
-        let locks = earlier.then(|| (self.rx.user.lock(), self.rx.queue.lock()));
+        let queue = earlier.then(|| self.rx.queue.lock());
         self.rx.window_mark.store(mark, Ordering::Relaxed);
-        drop(locks);
+        drop(queue);
         self.consumed()
     }
 
