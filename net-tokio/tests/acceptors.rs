@@ -53,8 +53,8 @@ async fn a_connection_wakes_one_of_those_who_wait() {
     while waiting.iter().all(|(_, count)| woken(count) == 0) {
         yield_now().await;
     }
-    waiting.retain(|(_, count)| woken(count) == 0);
-    assert_eq!(waiting.len(), 8);
+    let at = waiting.iter().position(|(_, count)| woken(count) > 0);
+    drop(waiting.remove(at.expect("it was found")));
     while waiting.iter().all(|(_, count)| woken(count) == 0) {
         yield_now().await;
     }
