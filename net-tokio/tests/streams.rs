@@ -312,6 +312,7 @@ async fn try_methods_do_not_wait() {
     };
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
     assert!(written > 0);
+    server.readable().await.expect("readable");
     let ready = server
         .ready(Interest::READABLE | Interest::WRITABLE)
         .await
