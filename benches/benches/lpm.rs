@@ -111,8 +111,8 @@ fn prefixes_v6() -> Vec<(u128, u8)> {
     list
 }
 
-/// An address where providers have theirs: registries give out 2001::/16 and 2400::/12 to 2c00::/12, and
-/// providers cut /32 into /48.
+/// An address where providers have theirs: registries give out 2001::/16 and 2400::/12 to 2c00::/12. They
+/// are spread over 393,216 blocks of /32, so that most prefixes have theirs to themselves.
 fn provided(rng: &mut Rng) -> u128 {
     let block = [0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00][below(rng, 6)];
     let high = u128::from(block + rng.below(16)) << 112 | u128::from(rng.below(4096)) << 96;

@@ -5,6 +5,7 @@ use net_tokio::{Net, TcpListener, TcpSocket, TcpStream};
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 async fn pair() -> (TcpStream, TcpStream) {
@@ -318,6 +319,28 @@ async fn try_methods_do_not_wait() {
         .await
         .expect("ready");
     assert!(ready.is_readable() && ready.is_writable());
+}
+
+#[tokio::test]
+async fn vectored_reads_go_across_pieces() {
+    let (mut client, server) = pair().await;
+    let data: Vec<u8> = (0..60_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+    for part in data.chunks(20_000) {
+        client.write_all(part).await.expect("sent");
+        // So that each arrives on its own.
+        yield_now().await;
+    }
+    let mut got = Vec::<u8>::new();
+    while got.len() < data.len() {
+        server.readable().await.expect("readable");
+        let (mut first, mut second) = ([0; 25_001], [0; 30_000]);
+        let mut bufs = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        if let Ok(len) = server.try_read_vectored(&mut bufs) {
+            let both = first.iter().chain(&second);
+            got.extend(both.take(len));
+        }
+    }
+    assert!(got == data, "bytes were moved");
 }
 
 #[tokio::test]

@@ -369,7 +369,7 @@ impl<'a> Tcp<'a> {
     }
 
     /// The application has read the bytes taken up to this value of [`consumed`](Self::consumed); whether
-    /// that is news.
+    /// the peer is to be told at once.
     pub fn consume_to(&mut self, consumed: u64) -> bool {
         let (now, tight) = (self.now, self.stack.memory.is_tight());
         let Some(socket) = self.stack.sockets.tcp_mut(self.id) else {
@@ -388,11 +388,12 @@ impl<'a> Tcp<'a> {
         connection.urgent.on_consumed(connection.receiver.consumed);
         connection.tune_by_reading(socket.settings.recv_buffer_max, tight, now);
         self.touch = self.touch.max(Touch::Taken);
-        if update && connection.state.may_receive() {
+        let due = update && connection.state.may_receive();
+        if due {
             connection.receiver.ack_now = true;
             self.touch = Touch::All;
         }
-        true
+        due
     }
 
     /// Bytes that the application has read so far.

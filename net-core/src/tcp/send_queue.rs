@@ -164,7 +164,8 @@ impl SendQueue {
             if self.open.is_empty() {
                 self.open.clear();
             }
-            if self.len == 0 && self.open.capacity() > SMALL {
+            if self.len == 0 && (self.open.capacity() > SMALL || self.open.try_reclaim(SMALL + 1)) {
+                // Made for many that waited.
                 self.open = BytesMut::new();
             }
         }

@@ -163,8 +163,9 @@ impl Moving {
             return;
         };
         let ready = event.ready;
-        self.acted |= tcp.consume_to(entry.consumed());
         mark_urgent(entry, ready, &tcp, wakes);
+        // Not before: a mark that the reader has passed is none for the connection from then on.
+        self.acted |= tcp.consume_to(entry.consumed());
         if ready.intersects(RECEIVED) {
             self.move_received(entry, ready, &mut tcp, wakes);
         }
@@ -285,20 +286,20 @@ fn fail(entry: &TcpEntry, ready: Readiness, tcp: &mut Tcp<'_>, wakes: &mut Vec<W
 }
 
 /// Tells the connection how far the application has read, and the slot when to say so next; whether
-/// there was anything to tell.
+/// that made it want to send.
 fn sync_consumed(entry: &TcpEntry, tcp: &mut Tcp<'_>) -> bool {
     let mut consumed = entry.consumed();
-    let mut told = false;
+    let mut acted = false;
     loop {
-        told |= tcp.consume_to(consumed);
+        acted |= tcp.consume_to(consumed);
         let mark = tcp.window_mark();
         if entry.keeps_window_mark(mark, consumed) {
-            return told;
+            return acted;
         }
         let seen = entry.set_window_mark(mark);
         // A reader that passed the mark while it was set may not have kicked.
         if seen < mark || seen == consumed {
-            return told;
+            return acted;
         }
         consumed = seen;
     }

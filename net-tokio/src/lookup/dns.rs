@@ -180,8 +180,11 @@ impl Dns {
         let addresses = servers.iter().copied().map(IpAddr::V4);
         let told = Servers::told(addresses, domain.into_iter());
         let mut leased = self.leased.lock();
-        leased.retain(|(other, _)| *other != iface);
-        leased.push((iface, told));
+        // Renewed, it keeps its place.
+        match leased.iter_mut().find(|(other, _)| *other == iface) {
+            Some((_, known)) => *known = told,
+            None => leased.push((iface, told)),
+        }
     }
 
     /// The lease of an interface has ended.
@@ -213,15 +216,18 @@ impl Dns {
         if !servers.addresses.is_empty() {
             return servers;
         }
-        for (_, lease) in &*self.leased.lock() {
-            servers.append(lease.clone());
-        }
-        let told: Vec<_> = self.net.engine().look(|core| {
+        let (ifaces, told): (Vec<_>, Vec<_>) = self.net.engine().look(|core| {
             let stack = core.stack();
             let ifaces = stack.ifaces().map(|(iface, _)| iface);
             let told = |iface| Servers::told(stack.dns_servers(iface), stack.dns_search(iface));
-            ifaces.map(told).collect()
+            ifaces.map(|iface| (iface, told(iface))).unzip()
         });
+        // A lease ends with its interface.
+        for (iface, lease) in &*self.leased.lock() {
+            if ifaces.contains(iface) {
+                servers.append(lease.clone());
+            }
+        }
         told.into_iter().for_each(|told| servers.append(told));
         servers
     }

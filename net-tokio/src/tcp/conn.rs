@@ -270,9 +270,11 @@ impl Conn {
         let room = bufs.iter().map(|buf| buf.len()).sum();
         let mut free = bufs.iter_mut().flat_map(|buf| buf.iter_mut());
         self.finish(self.slot.read_by(room, None, |bytes| {
-            free.by_ref()
-                .zip(bytes)
-                .for_each(|(into, byte)| *into = *byte);
+            // In this order: a place is only taken for a byte that is there.
+            bytes
+                .iter()
+                .zip(free.by_ref())
+                .for_each(|(byte, into)| *into = *byte);
         }))
     }
 
