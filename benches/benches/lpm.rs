@@ -10,7 +10,7 @@ use ip_network_table::IpNetworkTable;
 use ipnet::{Ipv4Net, Ipv6Net};
 use net_core::Seed;
 use net_core::iface::{DeviceCaps, IfaceConfig, IfaceId, IfaceKind, IpCidr};
-use net_core::route::{Route, RouteTable};
+use net_core::route::{Decision, Route, RouteTable};
 use net_core::seed::Rng;
 use net_core::{Config, Instant, Stack};
 use prefix_trie::PrefixMap;
@@ -218,7 +218,9 @@ fn lookups(c: &mut Criterion) {
         ("random addresses", &random),
         ("addresses in prefixes", &inside),
     ] {
-        ours(c, name, &table, probes);
+        let group = format!("IPv4, {name}");
+        let address = |dest| Ipv4Addr::from(dest).into();
+        ours(c, &group, &table, probes, RouteTable::decide_each, address);
         theirs(c, name, &v4, probes);
     }
     let routes = |&(address, len): &(u32, u8)| (Ipv4Addr::from(address).into(), len);
@@ -244,36 +246,20 @@ fn lookups(c: &mut Criterion) {
         ("random addresses", &random),
         ("addresses in prefixes", &inside),
     ] {
-        ours_v6(c, name, &table, probes);
+        let group = format!("IPv6, {name}");
+        let address = |dest| Ipv6Addr::from(dest).into();
+        ours(
+            c,
+            &group,
+            &table,
+            probes,
+            RouteTable::decide_each_v6,
+            address,
+        );
         theirs_v6(c, name, &v6, probes);
     }
     let routes = |&(address, len): &(u128, u8)| (Ipv6Addr::from(address).into(), len);
     changes(c, "IPv6", &mut table, v6.iter().map(routes), iface);
-}
-
-fn ours_v6(c: &mut Criterion, name: &str, table: &RouteTable, probes: &[u128]) {
-    let mut group = c.benchmark_group(format!("IPv6, {name}"));
-    let mut found = Vec::with_capacity(BATCH);
-    let mut turn = probes.chunks_exact(BATCH).cycle();
-    group.throughput(Throughput::Elements(BATCH as u64));
-    group.bench_function("ours, 64 at a time", |b| {
-        b.iter(|| {
-            found.clear();
-            table.decide_each_v6(turn.next().expect("endless"), &mut found);
-            black_box(&found);
-        });
-    });
-    group.throughput(Throughput::Elements(1));
-    let mut last = 0;
-    group.bench_function("ours, one after the other", |b| {
-        b.iter(|| {
-            last = (last + 7919) % PROBES;
-            let dest = probes[last];
-            let found = table.decide(Ipv6Addr::from(dest).into(), || 0);
-            last ^= usize::from(found.is_none());
-            last %= PROBES;
-        });
-    });
 }
 
 fn theirs_v6(c: &mut Criterion, name: &str, prefixes: &[(u128, u8)], probes: &[u128]) {
@@ -301,15 +287,23 @@ fn theirs_v6(c: &mut Criterion, name: &str, prefixes: &[(u128, u8)], probes: &[u
     });
 }
 
-fn ours(c: &mut Criterion, name: &str, table: &RouteTable, probes: &[u32]) {
-    let mut group = c.benchmark_group(format!("IPv4, {name}"));
+/// `each` looks a batch up, and `address` says which one a probe is.
+fn ours<K: Copy>(
+    c: &mut Criterion,
+    name: &str,
+    table: &RouteTable,
+    probes: &[K],
+    each: impl Fn(&RouteTable, &[K], &mut Vec<Option<Decision>>),
+    address: impl Fn(K) -> IpAddr,
+) {
+    let mut group = c.benchmark_group(name);
     let mut found = Vec::with_capacity(BATCH);
     let mut turn = probes.chunks_exact(BATCH).cycle();
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function("ours, 64 at a time", |b| {
         b.iter(|| {
             found.clear();
-            table.decide_each(turn.next().expect("endless"), &mut found);
+            each(table, turn.next().expect("endless"), &mut found);
             black_box(&found);
         });
     });
@@ -319,8 +313,7 @@ fn ours(c: &mut Criterion, name: &str, table: &RouteTable, probes: &[u32]) {
     group.bench_function("ours, one after the other", |b| {
         b.iter(|| {
             last = (last + 7919) % PROBES;
-            let dest = probes[last];
-            let found = table.decide(Ipv4Addr::from(dest).into(), || 0);
+            let found = table.decide(address(probes[last]), || 0);
             last ^= usize::from(found.is_none());
             last %= PROBES;
         });

@@ -26,11 +26,7 @@ const NARROW: u16 = 1400;
 fn kernels_ping_trace_and_stream_through_our_router_in_both_families() {
     let name = "between::kernels_ping_trace_and_stream_through_our_router_in_both_families";
     tests::netns::run(name, || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = super::runtime();
         let net = runtime.block_on(async { router() });
         let outside = Outside::new();
         let set_up = outside.run(|| {

@@ -16,11 +16,7 @@ fn a_client_goes_out_with_the_address_that_is_leased_to_the_router() {
         return;
     }
     tests::netns::run(name, || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = super::runtime();
         let options = options();
         let net = runtime.block_on(async { options.build().expect("a router") });
         ip_command(["address", "add", "10.7.0.9/24", "dev", "lan0"]);

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 use tests::hosts::pattern;
+use tokio::runtime::{Builder, Runtime};
 
 const RULES: &str = r#"
 table inet router {
@@ -35,15 +36,20 @@ table inet router {
 }
 "#;
 
+/// What our router runs on, beside the thread of the test.
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
 #[test]
 fn kernels_meet_through_our_translation_and_firewall() {
     let name = "kernels_meet_through_our_translation_and_firewall";
     tests::netns::run(name, || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = runtime();
         let net = runtime.block_on(async { router() });
         let outside = Outside::new();
         let route = outside.run(|| ip_command(["route", "add", "10.7.0.0/24", "dev", "wan0"]));

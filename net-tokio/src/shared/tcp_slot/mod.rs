@@ -17,8 +17,8 @@ use urgent::Mark;
 /// A connection, from the first SYN on, as the application sees it.
 ///
 /// The two halves are independent: each has a queue lock that it shares with the driver, and the
-/// receive half a user lock for its callers. Reads return data first, then a pending error once, then end of stream;
-/// writes return a pending error once, then [`BrokenPipe`](SocketError::BrokenPipe).
+/// receive half a user lock for its callers. Reads return data first, then a pending error once, then
+/// end of stream; writes return a pending error once, then [`BrokenPipe`](SocketError::BrokenPipe).
 ///
 /// What the driver does with it in a round, under the lock of the stack:
 /// 1. if the slot is dirty: [`drain_tx`](Self::drain_tx) and push what was written;

@@ -170,13 +170,12 @@ impl TcpSlot {
     /// The same where only a few bytes have arrived, copied out of their packets, and no reader has any of
     /// them: they are read where they are.
     fn read_few(&self, max: usize, sink: &mut impl FnMut(&[u8])) -> Option<(usize, Touch)> {
-        if self.rx.available() == 0 {
+        if !(1..=FEW).contains(&self.rx.available()) {
             return None;
         }
         let mut queue = self.rx.queue.lock();
-        let len = queue.arrived.len();
-        let alone = len > 0 && self.rx.available() == len as u64;
-        if !alone || len > FEW || !queue.arrived.is_copied() {
+        let alone = self.rx.available() == queue.arrived.len() as u64;
+        if !alone || queue.arrived.is_empty() || !queue.arrived.is_copied() {
             return None;
         }
         let done = move_out(&mut queue.arrived, self.until_mark(max), sink);
@@ -474,5 +473,6 @@ fn move_out(queue: &mut RecvQueue, max: usize, sink: &mut impl FnMut(&[u8])) -> 
     done
 }
 
-/// So few bytes are copied under the queue lock, which costs less than a second lock.
-const FEW: usize = 2048;
+/// So few bytes are copied under the queue lock, which costs less than a second lock. More lie mostly in the
+/// memory that they came in.
+const FEW: u64 = 1000;
