@@ -3,15 +3,22 @@
 //! only their parts of it.
 
 use std::process::ExitCode;
+#[cfg(target_os = "linux")]
+use tests::senders::ALGORITHMS;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
+    let is_called = |algorithm, name: &str| format!("{algorithm:?}").eq_ignore_ascii_case(name);
+    for name in &names {
+        if !ALGORITHMS.iter().any(|known| is_called(*known, name)) {
+            eprintln!("{name} is no algorithm of the grid: there are {ALGORITHMS:?}");
+            return ExitCode::FAILURE;
+        }
+    }
     tests::netns::run_program(move || {
-        let wanted = |algorithm| {
-            let name = format!("{algorithm:?}");
-            names.is_empty() || names.iter().any(|each| each.eq_ignore_ascii_case(&name))
-        };
+        let wanted =
+            |algorithm| names.is_empty() || names.iter().any(|name| is_called(algorithm, name));
         println!("{}", tests::senders::grid(wanted));
     })
 }

@@ -264,7 +264,8 @@ with less than {least:.2}.",
     out
 }
 
-const ALGORITHMS: [CongestionAlgorithm; 3] = [
+/// Those of the grid.
+pub const ALGORITHMS: [CongestionAlgorithm; 3] = [
     CongestionAlgorithm::Reno,
     CongestionAlgorithm::Cubic,
     CongestionAlgorithm::Bbr,

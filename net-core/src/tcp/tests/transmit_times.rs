@@ -11,6 +11,17 @@ use std::vec::Vec;
 const ALL: TransmitStages = TransmitStages::all();
 
 impl Peer {
+    /// From now, which it returns, 1500 bytes leave the queue in front of the device at once, and others
+    /// behind them in 12 ms each.
+    fn queues_slowly(&mut self) -> Instant {
+        let mut config = TbfConfig::new(Rate::from_bytes(125_000), 1600);
+        config.limit = 100_000;
+        let (iface, now) = (self.iface, self.now);
+        let bucket = Tbf::new(config, now);
+        self.stack.set_qdisc(iface, bucket, now).unwrap();
+        now
+    }
+
     /// The application asks for the times of the byte that it writes as the `number`th, from 1.
     fn wants(&mut self, number: u32, stages: TransmitStages) -> Result<(), SocketError> {
         let (id, now) = (self.id(), self.now);
@@ -61,12 +72,7 @@ fn a_byte_is_scheduled_and_sent_and_acknowledged() {
 #[test]
 fn an_old_segment_is_not_taken_for_one_of_a_new_wish() {
     let mut peer = Peer::established();
-    let mut config = TbfConfig::new(Rate::from_bytes(125_000), 1600);
-    config.limit = 100_000;
-    let (iface, now) = (peer.iface, peer.now);
-    peer.stack
-        .set_qdisc(iface, Tbf::new(config, now), now)
-        .unwrap();
+    let now = peer.queues_slowly();
     peer.wants(2920, ALL).unwrap();
     peer.writes(2 * 1460);
     assert_eq!(peer.skips(), 1);
@@ -107,13 +113,7 @@ fn a_byte_is_sent_when_it_has_left_the_queue_in_front_of_the_device() {
         };
         let mut peer = Peer::build(false, |_| {}, caps);
         peer.handshake(syn());
-        // 1500 bytes leave at once, and others behind them in 12 ms each.
-        let mut config = TbfConfig::new(Rate::from_bytes(125_000), 1600);
-        config.limit = 100_000;
-        let (iface, now) = (peer.iface, peer.now);
-        peer.stack
-            .set_qdisc(iface, Tbf::new(config, now), now)
-            .unwrap();
+        let now = peer.queues_slowly();
         peer.wants(1, ALL).unwrap();
         peer.wants(3 * 1460, ALL).unwrap();
         peer.writes(3 * 1460);

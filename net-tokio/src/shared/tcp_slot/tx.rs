@@ -350,11 +350,7 @@ impl TxQueue {
     /// Copies a small write behind what is there.
     fn join(&mut self, source: &mut Source<'_>, len: usize) {
         if self.open.capacity() - self.open.len() < len && !self.open.try_reclaim(len) {
-            let size = if self.open.capacity() == 0 {
-                FIRST_CHUNK
-            } else {
-                SMALL
-            };
+            let size = if self.is_empty() { FIRST_CHUNK } else { SMALL };
             self.close_open();
             self.open = BytesMut::with_capacity(size.max(len));
         }
@@ -386,9 +382,9 @@ impl TxQueue {
     }
 }
 
-/// Writes of up to so many bytes share chunks of so many bytes.
+/// Writes of up to so many bytes share chunks, of so many bytes where others wait.
 const SMALL: usize = 1024;
-/// The first chunk for small writes.
+/// Room for small writes where none wait.
 const FIRST_CHUNK: usize = 64;
 /// So few bytes are copied on rather than handed over in the memory that they lie in.
 const COPIED: usize = 256;
