@@ -2,6 +2,8 @@
 
 use axum::Router;
 use axum::extract::Path;
+use axum::http::HeaderName;
+use axum::http::header::DATE;
 use axum::routing::get;
 use bytes::Bytes;
 use examples::http::Incoming;
@@ -66,9 +68,10 @@ fn requests_over_a_bad_network(seed: u64) -> (Vec<u8>, Duration) {
     (sim.capture(), sim.elapsed())
 }
 
-async fn item(Path(size): Path<usize>) -> Vec<u8> {
+/// With a date of its own: the server's would be the host's.
+async fn item(Path(size): Path<usize>) -> ([(HeaderName, &'static str); 1], Vec<u8>) {
     sleep(ms(3)).await;
-    vec![7; size]
+    ([(DATE, "Thu, 01 Jan 1970 00:00:00 GMT")], vec![7; size])
 }
 
 async fn ask(server: SocketAddr, number: u64) -> Outcome {
