@@ -9,7 +9,7 @@ mod temporary;
 mod told;
 
 use back_off::Solicitations;
-pub(crate) use link_local::{LinkLocal, LinkLocalAct};
+pub(crate) use link_local::{LinkLocal, LinkLocalAct, Wish};
 pub(crate) use room::NoRoom;
 use stable::is_reserved;
 pub(crate) use stable::stable_address;
