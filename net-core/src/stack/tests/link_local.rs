@@ -10,7 +10,7 @@ use alloc::format;
 use core::net::Ipv4Addr;
 
 /// A packet of ARP, when it was sent, and its frame's header.
-type Said = (Instant, EthernetHeader, ArpPacket);
+pub(super) type Said = (Instant, EthernetHeader, ArpPacket);
 
 /// A station that has begun to look for an address.
 fn begun() -> Host {
@@ -29,7 +29,7 @@ fn settled() -> (Host, Ipv4Addr) {
 }
 
 /// Lets every timer up to `time` from now fire at its own time; what is said in ARP.
-fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
+pub(super) fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
     let until = host.now + time;
     let mut said = Vec::new();
     loop {
