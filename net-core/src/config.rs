@@ -63,7 +63,7 @@ pub struct TcpConfig {
     /// slow start and 1.2 times that later. Off: only connections whose congestion control sets a
     /// rate, and sockets with a [`MaxPacingRate`](crate::socket::TcpOption::MaxPacingRate). Off.
     pub pacing: bool,
-    /// End the first slow start of CUBIC when the round trip grows (HyStart++, RFC 9406). On.
+    /// End the first slow start of Reno and CUBIC when the round trip grows (HyStart++, RFC 9406). On.
     pub hystart: bool,
     /// After an idle time of a retransmission timeout the window decays to the initial window, by half
     /// for each (RFC 5681 §4.1, as in Linux). Off: it stays. BBR's stays always. On.

@@ -256,6 +256,9 @@ impl Connection {
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering; nor does what echoes a mark (RFC 3168 §6.1.2).
         let widens = ack.advances() || self.recovery.rack.reordering_seen || !must("3042 MUST 2.1");
+        let cwnd_limited = self.limits.window_was_full(self.una);
+        // Where several acknowledgements come at once the later ones find less in flight.
+        let used = cwnd_limited || self.fills_window(prior_in_flight);
         let sample = AckSample {
             acked: ack.delivered,
             slow_start: ack.delivered.min(self.slow_start_limit(cx)),
@@ -265,8 +268,8 @@ impl Connection {
             rtt: delivery.latest_round_trip(),
             in_flight: prior_in_flight,
             in_flight_now: self.in_flight(),
-            cwnd_limited: self.limits.window_was_full(self.una),
-            window_used: widens && !ack.echoes_mark && self.fills_window(prior_in_flight),
+            cwnd_limited,
+            window_used: widens && !ack.echoes_mark && used,
             congestion_experienced: ack.marked,
             echoes_mark: ack.echoes_mark,
             marked: ack.bytes_marked(),

@@ -156,7 +156,7 @@ impl Congestion {
     ) -> Self {
         let window = mss.saturating_mul(config.initial_window);
         match algorithm {
-            CongestionAlgorithm::Reno => Self::Reno(Reno::new(mss, window)),
+            CongestionAlgorithm::Reno => Self::Reno(Reno::new(mss, window, config.hystart)),
             CongestionAlgorithm::Cubic => Self::Cubic(Cubic::new(mss, window, config.hystart)),
             CongestionAlgorithm::Dctcp => Self::Dctcp(Dctcp::new(mss, window)),
             CongestionAlgorithm::Bbr => Self::Bbr(Box::new(Bbr::new(mss, window, chance))),
