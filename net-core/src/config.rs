@@ -63,7 +63,7 @@ pub struct TcpConfig {
     /// slow start and 1.2 times that later. Off: only connections whose congestion control sets a
     /// rate, and sockets with a [`MaxPacingRate`](crate::socket::TcpOption::MaxPacingRate). Off.
     pub pacing: bool,
-    /// End the first slow start of CUBIC when the round trip grows (HyStart++, RFC 9406). On.
+    /// End the first slow start of Reno and CUBIC when the round trip grows (HyStart++, RFC 9406). On.
     pub hystart: bool,
     /// After an idle time of a retransmission timeout the window decays to the initial window, by half
     /// for each (RFC 5681 §4.1, as in Linux). Off: it stays. BBR's stays always. On.
@@ -246,15 +246,20 @@ pub enum CongestionAlgorithm {
     Cubic,
     /// DCTCP (RFC 8257), for networks of one operator: sockets that use it negotiate ECN.
     Dctcp,
-    /// BBR (draft-ietf-ccwg-bbr).
+    /// BBR (draft-ietf-ccwg-bbr), the third version of the algorithm.
     Bbr,
+    /// BBR's first version (draft-cardwell-iccrg-bbr-congestion-control-00), which is what Linux calls
+    /// `bbr`. Only to be like the kernel: it takes no loss for a sign, and so fills shallow buffers with
+    /// losses and leaves little to loss-based flows beside it; [`Bbr`](Self::Bbr) mends both.
+    Bbr1,
 }
 
 impl CongestionAlgorithm {
     /// Every algorithm.
-    pub const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp, Self::Bbr];
+    pub const ALL: &'static [Self] = &[Self::Reno, Self::Cubic, Self::Dctcp, Self::Bbr, Self::Bbr1];
 
-    /// Its name, as Linux has it (`TCP_CONGESTION`).
+    /// Its name, as Linux has it (`TCP_CONGESTION`) but for the versions of BBR, of which the plain `bbr` is
+    /// the current one.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -262,6 +267,7 @@ impl CongestionAlgorithm {
             Self::Cubic => "cubic",
             Self::Dctcp => "dctcp",
             Self::Bbr => "bbr",
+            Self::Bbr1 => "bbr1",
         }
     }
 }

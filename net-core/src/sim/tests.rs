@@ -302,3 +302,25 @@ fn looking_changes_nothing() {
     };
     assert!(run(false) == run(true));
 }
+
+/// BBR's first version sees no sign in losses, so that only what is lost is missing; a loss-based
+/// algorithm falls to a fraction.
+#[test]
+fn the_first_version_of_bbr_keeps_its_rate_where_packets_are_lost() {
+    let received = |algorithm| {
+        let lossy = LinkConfig {
+            loss_ppm: 30_000,
+            queue_bytes: 50_000,
+            ..link(20_000_000, ms(10))
+        };
+        let (mut network, [client, server], address) = pair(13, lossy, link(20_000_000, ms(10)));
+        let flow = Flow::endless(address).with(TcpOption::Congestion(algorithm));
+        start(&mut network, client, flow);
+        network.run_for(secs(5)).unwrap();
+        network.app(server).received()[0].bytes
+    };
+    let bbr = received(CongestionAlgorithm::Bbr1);
+    // 20 Mbit/s are 11.7 MB of payload in the time from the handshake on.
+    assert!(bbr > 11_000_000, "{bbr}");
+    assert!(received(CongestionAlgorithm::Cubic) * 2 < bbr);
+}

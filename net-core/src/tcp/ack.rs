@@ -70,6 +70,7 @@ impl Connection {
             marked_bytes: None,
         };
         let window_moved = self.update_window(segment);
+        let whole = self.small_end.at_or_before(self.una);
         let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
         if ack.advances() {
             self.advance_una(segment, delivery, cx);
@@ -96,17 +97,18 @@ impl Connection {
             self.count_delivered(&ack, delivery)
         };
         if self.ecn.on {
-            self.hear_marks(segment, &mut ack);
+            self.hear_marks(segment, whole, &mut ack);
         }
         ack
     }
 
-    /// What the acknowledgement tells of marks.
-    fn hear_marks(&mut self, segment: &Segment<'_>, ack: &mut Ack) {
+    /// What the acknowledgement tells of marks; `whole`: only whole segments were outstanding before it.
+    fn hear_marks(&mut self, segment: &Segment<'_>, whole: bool, ack: &mut Ack) {
         let progress = Progress {
             // Without progress it may be older than what was heard before.
             newer: ack.advances() || (ack.delivered > 0 && !segment.options.sack.is_empty()),
             bytes: ack.delivered,
+            whole,
         };
         let window = (self.una, self.nxt);
         let marks = self.ecn.on_ack(segment, progress, window, self.mss);
@@ -256,6 +258,9 @@ impl Connection {
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering; nor does what echoes a mark (RFC 3168 §6.1.2).
         let widens = ack.advances() || self.recovery.rack.reordering_seen || !must("3042 MUST 2.1");
+        let cwnd_limited = self.limits.window_was_full(self.una);
+        // Where several acknowledgements come at once the later ones find less in flight.
+        let used = cwnd_limited || self.fills_window(prior_in_flight);
         let sample = AckSample {
             acked: ack.delivered,
             slow_start: ack.delivered.min(self.slow_start_limit(cx)),
@@ -265,8 +270,8 @@ impl Connection {
             rtt: delivery.latest_round_trip(),
             in_flight: prior_in_flight,
             in_flight_now: self.in_flight(),
-            cwnd_limited: self.limits.window_was_full(self.una),
-            window_used: widens && !ack.echoes_mark && self.fills_window(prior_in_flight),
+            cwnd_limited,
+            window_used: widens && !ack.echoes_mark && used,
             congestion_experienced: ack.marked,
             echoes_mark: ack.echoes_mark,
             marked: ack.bytes_marked(),

@@ -123,19 +123,18 @@ async fn unsent_bytes_stay_below_their_mark() {
     let (client, _server) = world.connect(socket).await;
     assert_eq!(client.settings().expect("alive").notsent_lowat, 4000);
     world.cut();
+    let mut most = 0;
     while let Ok(Ok(())) = timeout(A_WHILE, client.writable()).await {
         client.try_write(&[0; 1000]).expect("room");
-        let unsent = client.info().expect("alive").unsent;
-        assert!(unsent < 8_000, "{unsent} unsent");
+        most = most.max(client.info().expect("alive").unsent);
     }
-    let unsent = client.info().expect("alive").unsent;
-    assert!(unsent >= 2000, "{unsent} unsent");
+    assert!((3000..8000).contains(&most), "{most} unsent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn congestion_control_is_chosen_by_name() {
     let world = World::new();
-    for name in ["reno", "cubic", "dctcp", "bbr"] {
+    for name in ["reno", "cubic", "dctcp", "bbr", "bbr1"] {
         let algorithm: CongestionAlgorithm = name.parse().expect("known");
         let socket = world.socket();
         socket

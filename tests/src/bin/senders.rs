@@ -4,15 +4,16 @@
 
 use std::process::ExitCode;
 #[cfg(target_os = "linux")]
-use tests::senders::ALGORITHMS;
+use tests::senders::{ALGORITHMS, OTHER};
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
     let is_called = |algorithm, name: &str| format!("{algorithm:?}").eq_ignore_ascii_case(name);
     for name in &names {
-        if !ALGORITHMS.iter().any(|known| is_called(*known, name)) {
-            eprintln!("{name} is no algorithm of the grid: there are {ALGORITHMS:?}");
+        let mut known = ALGORITHMS.into_iter().chain([OTHER]);
+        if !known.any(|known| is_called(known, name)) {
+            eprintln!("{name} is no algorithm of the grid: there are {ALGORITHMS:?} and {OTHER:?}");
             return ExitCode::FAILURE;
         }
     }

@@ -33,16 +33,25 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// The grid of those of the algorithms that are `wanted`, as a table in Markdown.
+/// The grid of those of the algorithms that are `wanted`, as a table in Markdown, and one more of
+/// [`OTHER`].
 #[must_use]
 pub fn grid(wanted: impl Fn(CongestionAlgorithm) -> bool) -> String {
-    let mut cells = Vec::new();
-    for algorithm in ALGORITHMS.into_iter().filter(|each| wanted(*each)) {
-        for rtt in [20, 80] {
-            cells.extend(LOSSES.map(|loss| Cell::new(algorithm, rtt, loss)));
+    let mut tables = String::new();
+    for algorithms in [&ALGORITHMS[..], &[OTHER]] {
+        let mut cells = Vec::new();
+        for algorithm in algorithms.iter().filter(|each| wanted(**each)) {
+            for rtt in [20, 80] {
+                cells.extend(LOSSES.map(|loss| Cell::new(*algorithm, rtt, loss)));
+            }
+        }
+        if !cells.is_empty() {
+            let results = measure(&cells, &[1, 2, 3, 4, 5], Duration::from_secs(10));
+            tables += &report(&results);
+            tables.push('\n');
         }
     }
-    report(&measure(&cells, &[1, 2, 3, 4, 5], Duration::from_secs(10)))
+    tables
 }
 
 /// One combination.
@@ -204,6 +213,7 @@ impl Run {
         let name: &[u8] = match self.cell.algorithm {
             CongestionAlgorithm::Reno => b"reno",
             CongestionAlgorithm::Cubic => b"cubic",
+            // The first version, whichever is ours.
             _ => b"bbr",
         };
         let stream = tokio::task::spawn_blocking(move || {
@@ -249,8 +259,8 @@ fn report(results: &[(Cell, [f64; 2])]) -> String {
         more += usize::from(ratio >= 1.0);
         let _ = writeln!(
             out,
-            "| {:?} | {} ms | {} % | {kernel:.2} | {ours:.2} | {ratio:.2} |",
-            cell.algorithm,
+            "| {} | {} ms | {} % | {kernel:.2} | {ours:.2} | {ratio:.2} |",
+            title(cell.algorithm),
             cell.rtt.as_millis(),
             f64::from(cell.loss) / 1e4,
         );
@@ -264,12 +274,25 @@ with less than {least:.2}.",
     out
 }
 
-/// Those of the grid.
+/// What both senders run, in the table.
+fn title(algorithm: CongestionAlgorithm) -> &'static str {
+    match algorithm {
+        CongestionAlgorithm::Reno => "Reno",
+        CongestionAlgorithm::Cubic => "CUBIC",
+        CongestionAlgorithm::Bbr1 => "BBR version 1",
+        OTHER => "BBR version 3, the kernel's 1",
+        other => other.name(),
+    }
+}
+
+/// Those of the grid, the same for both senders; the kernel's `bbr` is the first version.
 pub const ALGORITHMS: [CongestionAlgorithm; 3] = [
     CongestionAlgorithm::Reno,
     CongestionAlgorithm::Cubic,
-    CongestionAlgorithm::Bbr,
+    CongestionAlgorithm::Bbr1,
 ];
+/// The version of BBR that the kernel does not have, beside the one that it has.
+pub const OTHER: CongestionAlgorithm = CongestionAlgorithm::Bbr;
 /// Two runs of the same sender differ by as much.
 const LEVEL: f64 = 0.95;
 /// Packets lost per million.

@@ -10,7 +10,7 @@ fn a_few_cells_beside_the_kernel() {
     netns::run("senders::a_few_cells_beside_the_kernel", || {
         let cells = [
             Cell::new(CongestionAlgorithm::Cubic, 20, 0),
-            Cell::new(CongestionAlgorithm::Bbr, 20, 10_000),
+            Cell::new(CongestionAlgorithm::Bbr1, 20, 10_000),
         ];
         for (cell, [kernel, ours]) in measure(&cells, &[1], Duration::from_secs(2)) {
             println!("{cell:?}: {kernel:.2} and {ours:.2} Mbit/s");

@@ -1,6 +1,6 @@
 //! CUBIC (RFC 9438) with HyStart++ (RFC 9406), in integers: bytes, milliseconds, and thousandths for its constants.
 
-use super::hystart::{Growth, HyStart};
+use super::hystart::{HyStart, slow_start};
 use super::{AckSample, CongestionControl, decayed, remembered};
 use crate::time::{Duration, Instant};
 
@@ -77,24 +77,6 @@ impl Cubic {
         now
     }
 
-    fn slow_start(&mut self, sample: &AckSample, widens: bool) {
-        let room = self.curve.ssthresh - self.curve.cwnd;
-        let growth = if widens {
-            sample.slow_start.min(room)
-        } else {
-            0
-        };
-        // Later slow starts know where to end.
-        let first = self.curve.ssthresh == u32::MAX;
-        match self.hystart.as_mut().filter(|_| first) {
-            None => self.curve.cwnd += growth,
-            Some(hystart) => match hystart.on_ack(sample, growth) {
-                Growth::Grow(bytes) => self.curve.cwnd += bytes,
-                Growth::Exit => self.curve.ssthresh = self.curve.cwnd,
-            },
-        }
-    }
-
     /// W_cubic(t) of §4.2, in bytes.
     fn w_cubic(&self, t: u64) -> u32 {
         let distance = u128::from(t.abs_diff(self.curve.k));
@@ -137,12 +119,12 @@ impl CongestionControl for Cubic {
         if let Some(rtt) = sample.rtt {
             self.rtt = rtt;
         }
-        let widens = sample.window_used && !sample.in_recovery;
         if self.curve.cwnd < self.curve.ssthresh {
-            self.slow_start(sample, widens);
+            let (hystart, curve) = (self.hystart.as_mut(), &mut self.curve);
+            slow_start(hystart, sample, &mut curve.cwnd, &mut curve.ssthresh);
             return;
         }
-        if !widens {
+        if !sample.window_used || sample.in_recovery {
             return;
         }
         let start = self

@@ -28,7 +28,7 @@ impl Dctcp {
     #[must_use]
     pub fn new(mss: u32, initial_window: u32) -> Self {
         Self {
-            reno: Reno::new(mss, initial_window),
+            reno: Reno::new(mss, initial_window, false),
             alpha: ONE,
             acked: 0,
             marked: 0,

@@ -39,11 +39,40 @@ struct ConservativeSlowStart {
 
 /// How the window goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Growth {
+enum Growth {
     /// By so many bytes.
     Grow(u32),
     /// Slow start is over.
     Exit,
+}
+
+/// What an acknowledgement in slow start does to the window, with HyStart++ in the first one: later ones
+/// know where to end. The bytes that the window has grown by.
+pub(super) fn slow_start(
+    hystart: Option<&mut HyStart>,
+    sample: &AckSample,
+    cwnd: &mut u32,
+    ssthresh: &mut u32,
+) -> u32 {
+    let room = ssthresh.saturating_sub(*cwnd);
+    let widens = sample.window_used && !sample.in_recovery;
+    let most = if widens {
+        sample.slow_start.min(room)
+    } else {
+        0
+    };
+    let growth = match hystart.filter(|_| *ssthresh == u32::MAX) {
+        None => most,
+        Some(hystart) => match hystart.on_ack(sample, most) {
+            Growth::Grow(bytes) => bytes,
+            Growth::Exit => {
+                *ssthresh = *cwnd;
+                0
+            }
+        },
+    };
+    *cwnd = cwnd.saturating_add(growth);
+    growth
 }
 
 impl HyStart {
@@ -58,7 +87,7 @@ impl HyStart {
     }
 
     /// An acknowledgement in slow start, which would let the window grow by `growth` (§4.2).
-    pub(super) fn on_ack(&mut self, sample: &AckSample, growth: u32) -> Growth {
+    fn on_ack(&mut self, sample: &AckSample, growth: u32) -> Growth {
         if sample.rate.prior_delivered >= self.round_end {
             self.round_end = sample.delivered;
             self.begin_round();

@@ -1,9 +1,13 @@
 //! Congestion control behind one trait.
 
 mod bbr;
+mod bbr1;
+#[cfg(test)]
+mod bottleneck;
 mod cubic;
 mod dctcp;
 mod hystart;
+mod path;
 mod reno;
 #[cfg(test)]
 mod tests;
@@ -13,6 +17,7 @@ use crate::config::{CongestionAlgorithm, TcpConfig};
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 pub use bbr::Bbr;
+pub use bbr1::Bbr1;
 pub use cubic::Cubic;
 pub use dctcp::Dctcp;
 pub use reno::Reno;
@@ -142,8 +147,9 @@ pub(crate) enum Congestion {
     Reno(Reno),
     Cubic(Cubic),
     Dctcp(Dctcp),
-    /// Boxed: it remembers much more than the others.
+    /// Boxed, like its first version: they remember much more than the others.
     Bbr(Box<Bbr>),
+    Bbr1(Box<Bbr1>),
 }
 
 impl Congestion {
@@ -156,10 +162,11 @@ impl Congestion {
     ) -> Self {
         let window = mss.saturating_mul(config.initial_window);
         match algorithm {
-            CongestionAlgorithm::Reno => Self::Reno(Reno::new(mss, window)),
+            CongestionAlgorithm::Reno => Self::Reno(Reno::new(mss, window, config.hystart)),
             CongestionAlgorithm::Cubic => Self::Cubic(Cubic::new(mss, window, config.hystart)),
             CongestionAlgorithm::Dctcp => Self::Dctcp(Dctcp::new(mss, window)),
             CongestionAlgorithm::Bbr => Self::Bbr(Box::new(Bbr::new(mss, window, chance))),
+            CongestionAlgorithm::Bbr1 => Self::Bbr1(Box::new(Bbr1::new(mss, window, chance))),
         }
     }
 
@@ -169,6 +176,7 @@ impl Congestion {
             Self::Cubic(_) => CongestionAlgorithm::Cubic,
             Self::Dctcp(_) => CongestionAlgorithm::Dctcp,
             Self::Bbr(_) => CongestionAlgorithm::Bbr,
+            Self::Bbr1(_) => CongestionAlgorithm::Bbr1,
         }
     }
 
@@ -178,6 +186,7 @@ impl Congestion {
             Self::Cubic(cubic) => cubic,
             Self::Dctcp(dctcp) => dctcp,
             Self::Bbr(bbr) => &**bbr,
+            Self::Bbr1(bbr) => &**bbr,
         }
     }
 
@@ -187,6 +196,7 @@ impl Congestion {
             Self::Cubic(cubic) => cubic,
             Self::Dctcp(dctcp) => dctcp,
             Self::Bbr(bbr) => &mut **bbr,
+            Self::Bbr1(bbr) => &mut **bbr,
         }
     }
 }
@@ -222,6 +232,7 @@ impl CongestionControl for Congestion {
             Self::Cubic(cubic) => cubic.on_ack(sample, now),
             Self::Dctcp(dctcp) => dctcp.on_ack(sample, now),
             Self::Bbr(bbr) => bbr.on_ack(sample, now),
+            Self::Bbr1(bbr) => bbr.on_ack(sample, now),
         }
     }
 
@@ -263,6 +274,7 @@ impl CongestionControl for Congestion {
             Self::Cubic(cubic) => cubic.window(),
             Self::Dctcp(dctcp) => dctcp.window(),
             Self::Bbr(bbr) => bbr.window(),
+            Self::Bbr1(bbr) => bbr.window(),
         }
     }
 

@@ -1,5 +1,6 @@
-//! NewReno (RFC 5681, RFC 6582) with appropriate byte counting (RFC 3465).
+//! NewReno (RFC 5681, RFC 6582) with appropriate byte counting (RFC 3465) and HyStart++ (RFC 9406).
 
+use super::hystart::{HyStart, slow_start};
 use super::{AckSample, CongestionControl, decayed, remembered};
 use crate::time::Instant;
 
@@ -13,18 +14,21 @@ pub struct Reno {
     acked: u32,
     /// cwnd, and RFC 4015's pipe_prev, before the last recovery.
     before: Option<(u32, u32)>,
+    /// For the first slow start (RFC 9406 §4.2).
+    hystart: Option<HyStart>,
 }
 
 impl Reno {
-    /// A new connection's state.
+    /// A new connection's state; `hystart`: with HyStart++.
     #[must_use]
-    pub fn new(mss: u32, initial_window: u32) -> Self {
+    pub fn new(mss: u32, initial_window: u32, hystart: bool) -> Self {
         Self {
             mss,
             cwnd: initial_window,
             ssthresh: u32::MAX,
             acked: 0,
             before: None,
+            hystart: hystart.then(HyStart::new),
         }
     }
 
@@ -33,6 +37,20 @@ impl Reno {
         self.ssthresh = window.max(2 * self.mss);
         self.cwnd = self.ssthresh;
         self.acked = 0;
+    }
+
+    /// RFC 5681 §3.1: one segment for each window that is acknowledged. Of the window only whole segments
+    /// are ever in flight, so that with its fraction it would take longer than a round trip.
+    fn avoid_congestion(&mut self, acked: u32) {
+        self.acked = self.acked.saturating_add(acked);
+        loop {
+            let flight = (self.cwnd - self.cwnd % self.mss.max(1)).max(self.mss);
+            if self.acked < flight {
+                return;
+            }
+            self.acked -= flight;
+            self.cwnd = self.cwnd.saturating_add(self.mss);
+        }
     }
 
     /// RFC 5681 equation 4: ssthresh = max (FlightSize / 2, 2*SMSS).
@@ -44,22 +62,15 @@ impl Reno {
 
 impl CongestionControl for Reno {
     fn on_ack(&mut self, sample: &AckSample, _now: Instant) {
-        if !sample.window_used || sample.in_recovery {
-            return;
-        }
+        let widens = sample.window_used && !sample.in_recovery;
         let mut acked = sample.acked;
         if self.cwnd < self.ssthresh {
-            let room = self.ssthresh - self.cwnd;
-            let growth = sample.slow_start.min(room);
-            self.cwnd += growth;
+            let hystart = self.hystart.as_mut();
+            let growth = slow_start(hystart, sample, &mut self.cwnd, &mut self.ssthresh);
             acked = acked.saturating_sub(growth);
         }
-        if self.cwnd >= self.ssthresh && acked > 0 {
-            self.acked = self.acked.saturating_add(acked);
-            while self.acked >= self.cwnd {
-                self.acked -= self.cwnd;
-                self.cwnd = self.cwnd.saturating_add(self.mss);
-            }
+        if widens && self.cwnd >= self.ssthresh {
+            self.avoid_congestion(acked);
         }
     }
 

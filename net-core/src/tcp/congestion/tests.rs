@@ -18,7 +18,7 @@ fn ack(bytes: u32) -> AckSample {
 #[test]
 fn slow_start_doubles_the_window_each_round_trip() {
     for control in [
-        &mut Reno::new(MSS, 10 * MSS) as &mut dyn CongestionControl,
+        &mut Reno::new(MSS, 10 * MSS, false) as &mut dyn CongestionControl,
         &mut Cubic::new(MSS, 10 * MSS, false),
     ] {
         for _ in 0..10 {
@@ -30,7 +30,7 @@ fn slow_start_doubles_the_window_each_round_trip() {
 
 #[test]
 fn reno_adds_one_segment_per_window_after_a_loss() {
-    let mut reno = Reno::new(MSS, 40 * MSS);
+    let mut reno = Reno::new(MSS, 40 * MSS, false);
     reno.on_loss(40 * MSS, Instant::ZERO);
     assert_eq!(reno.window(), 20 * MSS);
     for _ in 0..20 {
@@ -39,9 +39,23 @@ fn reno_adds_one_segment_per_window_after_a_loss() {
     assert_eq!(reno.window(), 21 * MSS);
 }
 
+/// RFC 5681 §3.1: of a window of 20.5 segments 20 are in flight, and their round trip is what counts.
+#[test]
+fn a_fraction_of_a_segment_does_not_slow_reno_down() {
+    let mut reno = Reno::new(MSS, 41 * MSS, false);
+    reno.on_loss(41 * MSS, Instant::ZERO);
+    for segments in [20, 21, 22] {
+        assert_eq!(reno.window(), segments * MSS + MSS / 2);
+        for _ in 0..segments {
+            reno.on_ack(&ack(MSS), Instant::ZERO);
+        }
+    }
+    assert_eq!(reno.window(), 23 * MSS + MSS / 2);
+}
+
 #[test]
 fn a_timeout_falls_back_to_one_segment() {
-    let mut reno = Reno::new(MSS, 40 * MSS);
+    let mut reno = Reno::new(MSS, 40 * MSS, false);
     reno.on_rto(40 * MSS, Instant::ZERO);
     assert_eq!(
         (reno.window(), reno.slow_start_threshold()),
@@ -126,24 +140,28 @@ fn round(control: &mut dyn CongestionControl, rtt: u64, marked: u32, delivered: 
 /// and those to congestion avoidance.
 #[test]
 fn slow_start_ends_when_the_round_trip_grows() {
-    let mut cubic = Cubic::new(MSS, 10 * MSS, true);
-    let mut delivered = 0;
-    for expected in [20, 40] {
-        round(&mut cubic, 80, 0, &mut delivered);
-        assert_eq!(cubic.window(), expected * MSS);
+    for control in [
+        &mut Cubic::new(MSS, 10 * MSS, true) as &mut dyn CongestionControl,
+        &mut Reno::new(MSS, 10 * MSS, true),
+    ] {
+        let mut delivered = 0;
+        for expected in [20, 40] {
+            round(control, 80, 0, &mut delivered);
+            assert_eq!(control.window(), expected * MSS);
+        }
+        // Of this round's samples seven are not enough; from the eighth on it grows by quarters.
+        round(control, 90, 0, &mut delivered);
+        assert_eq!(control.window(), (40 + 7) * MSS + 33 * MSS / 4);
+        for _ in 0..4 {
+            let before = control.window();
+            round(control, 90, 0, &mut delivered);
+            assert_eq!(control.window(), before + before / MSS * (MSS / 4));
+            assert_eq!(control.slow_start_threshold(), u32::MAX);
+        }
+        let before = control.window();
+        round(control, 90, 0, &mut delivered);
+        assert_eq!(control.slow_start_threshold(), before);
     }
-    // Of this round's samples seven are not enough; from the eighth on it grows by quarters.
-    round(&mut cubic, 90, 0, &mut delivered);
-    assert_eq!(cubic.window(), (40 + 7) * MSS + 33 * MSS / 4);
-    for _ in 0..4 {
-        let before = cubic.window();
-        round(&mut cubic, 90, 0, &mut delivered);
-        assert_eq!(cubic.window(), before + before / MSS * (MSS / 4));
-        assert_eq!(cubic.slow_start_threshold(), u32::MAX);
-    }
-    let before = cubic.window();
-    round(&mut cubic, 90, 0, &mut delivered);
-    assert_eq!(cubic.slow_start_threshold(), before);
 }
 
 /// RFC 9406 §4.2: a shorter round trip shows that it was noise.
@@ -204,7 +222,7 @@ fn dctcp_reduces_the_window_by_the_share_of_marks() {
 #[test]
 fn an_idle_window_decays_to_the_initial_one() {
     for control in [
-        &mut Reno::new(MSS, 80 * MSS) as &mut dyn CongestionControl,
+        &mut Reno::new(MSS, 80 * MSS, false) as &mut dyn CongestionControl,
         &mut Cubic::new(MSS, 80 * MSS, false),
     ] {
         control.on_loss(160 * MSS, Instant::ZERO);
@@ -223,7 +241,7 @@ fn an_idle_window_decays_to_the_initial_one() {
 #[test]
 fn a_window_is_never_reduced_below_two_segments() {
     for control in [
-        &mut Reno::new(MSS, MSS) as &mut dyn CongestionControl,
+        &mut Reno::new(MSS, MSS, false) as &mut dyn CongestionControl,
         &mut Cubic::new(MSS, MSS, false),
         &mut Dctcp::new(MSS, MSS),
     ] {
@@ -283,7 +301,7 @@ fn dctcp_counts_marked_bytes_and_not_acknowledgements() {
 /// RFC 8257 §3.5.
 #[test]
 fn a_dctcp_loss_is_a_reno_loss() {
-    let (mut dctcp, mut reno) = (Dctcp::new(MSS, 80 * MSS), Reno::new(MSS, 80 * MSS));
+    let (mut dctcp, mut reno) = (Dctcp::new(MSS, 80 * MSS), Reno::new(MSS, 80 * MSS, false));
     let windows =
         |control: &dyn CongestionControl| (control.window(), control.slow_start_threshold());
     dctcp.on_loss(80 * MSS, Instant::ZERO);

@@ -1,7 +1,7 @@
 //! Rate and window from the model.
 
 use super::{Bbr, State};
-use crate::tcp::congestion::AckSample;
+use crate::tcp::congestion::{AckSample, path};
 use crate::time::Duration;
 
 /// PacingMarginPercent.
@@ -11,10 +11,7 @@ const MAX_QUANTUM: u32 = 64 << 10;
 
 /// InitPacingRate.
 pub(super) fn initial_rate(initial_window: u32, srtt: Option<Duration>) -> u64 {
-    let trip = srtt.unwrap_or(Duration::from_millis(1)).as_nanos().max(1);
-    let gain = u128::from(State::Startup.pacing_gain());
-    let rate = u128::from(initial_window) * gain * 10_000_000 / trip;
-    u64::try_from(rate).unwrap_or(u64::MAX)
+    path::initial_rate(initial_window, srtt, State::Startup.pacing_gain() * 10)
 }
 
 impl Bbr {

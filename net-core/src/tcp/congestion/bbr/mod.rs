@@ -23,10 +23,11 @@ mod startup;
 #[cfg(test)]
 mod tests;
 
+use super::path::Rounds;
 use super::{AckSample, CongestionControl, Established, LossSample};
 use crate::time::Instant;
 use loss::Undo;
-use model::{Aggregation, Model, RoundTrip, Rounds};
+use model::{Aggregation, Model, RoundTrip};
 use probe_bw::Probe;
 use probe_rtt::ProbeRtt;
 use startup::FullPipe;
@@ -38,7 +39,7 @@ const BETA: u64 = 70;
 
 /// What the flow is doing (BBR.state, with the phases of ProbeBW).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Startup,
     Drain,
     Down,

@@ -3,6 +3,7 @@
 
 use super::{Bbr, State};
 use crate::tcp::congestion::AckSample;
+use crate::tcp::congestion::path::volume;
 use crate::time::{Duration, Instant};
 
 /// MinRTTFilterLen.
@@ -11,16 +12,6 @@ const MIN_RTT_FILTER: Duration = Duration::from_secs(10);
 const PROBE_RTT_INTERVAL: Duration = Duration::from_secs(5);
 /// Round trips in each half of the window of extra_acked (ExtraAckedFilterLen is both).
 const AGGREGATION_ROUNDS: u8 = 5;
-
-/// Packet-timed round trips (§ BBR.round_count).
-#[derive(Debug, Clone, Default)]
-pub(super) struct Rounds {
-    pub(super) count: u64,
-    /// The present acknowledgement begins one.
-    pub(super) start: bool,
-    /// It ends when something is acknowledged that left after so much was delivered.
-    next_delivered: u64,
-}
 
 /// Bandwidth and volume that the path carries.
 #[derive(Debug, Clone)]
@@ -129,17 +120,13 @@ impl Aggregation {
 impl Bbr {
     /// StartRound.
     pub(super) fn start_round(&mut self) {
-        self.rounds.next_delivered = self.delivered;
+        self.rounds.begin(self.delivered);
     }
 
     /// UpdateRound.
     fn update_round(&mut self, sample: &AckSample) {
-        self.rounds.start = sample.rate.prior_delivered >= self.rounds.next_delivered;
-        if self.rounds.start {
-            self.start_round();
-            self.rounds.count += 1;
-            self.probe.rounds_since_up += 1;
-        }
+        self.rounds.on_ack(sample);
+        self.probe.rounds_since_up += u64::from(self.rounds.start);
     }
 
     /// UpdateMaxBw. Samples that the application limited count only if they show more.
@@ -225,10 +212,4 @@ impl Bbr {
     pub(super) fn min_pipe_cwnd(&self) -> u32 {
         self.mss.saturating_mul(4)
     }
-}
-
-/// The bytes that `rate` moves in `time`.
-pub(super) fn volume(rate: u64, time: Duration) -> u64 {
-    let bytes = u128::from(rate).saturating_mul(time.as_nanos()) / 1_000_000_000;
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -3,15 +3,16 @@
 
 use super::{Bbr, State, share};
 use crate::tcp::congestion::AckSample;
+use crate::tcp::congestion::path::Chance;
 use crate::time::{Duration, Instant};
 
 /// Headroom, in percent.
 const HEADROOM: u64 = 15;
 /// Most round trips between probes, so that Reno flows get their share.
 const RENO_ROUNDS: u64 = 63;
-/// Least time between probes, and the random time on top of it.
+/// Least time between probes, and the random time on top of it, in ns.
 const PROBE_WAIT: Duration = Duration::from_secs(2);
-const PROBE_WAIT_SPREAD: u64 = 1_000_000_000;
+const PROBE_WAIT_SPREAD: u32 = 1_000_000_000;
 /// bw_probe_up_rounds ends here.
 const MAX_UP_ROUNDS: u8 = 30;
 
@@ -41,8 +42,7 @@ pub(super) struct Probe {
     pub(super) rounds_since_up: u64,
     wait: Duration,
     cycle_at: Instant,
-    /// The state of a generator of chance.
-    chance: u32,
+    chance: Chance,
 }
 
 impl Probe {
@@ -58,7 +58,7 @@ impl Probe {
             rounds_since_up: 0,
             wait: Duration::ZERO,
             cycle_at: Instant::ZERO,
-            chance,
+            chance: Chance(chance),
         }
     }
 
@@ -68,20 +68,11 @@ impl Probe {
         self.wait
     }
 
-    /// The next number of a linear congruential generator, of which the upper bits are good.
-    fn random(&mut self) -> u32 {
-        self.chance = self
-            .chance
-            .wrapping_mul(1_664_525)
-            .wrapping_add(1_013_904_223);
-        self.chance
-    }
-
     /// PickProbeWait.
     fn pick_wait(&mut self) {
-        self.rounds_since_up = u64::from(self.random() >> 31);
-        let spread = (u64::from(self.random()) * PROBE_WAIT_SPREAD) >> 32;
-        self.wait = PROBE_WAIT + Duration::from_nanos(spread);
+        self.rounds_since_up = u64::from(self.chance.below(2));
+        let spread = self.chance.below(PROBE_WAIT_SPREAD);
+        self.wait = PROBE_WAIT + Duration::from_nanos(spread.into());
     }
 }
 

@@ -1,0 +1,248 @@
+//! BBR's first version on a bottleneck with a drop-tail queue.
+
+use super::model::MaxFilter;
+use super::{Bbr1, State};
+use crate::tcp::congestion::bottleneck::{self, BDP, MSS, RATE, RTT, Watched, ms, secs};
+use crate::tcp::congestion::{AckSample, CongestionControl, RateSample};
+use std::vec::Vec;
+
+type Path = bottleneck::Path<Bbr1>;
+
+impl Watched for Bbr1 {
+    type State = State;
+
+    fn begin() -> Self {
+        Self::new(MSS, 10 * MSS, 7)
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+}
+
+fn is_near(path: &Path, rate: u64) -> bool {
+    let bandwidth = path.control.bandwidth.max();
+    bandwidth > rate / 100 * 97 && bandwidth < rate / 100 * 103
+}
+
+/// A flow that has been in ProbeBW for a while.
+fn settled(buffer: u32) -> Path {
+    let mut path = Path::new(buffer);
+    path.runs(secs(2));
+    assert_eq!(path.control.state(), State::ProbeBw);
+    path
+}
+
+/// §4.3.2, §4.3.3.
+#[test]
+fn startup_finds_the_bandwidth_and_drain_its_queue() {
+    let mut path = Path::new(4 * BDP);
+    path.runs(ms(800));
+    let states: Vec<_> = path.history.iter().map(|entry| entry.1).collect();
+    assert_eq!(states, [State::Startup, State::Drain, State::ProbeBw]);
+    assert!(is_near(&path, RATE), "{:?}", path.control);
+    // cwnd bounds what Startup queues: 2.885 bandwidth-delay products less what the path holds, and three
+    // quanta.
+    assert!(
+        path.largest_queue < 2 * BDP + BDP / 8,
+        "{}",
+        path.largest_queue
+    );
+    assert_eq!(path.lost, 0);
+    assert!(path.in_flight < BDP + BDP / 3, "{}", path.in_flight);
+}
+
+/// §4.3.4: the probe's quarter is all that waits, with three quanta.
+#[test]
+fn a_long_flow_fills_the_pipe_with_a_bounded_queue() {
+    let mut path = settled(4 * BDP);
+    path.largest_queue = 0;
+    let delivered = path.runs(secs(7));
+    assert!(delivered > RATE * 7 * 99 / 100, "{delivered}");
+    assert!(path.largest_queue < BDP * 2 / 5, "{}", path.largest_queue);
+    assert_eq!(path.lost, 0);
+}
+
+/// §4.3.4.3: flows that share a bottleneck must not probe in step, and none begins by draining.
+#[test]
+fn the_cycle_begins_in_any_phase_but_the_one_that_drains() {
+    let mut phases: Vec<_> = (0..100_u32)
+        .map(|chance| {
+            let mut path = Path::new(4 * BDP);
+            path.control = Bbr1::new(MSS, 10 * MSS, chance.wrapping_mul(0x1234_5677));
+            path.control.full.filled = true;
+            let sample = AckSample::default();
+            path.control.check_drain(&sample, path.now);
+            path.control.cycle.phase
+        })
+        .collect();
+    phases.sort_unstable();
+    phases.dedup();
+    assert_eq!(phases, [0, 2, 3, 4, 5, 6, 7]);
+}
+
+/// §4.3.5: every ten seconds, for 200 ms, with four segments.
+#[test]
+fn the_round_trip_is_looked_at_every_ten_seconds() {
+    let mut path = Path::new(4 * BDP);
+    path.runs(secs(29));
+    let visits = path.visits(State::ProbeRtt);
+    assert_eq!(visits, 2);
+    let at = (path.history.iter())
+        .position(|entry| entry.1 == State::ProbeRtt)
+        .unwrap();
+    let took = path.history[at + 1].0.saturating_since(path.history[at].0);
+    assert!((ms(200)..ms(400)).contains(&took), "{took:?}");
+    assert_eq!(path.history[at + 1].1, State::ProbeBw);
+    let min = path.control.round_trip.min.unwrap();
+    assert!((RTT..RTT + ms(2)).contains(&min), "{min:?}");
+    assert!(path.delivered > RATE * 29 * 95 / 100, "{}", path.delivered);
+}
+
+/// §4.2.3.4: the window shrinks by what is lost in the first round trip of each repair, and has the time
+/// from one repair to the next loss to grow again, which is 1 / loss segments at the known bandwidth: an
+/// equilibrium at 1 / (1 + loss² × BDP), here 97.6 %. The third version keeps to what a round trip with
+/// losses has delivered, and comes to 78 %.
+#[test]
+fn random_losses_hardly_slow_it_down() {
+    let mut path = Path::new(BDP);
+    path.loses = Some(100);
+    path.runs(secs(2));
+    let delivered = path.runs(secs(7));
+    assert!(delivered > RATE * 7 * 95 / 100, "{delivered}");
+}
+
+/// In a round trip after the other: everything that was in flight at its beginning is acknowledged.
+fn sample(path: &Path, prior_delivered: u64, in_recovery: bool) -> AckSample {
+    AckSample {
+        acked: MSS,
+        delivered: path.control.delivered + u64::from(MSS),
+        rate: RateSample {
+            prior_delivered,
+            ..RateSample::default()
+        },
+        in_flight: BDP / 2 + MSS,
+        in_flight_now: BDP / 2,
+        in_recovery,
+        ..AckSample::default()
+    }
+}
+
+/// §4.2.3.4: packet conservation for the first round trip, then back to the model's window, and at the end
+/// to what it was.
+#[test]
+fn the_first_round_trip_of_a_repair_sends_what_arrives() {
+    let mut path = settled(4 * BDP);
+    let before = path.control.window();
+    assert!(before > BDP);
+    path.control.on_loss(before, path.now);
+    path.control.on_ack(&sample(&path, 0, true), path.now);
+    assert_eq!(path.control.window(), BDP / 2 + MSS);
+    path.control.on_ack(&sample(&path, 0, true), path.now);
+    assert_eq!(path.control.window(), BDP / 2 + MSS, "it does not grow");
+    let mut next = sample(&path, path.control.delivered, true);
+    path.control.on_ack(&next, path.now);
+    assert_eq!(path.control.window(), BDP / 2 + 2 * MSS, "it grows");
+    next.lost = 3 * MSS;
+    path.control.on_ack(&next, path.now);
+    assert_eq!(path.control.window(), BDP / 2, "what is lost was in it");
+    path.control.on_recovered(path.now);
+    assert_eq!(path.control.window(), before);
+}
+
+/// RFC 3168 §5: a mark counts as a loss does, which here is little.
+#[test]
+fn a_mark_costs_a_round_trip_without_growth() {
+    let mut path = settled(4 * BDP);
+    let (before, rate) = (path.control.window(), path.control.pacing_rate());
+    path.control.on_ecn(before, path.now);
+    path.control.on_ack(&sample(&path, 0, false), path.now);
+    assert_eq!(path.control.window(), BDP / 2 + MSS);
+    let next = sample(&path, path.control.delivered, false);
+    path.control.on_ack(&next, path.now);
+    assert_eq!(path.control.window(), before);
+    assert_eq!(path.control.pacing_rate(), rate);
+    // The next one counts again.
+    path.control.on_ecn(before, path.now);
+    path.control.on_ack(&sample(&path, 0, false), path.now);
+    assert_eq!(path.control.window(), BDP / 2 + MSS);
+}
+
+#[test]
+fn a_timeout_leaves_the_model_in_place() {
+    let mut path = settled(4 * BDP);
+    let (before, bandwidth) = (path.control.window(), path.control.bandwidth.max());
+    path.control.on_rto(path.in_flight, path.now);
+    assert_eq!(path.control.window(), MSS);
+    path.control.on_timeout_recovered(path.now);
+    assert_eq!(path.control.window(), before);
+    assert_eq!(path.control.bandwidth.max(), bandwidth);
+}
+
+/// §4.3.2.2 does not count what a false alarm has slowed down.
+#[test]
+fn a_startup_that_was_held_up_by_mistake_goes_on() {
+    let mut path = Path::new(4 * BDP);
+    path.runs(ms(200));
+    let window = path.control.window();
+    path.control.on_loss(window, path.now);
+    path.control.on_ack(&sample(&path, 0, true), path.now);
+    path.control.on_spurious(u32::MAX);
+    assert_eq!(path.control.window(), window.max(BDP / 2 + MSS));
+    assert_eq!(path.control.state(), State::Startup);
+    path.runs(secs(1));
+    assert!(is_near(&path, RATE), "{:?}", path.control);
+}
+
+/// §4.1.1.3, §4.1.1.5.
+#[test]
+fn the_bandwidth_is_the_largest_of_ten_round_trips() {
+    let mut filter = MaxFilter::default();
+    filter.update(9_000, 1);
+    for round in 2..=10 {
+        filter.update(5_000 + round, round);
+        assert_eq!(filter.max(), 9_000);
+    }
+    filter.update(5_011, 11);
+    assert_eq!(filter.max(), 5_011);
+    // After round trips without samples only the new one is left.
+    filter.update(1_000, 40);
+    assert_eq!(filter.max(), 1_000);
+}
+
+/// §4.1.1.5, §4.3.4.4: a low rate of the application's is not the network's, and after a pause the flow
+/// goes on at what the network is known to carry.
+#[test]
+fn an_application_that_pauses_keeps_the_known_rate() {
+    let mut path = settled(4 * BDP);
+    path.offered = Some(20 * u64::from(MSS));
+    path.runs(secs(20));
+    assert!(is_near(&path, RATE), "{:?}", path.control);
+    path.control.on_restart(true, path.now);
+    let bandwidth = path.control.bandwidth.max();
+    assert_eq!(path.control.pacing_rate(), Some(bandwidth));
+    assert_eq!(path.visits(State::ProbeRtt), 0, "the pipe is empty anyway");
+}
+
+/// Ten times as much takes ten probes of eight round trips.
+#[test]
+fn bandwidth_that_opens_is_found_and_such_that_closes_as_well() {
+    let mut path = Path::new(4 * BDP);
+    path.rate = RATE / 10;
+    path.runs(secs(5));
+    assert!(is_near(&path, RATE / 10), "{:?}", path.control);
+    path.rate = RATE;
+    path.runs(secs(20));
+    assert!(is_near(&path, RATE), "{:?}", path.control);
+    path.rate = RATE / 10;
+    path.runs(secs(20));
+    assert!(path.control.bandwidth.max() < RATE / 10 * 13 / 10);
+}
+
+#[test]
+fn before_anything_is_measured_the_first_window_is_paced_over_a_round_trip() {
+    let path = Path::new(BDP);
+    let rate = path.control.pacing_rate().unwrap();
+    // 10 kB × 2.885 in 40 ms.
+    assert_eq!(rate, 721_250);
+}
