@@ -3,6 +3,7 @@
 //! Names of tables measure only those, and `plots` draws the plots; without any, it is everything.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 use tests::golden;
@@ -21,25 +22,32 @@ fn main() -> ExitCode {
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     if is_wanted(PLOTS) {
         for plot in golden::PLOTS {
-            let file = plot.file();
-            if let Err(error) = fs::write(&file, plot.draw()) {
-                eprintln!("cannot write to {}: {error}", file.display());
+            if !keep(&plot.file(), &plot.draw()) {
                 return ExitCode::FAILURE;
             }
         }
     }
     for table in golden::ALL.iter().filter(|table| is_wanted(table.name)) {
         let begun = Instant::now();
-        let text = table.render();
+        let tables = (table.measure)();
+        let text = table.render(&tables);
         print!("{text}");
-        let file = table.file();
-        if let Err(error) = fs::write(&file, text) {
-            eprintln!("cannot write to {}: {error}", file.display());
+        let mut drawings = tables.iter().filter_map(|table| table.drawing.as_deref());
+        if !keep(&table.file(), &text) || !drawings.all(|image| keep(&table.drawing(), image)) {
             return ExitCode::FAILURE;
         }
         eprintln!("{}: {:.1} s\n", table.name, begun.elapsed().as_secs_f64());
     }
     ExitCode::SUCCESS
+}
+
+/// Writes a file; whether that went well.
+fn keep(file: &Path, contents: &str) -> bool {
+    let written = fs::write(file, contents);
+    if let Err(error) = &written {
+        eprintln!("cannot write to {}: {error}", file.display());
+    }
+    written.is_ok()
 }
 
 /// The name that stands for the plots.

@@ -74,14 +74,20 @@ impl Golden {
         folder().join(format!("{}.md", self.name))
     }
 
-    /// The contents of the file, measured anew.
+    /// The file of the drawing that goes with it, where one does.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn drawing(&self) -> PathBuf {
+        folder().join(format!("{}.svg", self.name))
+    }
+
+    /// The contents of the file with these tables.
+    #[must_use]
+    pub fn render(&self, tables: &[Table]) -> String {
         let mut text = format!(
             "<!-- measured by: cargo run --release -p tests --bin golden -- {} -->\n",
             self.name
         );
-        for table in (self.measure)() {
+        for table in tables {
             text.push('\n');
             text.push_str(&table.render());
         }

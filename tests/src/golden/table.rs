@@ -13,6 +13,8 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Cells of each row.
     pub rows: Vec<Vec<String>>,
+    /// The same as an image (SVG), where there is one.
+    pub drawing: Option<String>,
 }
 
 impl Table {
@@ -24,6 +26,7 @@ impl Table {
             about: about.to_owned(),
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
             rows: Vec::new(),
+            drawing: None,
         }
     }
 
