@@ -3,28 +3,14 @@
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use examples::behind_tun::TunOptions;
-use examples::services::{Service, accept_loop, udp_echo};
-use net_tokio::{Net, TcpListener, UdpSocket};
+use examples::echo::EchoOptions;
 use tokio::runtime::{Builder, Runtime};
 
 #[derive(Debug, Parser)]
 #[command(about)]
-struct Args {
+struct Arguments {
     #[command(flatten)]
-    tun: TunOptions,
-    /// A TCP port that echoes; may be repeated.
-    #[arg(long, value_name = "N")]
-    port: Vec<u16>,
-    /// A UDP port that echoes; may be repeated.
-    #[arg(long, value_name = "N")]
-    udp: Vec<u16>,
-    /// A TCP port that discards; may be repeated.
-    #[arg(long, value_name = "N")]
-    discard: Vec<u16>,
-    /// A TCP port that sends without end; may be repeated.
-    #[arg(long, value_name = "N")]
-    source: Vec<u16>,
+    echo: EchoOptions,
     /// On how many threads of tokio the stack and its tasks run.
     #[arg(long, value_enum, default_value_t = Flavor::Current)]
     runtime: Flavor,
@@ -39,43 +25,15 @@ enum Flavor {
 }
 
 fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    runtime(args.runtime)?.block_on(run(args))
+    let arguments = Arguments::parse();
+    runtime(arguments.runtime)?.block_on(run(arguments.echo))
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
-    let net = args.tun.build()?;
-    listen(&net, &args.tun, &args.port, Service::Echo).await?;
-    listen(&net, &args.tun, &args.discard, Service::Discard).await?;
-    listen(&net, &args.tun, &args.source, Service::Source).await?;
-    for &port in &args.udp {
-        for address in args.tun.sockets(port)? {
-            let socket = UdpSocket::bind_on(&net, address)
-                .await
-                .with_context(|| format!("binding UDP {address}"))?;
-            tokio::spawn(udp_echo(socket));
-        }
-    }
+async fn run(echo: EchoOptions) -> anyhow::Result<()> {
+    let net = echo.start().await?;
     println!("ready");
     tokio::signal::ctrl_c().await?;
     net.shutdown().await;
-    Ok(())
-}
-
-async fn listen(
-    net: &Net,
-    tun: &TunOptions,
-    ports: &[u16],
-    service: Service,
-) -> anyhow::Result<()> {
-    for &port in ports {
-        for address in tun.sockets(port)? {
-            let listener = TcpListener::bind_on(net, address)
-                .await
-                .with_context(|| format!("listening on {address}"))?;
-            tokio::spawn(accept_loop(listener, service));
-        }
-    }
     Ok(())
 }
 

@@ -2,8 +2,11 @@
 
 pub mod behind_tun;
 pub mod digest;
+pub mod echo;
 pub mod http;
+pub mod ping;
 pub mod reach;
 pub mod router;
 pub mod services;
+pub mod traceroute;
 pub mod units;

@@ -1,6 +1,6 @@
 //! Which stack a socket lands on.
 
-use net_tokio::{Net, TcpListener, TcpStream, UdpSocket, lookup_host};
+use net_tokio::{Net, TcpListener, TcpStream, UdpSocket, lookup_host_on};
 use std::io::ErrorKind;
 use std::task::Poll;
 
@@ -103,9 +103,11 @@ async fn stacks_of_one_process_know_nothing_of_each_other() {
 
 #[tokio::test]
 async fn local_names_are_looked_up_without_network() {
-    let addresses: Vec<_> = lookup_host("localhost:7").await.expect("known").collect();
+    let net = Net::builder().build().expect("a stack");
+    let known = lookup_host_on(&net, "localhost:7").await.expect("known");
+    let addresses: Vec<_> = known.collect();
     assert_eq!(addresses[0], "127.0.0.1:7".parse().expect("literal"));
-    let error = lookup_host(("example.com", 80))
+    let error = lookup_host_on(&net, ("example.com", 80))
         .await
         .err()
         .expect("no DNS");

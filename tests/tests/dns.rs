@@ -1,10 +1,13 @@
 //! Names by DNS, over our own sockets to a server on our own stack.
 
 use net_core::Seed;
-use net_tokio::device::{LinkConfig, pair};
-use net_tokio::{Net, TcpListener, TcpStream, UdpSocket, lookup_host, lookup_host_on};
+use net_core::autoconf::AddressState;
+use net_core::wire::ndp::{Lifetime, Preference, PrefixInformation, RouterAdvert};
+use net_core::wire::{NdpMessage, NdpOption, ip};
+use net_tokio::device::{LinkConfig, Switch, pair};
+use net_tokio::{Net, RawSocket, TcpListener, TcpStream, UdpSocket, lookup_host, lookup_host_on};
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +29,7 @@ impl Server {
     fn records(name: &str, kind: u16) -> Option<Vec<IpAddr>> {
         let all: Vec<IpAddr> = match name {
             "one.example" => vec![[10, 0, 0, 53].into(), "fd07::53".parse().expect("one")],
+            "global.example" => vec![[10, 0, 0, 53].into(), "2001:db8::53".parse().expect("one")],
             "many.example" => (1..=100).map(|last| [10, 9, 9, last].into()).collect(),
             "silent.example" => return None,
             _ => Vec::new(),
@@ -77,9 +81,9 @@ impl Server {
         Some(out)
     }
 
-    async fn run(self: Arc<Self>, net: Net) {
-        let socket = UdpSocket::bind_on(&net, SERVER).await.expect("free");
-        let listener = TcpListener::bind_on(&net, SERVER).await.expect("free");
+    async fn run(self: Arc<Self>, net: Net, at: &str) {
+        let socket = UdpSocket::bind_on(&net, at).await.expect("free");
+        let listener = TcpListener::bind_on(&net, at).await.expect("free");
         let server = self.clone();
         tokio::spawn(async move {
             let mut buf = [0; 512];
@@ -135,7 +139,7 @@ async fn world(
         .build()
         .expect("a stack");
     let server = Arc::new(Server::default());
-    server.clone().run(host.clone()).await;
+    server.clone().run(host.clone(), SERVER).await;
     (client, host, server)
 }
 
@@ -254,4 +258,105 @@ async fn mistakes_are_said_by_build() {
         let error = builder.build().expect_err("a mistake");
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
+}
+
+/// RFC 6724 §6.
+#[tokio::test(start_paused = true)]
+async fn of_several_addresses_the_one_that_is_reached_best_comes_first() {
+    let hosts = "10.0.0.9 printer\n2001:db8::9 printer\n";
+    for (own, order) in [("fd07::2/64", [4, 6]), ("2001:db8::1/64", [6, 4])] {
+        let (client, _host, _server) = world(|net| net.address(own).hosts(hosts)).await;
+        for name in ["global.example:80", "printer:80"] {
+            let found = lookup_host_on(&client, name).await.expect("known");
+            let found: Vec<_> = found.map(|to| if to.is_ipv4() { 4 } else { 6 }).collect();
+            assert_eq!(found, order, "{name} from {own}");
+        }
+    }
+}
+
+/// RFC 8106: a router of ours tells a host of ours of its DNS server, and of the domain to search.
+#[tokio::test(start_paused = true)]
+async fn the_server_that_a_router_names_is_asked_for_as_long_as_it_is_named() {
+    let switch = Switch::new();
+    let client = Net::builder().device("eth0", switch.port()).autoconfigure();
+    let client = client.build().expect("a stack");
+    let router = Net::builder().device("eth0", switch.port());
+    let router = router.address("fe80::53/64").address("fd07::53/64");
+    let router = router.build().expect("a stack");
+    let server = Arc::new(Server::default());
+    server.clone().run(router.clone(), "[fd07::53]:53").await;
+    let link_local = address_of(&client, |address| address.is_unicast_link_local()).await;
+    advertise(&router, link_local, 600).await;
+    address_of(&client, |address| !address.is_unicast_link_local()).await;
+    let found = lookup_host_on(&client, "one:80").await.expect("known");
+    let found: Vec<_> = found.map(|address| address.to_string()).collect();
+    assert_eq!(found, ["[fd07::53]:80", "10.0.0.53:80"]);
+    assert!(server.datagrams.load(Ordering::Relaxed) >= 2);
+    advertise(&router, link_local, 0).await;
+    while !client
+        .interfaces()
+        .iter()
+        .all(|each| each.dns_servers.is_empty())
+    {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let found = lookup_host_on(&client, "one:80").await.map(drop);
+    let error = found.expect_err("nobody is to be asked");
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+/// Waits until an interface has an address of its own making.
+async fn address_of(net: &Net, is_meant: impl Fn(Ipv6Addr) -> bool) -> Ipv6Addr {
+    loop {
+        let interfaces = net.interfaces();
+        let all = interfaces.iter().filter(|each| each.mac.is_some());
+        let mut all = all.flat_map(|each| &each.states);
+        let found = all.find_map(|status| match status.cidr.address {
+            IpAddr::V6(v6) if status.state == AddressState::Preferred && is_meant(v6) => Some(v6),
+            _ => None,
+        });
+        if let Some(found) = found {
+            return found;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Tells a host of a prefix, and of a server and a domain to search for so many seconds.
+async fn advertise(router: &Net, host: Ipv6Addr, seconds: u32) {
+    let message = NdpMessage::RouterAdvert(RouterAdvert {
+        hop_limit: 64,
+        managed: false,
+        other: false,
+        preference: Preference::Medium,
+        lifetime: 1800,
+        reachable_time: 0,
+        retrans_timer: 0,
+    });
+    let lifetime = Lifetime(seconds);
+    let servers = ["fd07::53".parse::<Ipv6Addr>().expect("an address").octets()];
+    let options = [
+        NdpOption::Prefix(PrefixInformation {
+            prefix: "fd07::".parse().expect("a prefix"),
+            prefix_len: 64,
+            on_link: true,
+            autonomous: true,
+            valid: Lifetime(7200),
+            preferred: Lifetime(3600),
+        }),
+        NdpOption::DnsServers {
+            lifetime,
+            servers: &servers,
+        },
+        NdpOption::DnsSearch {
+            lifetime,
+            domains: b"\x07example\0",
+        },
+    ];
+    let mut bytes = Vec::new();
+    message.emit(&options, &mut bytes);
+    let socket = RawSocket::new_v6_on(router, ip::ICMPV6).expect("a socket");
+    socket.set_ttl(255).expect("a number of hops");
+    let sent = socket.send_to(&bytes, host.into()).await;
+    sent.expect("a way to the host");
 }

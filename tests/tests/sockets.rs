@@ -268,6 +268,29 @@ fn a_port_that_is_chosen_late_is_shared_between_peers() {
     assert_eq!(bind(&mut pair, false), Err(SocketError::AddressInUse));
 }
 
+/// SPEC 19: 66,000 sockets with an address and a port each, more than there are ports.
+#[test]
+fn more_ports_are_chosen_late_than_there_are() {
+    let mut pair = pair(|config| config.ephemeral_ports = 40_000..=61_999);
+    let now = pair.now;
+    let stack = &mut pair.hosts[0].stack;
+    let from = SocketAddr::new(address(0, false), 0);
+    let servers = [80, 81, 82].map(|port| SocketAddr::new(address(1, false), port));
+    let mut flows = HashSet::new();
+    for _ in 0..22_000 {
+        for server in servers {
+            let id = stack.tcp_open(Family::V4).expect("a socket");
+            let option = TcpOption::BindAddressNoPort(true);
+            stack.set_tcp_option(id, option, now).expect("an option");
+            stack.bind(id, from).expect("no port taken");
+            let begun = stack.connect(id, server, now);
+            assert_eq!(begun, Err(SocketError::InProgress));
+            flows.insert((server, stack.local_addr(id).expect("bound")));
+        }
+    }
+    assert_eq!(flows.len(), 66_000);
+}
+
 #[test]
 fn a_listener_without_a_port_gets_one_at_last() {
     let mut pair = pair(|_| {});

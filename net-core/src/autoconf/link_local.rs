@@ -22,6 +22,25 @@ pub(crate) struct LinkLocal {
     since: Instant,
     /// When somebody was told last that it is taken.
     defended: Option<Instant>,
+    /// Who wants it.
+    wishes: Wishes,
+}
+
+/// Who may want an address of the link. They do not know of each other: what one asks for stays when the
+/// other wants it no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// The application, whatever else there is.
+    Asked,
+    /// A client of DHCP, until it has a lease (§1.9).
+    FallBack,
+}
+
+/// The wishes that stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Wishes {
+    asked: bool,
+    fall_back: bool,
 }
 
 /// How far it is; with how often the link is still to be asked, or told.
@@ -57,9 +76,23 @@ impl LinkLocal {
             conflicts: 0,
             since: Instant::ZERO,
             defended: None,
+            wishes: Wishes::default(),
         };
         search.choose(rng, now);
         search
+    }
+
+    /// Somebody wants the address, or no more.
+    pub(crate) const fn wish(&mut self, wish: Wish, on: bool) {
+        match wish {
+            Wish::Asked => self.wishes.asked = on,
+            Wish::FallBack => self.wishes.fall_back = on,
+        }
+    }
+
+    /// Whether anybody wants it.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.wishes.asked || self.wishes.fall_back
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`Instant::MAX`]: never.

@@ -3,13 +3,15 @@
 
 mod back_off;
 mod link_local;
+mod passed_over;
 mod room;
 mod stable;
 mod temporary;
 mod told;
 
 use back_off::Solicitations;
-pub(crate) use link_local::{LinkLocal, LinkLocalAct};
+pub(crate) use link_local::{LinkLocal, LinkLocalAct, Wish};
+use passed_over::PassedOver;
 pub(crate) use room::NoRoom;
 use stable::is_reserved;
 pub(crate) use stable::stable_address;
@@ -25,7 +27,7 @@ use crate::wire::ndp::{Lifetime, Preference};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How far an address is (RFC 4862 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +73,8 @@ pub(crate) struct Autoconf {
     pub(crate) routers: Vec<Router>,
     /// Those that there are default routes to, the best in front.
     pub(crate) default_routes: Vec<Ipv6Addr>,
+    /// Routers that do not answer.
+    pub(crate) passed_over: Vec<PassedOver>,
     /// Routes by routers to some prefixes.
     pub(crate) routes: Vec<ToldRoute>,
     /// How packets of IPv6 are to leave.
@@ -85,6 +89,8 @@ pub(crate) struct Autoconf {
     pub(crate) redirected: Vec<Redirected>,
     /// The address of IPv4 that it chooses by itself, where it does.
     pub(crate) link_local: Option<Box<LinkLocal>>,
+    /// Addresses of IPv4 that the link is to be told of once more.
+    pub(crate) announcements: Vec<Announcement>,
     /// Questions for routers.
     pub(crate) solicitations: Solicitations,
     /// Goes off when the next of all these things is due.
@@ -128,6 +134,13 @@ pub(crate) enum Origin {
     Temporary(Term),
 }
 
+/// An address of IPv4 of which the link is to be told, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    pub(crate) address: Ipv4Addr,
+    pub(crate) due: Instant,
+}
+
 /// A prefix of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OnLink {
@@ -164,8 +177,10 @@ impl Autoconf {
         let search = self.search.iter().map(|&(_, until)| until);
         let redirected = self.redirected.iter().map(|each| each.until);
         let link_local = self.link_local.iter().map(|search| search.next());
+        let announcements = self.announcements.iter().map(|each| each.due);
         addresses
             .chain(link_local)
+            .chain(announcements)
             .chain(prefixes)
             .chain(routers)
             .chain(routes)

@@ -1,6 +1,7 @@
 //! The Internet Protocol: addresses, the way out, headers.
 
 mod address;
+mod destination;
 mod extension;
 mod fragment;
 mod ident;
@@ -10,6 +11,7 @@ mod reassembly;
 mod selection;
 
 pub(crate) use address::{Delivery, LocalAddresses, is_martian_source, may_be_forwarded};
+pub(crate) use destination::Fitness;
 pub(crate) use extension::{Problem, Refusal, read_chain, transport_header_len};
 pub(crate) use fragment::Fragments;
 pub(crate) use ident::Identifications;

@@ -71,9 +71,9 @@ fn scope_fitness(own: u8, dest: u8) -> i16 {
 }
 
 /// The scope of an address (RFC 4291 §2.7, RFC 6724 §3.1).
-fn scope(address: Ipv6Addr) -> u8 {
+pub(super) fn scope(address: Ipv6Addr) -> u8 {
     if address.is_unicast_link_local() || address.is_loopback() {
-        2
+        LINK_SCOPE
     } else if address.is_multicast() {
         address.octets()[1] & 0xf
     } else {
@@ -82,7 +82,7 @@ fn scope(address: Ipv6Addr) -> u8 {
 }
 
 /// The label of an address in the default policy table (RFC 6724 §2.1).
-fn label(address: Ipv6Addr) -> u8 {
+pub(super) fn label(address: Ipv6Addr) -> u8 {
     let [first, second, ..] = address.segments();
     match (first, second) {
         _ if address.is_loopback() => 0,
@@ -98,7 +98,9 @@ fn label(address: Ipv6Addr) -> u8 {
 }
 
 /// Bits of an address that name its link; the rest names the host, and says nothing about the way.
-const PREFIX_LEN: u32 = 64;
+pub(super) const PREFIX_LEN: u32 = 64;
+/// The scope of what is on one link.
+pub(super) const LINK_SCOPE: u8 = 2;
 /// One more than any scope.
 const LARGEST_SCOPE: i16 = 16;
 

@@ -122,6 +122,22 @@ impl NeighborCache {
         (Lookup::Station(mac), None)
     }
 
+    /// Asks for a neighbour for whom nothing waits: once if nothing is known of him.
+    pub(crate) fn probe(
+        &mut self,
+        iface: IfaceId,
+        address: IpAddr,
+        cx: &mut Context<'_>,
+    ) -> Option<Ask> {
+        let is_known = self.find(iface, address).is_some();
+        let mut hint = NeighborHint::default();
+        let (_, ask) = self.resolve(iface, address, &mut hint, cx);
+        if !is_known && let Some(entry) = self.entry_mut(hint.0) {
+            entry.ask_no_more(cx.config);
+        }
+        ask
+    }
+
     /// Begins to ask for a neighbour.
     fn begin(
         &mut self,

@@ -131,6 +131,11 @@ impl Entry {
         Step::ask(Ask::Everybody, times.retrans)
     }
 
+    /// It is not asked again before it is forgotten.
+    pub(super) const fn ask_no_more(&mut self, config: &NeighborConfig) {
+        self.asked = config.multicast_solicitations;
+    }
+
     /// It has just shown that packets reach it.
     pub(super) const fn reached(&mut self, times: Times, now: Instant) -> Step {
         self.state = NeighborState::Reachable;

@@ -4,7 +4,7 @@
 mod segment;
 
 use crate::buf::{Checksum, Chunk, Gso, GsoKind, RxBatch, RxPacket};
-use crate::wire::checksum::update;
+use crate::wire::checksum::checksum_after;
 use crate::wire::{TcpFlags, ip, ipv4, ipv6, tcp};
 use bytes::Buf;
 use segment::{Class, Segment, classify, same_headers};
@@ -193,7 +193,7 @@ impl Run {
             if let Some(old) = write(frame, ipv4::LENGTH_OFFSET, new)
                 && let Some(checksum) = read::<2>(frame, ipv4::CHECKSUM_OFFSET)
             {
-                let checksum = update(u16::from_be_bytes(checksum), old, new);
+                let checksum = checksum_after(u16::from_be_bytes(checksum), old, new);
                 write(frame, ipv4::CHECKSUM_OFFSET, checksum);
             }
             (GsoKind::Tcp4, ipv4::MIN_HEADER_LEN)

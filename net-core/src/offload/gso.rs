@@ -262,7 +262,7 @@ fn take<const N: usize>(head: &mut HeadBuf, at: usize) -> Option<[u8; N]> {
 
 /// Writes a field of a header that is known to have it.
 #[inline]
-fn put<const N: usize>(header: &mut [u8], at: usize, value: [u8; N]) {
+pub(super) fn put<const N: usize>(header: &mut [u8], at: usize, value: [u8; N]) {
     if let Some(place) = header
         .get_mut(at..)
         .and_then(|bytes| bytes.first_chunk_mut::<N>())

@@ -1,7 +1,7 @@
 //! The virtio-net header in front of packets of a TUN or TAP (virtio 1.2 §5.1.6), little-endian,
 //! in its short form of ten bytes.
 
-use crate::buf::{Checksum, Gso, GsoKind, TxPacket};
+use crate::buf::{Checksum, Gso, GsoKind, TxMeta, TxPacket};
 use crate::stats::DropReason;
 use crate::wire::vlan::TAG_LEN;
 use crate::wire::{EtherType, ip, ipv4, ipv6, transport};
@@ -101,13 +101,19 @@ fn tag_len(frame: &[u8], link_len: usize) -> usize {
 /// The header to put in front of `packet`, from its `meta`.
 #[must_use]
 pub fn emit(packet: &TxPacket) -> [u8; LEN] {
+    header(&packet.meta, packet.head.len())
+}
+
+/// The header for a packet with `meta`, which does not have to say how many bytes of headers it has.
+#[inline]
+pub(super) fn header(meta: &TxMeta, head_len: usize) -> [u8; LEN] {
     let mut fixed: Fixed = transmute!([0_u8; LEN]);
-    if let Checksum::Partial { start, offset } = packet.meta.checksum {
+    if let Checksum::Partial { start, offset } = meta.checksum {
         fixed.flags = NEEDS_CSUM;
-        fixed.csum_start = U16::new(start + u16::from(packet.meta.link_len));
+        fixed.csum_start = U16::new(start + u16::from(meta.link_len));
         fixed.csum_offset = U16::new(offset);
     }
-    if let Some(gso) = packet.meta.gso {
+    if let Some(gso) = meta.gso {
         fixed.gso_type = match gso.kind {
             GsoKind::Tcp4 => GSO_TCPV4,
             GsoKind::Tcp6 => GSO_TCPV6,
@@ -117,8 +123,8 @@ pub fn emit(packet: &TxPacket) -> [u8; LEN] {
             fixed.gso_type |= GSO_ECN;
         }
         fixed.gso_size = U16::new(gso.size);
-        let header_len = match packet.meta.header_len {
-            0 => u16::try_from(packet.head.len()).unwrap_or(0),
+        let header_len = match meta.header_len {
+            0 => u16::try_from(head_len).unwrap_or(0),
             len => len,
         };
         fixed.hdr_len = U16::new(header_len);

@@ -5,6 +5,7 @@ use super::{Stack, TimerKey};
 use crate::autoconf::{AddressState, AddressStatus, Formed, NONCES, Nonce, Origin, stable_address};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
+use crate::must::must;
 use crate::route::{Route, TableId};
 use crate::time::Instant;
 use crate::wire::ethernet::solicited_node;
@@ -15,7 +16,7 @@ use core::net::{IpAddr, Ipv6Addr};
 impl Stack {
     /// Gives an interface another address, with the route to its prefix. One of IPv6 on an Ethernet is
     /// used once it is known that nobody else has it, after about a second; [`addresses`](Self::addresses)
-    /// tells.
+    /// tells. One of IPv4 is used at once, and the link is told of it twice (RFC 5227 §2.3).
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface); [`AddressInUse`](SocketError::AddressInUse) if
@@ -42,8 +43,44 @@ impl Stack {
                 let formed = self.unchecked(address, cidr.prefix_len, forever, now);
                 self.check_address(iface, formed, now);
             }
-            _ => self.use_address(iface, cidr),
+            IpAddr::V6(_) => self.use_address(iface, cidr),
+            IpAddr::V4(address) => {
+                self.use_address(iface, cidr);
+                self.arp_announce_twice(iface, address, now);
+            }
         }
+        Ok(())
+    }
+
+    /// Has the addresses of IPv6 checked that an interface of Ethernet was made with, as others are that
+    /// come later (RFC 4862 §5.4): until it is known that nobody else has them, after one to two seconds,
+    /// they are not used. Without this they are used at once. An interface that
+    /// [configures itself](Self::autoconfigure) begins with it. On other links there is nobody to ask.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface).
+    pub fn check_addresses(&mut self, iface: IfaceId, now: Instant) -> Result<(), SocketError> {
+        self.clock = now;
+        let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
+        if own.config.kind.mac().is_none() || !must("4862 MUST 5.4.1") {
+            return Ok(());
+        }
+        let all = own.config.addresses.iter();
+        let unchecked = all.filter(|cidr| own.autoconf.state(cidr.address).is_none());
+        let unchecked: Vec<IpCidr> = unchecked.copied().collect();
+        for cidr in unchecked {
+            if let IpAddr::V6(address) = cidr.address {
+                self.drop_address(iface, cidr);
+                let due = self.soon(now);
+                let forever = (Instant::MAX, Instant::MAX);
+                let formed = self.unchecked(address, cidr.prefix_len, forever, due);
+                // Its group has been listened to since it was given.
+                if let Some(own) = self.iface_mut(iface) {
+                    own.autoconf.formed.push(formed);
+                }
+            }
+        }
+        self.autoconf_settle(iface, now);
         Ok(())
     }
 
@@ -329,6 +366,7 @@ impl Stack {
         }
         self.check_tentative(iface, now);
         self.link_local_timeout(iface, now);
+        self.arp_announce_due(iface, now);
         self.succeed_temporary(iface, now);
         self.solicit_routers(iface, now);
         self.expire_routers(iface, now);

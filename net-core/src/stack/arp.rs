@@ -1,12 +1,15 @@
 //! ARP in the stack (RFC 826, RFC 5227).
 
 use super::Stack;
+use crate::autoconf::Announcement;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
+use crate::must::must;
 use crate::neighbor::Sighting;
 use crate::stats::DropReason;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::{ArpOperation, ArpPacket, EtherType, MacAddr};
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 impl Stack {
@@ -88,6 +91,39 @@ impl Stack {
         }
     }
 
+    /// Tells the link of an address that is used from now on, and again after two seconds, so that nobody
+    /// keeps a station that had it before (RFC 5227 §2.3).
+    pub(super) fn arp_announce_twice(&mut self, iface: IfaceId, address: Ipv4Addr, now: Instant) {
+        if self.mac(iface).is_none() {
+            return;
+        }
+        self.arp_announce(iface, address);
+        let due = now + ANNOUNCE_INTERVAL;
+        if let Some(own) = self.iface_mut(iface)
+            && must("5227 MUST 2.3.1")
+        {
+            let all = &mut own.autoconf.announcements;
+            all.retain(|each| each.address != address);
+            all.push(Announcement { address, due });
+        }
+        self.autoconf_settle(iface, now);
+    }
+
+    /// Makes the announcements that are due, of addresses that are still there.
+    pub(super) fn arp_announce_due(&mut self, iface: IfaceId, now: Instant) {
+        let own = self.iface_mut(iface).into_iter();
+        let due = own.flat_map(|own| {
+            let all = &mut own.autoconf.announcements;
+            all.extract_if(.., |each| each.due <= now)
+        });
+        let due: Vec<_> = due.map(|each| each.address).collect();
+        for address in due {
+            if self.has_address(iface, address.into()) {
+                self.arp_announce(iface, address);
+            }
+        }
+    }
+
     /// Tells the neighbours of an interface where its addresses are, as after it was moved to another
     /// link or has taken an address over: a gratuitous ARP (RFC 5227 §2.3) or an unsolicited
     /// advertisement (RFC 4861 §7.2.6) for each.
@@ -96,7 +132,7 @@ impl Stack {
     /// [`NoSuchInterface`](SocketError::NoSuchInterface).
     pub fn announce(&mut self, iface: IfaceId, now: Instant) -> Result<(), SocketError> {
         let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
-        let addresses: alloc::vec::Vec<IpAddr> = own
+        let addresses: Vec<IpAddr> = own
             .config
             .addresses
             .iter()
@@ -131,4 +167,6 @@ pub(super) const fn audience(sender: Ipv4Addr, station: MacAddr) -> MacAddr {
 }
 
 /// So often an address is defended at most (RFC 5227 §1.1's DEFEND_INTERVAL).
-const DEFEND_INTERVAL: crate::time::Duration = crate::time::Duration::from_secs(10);
+const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+/// Between the two announcements of an address (RFC 5227 §1.1's ANNOUNCE_INTERVAL).
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);

@@ -83,6 +83,7 @@ impl Stack {
         match self.way(&mut path, now) {
             Way::Bare => {}
             Way::Stations { source, dest } => {
+                self.note_departure(&path, &packet, now);
                 frame(&mut packet, source, dest, EtherType::of_ip(path.next_hop));
             }
             Way::Wait(index) => {
@@ -115,6 +116,9 @@ impl Stack {
             return;
         }
         let ethertype = EtherType::of_ip(path.next_hop);
+        if let Some(first) = out.packets_mut().get(from) {
+            self.note_departure(path, first, now);
+        }
         let mut kept = out.len();
         for packet in out.packets_mut().get_mut(from..).unwrap_or_default() {
             match way {

@@ -1,7 +1,7 @@
 //! Addresses of IPv4 for one link in the stack (RFC 3927).
 
 use super::Stack;
-use crate::autoconf::{LinkLocal, LinkLocalAct};
+use crate::autoconf::{LinkLocal, LinkLocalAct, Wish};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::time::Instant;
@@ -24,21 +24,47 @@ impl Stack {
         on: bool,
         now: Instant,
     ) -> Result<(), SocketError> {
+        self.wish_link_local(iface, Wish::Asked, on, now)
+    }
+
+    /// As [`set_link_local_v4`](Self::set_link_local_v4), for whoever gives the interface its addresses,
+    /// such as a client of DHCP, and has none for it at the time (RFC 3927 §1.9). The two wishes stand
+    /// beside each other: there is an address of the link while either does.
+    ///
+    /// # Errors
+    /// As for [`set_link_local_v4`](Self::set_link_local_v4).
+    pub fn fall_back_to_link_local_v4(
+        &mut self,
+        iface: IfaceId,
+        on: bool,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        self.wish_link_local(iface, Wish::FallBack, on, now)
+    }
+
+    fn wish_link_local(
+        &mut self,
+        iface: IfaceId,
+        wish: Wish,
+        on: bool,
+        now: Instant,
+    ) -> Result<(), SocketError> {
         self.clock = now;
-        let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        let own = own.ok_or(SocketError::NoSuchInterface)?;
         let mac = own.config.kind.mac().ok_or(SocketError::InvalidInput(
             "only an interface of Ethernet chooses an address of its link",
         ))?;
-        if own.autoconf.link_local.is_some() == on {
-            return Ok(());
-        }
+        let search = &mut own.autoconf.link_local;
         if on {
-            let search = LinkLocal::new(mac, &mut self.rng, now);
-            if let Some(own) = self.iface_mut(iface) {
-                own.autoconf.link_local = Some(Box::new(search));
+            search
+                .get_or_insert_with(|| Box::new(LinkLocal::new(mac, &mut self.rng, now)))
+                .wish(wish, true);
+        } else if let Some(known) = search {
+            known.wish(wish, false);
+            if !known.is_wanted() {
+                self.end_link_local(iface);
             }
-        } else {
-            self.end_link_local(iface);
         }
         self.autoconf_settle(iface, now);
         Ok(())

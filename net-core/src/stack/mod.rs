@@ -32,6 +32,7 @@ mod reject;
 mod replace;
 mod route_text;
 mod router_options;
+mod router_probes;
 mod routers;
 mod routing;
 mod sockets;
@@ -141,6 +142,8 @@ pub struct Stack {
     spare: Vec<Box<TxPacket>>,
     /// The latest `now` of any call.
     pub(crate) clock: Instant,
+    /// No router that did not answer is asked again before.
+    router_probes_due: Instant,
 }
 
 impl Stack {
@@ -182,6 +185,7 @@ impl Stack {
             dropped: Dropped::default(),
             spare: Vec::new(),
             clock: now,
+            router_probes_due: Instant::MAX,
             config,
         }
     }

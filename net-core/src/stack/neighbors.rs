@@ -211,7 +211,7 @@ impl Stack {
     }
 
     /// Asks for the station of an address.
-    fn solicit(&mut self, iface: IfaceId, address: IpAddr, ask: Ask, now: Instant) {
+    pub(super) fn solicit(&mut self, iface: IfaceId, address: IpAddr, ask: Ask, now: Instant) {
         let (Some(mac), Some(own)) = (self.mac(iface), self.iface(iface)) else {
             return;
         };

@@ -19,8 +19,8 @@ use core::net::{IpAddr, Ipv6Addr};
 impl Stack {
     /// Begins to configure IPv6 on an interface of Ethernet: it gets a link-local address, and what
     /// routers advertise, addresses, routes and DNS servers. Addresses are used once it is known that
-    /// nobody else has them (RFC 4862 §5.4), and are stable for
-    /// [`Config::stable_secret`](crate::Config::stable_secret) (RFC 7217).
+    /// nobody else has them (RFC 4862 §5.4), also those that the interface was made with, and are stable
+    /// for [`Config::stable_secret`](crate::Config::stable_secret) (RFC 7217).
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface), or
@@ -37,19 +37,18 @@ impl Stack {
         if own.autoconf.on {
             return Ok(());
         }
-        let mut all = own.config.addresses.iter();
-        let has_link_local = all.any(|cidr| match cidr.address {
+        let used = own.config.addresses.iter().map(|cidr| cidr.address);
+        let formed = own.autoconf.formed.iter().map(|each| each.address.into());
+        let has_link_local = used.chain(formed).any(|address| match address {
             IpAddr::V6(address) => address.is_unicast_link_local(),
             IpAddr::V4(_) => false,
         });
         if let Some(own) = self.iface_mut(iface) {
             own.autoconf.on = true;
         }
-        let due = self.soon(now);
-        if has_link_local {
-            self.begin_soliciting(iface, due);
-            self.autoconf_settle(iface, now);
-        } else {
+        self.check_addresses(iface, now)?;
+        if !has_link_local {
+            let due = self.soon(now);
             let forever = (Instant::MAX, Instant::MAX);
             self.form_address(iface, LINK_LOCAL, forever, 0, due);
         }
@@ -223,6 +222,7 @@ impl Stack {
             router.failures = router.failures.saturating_add(1);
             self.renew_default_routes(iface);
         }
+        self.pass_over(iface, address);
     }
 
     /// A router that did not answer does again.

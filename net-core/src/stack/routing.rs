@@ -3,10 +3,12 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
-use crate::ip::Path;
+use crate::ip::{Fitness, Path, Standing};
+use crate::must::must;
 use crate::neighbor::NeighborHint;
 use crate::route::{Decision, Query, Route};
 use crate::socket::IpSettings;
+use core::cmp::Reverse;
 use core::hash::BuildHasher;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -74,6 +76,29 @@ impl Stack {
         let past_routers = to_many || is_of_one_link(dest) || is_of_one_link(source);
         let next_hop = route.via.filter(|_| !past_routers).unwrap_or(dest);
         Ok(self.path(route.iface, iface, source, next_hop))
+    }
+
+    /// Puts the addresses of a host into the order in which to try them (RFC 6724 §6), by the sources that
+    /// packets to them would have now: those that are reached before others, IPv6 before IPv4 where it is
+    /// good for more than a site. What is as good as another keeps its place.
+    pub fn sort_destinations(&self, dests: &mut [IpAddr]) {
+        if !must("6724 MUST 6.1") {
+            return;
+        }
+        dests.sort_by_cached_key(|&dest| {
+            let path = self.route(dest.to_canonical(), None).ok();
+            let from = path.and_then(|path| self.standing_of(path.source));
+            Reverse(Fitness::new(dest, from))
+        });
+    }
+
+    /// An address of the stack with its prefix, and what counts of it.
+    fn standing_of(&self, address: IpAddr) -> Option<(IpCidr, Standing)> {
+        self.ifaces.iter().flatten().find_map(|own| {
+            let mut all = own.config.addresses.iter();
+            let cidr = all.find(|cidr| cidr.address == address)?;
+            Some((*cidr, own.autoconf.standing(address)))
+        })
     }
 
     /// What the routes say about a destination; the pair of addresses chooses among ways that share.

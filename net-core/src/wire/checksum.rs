@@ -135,16 +135,6 @@ pub fn pseudo_header(source: IpAddr, dest: IpAddr, protocol: u8, len: u32) -> Su
     sum
 }
 
-/// The new value of a checksum field when a 16-bit word that it covers changes (RFC 1624 eqn. 3).
-#[inline]
-#[must_use]
-pub fn update(checksum: u16, old: u16, new: u16) -> u16 {
-    let sum = u32::from(!checksum) + u32::from(!old) + u32::from(new);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    !u16::try_from(sum).unwrap_or(u16::MAX)
-}
-
 /// The sum over `bytes` as 16-bit words of memory order, an odd last byte padded with zero.
 #[inline]
 fn sum_words(bytes: &[u8]) -> u64 {

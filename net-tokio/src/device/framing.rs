@@ -3,7 +3,7 @@
 use super::sys;
 use bytes::{Buf as _, BytesMut};
 use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
-use net_core::offload::{gso, vnet};
+use net_core::offload::{Train, gso, vnet};
 use net_core::stats::DropReason;
 use net_core::wire::vlan;
 use rustix::io::Errno;
@@ -27,6 +27,8 @@ pub(super) struct Framing {
     link_len: usize,
     /// The kernel takes VLAN tags out of frames, and says so.
     tags_apart: bool,
+    /// The kernel cuts super-packets of UDP.
+    joins: bool,
     small_pool: Pool,
     large_pool: Pool,
     /// The next packet goes into this one.
@@ -73,6 +75,7 @@ impl Framing {
             vnet,
             link_len,
             tags_apart: false,
+            joins: false,
             small_pool: Pool::new(SMALL, 1024),
             buffer: large_pool.take(),
             large_pool,
@@ -88,6 +91,11 @@ impl Framing {
             tags_apart: true,
             ..self
         }
+    }
+
+    /// For a device that cuts UDP: datagrams that leave one behind another are joined.
+    pub(super) fn with_trains(self, joins: bool) -> Self {
+        Self { joins, ..self }
     }
 
     /// Reads up to `budget` packets into `batch`, those included that are dropped here; how many are
@@ -188,14 +196,17 @@ impl Framing {
     pub(super) fn send(&mut self, fd: BorrowedFd<'_>, batch: &mut TxBatch) -> Stop {
         let mut done = 0;
         let mut stop = Stop::Done;
-        for packet in batch.packets() {
-            let result = if self.vnet {
-                self.write(fd, packet)
-            } else {
-                self.write_plain(fd, packet)
+        while let Some(packets) = batch.packets().get(done..)
+            && let Some(packet) = packets.first()
+        {
+            let train = self.joins.then(|| Train::at_front(packets)).flatten();
+            let (count, result) = match train {
+                Some(train) => (train.len(), self.write_train(fd, &train)),
+                None if self.vnet => (1, self.write(fd, packet)),
+                None => (1, self.write_plain(fd, packet)),
             };
             match result {
-                Ok(()) => done += 1,
+                Ok(()) => done += count,
                 Err(Errno::AGAIN) => {
                     stop = Stop::WouldBlock;
                     break;
@@ -204,14 +215,23 @@ impl Framing {
                     stop = Stop::Fatal(errno.into());
                     break;
                 }
+                // It does not cut after all, but may take them one by one.
+                Err(Errno::INVAL) if count > 1 => self.joins = false,
                 Err(_) => {
-                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
-                    done += 1;
+                    let refused = count as u64;
+                    self.counters.refused.fetch_add(refused, Ordering::Relaxed);
+                    done += count;
                 }
             }
         }
         batch.drop_front(done);
         stop
+    }
+
+    fn write_train(&mut self, fd: BorrowedFd<'_>, train: &Train<'_>) -> Result<(), Errno> {
+        self.flat.clear();
+        train.emit(&mut self.flat);
+        rustix::io::retry_on_intr(|| rustix::io::write(fd, &self.flat)).map(drop)
     }
 
     fn write(&mut self, fd: BorrowedFd<'_>, packet: &TxPacket) -> Result<(), Errno> {

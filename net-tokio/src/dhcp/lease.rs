@@ -56,22 +56,23 @@ impl Lease {
             }
             _ => return None,
         };
+        let address = IpCidr {
+            address: IpAddr::V4(ip),
+            prefix_len,
+        };
         Some(Self {
-            address: IpCidr {
-                address: IpAddr::V4(ip),
-                prefix_len,
-            },
+            address,
             server,
             routers: match options.get(OptionCode::Router) {
-                Some(DhcpOption::Router(routers)) => first(routers),
+                Some(DhcpOption::Router(routers)) => hosts(routers, address),
                 _ => Vec::new(),
             },
             dns_servers: match options.get(OptionCode::DomainNameServer) {
-                Some(DhcpOption::DomainNameServer(servers)) => first(servers),
+                Some(DhcpOption::DomainNameServer(servers)) => hosts(servers, address),
                 _ => Vec::new(),
             },
             domain: match options.get(OptionCode::DomainName) {
-                Some(DhcpOption::DomainName(name)) => Some(name.clone()),
+                Some(DhcpOption::DomainName(name)) => text(name),
                 _ => None,
             },
             duration,
@@ -168,8 +169,30 @@ const fn prefix_of_class(ip: Ipv4Addr) -> u8 {
     }
 }
 
-fn first(addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
-    addresses.iter().copied().take(MAX_SERVERS).collect()
+/// Those that can be other hosts, as far as they are remembered.
+fn hosts(addresses: &[Ipv4Addr], own: IpCidr) -> Vec<Ipv4Addr> {
+    let hosts = addresses.iter().copied();
+    hosts
+        .filter(|&each| is_another_host(each, own))
+        .take(MAX_SERVERS)
+        .collect()
+}
+
+/// Whether an address can be that of somebody else than the one who has leased `own`.
+fn is_another_host(address: Ipv4Addr, own: IpCidr) -> bool {
+    let host_bits = u32::MAX.checked_shr(own.prefix_len.into()).unwrap_or(0);
+    let is_to_all = own.contains(address.into())
+        && host_bits > 1
+        && [0, host_bits].contains(&(address.to_bits() & host_bits));
+    // 0.0.0.0/8 is this network, and 240.0.0.0/4 has no hosts (RFC 1122 §3.2.1.3).
+    let is_of_none = matches!(address.octets()[0], 0 | 127 | 224..);
+    !is_of_none && !is_to_all && own.address != address
+}
+
+/// What an option of text says: nulls behind it are none of it (RFC 2132 §2).
+fn text(told: &str) -> Option<String> {
+    let text = told.trim_end_matches('\0');
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Routers, and DNS servers, that are remembered.

@@ -35,7 +35,7 @@ pub(super) struct Link {
     /// The address that is being checked.
     checked: Option<Ipv4Addr>,
     attends_frames: bool,
-    /// It is for this client that the interface chooses an address of its link.
+    /// This client wants the interface to choose an address of its link.
     has_fallen_back: bool,
 }
 
@@ -221,23 +221,14 @@ impl Link {
         Ok(())
     }
 
-    /// Has the interface choose an address of its link, or give that up. Where somebody else has asked for
-    /// one, it stays.
+    /// Has the interface choose an address of its link for this client, or gives that wish up. Where
+    /// somebody else has asked for one, it stays.
     pub(super) fn choose(&mut self, on: bool) -> io::Result<()> {
-        let (iface, is_ours) = (self.iface, self.has_fallen_back);
-        self.has_fallen_back = self.net.engine().act(|core, now| {
-            let stack = core.stack_mut();
-            let changes = if on {
-                !stack.link_local_v4(iface)
-            } else {
-                is_ours
-            };
-            if changes {
-                stack.set_link_local_v4(iface, on, now)?;
-            }
-            Ok(on && (changes || is_ours))
-        })?;
-        Ok(())
+        let iface = self.iface;
+        self.has_fallen_back = on;
+        self.net
+            .engine()
+            .act(|core, now| core.stack_mut().fall_back_to_link_local_v4(iface, on, now))
     }
 
     /// Takes it away again.
@@ -265,6 +256,16 @@ impl Link {
             }
             Ok(())
         })
+    }
+}
+
+/// Nobody else would ever take back what the client has fallen back to.
+impl Drop for Link {
+    fn drop(&mut self) {
+        if self.has_fallen_back {
+            // A stack that has ended has no addresses left.
+            let _ = self.choose(false);
+        }
     }
 }
 

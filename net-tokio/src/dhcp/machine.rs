@@ -98,11 +98,6 @@ impl Machine {
         }
     }
 
-    /// Whether the interface chooses an address of its link.
-    pub(super) const fn has_fallen_back(&self) -> bool {
-        self.has_fallen_back
-    }
-
     /// Whether a server is asked to extend the lease.
     pub(super) const fn extends(&self) -> bool {
         matches!(self.state, State::Renewing(..) | State::Rebinding(..))

@@ -30,7 +30,7 @@ use tokio::time::sleep_until;
 /// interface that was told to choose one, lease or not, keeps it.
 ///
 /// Where it is dropped, the lease is kept, and neither extended nor taken away; see
-/// [`release`](Self::release).
+/// [`release`](Self::release). An address of the link that the interface has chosen for the client goes.
 ///
 /// ```no_run
 /// # async fn configure() -> std::io::Result<()> {
@@ -167,9 +167,6 @@ impl Client {
         let mut ended = self.serve(stopped).await;
         if self.tell.send_replace(None).is_some() {
             ended = ended.and(self.link.give());
-        }
-        if self.machine.has_fallen_back() {
-            ended = ended.and(self.link.choose(false));
         }
         ended
     }

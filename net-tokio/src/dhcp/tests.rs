@@ -194,6 +194,43 @@ fn what_a_server_cannot_mean_is_not_taken() {
     assert_eq!(Lease::read(&offer), None);
 }
 
+/// Nor is what would be asked of everybody, of nobody, or of the client itself.
+#[test]
+fn servers_of_a_lease_are_other_hosts_and_its_domain_has_no_nulls() {
+    let told = [
+        [0, 0, 0, 0],
+        [0, 1, 2, 3],
+        [127, 0, 0, 1],
+        [224, 0, 0, 251],
+        [255, 255, 255, 255],
+        [10, 7, 0, 255],
+        [10, 7, 0, 0],
+        OURS.octets(),
+        [10, 7, 0, 53],
+        [192, 0, 2, 255],
+    ];
+    let told: Vec<Ipv4Addr> = told.map(Ipv4Addr::from).into();
+    let hosts = [[10, 7, 0, 53], [192, 0, 2, 255]].map(Ipv4Addr::from);
+    let read = |domain: &str| {
+        let mut client = Client::new();
+        client.discover();
+        let offer = [
+            DhcpOption::DomainNameServer(told.clone()),
+            DhcpOption::Router(told.clone()),
+            DhcpOption::DomainName(domain.to_owned()),
+        ];
+        client.hear(MessageType::Offer, &offer);
+        client.hear(MessageType::Ack, &offer);
+        client.pass(Duration::from_secs(2));
+        client.machine.lease().cloned().expect("it is granted")
+    };
+    let lease = read("example.test\0\0");
+    assert_eq!(lease.dns_servers, hosts);
+    assert_eq!(lease.routers, hosts);
+    assert_eq!(lease.domain.as_deref(), Some("example.test"), "RFC 2132 §2");
+    assert_eq!(read("\0").domain, None);
+}
+
 #[test]
 fn a_lease_is_given_back() {
     let mut client = Client::bound();
@@ -294,6 +331,16 @@ async fn an_address_of_the_link_that_somebody_has_asked_for_outlives_the_fall_ba
             link.choose(false)?;
             assert_eq!(chooses()?, is_asked_for);
         }
+        // Asked for while the client has fallen back, it stays, too; and what the client alone wanted goes
+        // with the client.
+        link.choose(true)?;
+        net.set_link_local("eth0", true)?;
+        link.choose(false)?;
+        assert!(chooses()?);
+        net.set_link_local("eth0", is_asked_for)?;
+        link.choose(true)?;
+        drop(link);
+        assert_eq!(chooses()?, is_asked_for);
         net.shutdown().await;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! DNS over the stack's own sockets (feature `dns`).
 
+use super::names::sorted;
 use crate::net::{Net, NetBuilder};
 use crate::sync::Mutex;
 use crate::{TcpSocket, TcpStream, UdpSocket};
@@ -166,11 +167,11 @@ impl Dns {
         let Some(resolver) = self.resolver()? else {
             return Ok(None);
         };
-        let host = host.to_owned();
+        let (net, host) = (self.net.clone(), host.to_owned());
         Ok(Some(async move {
             let found = resolver.lookup_ip(host.as_str()).await;
             let found = found.map_err(|error| explain(&host, &error))?;
-            Ok(found.iter().map(|ip| SocketAddr::new(ip, port)).collect())
+            Ok(sorted(&net, found.iter().collect(), port))
         }))
     }
 
@@ -199,14 +200,15 @@ impl Dns {
         if servers.addresses.is_empty() {
             return Ok(None);
         }
-        let mut latest = self.latest.lock();
-        if let Some((known, resolver)) = &*latest
+        if let Some((known, resolver)) = &*self.latest.lock()
             && *known == servers
         {
             return Ok(Some(resolver.clone()));
         }
         let resolver = servers.resolver(&self.net)?;
-        *latest = Some((servers, resolver.clone()));
+        let before = self.latest.lock().replace((servers, resolver.clone()));
+        // Whoever drops a resolver may drop its sockets, which takes locks of the stack.
+        drop(before);
         Ok(Some(resolver))
     }
 

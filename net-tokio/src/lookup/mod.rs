@@ -19,7 +19,8 @@ use std::task::{Context, Poll};
 /// Address literals and `localhost` (with the names below it, RFC 6761 §6.3) are answered at once and
 /// need no stack. Other names are looked up in the stack's [table of hosts](crate::NetBuilder::host);
 /// with the feature `dns` its DNS servers are asked then: those of its configuration, or else those that
-/// leases and router advertisements name.
+/// leases and router advertisements name. Several addresses come in the order in which to try them (RFC
+/// 6724 §6): those that the stack can reach first.
 ///
 /// # Errors
 /// `InvalidInput` for what is no `host:port`, `NotFound` for a name that nobody has, `Unsupported`
@@ -127,13 +128,13 @@ impl Found {
     /// Addresses of `host`, as `net` knows it, or the current stack.
     fn host(net: Option<&Net>, host: &str, port: u16) -> Self {
         if let Some(net) = net {
-            return net.names().resolve(host, port);
+            return net.names().resolve(net, host, port);
         }
         if let Some(addresses) = names::known(host, port) {
             return Self::at_once(Ok(addresses));
         }
         match Net::current() {
-            Ok(net) => net.names().resolve(host, port),
+            Ok(net) => net.names().resolve(&net, host, port),
             Err(error) => Self::at_once(Err(error)),
         }
     }

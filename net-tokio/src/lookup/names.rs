@@ -87,13 +87,13 @@ impl NamesConfig {
 }
 
 impl Names {
-    /// The addresses of `host`, each with `port`.
-    pub(super) fn resolve(&self, host: &str, port: u16) -> Found {
+    /// The addresses of `host` for `net`, whose names these are, each with `port`.
+    pub(super) fn resolve(&self, net: &Net, host: &str, port: u16) -> Found {
         if let Some(addresses) = known(host, port) {
             return Found::at_once(Ok(addresses));
         }
         if let Some(addresses) = self.hosts.get(&canonical(host)) {
-            return Found::at_once(Ok(with_port(addresses, port)));
+            return Found::at_once(Ok(sorted(net, addresses.clone(), port)));
         }
         #[cfg(feature = "dns")]
         if let Some(dns) = &self.dns {
@@ -146,6 +146,15 @@ fn unknown(host: &str) -> io::Error {
         io::ErrorKind::Unsupported,
         format!("cannot resolve {host:?}: it is not in the hosts table of this stack; {advice}"),
     )
+}
+
+/// Addresses of one host in the order in which to try them (RFC 6724 §6).
+pub(super) fn sorted(net: &Net, mut addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
+    if addresses.len() > 1 {
+        net.engine()
+            .look(|core| core.stack().sort_destinations(&mut addresses));
+    }
+    with_port(&addresses, port)
 }
 
 fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {

@@ -97,6 +97,13 @@ impl NetBuilder {
         self
     }
 
+    /// Has the addresses of IPv6 of the device added last checked before they are used
+    /// ([`Interface::check_addresses`]).
+    pub fn check_addresses(mut self) -> Self {
+        self.on_last_device("check_addresses", Interface::check_addresses);
+        self
+    }
+
     /// Has the device added last, an Ethernet, choose an address of IPv4 for its link
     /// ([`Interface::link_local`]).
     pub fn link_local(mut self) -> Self {

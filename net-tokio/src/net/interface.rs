@@ -41,6 +41,7 @@ pub struct Interface {
     autoconfigures: bool,
     temporary_addresses: bool,
     link_local: bool,
+    checks_addresses: bool,
     /// The first argument that made no sense.
     mistake: Option<io::Error>,
 }
@@ -58,6 +59,7 @@ impl Interface {
             autoconfigures: false,
             temporary_addresses: false,
             link_local: false,
+            checks_addresses: false,
             mistake: None,
         }
     }
@@ -138,6 +140,15 @@ impl Interface {
         self
     }
 
+    /// Has its addresses of IPv6 checked before they are used, on an Ethernet: after one to two seconds they
+    /// are, unless somebody else has them (RFC 4862 §5.4); [`InterfaceStatus::states`] tells. Until then
+    /// sockets cannot be bound to them. So it is with an interface that
+    /// [configures itself](Self::autoconfigure); others use the addresses that they are made with at once.
+    pub fn check_addresses(mut self) -> Self {
+        self.checks_addresses = true;
+        self
+    }
+
     /// Limits its packets to `mtu` bytes, where the device could take larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
         self.mtu = Some(mtu);
@@ -161,6 +172,7 @@ impl Interface {
             autoconfigures,
             temporary_addresses,
             link_local,
+            checks_addresses,
             mistake,
         } = self;
         if let Some(mistake) = mistake {
@@ -201,8 +213,11 @@ impl Interface {
                 .map_err(explain)?;
         }
         let mut begun = Ok(());
+        if checks_addresses {
+            begun = stack.check_addresses(iface, now);
+        }
         if autoconfigures {
-            begun = stack.autoconfigure(iface, now);
+            begun = begun.and_then(|()| stack.autoconfigure(iface, now));
         }
         if link_local {
             begun = begun.and_then(|()| stack.set_link_local_v4(iface, true, now));

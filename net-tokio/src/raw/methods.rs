@@ -142,7 +142,7 @@ macro_rules! datagram_methods {
             /// Waits until the socket is ready for something in `interest`, and says for what.
             ///
             /// # Errors
-            /// When the stack has ended.
+            /// None: a stack that has ended counts as ready, and the next operation says so.
             ///
             /// # Cancel safety
             ///

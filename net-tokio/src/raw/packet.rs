@@ -181,7 +181,7 @@ impl PacketSocket {
     /// be ready to send at any time; where that is not so, sending waits.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///

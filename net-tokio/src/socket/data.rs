@@ -120,7 +120,7 @@ impl Socket {
     /// Waits until there is something to receive or to accept, or an error to be told.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -140,7 +140,7 @@ impl Socket {
     /// until it has come to an end.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///

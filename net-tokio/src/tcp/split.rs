@@ -88,7 +88,7 @@ macro_rules! reading {
         /// As [`TcpStream::ready`].
         ///
         /// # Errors
-        /// When the stack has ended.
+        /// None: a stack that has ended counts as ready, and the next operation says so.
         ///
         /// # Cancel safety
         ///
@@ -100,7 +100,7 @@ macro_rules! reading {
         /// As [`TcpStream::readable`].
         ///
         /// # Errors
-        /// When the stack has ended.
+        /// None: a stack that has ended counts as ready, and the next operation says so.
         ///
         /// # Cancel safety
         ///
@@ -141,7 +141,7 @@ macro_rules! writing {
         /// As [`TcpStream::ready`].
         ///
         /// # Errors
-        /// When the stack has ended.
+        /// None: a stack that has ended counts as ready, and the next operation says so.
         ///
         /// # Cancel safety
         ///
@@ -153,7 +153,7 @@ macro_rules! writing {
         /// As [`TcpStream::writable`].
         ///
         /// # Errors
-        /// When the stack has ended.
+        /// None: a stack that has ended counts as ready, and the next operation says so.
         ///
         /// # Cancel safety
         ///

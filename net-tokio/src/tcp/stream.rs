@@ -125,7 +125,7 @@ impl TcpStream {
     /// Waits until the stream is ready for something in `interest`, and says for what.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -137,7 +137,7 @@ impl TcpStream {
     /// Waits until there is something to read, the end of the stream included.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -150,7 +150,7 @@ impl TcpStream {
     /// woken.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.conn.poll_read_ready(cx)
     }
@@ -182,7 +182,7 @@ impl TcpStream {
     /// Waits until there is room to write, or writing would fail at once.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -195,7 +195,7 @@ impl TcpStream {
     /// woken.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.conn.poll_write_ready(cx)
     }
@@ -313,7 +313,8 @@ impl TcpStream {
         self.conn.set_option(TcpOption::QuickAck(quickack))
     }
 
-    /// How long close waits for the delivery of what was written (`SO_LINGER`).
+    /// The value of `SO_LINGER`: zero resets the connection when it is dropped, any other makes no
+    /// difference, as dropping never waits.
     ///
     /// # Errors
     /// When the stack has ended.

@@ -115,7 +115,7 @@ impl UdpSocket {
     /// Waits until the socket is ready for something in `interest`, and says for what.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -133,7 +133,7 @@ impl UdpSocket {
     /// Waits until a datagram is there.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -145,7 +145,7 @@ impl UdpSocket {
     /// Waits until there is room to send.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -158,7 +158,7 @@ impl UdpSocket {
     /// woken.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(coop::poll_proceed(cx));
         self.slot.poll_readable(cx.waker()).map(|()| {
@@ -171,7 +171,7 @@ impl UdpSocket {
     /// woken.
     ///
     /// # Errors
-    /// When the stack has ended.
+    /// None: a stack that has ended counts as ready, and the next operation says so.
     pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let coop = ready!(coop::poll_proceed(cx));
         self.slot.poll_writable(cx.waker()).map(|()| {

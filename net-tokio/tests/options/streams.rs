@@ -117,28 +117,25 @@ async fn buffers_bound_what_is_written_and_what_is_received() {
 #[tokio::test(start_paused = true)]
 async fn unsent_bytes_stay_below_their_mark() {
     let world = World::new();
-    let (client, _server) = world.pair().await;
+    let socket = world.socket();
     let option = TcpOption::NotSentLowat(4000);
-    client.set_option(option).expect("in range");
+    socket.set_option(option).expect("in range");
+    let (client, _server) = world.connect(socket).await;
     assert_eq!(client.settings().expect("alive").notsent_lowat, 4000);
     world.cut();
     while let Ok(Ok(())) = timeout(A_WHILE, client.writable()).await {
         client.try_write(&[0; 1000]).expect("room");
         let unsent = client.info().expect("alive").unsent;
-        assert!(unsent <= 600_000, "{unsent} unsent");
+        assert!(unsent < 8_000, "{unsent} unsent");
     }
-    let info = client.info().expect("alive");
-    assert!(
-        info.unsent <= 520_000,
-        "what was granted before: {}",
-        info.unsent
-    );
+    let unsent = client.info().expect("alive").unsent;
+    assert!(unsent >= 2000, "{unsent} unsent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn congestion_control_is_chosen_by_name() {
     let world = World::new();
-    for name in ["reno", "cubic"] {
+    for name in ["reno", "cubic", "dctcp", "bbr"] {
         let algorithm: CongestionAlgorithm = name.parse().expect("known");
         let socket = world.socket();
         socket

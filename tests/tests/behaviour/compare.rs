@@ -24,7 +24,7 @@ pub(crate) fn files(test_name: &str, (file, kernel, ours): (&str, &[Row], &[Row]
         for (&(name, kernel_row), (_, our_row)) in kernel.iter().zip(ours) {
             for v6 in [false, true] {
                 let expected = run(name, kernel_row, v6, None);
-                for drive in [Drive::Inline, Drive::Task, Drive::Thread] {
+                for drive in Drive::ALL {
                     let got = run(name, *our_row, v6, Some(drive));
                     for (label, theirs, ours) in expected.differences(&got) {
                         let family = if v6 { 6 } else { 4 };
@@ -58,9 +58,22 @@ fn run(name: &str, row: fn(World) -> Running, v6: bool, drive: Option<Drive>) ->
     })
 }
 
-/// The differences that the documentation admits to in a file of rows: what stands between
-/// backquotes in the first cell of a table's line.
+/// Each line of the table of differences is of a file of rows.
+pub(crate) fn lines_of(files: &[&str]) {
+    for key in keys() {
+        let file = key.split_once("::").map(|(file, _)| file);
+        assert!(file.is_some_and(|file| files.contains(&file)), "{key}");
+    }
+}
+
+/// The differences that the documentation admits to in a file of rows.
 fn listed(file: &str) -> BTreeSet<String> {
+    let is_of_file = |key: &String| key.split_once("::").is_some_and(|(its, _)| its == file);
+    keys().into_iter().filter(is_of_file).collect()
+}
+
+/// What stands between backquotes in the first cells of the lines of the table.
+fn keys() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/differences.md");
     let document = fs::read_to_string(path).expect("docs/differences.md");
     document
@@ -68,10 +81,6 @@ fn listed(file: &str) -> BTreeSet<String> {
         .filter_map(|line| line.strip_prefix("| `"))
         .filter_map(|line| line.split_once("` |"))
         .map(|(key, _)| key.to_owned())
-        .filter(|key| {
-            key.split_once("::")
-                .is_some_and(|(its_file, _)| its_file == file)
-        })
         .collect()
 }
 

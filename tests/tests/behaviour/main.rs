@@ -35,15 +35,21 @@ mod ours {
 
 /// One test for each file of rows.
 macro_rules! table {
-    ($($name:ident: $file:ident)+) => {$(
-        #[test]
+    ($($name:ident: $file:ident)+) => {
+        $(#[test]
         fn $name() {
             compare::files(
                 stringify!($name),
                 (stringify!($file), kernel::rows::$file::ROWS, ours::rows::$file::ROWS),
             );
         }
-    )+};
+    )+
+
+        #[test]
+        fn every_listed_difference_is_of_a_file_of_rows() {
+            compare::lines_of(&[$(stringify!($file)),+]);
+        }
+    };
 }
 
 table! {

@@ -17,6 +17,12 @@ pub(crate) enum Drive {
     Task,
     /// By a thread of its own.
     Thread,
+    /// By callers and a thread, as the process-wide stack is.
+    InlineThread,
+}
+
+impl Drive {
+    pub(crate) const ALL: [Self; 4] = [Self::Inline, Self::Task, Self::Thread, Self::InlineThread];
 }
 
 /// The surroundings of a row: `lo`, and a link called `tun7` with the addresses 10.7.0.1/24 and
@@ -143,10 +149,10 @@ fn our_link(drive: Drive) -> (Wire, Net) {
         .device("tun7", near)
         .address("10.7.0.1/24")
         .address("fd07::1/64")
-        .inline_rounds(drive == Drive::Inline)
+        .inline_rounds(matches!(drive, Drive::Inline | Drive::InlineThread))
         .driver(match drive {
-            Drive::Thread => Driver::Thread,
-            _ => Driver::Task,
+            Drive::Thread | Drive::InlineThread => Driver::Thread,
+            Drive::Inline | Drive::Task => Driver::Task,
         })
         .build()
         .expect("a stack");

@@ -1,9 +1,10 @@
 //! Datagrams to and from the kernel.
 
 use crate::kernel::{blocking, upward};
-use crate::matrix::{Opener, World, each_row};
+use crate::matrix::{Opener, Row, World, each_row, rows};
 use net_core::socket::PathMtuMode;
 use net_tokio::UdpSocket;
+use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket as KernelSocket};
 use std::time::Duration;
@@ -157,6 +158,71 @@ fn datagrams_over_the_mtu_cross_in_fragments_both_ways() {
             assert_eq!((stats.ip_reassembled, stats.ip_fragmented), (4, 4));
         },
     );
+}
+
+/// Datagrams that wait together are handed over together, and arrive one by one.
+#[test]
+fn a_burst_of_datagrams_arrives_as_it_was_sent() {
+    rows(
+        "udp::a_burst_of_datagrams_arrives_as_it_was_sent",
+        &Row::on_one_thread(),
+        async |world| {
+            let ours = bind(&world).await;
+            let kernel = kernel_bind(&world);
+            let other = kernel_bind(&world);
+            let to = kernel.local_addr().expect("bound");
+            let elsewhere = other.local_addr().expect("bound");
+            let from_us = ours.local_addr().expect("bound");
+            let largest = largest(&world);
+            let burst = [
+                &[64; 30][..],
+                &[20, 0, 0, 7, 8],
+                &[largest; 12],
+                &[largest - 1],
+            ]
+            .concat();
+            let before = packets_from("tun7");
+            for &len in &burst {
+                ours.send_to(upward(len), to).await.expect("sent");
+            }
+            ours.send_to(b"elsewhere", elsewhere).await.expect("sent");
+            let count = burst.len() + 1;
+            blocking(move || {
+                let mut buf = [0; 2000];
+                for len in burst {
+                    let (got, from) = kernel.recv_from(&mut buf).expect("a datagram");
+                    assert_eq!((&buf[..got], from), (upward(len), from_us));
+                }
+                let got = other.recv(&mut buf).expect("a datagram");
+                assert_eq!(&buf[..got], b"elsewhere");
+            })
+            .await;
+            // 64 × 30 with 20; 0; 0; 7; 8; the largest with one that is a byte shorter; elsewhere.
+            let packets = packets_from("tun7") - before;
+            let joined = world.row.offload && kernel_cuts_datagrams();
+            assert_eq!(packets, if joined { 7 } else { count });
+        },
+    );
+}
+
+/// How many packets the kernel has got from a device of this namespace.
+fn packets_from(device: &str) -> usize {
+    let table = fs::read_to_string("/proc/thread-self/net/dev").expect("a table");
+    let row = table.lines().find_map(|line| {
+        let (name, counters) = line.split_once(':')?;
+        (name.trim() == device).then_some(counters)
+    });
+    let packets = row.and_then(|counters| counters.split_whitespace().nth(1));
+    packets.expect("the device").parse().expect("a number")
+}
+
+/// Whether a TUN takes super-packets of UDP, as it does from Linux 6.2 on.
+fn kernel_cuts_datagrams() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut parts = release
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    (parts.next(), parts.next()) >= (Some(6), Some(2))
 }
 
 async fn bind(world: &World) -> UdpSocket {

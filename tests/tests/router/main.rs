@@ -5,6 +5,7 @@
 mod between;
 mod leased;
 mod outside;
+mod tools;
 
 use net_tokio::device::Tun;
 use net_tokio::{Interface, Net};

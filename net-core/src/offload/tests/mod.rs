@@ -3,6 +3,7 @@
 mod gro;
 mod gso;
 mod inverse;
+mod train;
 mod vnet;
 
 use crate::DeviceCaps;

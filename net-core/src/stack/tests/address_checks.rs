@@ -1,11 +1,13 @@
 //! Checks that nobody else has an address, on links that bring back what is sent; and what becomes of an
 //! address that is taken away.
 
-use super::autoconf::{own, pass};
+use super::autoconf::{claim, own, pass};
 use super::ethernet::{station_with, v6};
+use super::link_local;
 use super::*;
 use crate::autoconf::AddressState;
 use crate::time::Duration;
+use crate::wire::{ArpOperation, MacAddr, NdpMessage};
 
 /// A station that has begun to check an address, and its first question.
 fn checking() -> (Host, TxPacket) {
@@ -107,4 +109,81 @@ fn nobody_goes_on_sending_from_an_address_that_was_taken_away() {
         assert!(refused.is_err(), "{refused:?}");
         assert!(host.sent().is_empty());
     }
+}
+
+/// RFC 4862 §5.4, as for those that come later.
+#[test]
+fn addresses_that_an_interface_is_made_with_are_checked_where_that_is_wanted() {
+    let mut host = station_with(&["fe80::2/64", "fd07::2/64", "10.7.0.2/24"]);
+    let (wire, now) = (host.wire, host.now);
+    host.stack.check_addresses(wire, now).unwrap();
+    assert!(own(&host).is_empty());
+    assert!(host.stack.check_local(ip("fd07::2")).is_err());
+    assert!(host.stack.check_local(ip("10.7.0.2")).is_ok());
+    let said = pass(&mut host, Duration::from_secs(1));
+    let asked = said.iter().map(|(_, header, message, _)| {
+        assert_eq!(header.source, ip("::"));
+        match message {
+            NdpMessage::NeighborSolicit { target } => *target,
+            other => panic!("{other:?}"),
+        }
+    });
+    let mut asked: Vec<_> = asked.collect();
+    asked.sort();
+    assert_eq!(asked, ["fd07::2", "fe80::2"].map(v6));
+    host.inject(claim(v6("fd07::2")));
+    pass(&mut host, Duration::from_secs(2));
+    assert_eq!(own(&host), [v6("fe80::2")]);
+    assert_eq!(host.stack.stats().address_conflicts, 1);
+    let now = host.now;
+    assert!(host.stack.remove_address(wire, ip("fd07::2"), now));
+    // Where there are no stations nobody is asked.
+    let mut host = Host::new();
+    let (wire, now) = (host.wire, host.now);
+    host.stack.check_addresses(wire, now).unwrap();
+    assert_eq!(own(&host), [v6(OURS_V6)]);
+}
+
+#[test]
+fn an_interface_that_configures_itself_checks_what_it_was_made_with() {
+    let mut host = station_with(&["fe80::2/64"]);
+    let (wire, now) = (host.wire, host.now);
+    host.stack.autoconfigure(wire, now).unwrap();
+    assert!(own(&host).is_empty());
+    let said = pass(&mut host, Duration::from_secs(3));
+    let target = v6("fe80::2");
+    let NdpMessage::NeighborSolicit { target: asked } = said[0].2 else {
+        panic!("{said:?}");
+    };
+    assert_eq!(asked, target);
+    let (_, header, message, _) = said[1];
+    assert_eq!(message, NdpMessage::RouterSolicit);
+    assert_eq!(header.source, IpAddr::V6(target));
+    assert_eq!(own(&host), [target], "and forms no other");
+}
+
+/// RFC 5227 §2.3.
+#[test]
+fn an_address_that_is_given_is_announced_twice() {
+    let mut host = station_with(&[]);
+    let (wire, now) = (host.wire, host.now);
+    let stack = &mut host.stack;
+    stack.add_address(wire, cidr("10.7.0.9/24"), now).unwrap();
+    let said = link_local::pass(&mut host, Duration::from_secs(60));
+    assert_eq!(said.len(), 2, "{said:?}");
+    for (_, link, packet) in &said {
+        assert_eq!(link.dest, MacAddr::BROADCAST);
+        assert_eq!(packet.operation, ArpOperation::Request);
+        let ends = [packet.sender_ip, packet.target_ip];
+        assert_eq!(ends.map(IpAddr::V4), [ip("10.7.0.9"); 2]);
+    }
+    let gap = said[1].0.saturating_since(said[0].0);
+    assert!(gap >= Duration::from_secs(2) && gap < Duration::from_millis(2005));
+    // One that is gone by then is not announced again.
+    let now = host.now;
+    let stack = &mut host.stack;
+    stack.add_address(wire, cidr("10.7.0.8/24"), now).unwrap();
+    stack.remove_address(wire, ip("10.7.0.8"), now);
+    let said = link_local::pass(&mut host, Duration::from_secs(60));
+    assert_eq!(said.len(), 1, "{said:?}");
 }

@@ -53,7 +53,7 @@ pub(super) fn set_ack(packet: &mut TxPacket, ack: u32) {
     let mut sum = u16::from_be_bytes([head[36], head[37]]);
     for (at, old) in [28, 30].into_iter().zip(old) {
         let new = u16::from_be_bytes([head[at], head[at + 1]]);
-        sum = crate::wire::checksum::update(sum, old, new);
+        sum = crate::wire::checksum::checksum_after(sum, old, new);
     }
     head[36..38].copy_from_slice(&sum.to_be_bytes());
 }

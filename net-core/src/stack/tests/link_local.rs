@@ -10,7 +10,7 @@ use alloc::format;
 use core::net::Ipv4Addr;
 
 /// A packet of ARP, when it was sent, and its frame's header.
-type Said = (Instant, EthernetHeader, ArpPacket);
+pub(super) type Said = (Instant, EthernetHeader, ArpPacket);
 
 /// A station that has begun to look for an address.
 fn begun() -> Host {
@@ -29,7 +29,7 @@ fn settled() -> (Host, Ipv4Addr) {
 }
 
 /// Lets every timer up to `time` from now fire at its own time; what is said in ARP.
-fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
+pub(super) fn pass(host: &mut Host, time: Duration) -> Vec<Said> {
     let until = host.now + time;
     let mut said = Vec::new();
     loop {
@@ -279,6 +279,35 @@ fn switched_off_it_is_gone_and_switched_on_the_same_again() {
     assert_eq!(chosen(&host), None);
     let refused = host.stack.set_link_local_v4(host.loopback, true, host.now);
     assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
+}
+
+/// What the application asks for outlives the need of a client of DHCP, and the other way round (RFC 3927
+/// §1.9).
+#[test]
+fn an_address_of_the_link_stays_while_anybody_wants_it() {
+    type Wish = fn(&mut Stack, IfaceId, bool, Instant) -> Result<(), SocketError>;
+    let asked: Wish = Stack::set_link_local_v4;
+    let fall_back: Wish = Stack::fall_back_to_link_local_v4;
+    for (first, second) in [(asked, fall_back), (fall_back, asked)] {
+        let mut host = station_with(&[]);
+        let (wire, now) = (host.wire, host.now);
+        first(&mut host.stack, wire, true, now).unwrap();
+        pass(&mut host, Duration::from_secs(20));
+        let (address, now) = (used(&host), host.now);
+        assert!(address.is_some());
+        second(&mut host.stack, wire, true, now).unwrap();
+        first(&mut host.stack, wire, false, now).unwrap();
+        assert!(pass(&mut host, Duration::from_secs(20)).is_empty());
+        assert_eq!(used(&host), address, "the same, without another check");
+        let now = host.now;
+        // Twice is no more than once.
+        second(&mut host.stack, wire, true, now).unwrap();
+        second(&mut host.stack, wire, false, now).unwrap();
+        assert_eq!(
+            (chosen(&host), host.stack.link_local_v4(wire)),
+            (None, false)
+        );
+    }
 }
 
 #[test]

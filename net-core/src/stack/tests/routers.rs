@@ -293,3 +293,56 @@ fn default_routes_of_the_administrator_stay_whatever_their_metric() {
     let mut ways = host.stack.routes();
     assert!(ways.any(|each| each == route));
 }
+
+/// RFC 4191 §3.5.
+#[test]
+fn a_router_that_was_passed_over_is_asked_once_a_minute_while_packets_would_go_by_it() {
+    let mut host = configured();
+    let (wire, far, near) = (host.wire, "[2001:db8:ffff::1]:7", "[2001:db8:1::7]:7");
+    advertise(&mut host, 1800, &[prefix(7200, 3600)]);
+    let better = advert(1800, Preference::High);
+    host.inject(ndp(OTHER_ROUTER, ALL_NODES, 255, better, &[]));
+    pass(&mut host, Duration::from_secs(2));
+    for there in [ROUTER, "2001:db8:1::7"] {
+        let stack = &mut host.stack;
+        stack
+            .set_neighbor(wire, ip(there), MacAddr::local(9))
+            .unwrap();
+    }
+    let socket = host.udp("[::]:9");
+    // Sends something, and counts the questions for the other router within ten seconds.
+    let asked = |host: &mut Host, to: &str| {
+        let mut udp = host.stack.udp(socket).unwrap();
+        let sent = udp.send(Bytes::from_static(b"x"), Some(addr(to)));
+        sent.unwrap();
+        let said = pass(host, Duration::from_secs(10));
+        let target = v6(OTHER_ROUTER);
+        let question = NdpMessage::NeighborSolicit { target };
+        said.iter().filter(|said| said.2 == question).count()
+    };
+    let next_hop = |host: &Host| host.stack.route(addr(far).ip(), None).unwrap().next_hop;
+    assert_eq!(asked(&mut host, far), 3, "as any neighbour");
+    assert_eq!(next_hop(&host), ip(ROUTER));
+    // Without packets that would go by it it is not asked.
+    let said = pass(&mut host, Duration::from_secs(120));
+    assert!(said.is_empty(), "{said:?}");
+    assert_eq!(asked(&mut host, near), 0);
+    let asked: Vec<_> = (0..18).map(|_| asked(&mut host, far)).collect();
+    for (at, &asked) in asked.iter().enumerate() {
+        assert_eq!(asked, usize::from(at % 6 == 0), "after {at}0 s");
+    }
+    // It answers the next one.
+    let mut udp = host.stack.udp(socket).unwrap();
+    let sent = udp.send(Bytes::from_static(b"x"), Some(addr(far)));
+    sent.unwrap();
+    let message = NdpMessage::NeighborAdvert(NeighborAdvert {
+        router: true,
+        solicited: true,
+        overrides: true,
+        target: v6(OTHER_ROUTER),
+    });
+    let option = [NdpOption::TargetLinkLayer(MacAddr::local(8))];
+    let ours = own(&host)[0];
+    host.inject(ndp(OTHER_ROUTER, ours, 255, message, &option));
+    assert_eq!(next_hop(&host), ip(OTHER_ROUTER));
+}

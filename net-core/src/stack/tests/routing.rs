@@ -348,3 +348,25 @@ fn a_connection_keeps_its_source_when_the_routes_change() {
     assert_eq!(host.sent().len(), 0);
     assert_eq!(source(host.sent_over(second)), ip(OURS));
 }
+
+/// RFC 6724 §6.
+#[test]
+fn destinations_are_sorted_by_the_ways_and_sources_that_there_are() {
+    let mut host = Host::new();
+    let sorted = |host: &Host| {
+        let mut dests = ["2001:db8::9", "192.0.2.1", "10.7.0.9", "fd07::9"].map(ip);
+        host.stack.sort_destinations(&mut dests);
+        dests
+    };
+    let near = ["10.7.0.9", "192.0.2.1", "fd07::9", "2001:db8::9"];
+    assert_eq!(sorted(&host), near.map(ip), "a private source");
+    let (wire, now) = (host.wire, host.now);
+    let global = cidr("2001:db8:1::2/64");
+    host.stack.add_address(wire, global, now).unwrap();
+    let far = ["2001:db8::9", "10.7.0.9", "192.0.2.1", "fd07::9"];
+    assert_eq!(sorted(&host), far.map(ip), "a global one");
+    assert!(host.stack.remove_route(cidr("0.0.0.0/0")));
+    assert!(host.stack.remove_route(cidr("::/0")));
+    let reached = ["10.7.0.9", "fd07::9", "2001:db8::9", "192.0.2.1"];
+    assert_eq!(sorted(&host), reached.map(ip), "no routers");
+}

@@ -38,6 +38,7 @@ fn an_honest_peer_connects_during_a_flood() {
 #[test]
 fn a_flood_is_answered_and_not_remembered() {
     let mut peer = flooded(|_| {});
+    let memory = peer.stack.memory_used();
     for port in 100..1100 {
         peer.changes_port(port);
         peer.sends(syn());
@@ -45,6 +46,7 @@ fn a_flood_is_answered_and_not_remembered() {
     assert_eq!(peer.skips(), 1000);
     assert_eq!(peer.stack.tcp.embryos.len(), 10);
     assert_eq!(peer.stack.sockets(), 1);
+    assert_eq!(peer.stack.memory_used(), memory);
     assert_eq!(peer.stack.stats().tcp_cookies_sent, 1000);
 }
 

@@ -101,6 +101,7 @@ impl TunBuilder {
             0
         };
         let framing = Framing::new(self.offload, link_len, mtu, counters.clone());
+        let framing = framing.with_trains(caps.uso);
         Ok(Tun {
             descriptor: Descriptor::new(self.kind(), name, fd, framing),
             mtu,

@@ -12,6 +12,7 @@ rows![
     no_route,
     what_routers_and_hosts_say,
     nobody_answers,
+    a_foreign_source,
     a_connect_that_is_dropped_half_way,
     one_port_to_one_destination_twice,
     one_port_to_two_destinations,
@@ -57,6 +58,16 @@ async fn what_routers_and_hosts_say(world: &World, log: &mut Log) {
         log.wait(label, TcpStream::connect(world.host(number)))
             .await;
     }
+}
+
+async fn a_foreign_source(world: &World, log: &mut Log) {
+    let socket = socket(world);
+    socket.bind(world.any_port()).expect("free");
+    log.wait(
+        "from the loopback to the link",
+        socket.connect(world.host(2)),
+    )
+    .await;
 }
 
 async fn nobody_answers(world: &World, log: &mut Log) {
