@@ -84,10 +84,11 @@ fn routes(c: &mut Criterion) {
             let address = IpAddr::from(Ipv4Addr::from_bits(rng.next_u32()));
             addresses.push(address);
             let prefix_len = u8::try_from(8 + rng.below(17)).expect("at most 24");
-            table.insert(route(IpCidr {
+            let prefix = IpCidr {
                 address,
                 prefix_len,
-            }));
+            };
+            table.insert(route(prefix)).expect("a small table");
         }
         let mut turn = addresses.iter().cycle();
         group.bench_function(BenchmarkId::from_parameter(count), |b| {

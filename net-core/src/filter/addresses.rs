@@ -1,7 +1,7 @@
 //! Sets of addresses and prefixes.
 
 use crate::iface::IpCidr;
-use crate::route::Trie;
+use crate::route::{Full, Trie};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -69,10 +69,12 @@ impl FromIterator<IpCidr> for Addresses {
         let tries = (prefixes.len() > MAX_COMPARED).then(|| {
             let mut map = PrefixMap::new();
             for prefix in &*prefixes {
-                map.insert(*prefix, 0);
+                map.insert(*prefix, 0)?;
             }
-            Arc::new(map)
+            Ok::<_, Full>(Arc::new(map))
         });
+        // Those that no trie has room for are compared one by one.
+        let tries = tries.and_then(Result::ok);
         Self { prefixes, tries }
     }
 }
@@ -123,7 +125,7 @@ impl PrefixMap {
     }
 
     /// Sets the number of exactly this prefix.
-    pub(crate) fn insert(&mut self, prefix: IpCidr, number: u32) {
+    pub(crate) fn insert(&mut self, prefix: IpCidr, number: u32) -> Result<(), Full> {
         let len = prefix.prefix_len;
         match prefix.address {
             IpAddr::V4(address) => {
@@ -131,7 +133,8 @@ impl PrefixMap {
                 self.v4.insert(masked(address, len), len, number)
             }
             IpAddr::V6(address) => self.v6.insert(masked_v6(address, len), len, number),
-        };
+        }
+        .map(drop)
     }
 
     /// Notes which bits a prefix of IPv4 shares with the others.

@@ -105,7 +105,7 @@ impl Run {
         let run = match shape {
             Shape::Prefixes(end) => Self::Prefixes {
                 end,
-                rules: Box::new(first_by_prefix(numbered)),
+                rules: Box::new(first_by_prefix(numbered)?),
             },
             Shape::Tuples(fields) => Self::of_tuples(&fields, numbered, key),
         };
@@ -219,8 +219,9 @@ fn exact(one: &Match) -> Option<(TupleField, TupleValue)> {
     }
 }
 
-/// The first rule that holds, for every prefix: the earliest among its own and those around it.
-fn first_by_prefix<'a>(rules: impl Iterator<Item = (&'a Rule, u32)>) -> PrefixMap {
+/// The first rule that holds, for every prefix: the earliest among its own and those around it. `None` if no
+/// map has room for them all.
+fn first_by_prefix<'a>(rules: impl Iterator<Item = (&'a Rule, u32)>) -> Option<PrefixMap> {
     let prefixes = rules.flat_map(|(rule, number)| {
         let addresses = rule.matches.iter().filter_map(|one| match &one.test {
             Test::Address(_, addresses) => Some(addresses.prefixes()),
@@ -235,10 +236,10 @@ fn first_by_prefix<'a>(rules: impl Iterator<Item = (&'a Rule, u32)>) -> PrefixMa
     for (prefix, number) in prefixes {
         if map.get(prefix).is_none() {
             let around = map.longest(prefix.address).unwrap_or(number);
-            map.insert(prefix, number.min(around));
+            map.insert(prefix, number.min(around)).ok()?;
         }
     }
-    map
+    Some(map)
 }
 
 /// Fewer rules are looked at one by one.

@@ -9,13 +9,20 @@ pub(super) struct Arena<T> {
     items: Vec<T>,
     /// Blocks that were given up, by the class of their size.
     free: [Vec<u32>; CLASSES],
+    /// So many items there may be.
+    bound: u32,
 }
 
+/// There is no room for one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
 impl<T: Copy + Default> Arena<T> {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(bound: u32) -> Self {
         Self {
             items: Vec::new(),
             free: [const { Vec::new() }; CLASSES],
+            bound,
         }
     }
 
@@ -28,13 +35,14 @@ impl<T: Copy + Default> Arena<T> {
         self.items.get_mut(index as usize)
     }
 
-    /// Puts an item into the run of `len` items at `base`, to be its `at`th; where the run is now.
-    pub(super) fn insert(&mut self, base: u32, len: u32, at: u32, item: T) -> u32 {
+    /// Puts an item into the run of `len` items at `base`, to be its `at`th; where the run is now. The run stays
+    /// as it is, if there is no room.
+    pub(super) fn insert(&mut self, base: u32, len: u32, at: u32, item: T) -> Result<u32, Full> {
         let (from, to) = (class(len), class(len + 1));
         let new = if from == to && len > 0 {
             base
         } else {
-            self.take_block(to)
+            self.take_block(to).ok_or(Full)?
         };
         self.shift(base + at, new + at + 1, len - at);
         if new != base {
@@ -44,7 +52,7 @@ impl<T: Copy + Default> Arena<T> {
             }
         }
         self.items[(new + at) as usize] = item;
-        new
+        Ok(new)
     }
 
     /// Takes the `at`th item out of the run of `len` items at `base`; where the run is now.
@@ -55,18 +63,27 @@ impl<T: Copy + Default> Arena<T> {
             return 0;
         }
         let new = if from == to {
-            base
+            None
         } else {
             self.take_block(to)
         };
-        if new != base {
-            self.shift(base, new, at);
+        let to_run = new.unwrap_or(base);
+        if new.is_some() {
+            self.shift(base, to_run, at);
         }
-        self.shift(base + at + 1, new + at, len - at - 1);
-        if new != base {
+        self.shift(base + at + 1, to_run + at, len - at - 1);
+        if new.is_some() {
             self.free[from].push(base);
+        } else if from != to {
+            // There is no other block: half of this one is left.
+            self.free[to].push(base + (1 << to));
         }
-        new
+        to_run
+    }
+
+    /// How many items there are, those included that were given up.
+    pub(super) const fn len(&self) -> usize {
+        self.items.len()
     }
 
     /// Bytes of memory that it holds.
@@ -75,17 +92,20 @@ impl<T: Copy + Default> Arena<T> {
         self.items.capacity() * size_of::<T>() + free * size_of::<u32>()
     }
 
-    fn take_block(&mut self, class: usize) -> u32 {
+    fn take_block(&mut self, class: usize) -> Option<u32> {
         if let Some(base) = self.free[class].pop() {
-            return base;
+            return Some(base);
         }
         let (base, size) = (self.items.len(), 1 << class);
+        if base + size > self.bound as usize {
+            return None;
+        }
         if self.items.capacity() < base + size {
             // By an eighth: a table that has grown large is not to hold as much again in reserve.
             self.items.reserve_exact(size + base / 8);
         }
         self.items.resize(base + size, T::default());
-        u32::try_from(base).expect("fewer than 2^32 items: each prefix needs one of 2^31")
+        u32::try_from(base).ok()
     }
 
     fn shift(&mut self, from: u32, to: u32, len: u32) {

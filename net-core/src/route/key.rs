@@ -1,6 +1,7 @@
 //! The keys of a trie.
 
 use super::node::STRIDE;
+use super::shortcut;
 
 /// A fixed-width key, its most significant bit first: `u32` for IPv4, `u128` for IPv6.
 pub(crate) trait TrieKey: Copy + Eq {
@@ -17,6 +18,9 @@ pub(crate) trait TrieKey: Copy + Eq {
 
     /// The six bits that a level decides by; there is a level for every six bits, and one for what is left.
     fn chunk(self, level: u8) -> u8;
+
+    /// The bits by which a [shortcut](super::shortcut) is asked.
+    fn head(self) -> usize;
 
     /// The first `len` bits, the rest zero.
     fn masked(self, len: u8) -> Self;
@@ -48,6 +52,11 @@ macro_rules! trie_key {
             #[inline]
             fn chunk(self, level: u8) -> u8 {
                 (self << (STRIDE * level) >> (<Self as TrieKey>::BITS - STRIDE)) as u8
+            }
+
+            #[inline]
+            fn head(self) -> usize {
+                (self >> (<Self as TrieKey>::BITS - shortcut::BITS)) as usize
             }
 
             #[inline]

@@ -10,6 +10,7 @@ mod key;
 mod node;
 mod policy;
 mod rules;
+mod shortcut;
 mod table;
 mod text;
 mod trie;
@@ -19,7 +20,7 @@ pub(crate) use rules::Query;
 pub use rules::{Rule, RuleAction, Selector, TableId};
 pub use table::{Decision, RouteTable};
 pub(crate) use text::{Change, Line, Verb, parse_rule};
-pub(crate) use trie::Trie;
+pub(crate) use trie::{Full, Trie};
 
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};

@@ -48,10 +48,11 @@ fn policy() -> Policy {
     let mut policy = Policy::default();
     policy
         .table_mut(TableId::MAIN)
-        .insert(route("0.0.0.0/0", 0));
+        .insert(route("0.0.0.0/0", 0))
+        .unwrap();
     for number in 1..6_u16 {
         let table = policy.table_mut(TableId(number.into()));
-        table.insert(route("10.0.0.0/8", number));
+        table.insert(route("10.0.0.0/8", number)).unwrap();
     }
     policy
 }
@@ -139,13 +140,15 @@ fn the_default_table_and_late_rules_come_behind_the_main_one() {
     policy.table_mut(TableId::MAIN).remove(cidr("0.0.0.0/0"));
     policy
         .table_mut(TableId::DEFAULT)
-        .insert(route("0.0.0.0/0", 9));
+        .insert(route("0.0.0.0/0", 9))
+        .unwrap();
     policy.add_rule(rule(40_000, Selector::default(), 2));
     assert_eq!(over(&policy, &query("10.1.1.1")), Some(2));
     assert_eq!(over(&policy, &query("8.8.8.8")), Some(9));
     policy
         .table_mut(TableId::MAIN)
-        .insert(route("10.1.0.0/16", 4));
+        .insert(route("10.1.0.0/16", 4))
+        .unwrap();
     assert_eq!(over(&policy, &query("10.1.1.1")), Some(4));
     policy.remove_iface(IfaceId(4));
     assert_eq!(over(&policy, &query("10.1.1.1")), Some(2));

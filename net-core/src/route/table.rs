@@ -1,8 +1,9 @@
 //! The routing table: longest-prefix match over both families.
 
 use super::hops::{SharedWays, Target, Way, Ways};
-use super::trie::{Trie, TrieKey};
+use super::trie::{Full, Trie, TrieKey};
 use super::{Reject, Route};
+use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -50,20 +51,35 @@ impl RouteTable {
     }
 
     /// Adds a route; those to the same prefix with the same metric are replaced.
-    pub fn insert(&mut self, route: Route) {
-        self.add(route.prefix, Way::of(&route), true);
+    ///
+    /// # Errors
+    /// [`NoBufferSpace`](SocketError::NoBufferSpace): the table is full, at 2^27 nodes of its trie (4 GiB);
+    /// it is as it was.
+    pub fn insert(&mut self, route: Route) -> Result<(), SocketError> {
+        self.add(route.prefix, Way::of(&route), true)
     }
 
     /// Adds a route beside those to the same prefix with the same metric, of which each takes the
     /// same share of flows.
-    pub fn insert_beside(&mut self, route: Route) {
-        self.add(route.prefix, Way::of(&route), false);
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    pub fn insert_beside(&mut self, route: Route) -> Result<(), SocketError> {
+        self.add(route.prefix, Way::of(&route), false)
     }
 
     /// Has nothing go to a prefix.
-    pub fn insert_reject(&mut self, prefix: IpCidr, reject: Reject, metric: u32) {
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    pub fn insert_reject(
+        &mut self,
+        prefix: IpCidr,
+        reject: Reject,
+        metric: u32,
+    ) -> Result<(), SocketError> {
         let target = Target::Reject(reject);
-        self.add(prefix, Way { metric, target }, true);
+        self.add(prefix, Way { metric, target }, true)
     }
 
     /// Removes every route to exactly this prefix; whether there was one.
@@ -93,11 +109,11 @@ impl RouteTable {
             }
         }
         let removed = before - kept.len();
-        if removed > 0 {
+        if removed > 0 && kept.is_empty() {
             self.remove(prefix);
-            if !kept.is_empty() {
-                self.set(prefix, kept);
-            }
+        } else if removed > 0 {
+            self.set(prefix, kept)
+                .expect("a prefix that is there has room");
         }
         removed
     }
@@ -226,7 +242,7 @@ impl RouteTable {
         self.generation
     }
 
-    fn add(&mut self, prefix: IpCidr, way: Way, replace: bool) {
+    fn add(&mut self, prefix: IpCidr, way: Way, replace: bool) -> Result<(), SocketError> {
         let mut ways = Ways::from_slice(self.ways_to(prefix));
         let same = |other: &Way| {
             if replace {
@@ -238,7 +254,8 @@ impl RouteTable {
         ways.retain(|other| !same(other));
         let at = ways.partition_point(|other| other.metric <= way.metric);
         ways.insert(at, way);
-        self.set(prefix, ways);
+        self.set(prefix, ways)
+            .map_err(|Full| SocketError::NoBufferSpace)
     }
 
     /// The ways of exactly this prefix.
@@ -250,16 +267,19 @@ impl RouteTable {
         number.map_or(&[], |number| self.ways.get(number))
     }
 
-    fn set(&mut self, prefix: IpCidr, ways: Ways) {
+    /// Sets the ways of a prefix. There is room, if it is there.
+    fn set(&mut self, prefix: IpCidr, ways: Ways) -> Result<(), Full> {
         let (len, number) = (prefix.prefix_len, self.ways.share(ways));
         let old = match prefix.address {
             IpAddr::V4(address) => self.v4.insert(address.to_bits(), len, number),
             IpAddr::V6(address) => self.v6.insert(address.to_bits(), len, number),
         };
-        if let Some(old) = old {
-            self.ways.release(old);
+        // Where there is no room, the set that was shared just now is not needed.
+        if let Some(unused) = old.unwrap_or(Some(number)) {
+            self.ways.release(unused);
         }
         self.changed();
+        old.map(drop)
     }
 
     /// Has everybody who keeps a looked-up route look again.

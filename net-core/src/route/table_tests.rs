@@ -24,7 +24,7 @@ fn over(table: &RouteTable, dest: &str, flow: u64) -> Option<u16> {
 fn the_longest_prefix_wins_in_both_families() {
     let mut table = RouteTable::new();
     for (number, to) in (0..).zip(["192.168.0.0/16", "192.168.2.0/24", "::/0", "2001:db8::/32"]) {
-        table.insert(route(to, number, 0));
+        table.insert(route(to, number, 0)).unwrap();
     }
     assert_eq!(over(&table, "192.168.2.1", 0), Some(1));
     assert_eq!(over(&table, "192.168.3.1", 0), Some(0));
@@ -39,9 +39,9 @@ fn the_longest_prefix_wins_in_both_families() {
 fn ways_of_one_metric_share_flows_evenly_and_each_flow_keeps_its_way() {
     let mut table = RouteTable::new();
     for iface in 0..4 {
-        table.insert_beside(route("0.0.0.0/0", iface, 7));
+        table.insert_beside(route("0.0.0.0/0", iface, 7)).unwrap();
     }
-    table.insert_beside(route("0.0.0.0/0", 9, 8));
+    table.insert_beside(route("0.0.0.0/0", 9, 8)).unwrap();
     let mut counts = [0; 4];
     for step in 0..4000_u64 {
         let flow = step.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -54,15 +54,17 @@ fn ways_of_one_metric_share_flows_evenly_and_each_flow_keeps_its_way() {
         "{counts:?}"
     );
     // One that replaces takes the place of all of its metric.
-    table.insert(route("0.0.0.0/0", 5, 7));
+    table.insert(route("0.0.0.0/0", 5, 7)).unwrap();
     assert_eq!(over(&table, "192.0.2.1", u64::MAX), Some(5));
 }
 
 #[test]
 fn nothing_goes_to_a_prefix_that_is_rejected() {
     let mut table = RouteTable::new();
-    table.insert(route("0.0.0.0/0", 1, 0));
-    table.insert_reject(prefix("10.0.0.0/8"), Reject::Prohibit, 0);
+    table.insert(route("0.0.0.0/0", 1, 0)).unwrap();
+    table
+        .insert_reject(prefix("10.0.0.0/8"), Reject::Prohibit, 0)
+        .unwrap();
     let decision = table.decide(Ipv4Addr::new(10, 1, 1, 1).into(), || 0);
     assert_eq!(decision, Some(Decision::Reject(Reject::Prohibit)));
     assert_eq!(table.lookup(Ipv4Addr::new(10, 1, 1, 1).into()), None);
@@ -72,9 +74,9 @@ fn nothing_goes_to_a_prefix_that_is_rejected() {
 #[test]
 fn an_interface_that_goes_takes_its_ways_and_leaves_the_others() {
     let mut table = RouteTable::new();
-    table.insert_beside(route("10.0.0.0/8", 1, 0));
-    table.insert_beside(route("10.0.0.0/8", 2, 0));
-    table.insert(route("fd00::/8", 1, 0));
+    table.insert_beside(route("10.0.0.0/8", 1, 0)).unwrap();
+    table.insert_beside(route("10.0.0.0/8", 2, 0)).unwrap();
+    table.insert(route("fd00::/8", 1, 0)).unwrap();
     table.remove_iface(IfaceId(1));
     assert_eq!(over(&table, "10.1.1.1", 0), Some(2));
     assert_eq!(table.len(), 1);
@@ -84,7 +86,9 @@ fn an_interface_that_goes_takes_its_ways_and_leaves_the_others() {
 fn many_are_found_as_one_by_one() {
     let mut table = RouteTable::new();
     for number in 0..200_u16 {
-        table.insert(route(&std::format!("10.{number}.0.0/16"), number, 0));
+        table
+            .insert(route(&std::format!("10.{number}.0.0/16"), number, 0))
+            .unwrap();
     }
     let dests: Vec<u32> = (0..300).map(|n| 10 << 24 | n << 16 | n).collect();
     let mut found = Vec::new();
@@ -94,7 +98,9 @@ fn many_are_found_as_one_by_one() {
         .map(|&dest| table.decide(Ipv4Addr::from(dest).into(), || 0));
     assert_eq!(found, alone.collect::<Vec<_>>());
     for number in 0..200_u16 {
-        table.insert(route(&std::format!("2001:db8:{number:x}::/48"), number, 0));
+        table
+            .insert(route(&std::format!("2001:db8:{number:x}::/48"), number, 0))
+            .unwrap();
     }
     let dests: Vec<u128> = (0..300).map(|n| 0x2001_0db8 << 96 | n << 80 | n).collect();
     found.clear();
@@ -113,7 +119,7 @@ fn prefixes_that_share_their_ways_cost_little() {
         let address = Ipv4Addr::from(0x0a00_0000 + (number << 8));
         let mut route = route("0.0.0.0/24", u16::try_from(number % 16).unwrap(), 0);
         route.prefix.address = address.into();
-        table.insert(route);
+        table.insert(route).unwrap();
     }
     let each = table.memory() / table.len();
     assert!(each <= 30, "{each} bytes a prefix");

@@ -6,19 +6,25 @@
 //! bits before one's own say where it is. A lookup makes one step for six bits, and each step is a load,
 //! a mask and a count; the value of the longest is fetched at the end. /24 and /48 end with a node: 64 of
 //! a kind share one. A subtree with a single prefix is a leaf that names it, whatever its depth: most long
-//! prefixes of IPv6 lie far apart, and would have a chain of nodes each.
+//! prefixes of IPv6 lie far apart, and would have a chain of nodes each. A trie that has grown large has a
+//! [shortcut](Shortcut) past its first three levels.
 
 use super::arena::Arena;
+pub(crate) use super::arena::Full;
 pub(crate) use super::key::TrieKey;
 use super::node::{Leaf, MAX_LEVELS, Node, Place, STRIDE};
+use super::shortcut::{LEVELS, NOWHERE, Shortcut};
 use core::marker::PhantomData;
 
 /// Numbers by prefix.
 #[derive(Debug)]
 pub(crate) struct Trie<K> {
-    root: Node,
-    nodes: Arena<Node>,
+    pub(super) root: Node,
+    pub(super) nodes: Arena<Node>,
     values: Arena<u32>,
+    pub(super) shortcut: Shortcut,
+    /// With so many nodes it gets a shortcut.
+    large: usize,
     len: usize,
     key: PhantomData<K>,
 }
@@ -28,37 +34,50 @@ impl<K: TrieKey> Trie<K> {
     pub(crate) const fn new() -> Self {
         Self {
             root: Node::EMPTY,
-            nodes: Arena::new(),
-            values: Arena::new(),
+            nodes: Arena::new(NOWHERE),
+            values: Arena::new(u32::MAX),
+            shortcut: Shortcut::new(),
+            large: LARGE,
             len: 0,
             key: PhantomData,
         }
     }
 
-    /// Sets the value of exactly this prefix; the one it had.
-    pub(crate) fn insert(&mut self, key: K, len: u8, value: u32) -> Option<u32> {
+    /// Sets the value of exactly this prefix; the one it had. All stays as it is, if there is no room.
+    pub(crate) fn insert(&mut self, key: K, len: u8, value: u32) -> Result<Option<u32>, Full> {
+        let old = self.put(key, len, value)?;
+        self.len += usize::from(old.is_none());
+        self.shortcut.put(key.head(), len, value);
+        if self.nodes.len() >= self.large && !self.shortcut.is_built() {
+            self.build_shortcut();
+        }
+        Ok(old)
+    }
+
+    fn put(&mut self, key: K, len: u8, value: u32) -> Result<Option<u32>, Full> {
         let new = only(key, len, value);
         let at = Place::of::<K>(key, len);
-        let mut index = ROOT;
-        for level in 0..at.level {
-            let chunk = key.chunk(level);
-            let Some(child) = self.node(index).child(chunk) else {
-                self.insert_child(index, chunk, Node::leaf(new));
-                self.len += 1;
-                return None;
+        let (mut index, mut level) = (ROOT, 0);
+        while level < at.level {
+            let Some(child) = self.node(index).child(key.chunk(level)) else {
+                if level + 1 < self.first_leaves() {
+                    self.insert_child(index, level, key, Node::EMPTY)?;
+                    continue;
+                }
+                self.insert_child(index, level, key, Node::leaf(new))?;
+                return Ok(None);
             };
+            level += 1;
             if let Some(leaf) = self.node(child).as_leaf() {
                 if (leaf.key, leaf.len) == (new.key, new.len) {
                     *self.node_mut(child) = Node::leaf(new);
-                    return Some(leaf.value);
+                    return Ok(Some(leaf.value));
                 }
-                self.open(child, level + 1, leaf);
+                self.open(child, level, leaf)?;
             }
             index = child;
         }
-        let old = self.put_value(index, at.position, value);
-        self.len += usize::from(old.is_none());
-        old
+        self.put_value(index, at.position, value)
     }
 
     /// The value of exactly this prefix.
@@ -80,22 +99,29 @@ impl<K: TrieKey> Trie<K> {
     /// The value of the longest prefix of `key`, with the prefix's length.
     #[inline]
     pub(crate) fn longest(&self, key: K) -> Option<(u8, u32)> {
-        let (mut node, mut level, mut longest) = (&self.root, 0, None);
+        let (mut node, mut level, mut longest, mut shorter) = (&self.root, 0, None, None);
+        if let Some(entry) = self.shortcut.get(key.head()) {
+            node = self.nodes.get(entry.subtree()).unwrap_or(&Node::EMPTY);
+            (level, shorter) = (LEVELS, entry.longest());
+        }
         loop {
+            match node.as_leaf() {
+                Some(leaf) if leaf.covers(key) => return Some((leaf.len, leaf.value)),
+                Some(_) => break,
+                None => {}
+            }
             let chunk = key.chunk(level);
             if node.matches(chunk) != 0 {
                 longest = Some((node, level));
             }
             match node.child(chunk).and_then(|child| self.nodes.get(child)) {
-                Some(child) if !child.is_leaf() => (node, level) = (child, level + 1),
-                Some(leaf) => match leaf.as_leaf().filter(|leaf| leaf.covers(key)) {
-                    Some(leaf) => return Some((leaf.len, leaf.value)),
-                    None => break,
-                },
+                Some(child) => (node, level) = (child, level + 1),
                 None => break,
             }
         }
-        let (node, level) = longest?;
+        let Some((node, level)) = longest else {
+            return shorter.or_else(|| self.in_root(key));
+        };
         let (len, place) = place_of_last(node, level, key)?;
         Some((len, *self.values.get(place)?))
     }
@@ -109,6 +135,16 @@ impl<K: TrieKey> Trie<K> {
             let mut longest = [(&Node::EMPTY, 0); BATCH];
             let mut leaves = [&Node::EMPTY; BATCH];
             let (mut level, mut goes_on) = (0, true);
+            found.fill(None);
+            if self.shortcut.is_built() {
+                for ((node, found), key) in nodes.iter_mut().zip(&mut *found).zip(keys) {
+                    if let Some(entry) = self.shortcut.get(key.head()) {
+                        *node = self.nodes.get(entry.subtree()).unwrap_or(&Node::EMPTY);
+                        *found = entry.longest();
+                    }
+                }
+                level = LEVELS;
+            }
             while goes_on {
                 goes_on = false;
                 let so_far = longest.iter_mut().zip(&mut leaves);
@@ -131,10 +167,13 @@ impl<K: TrieKey> Trie<K> {
             }
             let last = places.iter().zip(leaves).zip(keys);
             for (found, ((&(len, place), leaf), key)) in found.iter_mut().zip(last) {
-                *found = match leaf.as_leaf().filter(|leaf| leaf.covers(*key)) {
-                    Some(leaf) => Some((leaf.len, leaf.value)),
-                    None => self.values.get(place).map(|value| (len, *value)),
-                };
+                if let Some(leaf) = leaf.as_leaf().filter(|leaf| leaf.covers(*key)) {
+                    *found = Some((leaf.len, leaf.value));
+                } else if let Some(value) = self.values.get(place) {
+                    *found = Some((len, *value));
+                } else if found.is_none() {
+                    *found = self.in_root(*key);
+                }
             }
         }
     }
@@ -169,20 +208,20 @@ impl<K: TrieKey> Trie<K> {
             if level == at.level {
                 break self.take_value(index, at.position)?;
             }
-            let chunk = key.chunk(level);
-            let child = self.node(index).child(chunk)?;
+            let child = self.node(index).child(key.chunk(level))?;
             if let Some(leaf) = self.node(child).as_leaf() {
                 if leaf != only(key, len, leaf.value) {
                     return None;
                 }
-                self.remove_child(index, chunk);
+                self.remove_child(index, level, key);
                 break leaf.value;
             }
             level += 1;
             way[usize::from(level)] = child;
         };
         self.len -= 1;
-        while level > 0 && self.close(way[usize::from(level)], level, key) {
+        self.note_removed(key, len);
+        while level >= self.first_leaves() && self.close(way[usize::from(level)], level, key) {
             level -= 1;
         }
         Some(value)
@@ -220,11 +259,11 @@ impl<K: TrieKey> Trie<K> {
 
     /// Bytes of memory that it holds.
     pub(crate) fn memory(&self) -> usize {
-        self.nodes.memory() + self.values.memory() + size_of::<Self>()
+        self.nodes.memory() + self.values.memory() + self.shortcut.memory() + size_of::<Self>()
     }
 
     #[inline]
-    fn node(&self, index: u32) -> &Node {
+    pub(super) fn node(&self, index: u32) -> &Node {
         match index {
             ROOT => &self.root,
             index => self
@@ -245,18 +284,18 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// Sets the value of a prefix that ends in a node; the one it had.
-    fn put_value(&mut self, index: u32, position: u8, value: u32) -> Option<u32> {
+    fn put_value(&mut self, index: u32, position: u8, value: u32) -> Result<Option<u32>, Full> {
         let node = *self.node(index);
         if node.has(position) {
-            let slot = self.values.get_mut(node.value(position))?;
-            return Some(core::mem::replace(slot, value));
+            let slot = self.values.get_mut(node.value(position));
+            return Ok(slot.map(|slot| core::mem::replace(slot, value)));
         }
         let (count, before) = (node.prefixes.count_ones(), node.values_before(position));
-        let values = self.values.insert(node.values, count, before, value);
+        let values = self.values.insert(node.values, count, before, value)?;
         let node = self.node_mut(index);
         node.values = values;
         node.prefixes |= 1 << position;
-        None
+        Ok(None)
     }
 
     /// Takes a prefix out of its node; the value it had.
@@ -275,15 +314,19 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// Makes a leaf a node that has in it, or in a leaf of its own, what the leaf was.
-    fn open(&mut self, index: u32, level: u8, leaf: Leaf) {
-        *self.node_mut(index) = Node::EMPTY;
+    pub(super) fn open(&mut self, index: u32, level: u8, leaf: Leaf) -> Result<(), Full> {
         let key = K::from_bits(leaf.key);
         let at = Place::of::<K>(key, leaf.len);
-        if at.level == level {
-            self.put_value(index, at.position, leaf.value);
+        *self.node_mut(index) = Node::EMPTY;
+        let opened = if at.level == level {
+            self.put_value(index, at.position, leaf.value).map(drop)
         } else {
-            self.insert_child(index, key.chunk(level), Node::leaf(leaf));
+            self.insert_child(index, level, key, Node::leaf(leaf))
+        };
+        if opened.is_err() {
+            *self.node_mut(index) = Node::leaf(leaf);
         }
+        opened
     }
 
     /// Makes a node on the way to `key` a leaf, if there is one prefix left in its subtree; whether so.
@@ -312,22 +355,32 @@ impl<K: TrieKey> Trie<K> {
         leaf.is_some()
     }
 
-    fn insert_child(&mut self, index: u32, chunk: u8, child: Node) {
-        let node = *self.node(index);
+    /// Puts a child for `key` into a node on some level.
+    fn insert_child(&mut self, index: u32, level: u8, key: K, child: Node) -> Result<(), Full> {
+        let (node, chunk) = (*self.node(index), key.chunk(level));
         let (count, before) = (node.subtrees.count_ones(), node.children_before(chunk));
-        let children = self.nodes.insert(node.children, count, before, child);
+        let children = self.nodes.insert(node.children, count, before, child)?;
         let node = self.node_mut(index);
         node.children = children;
         node.subtrees |= 1 << chunk;
+        self.note_children(index, level, key);
+        Ok(())
     }
 
-    fn remove_child(&mut self, index: u32, chunk: u8) {
-        let node = *self.node(index);
+    fn remove_child(&mut self, index: u32, level: u8, key: K) {
+        let (node, chunk) = (*self.node(index), key.chunk(level));
         let (count, before) = (node.subtrees.count_ones(), node.children_before(chunk));
         let children = self.nodes.remove(node.children, count, before);
         let node = self.node_mut(index);
         node.children = children;
         node.subtrees &= !(1 << chunk);
+        self.note_children(index, level, key);
+    }
+
+    /// The longest of the shortest prefixes of a key, those of up to six bits.
+    fn in_root(&self, key: K) -> Option<(u8, u32)> {
+        let (len, place) = place_of_last(&self.root, 0, key)?;
+        Some((len, *self.values.get(place)?))
     }
 }
 
@@ -353,9 +406,12 @@ fn place_of_last<K: TrieKey>(node: &Node, level: u8, key: K) -> Option<(u8, u32)
 }
 
 /// Stands for the root, which lies in no run.
-const ROOT: u32 = u32::MAX;
+pub(super) const ROOT: u32 = u32::MAX;
 /// Lookups that go on at the same time.
 const BATCH: usize = 64;
+
+/// With so many nodes, 4 MiB of them, a trie gets a shortcut, which is of 2 MiB.
+const LARGE: usize = 1 << 17;
 
 #[cfg(test)]
 #[path = "trie_tests.rs"]

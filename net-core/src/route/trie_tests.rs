@@ -39,9 +39,23 @@ fn ops<K: core::fmt::Debug + Clone>(
     proptest::collection::vec(op, 1..200)
 }
 
+impl<K: TrieKey> Trie<K> {
+    /// One that has a shortcut from so many nodes on, and room for so many nodes and values.
+    fn limited(large: usize, bound: u32) -> Self {
+        Self {
+            nodes: Arena::new(bound),
+            values: Arena::new(bound),
+            large,
+            ..Self::new()
+        }
+    }
+}
+
 /// Does the same to a trie and to a list, and compares what they say.
-fn agree<K: TrieKey + Ord + core::fmt::Debug>(ops: Vec<Op<K>>) -> Result<(), TestCaseError> {
-    let mut trie: Trie<K> = Trie::new();
+fn agree<K: TrieKey + Ord + core::fmt::Debug>(
+    mut trie: Trie<K>,
+    ops: Vec<Op<K>>,
+) -> Result<(), TestCaseError> {
     let mut model: Vec<(K, u8, u32)> = Vec::new();
     let mut keys = Vec::new();
     for (value, op) in (0_u32..).zip(ops) {
@@ -52,10 +66,15 @@ fn agree<K: TrieKey + Ord + core::fmt::Debug>(ops: Vec<Op<K>>) -> Result<(), Tes
                 let old = model.iter().position(is_it);
                 let old = old.map(|old| model.swap_remove(old).2);
                 prop_assert_eq!(trie.get(key, len), old);
-                prop_assert_eq!(trie.insert(key, len, value), old);
-                prop_assert_eq!(trie.get(key, len), Some(value));
-                model.push((place.0, len, value));
                 keys.push(key);
+                match trie.insert(key, len, value) {
+                    Ok(replaced) => {
+                        prop_assert_eq!(replaced, old);
+                        prop_assert_eq!(trie.get(key, len), Some(value));
+                        model.push((place.0, len, value));
+                    }
+                    Err(Full) => prop_assert_eq!((trie.get(key, len), old), (None, None)),
+                }
             }
             Op::Remove(which) if !model.is_empty() => {
                 let (key, len, value) = model.swap_remove(which % model.len());
@@ -91,12 +110,37 @@ fn agree<K: TrieKey + Ord + core::fmt::Debug>(ops: Vec<Op<K>>) -> Result<(), Tes
 proptest! {
     #[test]
     fn agrees_with_a_linear_scan(ops in ops(key().boxed(), 32)) {
-        agree(ops)?;
+        agree(Trie::new(), ops)?;
     }
 
     #[test]
     fn wide_keys_agree_with_a_linear_scan(ops in ops(wide_key().boxed(), 128)) {
-        agree(ops)?;
+        agree(Trie::new(), ops)?;
+    }
+
+    #[test]
+    fn with_a_shortcut_it_agrees_with_a_linear_scan(
+        large in 0_usize..20,
+        ops in ops(key().boxed(), 32),
+    ) {
+        agree(Trie::limited(large, NOWHERE), ops)?;
+    }
+
+    #[test]
+    fn with_a_shortcut_wide_keys_agree_with_a_linear_scan(
+        large in 0_usize..20,
+        ops in ops(wide_key().boxed(), 128),
+    ) {
+        agree(Trie::limited(large, NOWHERE), ops)?;
+    }
+
+    #[test]
+    fn a_full_one_refuses_what_is_new_and_agrees_with_a_linear_scan(
+        bound in 0_u32..60,
+        large in 0_usize..80,
+        ops in ops(wide_key().boxed(), 128),
+    ) {
+        agree(Trie::limited(large, bound), ops)?;
     }
 }
 
@@ -109,7 +153,7 @@ fn prefixes_of_a_key_come_from_short_to_long() {
         (0x0a07_0002, 32),
         (0x0a07_0000, 16),
     ] {
-        assert_eq!(trie.insert(key, len, u32::from(len) + 100), None);
+        assert_eq!(trie.insert(key, len, u32::from(len) + 100), Ok(None));
     }
     let found: Vec<_> = trie.matches(0x0a07_0002).collect();
     assert_eq!(found, [(0, 100), (8, 108), (16, 116), (32, 132)]);
@@ -125,7 +169,7 @@ fn what_is_taken_out_leaves_its_room_to_others() {
     for round in 0..10_u128 {
         let keys = (0..2000_u128).map(|n| (n + round) << 100 | n << 64);
         for (value, key) in (0..).zip(keys.clone()) {
-            trie.insert(key, 64, value);
+            trie.insert(key, 64, value).unwrap();
         }
         filled = filled.max(trie.memory());
         for key in keys {
@@ -141,11 +185,44 @@ fn what_is_taken_out_leaves_its_room_to_others() {
 }
 
 #[test]
+fn a_full_one_has_room_again_for_what_was_taken_out() {
+    let mut trie: Trie<u32> = Trie::limited(LARGE, 500);
+    let key = |n: u32| n.wrapping_mul(0x9e37_79b9);
+    let all = || (0_u32..).map(key);
+    let count = all().take_while(|&key| trie.insert(key, 32, 7).is_ok());
+    let count = count.count();
+    assert!((100..500).contains(&count), "{count}");
+    let new = all().nth(count).unwrap();
+    for old in all().take(count) {
+        assert_eq!(trie.insert(new, 32, 8), Err(Full));
+        assert_eq!(trie.remove(old, 32), Some(7));
+        assert_eq!(trie.insert(old, 32, 7), Ok(None));
+    }
+    assert_eq!((trie.len(), trie.iter().count()), (count, count));
+    assert!(
+        all()
+            .take(count)
+            .all(|key| trie.longest(key) == Some((32, 7)))
+    );
+}
+
+#[test]
+fn a_large_one_has_a_shortcut_and_a_small_one_has_none() {
+    let mut trie: Trie<u32> = Trie::new();
+    for n in 0..300_000_u32 {
+        trie.insert(n.wrapping_mul(0x9e37_79b9), 24, n).unwrap();
+        assert_eq!(trie.shortcut.is_built(), trie.nodes.len() >= LARGE);
+    }
+    assert!(trie.shortcut.is_built());
+    assert!(trie.shortcut.memory() <= trie.memory() / 2);
+}
+
+#[test]
 fn prefixes_that_lie_far_apart_have_no_chains_of_nodes() {
     let mut trie: Trie<u128> = Trie::new();
     for n in 0..4096_u128 {
         let high = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) & 0xffff_ffff;
-        trie.insert(0x2001 << 112 | high << 80, 48, 1);
+        trie.insert(0x2001 << 112 | high << 80, 48, 1).unwrap();
     }
     let each = trie.memory() / trie.len();
     // With chains it would be twice as much.

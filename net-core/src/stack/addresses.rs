@@ -350,7 +350,7 @@ impl Stack {
 
     /// The route that comes with an address.
     fn route_to_prefix(&mut self, iface: IfaceId, cidr: IpCidr) {
-        self.routes.table_mut(TableId::MAIN).insert(Route {
+        self.learn_route(Route {
             prefix: cidr,
             via: None,
             iface,

@@ -4,6 +4,7 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
 use crate::route::{Decision, Reject, Route, RouteTable, Rule, TableId};
+use crate::stats::DropReason;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -42,7 +43,7 @@ impl Stack {
         }
         for &cidr in &config.addresses {
             self.addresses.add(id, cidr);
-            self.routes.table_mut(TableId::MAIN).insert(Route {
+            self.learn_route(Route {
                 prefix: cidr,
                 via: None,
                 iface: id,
@@ -92,6 +93,7 @@ impl Stack {
     /// # Errors
     /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long, an interface that
     /// does not exist, a source that is not ours, or a next hop of the other family.
+    /// [`NoBufferSpace`](SocketError::NoBufferSpace): the table is [full](RouteTable::insert).
     pub fn add_route(&mut self, route: Route) -> Result<(), SocketError> {
         self.add_route_to(TableId::MAIN, route)
     }
@@ -102,8 +104,14 @@ impl Stack {
     /// As for [`add_route`](Self::add_route).
     pub fn add_route_to(&mut self, table: TableId, route: Route) -> Result<(), SocketError> {
         self.check_route(&route)?;
-        self.routes.table_mut(table).insert(route);
-        Ok(())
+        self.routes.table_mut(table).insert(route)
+    }
+
+    /// Adds a route of which nobody is there to hear that the table is full.
+    pub(super) fn learn_route(&mut self, route: Route) {
+        if self.routes.table_mut(TableId::MAIN).insert(route).is_err() {
+            self.stats.count_drop(DropReason::NoMemory);
+        }
     }
 
     /// A table of routes; `None` if nothing ever was in it.
@@ -136,14 +144,14 @@ impl Stack {
     /// As for [`add_route`](Self::add_route).
     pub fn add_route_beside(&mut self, route: Route) -> Result<(), SocketError> {
         self.check_route(&route)?;
-        self.routes.table_mut(TableId::MAIN).insert_beside(route);
-        Ok(())
+        self.routes.table_mut(TableId::MAIN).insert_beside(route)
     }
 
     /// Has nothing go to a prefix, unless a route with a lower metric leads there.
     ///
     /// # Errors
     /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long.
+    /// [`NoBufferSpace`](SocketError::NoBufferSpace): the table is [full](RouteTable::insert).
     pub fn add_reject(
         &mut self,
         prefix: IpCidr,
@@ -152,8 +160,7 @@ impl Stack {
     ) -> Result<(), SocketError> {
         prefix.check()?;
         let table = self.routes.table_mut(TableId::MAIN);
-        table.insert_reject(prefix, reject, metric);
-        Ok(())
+        table.insert_reject(prefix, reject, metric)
     }
 
     pub(super) fn check_route(&self, route: &Route) -> Result<(), SocketError> {

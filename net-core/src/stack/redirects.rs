@@ -134,7 +134,7 @@ impl Stack {
                 until,
             });
         }
-        self.routes.table_mut(TableId::MAIN).insert(Route {
+        self.learn_route(Route {
             prefix: IpCidr::host(dest),
             via: (target != dest).then_some(target),
             iface,

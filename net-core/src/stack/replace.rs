@@ -83,21 +83,29 @@ impl Stack {
             }
             return;
         }
-        let sent = if self.hooks.descend(Heading::Out) {
-            let sent = self.send_replaced(packet, front);
-            self.hooks.ascend(Heading::Out);
-            sent
-        } else {
-            Err(DropReason::Hook)
-        };
-        if let Err(reason) = sent {
-            self.stats.count_drop(reason);
+        if !self.hooks.descend(Heading::Out) {
+            self.stats.count_drop(DropReason::Hook);
+            return;
         }
+        let sent = self.send_replaced(packet, front);
+        // What is said about a packet passes as that did, not as what it was to be replaced by.
+        self.hooks.ascend(Heading::Out);
+        let said = match sent {
+            Ok(None) => return,
+            Ok(Some(Narrow { over, mtu })) => self.too_big_now(over, packet, mtu, self.clock),
+            Err(reason) => Err(reason),
+        };
+        self.stats
+            .count_drop(said.err().unwrap_or(DropReason::TooBig));
     }
 
     /// Finds the way of the new packet, and sends it there: in fragments, if it is too large now and may be
-    /// cut, and else its sender hears how large the old one may be (RFC 2003 §3.1, RFC 2473 §7).
-    fn send_replaced(&mut self, packet: &mut TxPacket, front: NewFront) -> Result<(), DropReason> {
+    /// cut, and else it says how large the old one may be, for its sender (RFC 2003 §3.1, RFC 2473 §7).
+    fn send_replaced(
+        &mut self,
+        packet: &mut TxPacket,
+        front: NewFront,
+    ) -> Result<Option<Narrow>, DropReason> {
         let now = self.clock;
         transport::complete_checksum(packet);
         let mut moved = self.new_packet();
@@ -114,24 +122,24 @@ impl Stack {
                 mtu = mtu.max(LEAST_MTU_V6);
             }
             self.recycle(moved);
-            self.too_big_now(path.iface, packet, mtu, now)?;
-            return Err(DropReason::TooBig);
+            let over = path.iface;
+            return Ok(Some(Narrow { over, mtu }));
         }
         moved.meta.departure = moved.meta.departure.max(now);
         if !self.pass_out(path.iface, &mut moved) {
             self.recycle(moved);
-            return Ok(());
+            return Ok(None);
         }
         if !is_too_big {
             self.link_output(&path, moved, None, now);
-            return Ok(());
+            return Ok(None);
         }
         let (source, dest) = (header.source, header.dest);
         let id = (self.identifications).next(source, dest, header.protocol, 1);
         let cut = Fragments::new(&mut moved, path.mtu, id)
             .map(|fragments| self.send_fragments(&path, fragments, None, now));
         self.recycle(moved);
-        cut
+        cut.map(|()| None)
     }
 
     /// Tells the sender of a packet, which may be this host, that it has to leave room.
@@ -154,6 +162,13 @@ impl Stack {
         self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
         Ok(())
     }
+}
+
+/// A way that a packet is too large for, now that another has taken its place.
+struct Narrow {
+    over: IfaceId,
+    /// Bytes that packets may have, before they are replaced.
+    mtu: usize,
 }
 
 /// Whether the sender of a packet has to send smaller ones, now that those with the header `outer` around

@@ -38,8 +38,8 @@ impl Stack {
         }
         if let Some(reject) = change.reject {
             let table = self.routes.table_mut(change.table);
-            table.insert_reject(change.prefix, reject, change.metric);
-            return Ok(());
+            let added = table.insert_reject(change.prefix, reject, change.metric);
+            return added.map_err(|error| ParseError::at(1, error));
         }
         let iface = change.iface.or_else(|| {
             let next = self.routes.main().lookup(change.via?)?;
@@ -56,12 +56,12 @@ impl Stack {
         self.check_route(&route)
             .map_err(|error| ParseError::at(1, error))?;
         let table = self.routes.table_mut(change.table);
-        if change.verb == Verb::Append {
-            table.insert_beside(route);
+        let added = if change.verb == Verb::Append {
+            table.insert_beside(route)
         } else {
-            table.insert(route);
-        }
-        Ok(())
+            table.insert(route)
+        };
+        added.map_err(|error| ParseError::at(1, error))
     }
 
     /// Changes a rule by the words that `ip rule` takes: `add|del [from PREFIX] [to PREFIX] [fwmark

@@ -257,7 +257,7 @@ impl Stack {
                 && route.is_some_and(|route| (route.iface, route.via) == (iface, router))
         });
         for (metric, router) in (first..).zip(routers) {
-            table.insert(Route {
+            self.learn_route(Route {
                 prefix: DEFAULT,
                 via: Some(IpAddr::V6(router)),
                 iface,
@@ -294,7 +294,7 @@ impl Stack {
                 if let Some(excess) = excess {
                     self.forget_prefix(iface, excess);
                 }
-                self.routes.table_mut(TableId::MAIN).insert(Route {
+                self.learn_route(Route {
                     prefix,
                     via: None,
                     iface,

@@ -123,7 +123,7 @@ impl Stack {
             is_by_router && (first..first + SPACING).contains(&metric)
         });
         for (metric, route) in (first..).zip(routes) {
-            table.insert(Route {
+            self.learn_route(Route {
                 prefix,
                 via: Some(IpAddr::V6(route.router)),
                 iface,

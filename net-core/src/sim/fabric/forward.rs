@@ -80,13 +80,14 @@ impl Forwarder {
         let Ok(place) = u16::try_from(place) else {
             return;
         };
-        self.routes.insert(Route {
+        let route = Route {
             prefix,
             via: None,
             iface: IfaceId(place),
             source: None,
             metric,
-        });
+        };
+        self.routes.insert(route).expect("a small table");
     }
 
     pub(super) fn forget_found(&mut self) {
@@ -97,7 +98,7 @@ impl Forwarder {
             .collect();
         self.routes = RouteTable::new();
         for route in by_hand {
-            self.routes.insert(route);
+            self.routes.insert(route).expect("a small table");
         }
     }
 

@@ -46,8 +46,8 @@ impl Hook for Leave {
 const IP_IN_IP: u8 = 4;
 const IPV6_IN_IP: u8 = 41;
 
-/// A router whose tunnel begins at 10.7.0.2, and ends at 10.7.0.1.
-fn tunnel(at: HookPoint, dont_fragment: bool) -> Host {
+/// A router between the wire and another link.
+fn router() -> Host {
     let mut host = Host::new();
     let inner = iface(
         "in",
@@ -58,6 +58,12 @@ fn tunnel(at: HookPoint, dont_fragment: bool) -> Host {
     let inner = host.stack.add_iface(inner, DeviceCaps::default()).unwrap();
     host.stack.set_forwarding(host.wire, true).unwrap();
     host.stack.set_forwarding(inner, true).unwrap();
+    host
+}
+
+/// A router whose tunnel begins at 10.7.0.2, and ends at 10.7.0.1.
+fn tunnel(at: HookPoint, dont_fragment: bool) -> Host {
+    let mut host = router();
     let enter = Enter {
         from: ip(OURS),
         to: ip(PEER),
@@ -173,6 +179,54 @@ fn who_sent_it_hears_how_much_fits_into_the_tunnel() {
         assert_eq!(host.sent().len(), 1);
     }
     host.assert_dropped(DropReason::TooBig, 2);
+}
+
+/// Puts what goes to 10.50.0.n, `n` from 4 to 1, into a packet to the number below, the last to the far end of a
+/// tunnel; and what goes to where those seem to come from into the same tunnel.
+#[derive(Debug)]
+struct Nest;
+
+impl Hook for Nest {
+    fn apply(&mut self, _: HookPoint, packet: &mut PacketView<'_>, _: Instant) -> Verdict {
+        let (from, to) = match packet.ip.dest {
+            IpAddr::V4(dest) => match dest.octets() {
+                [10, 50, 0, 1] => ("10.50.1.1", PEER),
+                [10, 50, 0, 2] => ("10.50.1.1", "10.50.0.1"),
+                [10, 50, 0, 3] => ("10.50.1.1", "10.50.0.2"),
+                [10, 50, 0, 4] => ("10.50.1.1", "10.50.0.3"),
+                [10, 50, 1, 1] => (OURS, PEER),
+                _ => return Verdict::Accept,
+            },
+            IpAddr::V6(_) => return Verdict::Accept,
+        };
+        let mut header = HeadBuf::new();
+        let outer = IpHeader::new(ip(from), ip(to), IP_IN_IP, 0);
+        let dont_fragment = packet.ip.dest != ip("10.50.1.1");
+        IpHeader {
+            dont_fragment,
+            ..outer
+        }
+        .emit(&mut header);
+        packet.replace_front(0, &header)
+    }
+}
+
+#[test]
+fn who_hears_how_much_fits_may_be_at_the_end_of_a_tunnel_too() {
+    let mut host = router();
+    let inner = inner_link(&host);
+    host.stack
+        .add_hook(HookPoint::PostRouting, 0, Box::new(Nest));
+    // The last of four headers is too much; three are all that may be in front of another.
+    let payload = std::vec![7; 1440 - 28];
+    host.inject_at(inner, datagram("10.60.0.9:5", "10.50.0.4:7", &payload));
+    let sent = host.sent();
+    assert_eq!(sent.len(), 1, "{:?}", host.stack.stats());
+    let seen = Seen::new(&inside(&sent[0]));
+    assert_eq!(seen.ip.dest, ip("10.50.1.1"));
+    assert_eq!(seen.icmp(), IcmpMessage::PacketTooBig { mtu: 1480 });
+    host.assert_dropped(DropReason::TooBig, 1);
+    host.assert_dropped(DropReason::Hook, 0);
 }
 
 #[test]
