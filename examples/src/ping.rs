@@ -25,6 +25,9 @@ pub struct PingOptions {
     /// Milliseconds between requests.
     #[arg(long, short, default_value_t = 200)]
     pub interval: u64,
+    /// Milliseconds to wait for each answer.
+    #[arg(long, short, default_value_t = 1000)]
+    pub wait: u64,
 }
 
 impl PingOptions {
@@ -48,11 +51,12 @@ impl PingOptions {
             IpAddr::V6(_) => PingSocket::new_v6_on(net)?,
         };
         let data: Vec<u8> = (0..=255).cycle().take(self.size.into()).collect();
+        let patience = Duration::from_millis(self.wait);
         let mut answered = 0;
         for seq in 1..=self.count {
             let sent = Instant::now();
             socket.request(self.target, seq, &data).await?;
-            match timeout(PATIENCE, answer_to(&socket, seq)).await {
+            match timeout(patience, answer_to(&socket, seq)).await {
                 Ok(Ok(ttl)) => {
                     answered += 1;
                     let time = sent.elapsed().as_secs_f64() * 1000.0;
@@ -80,5 +84,3 @@ async fn answer_to(socket: &PingSocket, seq: u16) -> io::Result<u8> {
         }
     }
 }
-
-const PATIENCE: Duration = Duration::from_secs(1);

@@ -248,8 +248,8 @@ pub enum CongestionAlgorithm {
     Dctcp,
     /// BBR (draft-ietf-ccwg-bbr), the third version of the algorithm.
     Bbr,
-    /// BBR's first version (draft-cardwell-iccrg-bbr-congestion-control-00), which is what Linux calls
-    /// `bbr`. Only to be like the kernel: it takes no loss for a sign, and so fills shallow buffers with
+    /// BBR's first version (draft-cardwell-iccrg-bbr-congestion-control-00), from which Linux's `bbr`
+    /// came. Only to be like the kernel: it takes no loss for a sign, and so fills shallow buffers with
     /// losses and leaves little to loss-based flows beside it; [`Bbr`](Self::Bbr) mends both.
     Bbr1,
 }

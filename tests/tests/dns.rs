@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const SERVER: &str = "10.0.0.53:53";
 
@@ -112,6 +112,9 @@ impl Server {
         });
     }
 }
+
+/// Of virtual time, for what routers bring about.
+const MINUTE: Duration = Duration::from_secs(60);
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -285,21 +288,26 @@ async fn the_server_that_a_router_names_is_asked_for_as_long_as_it_is_named() {
     let router = router.build().expect("a stack");
     let server = Arc::new(Server::default());
     server.clone().run(router.clone(), "[fd07::53]:53").await;
-    let link_local = address_of(&client, |address| address.is_unicast_link_local()).await;
+    let link_local = address_of(&client, |address| address.is_unicast_link_local());
+    let link_local = timeout(MINUTE, link_local).await.expect("in time");
     advertise(&router, link_local, 600).await;
-    address_of(&client, |address| !address.is_unicast_link_local()).await;
+    let global = address_of(&client, |address| !address.is_unicast_link_local());
+    timeout(MINUTE, global).await.expect("in time");
     let found = lookup_host_on(&client, "one:80").await.expect("known");
     let found: Vec<_> = found.map(|address| address.to_string()).collect();
     assert_eq!(found, ["[fd07::53]:80", "10.0.0.53:80"]);
     assert!(server.datagrams.load(Ordering::Relaxed) >= 2);
     advertise(&router, link_local, 0).await;
-    while !client
-        .interfaces()
-        .iter()
-        .all(|each| each.dns_servers.is_empty())
-    {
-        sleep(Duration::from_millis(100)).await;
-    }
+    let forgotten = async {
+        while !client
+            .interfaces()
+            .iter()
+            .all(|each| each.dns_servers.is_empty())
+        {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(MINUTE, forgotten).await.expect("in time");
     let found = lookup_host_on(&client, "one:80").await.map(drop);
     let error = found.expect_err("nobody is to be asked");
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

@@ -175,6 +175,9 @@ impl NeighborCache {
             dropped.push_back(waiting);
             return dropped;
         }
+        if entry.waiting.is_empty() {
+            entry.await_answer();
+        }
         entry.waiting_bytes += waiting.packet.len();
         entry.waiting.push_back(waiting);
         self.waiting += 1;

@@ -136,6 +136,13 @@ impl Entry {
         self.asked = config.multicast_solicitations;
     }
 
+    /// Somebody begins to wait for it, who was perhaps not there when it was asked for.
+    pub(super) fn await_answer(&mut self) {
+        if self.state == NeighborState::Incomplete {
+            self.asked = 1;
+        }
+    }
+
     /// It has just shown that packets reach it.
     pub(super) const fn reached(&mut self, times: Times, now: Instant) -> Step {
         self.state = NeighborState::Reachable;

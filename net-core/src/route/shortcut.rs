@@ -141,6 +141,8 @@ impl<K: TrieKey> Trie<K> {
         while let Some((index, level, key)) = above.pop() {
             let leaf = self.node(index).as_leaf();
             if leaf.is_some_and(|leaf| self.open(index, level, leaf).is_err()) {
+                // Not to be tried again with each prefix that still finds room.
+                self.large = self.large.saturating_mul(2);
                 return;
             }
             if level + 1 == LEVELS {

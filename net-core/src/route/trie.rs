@@ -24,7 +24,7 @@ pub(crate) struct Trie<K> {
     values: Arena<u32>,
     pub(super) shortcut: Shortcut,
     /// With so many nodes it gets a shortcut.
-    large: usize,
+    pub(super) large: usize,
     len: usize,
     key: PhantomData<K>,
 }

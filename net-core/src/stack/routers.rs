@@ -3,7 +3,7 @@
 
 use super::Stack;
 use super::addresses::LINK_LOCAL;
-use crate::autoconf::{NoRoom, OnLink, Router, end_of, prefix_of};
+use crate::autoconf::{AddressState, NoRoom, OnLink, Router, end_of, prefix_of};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Route, TableId};
@@ -37,20 +37,34 @@ impl Stack {
         if own.autoconf.on {
             return Ok(());
         }
-        let used = own.config.addresses.iter().map(|cidr| cidr.address);
-        let formed = own.autoconf.formed.iter().map(|each| each.address.into());
-        let has_link_local = used.chain(formed).any(|address| match address {
+        let is_link_local = |address: IpAddr| match address {
             IpAddr::V6(address) => address.is_unicast_link_local(),
             IpAddr::V4(_) => false,
+        };
+        let mut used = own.config.addresses.iter().map(|cidr| cidr.address);
+        let mut formed = own.autoconf.formed.iter();
+        let is_formed = formed.any(|each| {
+            each.state != AddressState::Duplicate && is_link_local(each.address.into())
         });
+        let has_link_local = is_formed || used.any(is_link_local);
         if let Some(own) = self.iface_mut(iface) {
             own.autoconf.on = true;
         }
         self.check_addresses(iface, now)?;
+        let due = self.soon(now);
+        let in_use = self.iface(iface).is_some_and(|own| {
+            own.config
+                .addresses
+                .iter()
+                .any(|cidr| is_link_local(cidr.address))
+        });
         if !has_link_local {
-            let due = self.soon(now);
             let forever = (Instant::MAX, Instant::MAX);
             self.form_address(iface, LINK_LOCAL, forever, 0, due);
+        } else if in_use {
+            // It has been checked before, so that nothing else begins this.
+            self.begin_soliciting(iface, due);
+            self.autoconf_settle(iface, now);
         }
         Ok(())
     }

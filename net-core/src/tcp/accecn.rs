@@ -116,8 +116,6 @@ pub(crate) struct Progress {
     pub(crate) newer: bool,
     /// Bytes that had not been acknowledged before, selectively or not.
     pub(crate) bytes: u32,
-    /// All of them left in whole segments.
-    pub(crate) whole: bool,
 }
 
 /// What is known of the options that the peer sends.
@@ -135,12 +133,7 @@ enum Options {
 pub(crate) struct NewMarks {
     pub(crate) packets: u32,
     pub(crate) bytes: u32,
-    /// They cannot be: something on the way changes the feedback.
-    pub(crate) mangled: bool,
 }
-
-/// Path MTUs change; no whole segment that was sent before is shorter (RFC 9293 §3.7.1).
-const LEAST_MSS: u32 = 536;
 
 /// The three flags.
 pub(crate) const ALL: TcpFlags = TcpFlags::AE.union(TcpFlags::CWR).union(TcpFlags::ECE);
@@ -369,19 +362,13 @@ impl Accurate {
         if !progress.newer {
             return Some(NewMarks::default());
         }
-        let estimated = bytes.map_or(0, |_| core::mem::take(&mut self.estimated));
-        let bytes = bytes.map(|bytes| bytes.saturating_sub(estimated));
+        let bytes = bytes.map(|bytes| bytes.saturating_sub(core::mem::take(&mut self.estimated)));
         let known = self.delivered.ce_packets.wrapping_add(FIRST_PACKETS);
         let least = u32::from(counter).wrapping_sub(known) & 7;
         let segments = progress.bytes.div_ceil(mss.max(1));
         let dense = self.note_stretch(segments);
-        // §3.2.3.2.5: marked bytes, without a marked packet since the last option. So few segments do not
-        // make the field go round, even if they were the shortest.
-        let few = progress.whole && progress.bytes.div_ceil(mss.clamp(1, LEAST_MSS)) < 8;
-        let mangled = bytes > Some(0) && least == 0 && estimated == 0 && few;
         let packets = match bytes {
             Some(0) => least,
-            Some(_) if mangled => 0,
             Some(bytes) => {
                 let needed = bytes.div_ceil(mss.max(1)).min(segments);
                 least + needed.saturating_sub(least).next_multiple_of(8)
@@ -396,11 +383,7 @@ impl Accurate {
             self.estimated = self.estimated.saturating_add(estimate);
             estimate
         });
-        Some(NewMarks {
-            packets,
-            bytes,
-            mangled,
-        })
+        Some(NewMarks { packets, bytes })
     }
 
     /// An ACK tells of so many segments; whether one of many is a sign that others were lost. Where all are

@@ -70,7 +70,6 @@ impl Connection {
             marked_bytes: None,
         };
         let window_moved = self.update_window(segment);
-        let whole = self.small_end.at_or_before(self.una);
         let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
         if ack.advances() {
             self.advance_una(segment, delivery, cx);
@@ -97,18 +96,17 @@ impl Connection {
             self.count_delivered(&ack, delivery)
         };
         if self.ecn.on {
-            self.hear_marks(segment, whole, &mut ack);
+            self.hear_marks(segment, &mut ack);
         }
         ack
     }
 
-    /// What the acknowledgement tells of marks; `whole`: only whole segments were outstanding before it.
-    fn hear_marks(&mut self, segment: &Segment<'_>, whole: bool, ack: &mut Ack) {
+    /// What the acknowledgement tells of marks.
+    fn hear_marks(&mut self, segment: &Segment<'_>, ack: &mut Ack) {
         let progress = Progress {
             // Without progress it may be older than what was heard before.
             newer: ack.advances() || (ack.delivered > 0 && !segment.options.sack.is_empty()),
             bytes: ack.delivered,
-            whole,
         };
         let window = (self.una, self.nxt);
         let marks = self.ecn.on_ack(segment, progress, window, self.mss);

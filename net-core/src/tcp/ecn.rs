@@ -342,8 +342,6 @@ impl Ecn {
                 self.ordinary = true;
                 return marks;
             };
-            // §3.2.3.2.5: nothing ECN-capable any more, but what is told of still counts.
-            self.ordinary |= news.mangled && must("9768 MUST 3.2.3.2.5");
             marks.echoed = news.packets > 0 || news.bytes > 0;
             marks.bytes = Some(news.bytes);
         } else {

@@ -148,14 +148,19 @@ fn unknown(host: &str) -> io::Error {
     )
 }
 
-/// Addresses of one host in the order in which to try them (RFC 6724 §6).
+/// Addresses of one host in the order in which to try them (RFC 6724 §6). Those behind the first
+/// [`MAX_SORTED`] stay as they came.
 pub(super) fn sorted(net: &Net, mut addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
-    if addresses.len() > 1 {
+    let count = addresses.len().min(MAX_SORTED);
+    if count > 1 {
         net.engine()
-            .look(|core| core.stack().sort_destinations(&mut addresses));
+            .look(|core| core.stack().sort_destinations(&mut addresses[..count]));
     }
     with_port(&addresses, port)
 }
+
+/// A route is looked up for each, while nothing else in the stack goes on.
+const MAX_SORTED: usize = 64;
 
 fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     let with_port = |ip: &IpAddr| SocketAddr::new(*ip, port);

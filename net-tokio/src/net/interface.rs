@@ -144,6 +144,7 @@ impl Interface {
     /// are, unless somebody else has them (RFC 4862 §5.4); [`InterfaceStatus::states`] tells. Until then
     /// sockets cannot be bound to them. So it is with an interface that
     /// [configures itself](Self::autoconfigure); others use the addresses that they are made with at once.
+    /// On a link that is no Ethernet it does nothing.
     pub fn check_addresses(mut self) -> Self {
         self.checks_addresses = true;
         self

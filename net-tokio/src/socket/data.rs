@@ -120,7 +120,8 @@ impl Socket {
     /// Waits until there is something to receive or to accept, or an error to be told.
     ///
     /// # Errors
-    /// None: a stack that has ended counts as ready, and the next operation says so.
+    /// When the stack has ended, for listeners and for sockets of families that were plugged in; others
+    /// count as ready then, and the next operation says so.
     ///
     /// # Cancel safety
     ///
@@ -140,7 +141,8 @@ impl Socket {
     /// until it has come to an end.
     ///
     /// # Errors
-    /// None: a stack that has ended counts as ready, and the next operation says so.
+    /// When the stack has ended, for listeners and for sockets of families that were plugged in; others
+    /// count as ready then, and the next operation says so.
     ///
     /// # Cancel safety
     ///

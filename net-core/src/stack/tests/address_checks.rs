@@ -162,6 +162,23 @@ fn an_interface_that_configures_itself_checks_what_it_was_made_with() {
     assert_eq!(own(&host), [target], "and forms no other");
 }
 
+#[test]
+fn routers_are_asked_for_also_with_an_address_that_was_checked_before() {
+    let mut host = station_with(&[]);
+    let (wire, now) = (host.wire, host.now);
+    let given = cidr("fe80::2/64");
+    host.stack.add_address(wire, given, now).unwrap();
+    pass(&mut host, Duration::from_secs(3));
+    assert_eq!(own(&host), [v6("fe80::2")]);
+    let now = host.now;
+    host.stack.autoconfigure(wire, now).unwrap();
+    let said = pass(&mut host, Duration::from_secs(3));
+    let (_, header, message, _) = said[0];
+    assert_eq!(message, NdpMessage::RouterSolicit);
+    assert_eq!(header.source, ip("fe80::2"));
+    assert_eq!(own(&host), [v6("fe80::2")], "and forms no other");
+}
+
 /// RFC 5227 §2.3.
 #[test]
 fn an_address_that_is_given_is_announced_twice() {

@@ -3,7 +3,6 @@
 use super::segment::Seen;
 use super::*;
 use crate::Config;
-use crate::socket::TcpOption;
 use crate::tcp::AccurateEcnInfo;
 use crate::wire::{EcnCounters, EcnOrder, TcpFlags};
 use std::vec::Vec;
@@ -155,34 +154,6 @@ fn a_window_of_marks_reduces_the_window_once() {
     assert_eq!(peer.feedback().delivered.ce_packets, 2);
     assert_eq!(peer.feedback().delivered.ce_bytes, 0, "no option has come");
     assert!(peer.sent.iter().all(|seen| told(seen) == 5));
-}
-
-/// §3.2.3.2.5: of two whole segments the field cannot have gone round, so that something on the way
-/// changes it: nothing more leaves as ECN-capable. What is told of counts all the same.
-#[test]
-fn marked_bytes_without_a_marked_packet_end_the_use_of_ecn() {
-    for (field, capable) in [(6, 2), (5, 0)] {
-        let mut peer = served(2, |_| {});
-        assert_eq!(peer.writes_as(4 * 1460), [2; 4]);
-        let before = peer.info().cwnd;
-        let counters = EcnCounters::new(EcnOrder::Ect0First, &[1 + 1460, 1460]);
-        let ack = tcp().ack(1 + 2 * 1460).flags(ACK | ace(field));
-        peer.sends(ack.counters(counters));
-        assert!(peer.info().cwnd < before);
-        assert_eq!(peer.feedback().delivered.ce_bytes, 1460);
-        assert_eq!(peer.feedback().delivered.ce_packets, field - 5);
-        assert_eq!(peer.writes_as(1460), [capable]);
-    }
-    // Eight small ones may have made it go round.
-    let mut peer = served(2, |_| {});
-    peer.sets(TcpOption::NoDelay(true));
-    for _ in 0..8 {
-        assert_eq!(peer.writes_as(100), [2]);
-    }
-    let counters = EcnCounters::new(EcnOrder::Ect0First, &[1, 800]);
-    let ack = tcp().ack(1 + 800).flags(ACK | ace(5));
-    peer.sends(ack.counters(counters));
-    assert_eq!(peer.writes_as(1460), [2]);
 }
 
 /// §3.2.2.5.2: where others before it were short, the field may have gone round, and then it did.
