@@ -8,7 +8,7 @@ use net_tokio::device::{Nic, NicStats, Tap, Trunk};
 use net_tokio::{Net, PacketSocket, PingSocket, TcpListener, TcpStream};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 use tests::hosts::pattern;
@@ -129,6 +129,40 @@ fn the_tag_of_a_provider_keeps_its_type() {
         });
     });
 }
+
+/// The kernel keeps what nobody fetches for so long as there is room, and counts the rest.
+#[test]
+fn frames_that_find_the_ring_full_are_counted() {
+    in_namespace("frames_that_find_the_ring_full_are_counted", || {
+        set_up_veth();
+        run(async {
+            let nic = Nic::builder("veth1").build().expect("a packet socket");
+            let stats = nic.stats();
+            assert_eq!(stats.overruns(), 0);
+            let kernel = UdpSocket::bind("10.7.0.1:0").expect("a port");
+            kernel.set_broadcast(true).expect("an option");
+            for _ in 0..FLOOD {
+                kernel.send_to(&[7; 1000], "10.7.0.255:9").expect("sent");
+            }
+            assert!((1..FLOOD).contains(&stats.overruns()));
+            // What was kept is fetched, and the interface works on.
+            let net = Net::builder().device("eth0", nic).address("10.7.0.2/24");
+            let net = net.build().expect("a stack");
+            ping(&net, ip("10.7.0.1")).await;
+            // Each counts once; beside them there is the ping.
+            let fetched = net.stats().rx_packets;
+            let counted = fetched + stats.overruns();
+            assert!(
+                fetched > 20 && counted < FLOOD + 100,
+                "{fetched}, {counted}"
+            );
+            net.shutdown().await;
+        });
+    });
+}
+
+/// Many times what a socket's receive buffer has room for by default.
+const FLOOD: u64 = 4000;
 
 fn in_namespace(name: &str, body: impl FnOnce()) {
     netns::run(name, body);
