@@ -21,7 +21,6 @@ impl Autoconf {
     /// A router does not answer.
     pub(crate) fn pass_over(&mut self, router: Ipv6Addr, now: Instant) {
         let next_probe = now + PROBE_INTERVAL;
-        self.forget_passed_over();
         self.passed_over.retain(|each| each.router != router);
         if self.failures_of(router) > 0 {
             let passed_over = PassedOver { router, next_probe };
@@ -48,7 +47,8 @@ impl Autoconf {
     }
 
     /// When one may be asked.
-    pub(crate) fn next_probe(&self) -> Option<Instant> {
+    pub(crate) fn next_probe(&mut self) -> Option<Instant> {
+        self.forget_passed_over();
         self.passed_over.iter().map(|each| each.next_probe).min()
     }
 
@@ -88,7 +88,7 @@ impl Autoconf {
         failures.max().unwrap_or(0)
     }
 
-    /// Those that were heard again, or are no routers any more.
+    /// Forgets those that were heard again, or are no routers any more.
     fn forget_passed_over(&mut self) {
         let mut all = core::mem::take(&mut self.passed_over);
         all.retain(|each| self.failures_of(each.router) > 0);

@@ -30,7 +30,7 @@ impl Stack {
                 own = self.iface_mut(path.iface);
             }
         }
-        let all = self.ifaces.iter().flatten();
+        let all = self.ifaces.iter_mut().flatten();
         let next = all.filter_map(|own| own.autoconf.next_probe()).min();
         // What is due and not for this packet is looked at again a bit later.
         self.router_probes_due = next.map_or(Instant::MAX, |next| next.max(now + PATIENCE));

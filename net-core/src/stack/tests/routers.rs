@@ -346,3 +346,61 @@ fn a_router_that_was_passed_over_is_asked_once_a_minute_while_packets_would_go_b
     host.inject(ndp(OTHER_ROUTER, ours, 255, message, &option));
     assert_eq!(next_hop(&host), ip(OTHER_ROUTER));
 }
+
+/// When a router is heard again, or is none any more, packets do not go on looking for one to ask.
+#[test]
+fn what_was_known_of_a_router_that_was_passed_over_ends_with_that() {
+    for answers in [true, false] {
+        let mut host = configured();
+        advertise(&mut host, 1800, &[prefix(7200, 3600)]);
+        let better = advert(1800, Preference::High);
+        host.inject(ndp(OTHER_ROUTER, ALL_NODES, 255, better, &[]));
+        let (wire, now) = (host.wire, host.now);
+        let stack = &mut host.stack;
+        stack.add_address(wire, cidr("10.7.0.2/24"), now).unwrap();
+        pass(&mut host, Duration::from_secs(2));
+        let send = |host: &mut Host, from: &str, to: &str| {
+            host.stack.handle_timeout(host.now);
+            let socket = host.udp(from);
+            let mut udp = host.stack.udp(socket).unwrap();
+            let sent = udp.send(Bytes::from_static(b"x"), Some(addr(to)));
+            sent.unwrap();
+        };
+        send(&mut host, "[::]:9", "[2001:db8:ffff::1]:7");
+        pass(&mut host, Duration::from_secs(70));
+        assert_ne!(host.stack.router_probes_due, Instant::MAX);
+        // It is asked anew.
+        let now = host.now;
+        stack_knows(&mut host, ROUTER);
+        send(&mut host, "[::]:10", "[2001:db8:ffff::1]:7");
+        host.sent();
+        assert!(host.stack.router_probes_due > now);
+        let message = if answers {
+            NdpMessage::NeighborAdvert(NeighborAdvert {
+                router: true,
+                solicited: true,
+                overrides: true,
+                target: v6(OTHER_ROUTER),
+            })
+        } else {
+            advert(0, Preference::High)
+        };
+        let option = [NdpOption::TargetLinkLayer(MacAddr::local(8))];
+        let options = if answers { &option[..] } else { &[] };
+        let dest = if answers { own(&host)[0] } else { ALL_NODES };
+        host.inject(ndp(OTHER_ROUTER, dest, 255, message, options));
+        pass(&mut host, Duration::from_secs(61));
+        // A packet that has nothing to do with it finds that there is nothing left to look for.
+        stack_knows(&mut host, "10.7.0.9");
+        send(&mut host, "0.0.0.0:11", "10.7.0.9:7");
+        assert_eq!(host.stack.router_probes_due, Instant::MAX);
+    }
+}
+
+fn stack_knows(host: &mut Host, neighbor: &str) {
+    let wire = host.wire;
+    let known = host
+        .stack
+        .set_neighbor(wire, ip(neighbor), MacAddr::local(9));
+    known.unwrap();
+}
