@@ -19,6 +19,9 @@ pub(crate) trait TrieKey: Copy + Eq {
     /// The six bits that a level decides by; there is a level for every six bits, and one for what is left.
     fn chunk(self, level: u8) -> u8;
 
+    /// The bits of a level and those behind it, so many as there is room for, the first in front.
+    fn bits_from(self, level: u8) -> u64;
+
     /// The bits by which a [shortcut](super::shortcut) is asked.
     fn head(self) -> usize;
 
@@ -52,6 +55,12 @@ macro_rules! trie_key {
             #[inline]
             fn chunk(self, level: u8) -> u8 {
                 (self << (STRIDE * level) >> (<Self as TrieKey>::BITS - STRIDE)) as u8
+            }
+
+            #[inline]
+            fn bits_from(self, level: u8) -> u64 {
+                let left = u128::from(self) << (u128::BITS - <$int>::BITS);
+                (left << (STRIDE * level) >> u64::BITS) as u64
             }
 
             #[inline]

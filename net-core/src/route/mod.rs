@@ -5,6 +5,7 @@
 //! than the destination.
 
 mod arena;
+mod batch;
 mod hops;
 mod key;
 mod node;

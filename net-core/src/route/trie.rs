@@ -21,7 +21,7 @@ use core::marker::PhantomData;
 pub(crate) struct Trie<K> {
     pub(super) root: Node,
     pub(super) nodes: Arena<Node>,
-    values: Arena<u32>,
+    pub(super) values: Arena<u32>,
     pub(super) shortcut: Shortcut,
     /// With so many nodes it gets a shortcut.
     pub(super) large: usize,
@@ -124,58 +124,6 @@ impl<K: TrieKey> Trie<K> {
         };
         let (len, place) = place_of_last(node, level, key)?;
         Some((len, *self.values.get(place)?))
-    }
-
-    /// The value of the longest prefix of each key, into `found`. All go down a level before any goes
-    /// down the next, and values are fetched when all places are known, so that the loads of many go on at
-    /// the same time.
-    pub(crate) fn longest_of(&self, keys: &[K], found: &mut [Option<(u8, u32)>]) {
-        for (keys, found) in keys.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
-            let mut nodes = [&self.root; BATCH];
-            let mut longest = [(&Node::EMPTY, 0); BATCH];
-            let mut leaves = [&Node::EMPTY; BATCH];
-            let (mut level, mut goes_on) = (0, true);
-            found.fill(None);
-            if self.shortcut.is_built() {
-                for ((node, found), key) in nodes.iter_mut().zip(&mut *found).zip(keys) {
-                    if let Some(entry) = self.shortcut.get(key.head()) {
-                        *node = self.nodes.get(entry.subtree()).unwrap_or(&Node::EMPTY);
-                        *found = entry.longest();
-                    }
-                }
-                level = LEVELS;
-            }
-            while goes_on {
-                goes_on = false;
-                let so_far = longest.iter_mut().zip(&mut leaves);
-                for ((node, (longest, leaf)), key) in nodes.iter_mut().zip(so_far).zip(keys) {
-                    let chunk = key.chunk(level);
-                    if node.is_leaf() {
-                        *leaf = *node;
-                    } else if node.matches(chunk) != 0 {
-                        *longest = (*node, level);
-                    }
-                    goes_on |= node.subtrees != 0;
-                    let child = node.child(chunk).unwrap_or(u32::MAX);
-                    *node = self.nodes.get(child).unwrap_or(&Node::EMPTY);
-                }
-                level += 1;
-            }
-            let mut places = [(0, u32::MAX); BATCH];
-            for ((place, (node, level)), key) in places.iter_mut().zip(longest).zip(keys) {
-                *place = place_of_last(node, level, *key).unwrap_or(*place);
-            }
-            let last = places.iter().zip(leaves).zip(keys);
-            for (found, ((&(len, place), leaf), key)) in found.iter_mut().zip(last) {
-                if let Some(leaf) = leaf.as_leaf().filter(|leaf| leaf.covers(*key)) {
-                    *found = Some((leaf.len, leaf.value));
-                } else if let Some(value) = self.values.get(place) {
-                    *found = Some((len, *value));
-                } else if found.is_none() {
-                    *found = self.in_root(*key);
-                }
-            }
-        }
     }
 
     /// The values of all prefixes of `key`, each with its prefix's length, the shortest first.
@@ -407,8 +355,6 @@ fn place_of_last<K: TrieKey>(node: &Node, level: u8, key: K) -> Option<(u8, u32)
 
 /// Stands for the root, which lies in no run.
 pub(super) const ROOT: u32 = u32::MAX;
-/// Lookups that go on at the same time.
-const BATCH: usize = 64;
 
 /// With so many nodes, 4 MiB of them, a trie gets a shortcut, which is of 2 MiB.
 const LARGE: usize = 1 << 17;
