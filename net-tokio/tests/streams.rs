@@ -25,7 +25,7 @@ async fn pair_at(address: &str) -> (TcpStream, TcpStream) {
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len)
-        .map(|at| u8::try_from((at * 7 + at / 251) % 256).expect("below 256"))
+        .map(|at| (at * 7 + at / 251).to_le_bytes()[0])
         .collect()
 }
 

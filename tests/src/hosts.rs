@@ -348,11 +348,17 @@ impl Pair {
         let (begin, until) = (self.now, self.now + limit);
         let (mut sent, mut received) = (0, 0);
         let mut buf = vec![0; 65536];
+        let mut unsent = Vec::new();
         loop {
             while sent < len {
-                let chunk: Vec<u8> = (sent..len.min(sent + 32768)).map(pattern).collect();
-                match self.send(from, ends[from], &chunk) {
-                    Ok(count) => sent += count,
+                if unsent.is_empty() {
+                    unsent.extend((sent..len.min(sent + 32768)).map(pattern));
+                }
+                match self.send(from, ends[from], &unsent) {
+                    Ok(count) => {
+                        unsent.drain(..count);
+                        sent += count;
+                    }
                     Err(SocketError::WouldBlock) => break,
                     Err(error) => panic!("send: {error}"),
                 }
@@ -367,14 +373,8 @@ impl Pair {
                         return self.now.saturating_since(begin);
                     }
                     Ok(count) => {
-                        for (index, &byte) in buf[..count].iter().enumerate() {
-                            assert_eq!(
-                                byte,
-                                pattern(received + index),
-                                "byte {}",
-                                received + index
-                            );
-                        }
+                        let expected: Vec<u8> = (received..received + count).map(pattern).collect();
+                        assert!(buf[..count] == expected, "from byte {received} on");
                         received += count;
                     }
                     Err(SocketError::WouldBlock) => break,
@@ -393,5 +393,6 @@ impl Pair {
 /// Byte `index` of the test pattern.
 #[must_use]
 pub fn pattern(index: usize) -> u8 {
-    u8::try_from((index ^ index >> 8 ^ index >> 16) & 0xff).expect("masked")
+    let [low, middle, high, ..] = index.to_le_bytes();
+    low ^ middle ^ high
 }

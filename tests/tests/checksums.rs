@@ -168,6 +168,8 @@ impl Watcher {
             Socket::new(Domain::PACKET, Type::DGRAM, Some(all)).expect("root of a namespace");
         let pause = Duration::from_millis(20);
         socket.set_read_timeout(Some(pause)).expect("a limit");
+        // Nothing of what is exchanged is lost to a machine that has much else to do.
+        socket.set_recv_buffer_size(ROOM).expect("a size");
         let is_over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_over);
         let thread = std::thread::spawn(move || {
@@ -244,4 +246,6 @@ fn ip(text: &str) -> IpAddr {
 
 /// Bytes of a stream.
 const SIZE: usize = 50_000;
+/// Bytes that the watcher's queue takes.
+const ROOM: usize = 4 << 20;
 const LIMIT: Duration = Duration::from_secs(20);

@@ -4,6 +4,8 @@ use super::*;
 use crate::{Interface, Net, TcpListener, TcpStream, UdpSocket};
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
+use net_core::autoconf::AddressState;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -257,6 +259,46 @@ async fn a_device_comes_and_goes_while_the_stack_runs() {
     let third = host(device, "10.7.0.3/24");
     transfer(&third, &other, "10.7.0.2", 10_000).await;
 }
+
+/// RFC 4862 §5.4.
+#[tokio::test(start_paused = true)]
+async fn of_the_addresses_that_are_checked_the_one_that_another_station_has_is_not_used() {
+    let switch = Switch::new();
+    let other = host(switch.port(), "fd07::2/64");
+    tokio::time::sleep(CHECK).await;
+    let net = Net::builder()
+        .device("eth0", switch.port())
+        .address("fd07::1/64")
+        .address("fd07::2/64")
+        .check_addresses()
+        .build()
+        .expect("a stack");
+    let states = || {
+        let eth0 = net.interfaces().pop().expect("eth0");
+        ["fd07::1", "fd07::2"].map(|address| {
+            let address: IpAddr = address.parse().expect("an address");
+            let mut all = eth0.states.iter();
+            let status = all.find(|status| status.cidr.address == address);
+            status.expect("it is listed").state
+        })
+    };
+    assert_eq!(states(), [AddressState::Tentative; 2]);
+    let early = UdpSocket::bind_on(&net, "[fd07::1]:0").await;
+    let early = early.expect_err("it is being checked");
+    assert_eq!(early.kind(), io::ErrorKind::AddrNotAvailable);
+    tokio::time::sleep(CHECK).await;
+    let checked = [AddressState::Preferred, AddressState::Duplicate];
+    assert_eq!(states(), checked);
+    transfer(&other, &net, "fd07::1", 10_000).await;
+    transfer(&net, &other, "fd07::2", 10_000).await;
+    let refused = UdpSocket::bind_on(&net, "[fd07::2]:0").await;
+    let refused = refused.expect_err("another station has it");
+    assert_eq!(refused.kind(), io::ErrorKind::AddrNotAvailable);
+    assert_eq!(net.stats().address_conflicts, 1);
+}
+
+/// Longer than it takes to check an address.
+const CHECK: Duration = Duration::from_secs(3);
 
 #[tokio::test(start_paused = true)]
 async fn the_interface_of_a_failed_device_is_removed_and_says_why() {

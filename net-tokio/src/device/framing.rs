@@ -56,6 +56,22 @@ pub(super) enum Stop {
     Fatal(io::Error),
 }
 
+/// What takes a packet with each call: a descriptor.
+pub(super) trait Sink: Copy {
+    fn write(self, packet: &[u8]) -> Result<(), Errno>;
+    fn write_vectored(self, pieces: &[IoSlice<'_>]) -> Result<(), Errno>;
+}
+
+impl Sink for BorrowedFd<'_> {
+    fn write(self, packet: &[u8]) -> Result<(), Errno> {
+        rustix::io::retry_on_intr(|| rustix::io::write(self, packet)).map(drop)
+    }
+
+    fn write_vectored(self, pieces: &[IoSlice<'_>]) -> Result<(), Errno> {
+        rustix::io::retry_on_intr(|| rustix::io::writev(self, pieces)).map(drop)
+    }
+}
+
 impl Framing {
     pub(super) fn new(vnet: bool, link_len: usize, mtu: u16, counters: Arc<Counters>) -> Self {
         // A kernel with IFF_VNET_HDR fills up to 64 KiB; otherwise nothing exceeds the MTU.
@@ -193,7 +209,7 @@ impl Framing {
     }
 
     /// Writes packets from the front of `batch` and takes out what was written or refused.
-    pub(super) fn send(&mut self, fd: BorrowedFd<'_>, batch: &mut TxBatch) -> Stop {
+    pub(super) fn send(&mut self, device: impl Sink, batch: &mut TxBatch) -> Stop {
         let mut done = 0;
         let mut stop = Stop::Done;
         while let Some(packets) = batch.packets().get(done..)
@@ -201,9 +217,9 @@ impl Framing {
         {
             let train = self.joins.then(|| Train::at_front(packets)).flatten();
             let (count, result) = match train {
-                Some(train) => (train.len(), self.write_train(fd, &train)),
-                None if self.vnet => (1, self.write(fd, packet)),
-                None => (1, self.write_plain(fd, packet)),
+                Some(train) => (train.len(), self.write_train(device, &train)),
+                None if self.vnet => (1, self.write(device, packet)),
+                None => (1, self.write_plain(device, packet)),
             };
             match result {
                 Ok(()) => done += count,
@@ -228,13 +244,13 @@ impl Framing {
         stop
     }
 
-    fn write_train(&mut self, fd: BorrowedFd<'_>, train: &Train<'_>) -> Result<(), Errno> {
+    fn write_train(&mut self, device: impl Sink, train: &Train<'_>) -> Result<(), Errno> {
         self.flat.clear();
         train.emit(&mut self.flat);
-        rustix::io::retry_on_intr(|| rustix::io::write(fd, &self.flat)).map(drop)
+        device.write(&self.flat)
     }
 
-    fn write(&mut self, fd: BorrowedFd<'_>, packet: &TxPacket) -> Result<(), Errno> {
+    fn write(&mut self, device: impl Sink, packet: &TxPacket) -> Result<(), Errno> {
         let header = vnet::emit(packet);
         let header = if self.vnet { &header[..] } else { &[] };
         if packet.len() <= SMALL {
@@ -244,7 +260,7 @@ impl Framing {
             for piece in &packet.body {
                 self.flat.extend_from_slice(piece);
             }
-            return rustix::io::retry_on_intr(|| rustix::io::write(fd, &self.flat)).map(drop);
+            return device.write(&self.flat);
         }
         let mut pieces: SmallVec<[IoSlice<'_>; 10]> = SmallVec::new();
         if self.vnet {
@@ -252,19 +268,19 @@ impl Framing {
         }
         pieces.push(IoSlice::new(&packet.head));
         pieces.extend(packet.body.iter().map(|piece| IoSlice::new(piece)));
-        rustix::io::retry_on_intr(|| rustix::io::writev(fd, &pieces)).map(drop)
+        device.write_vectored(&pieces)
     }
 
     /// Without a vnet header nothing can be left to the kernel. The stack knows that from the
     /// capabilities; this is for packets that were made for another device.
-    fn write_plain(&mut self, fd: BorrowedFd<'_>, packet: &TxPacket) -> Result<(), Errno> {
+    fn write_plain(&mut self, device: impl Sink, packet: &TxPacket) -> Result<(), Errno> {
         let complete = !matches!(packet.meta.checksum, Checksum::Partial { .. });
         if packet.meta.gso.is_none() && complete {
-            return self.write(fd, packet);
+            return self.write(device, packet);
         }
         let mut cut = std::mem::take(&mut self.cut);
         let result = match gso::segment(packet, false, &mut cut) {
-            Ok(_) => cut.drain().try_for_each(|part| self.write(fd, &part)),
+            Ok(_) => cut.drain().try_for_each(|part| self.write(device, &part)),
             Err(_) => Err(Errno::INVAL),
         };
         cut.clear();
@@ -301,3 +317,65 @@ const TAG_OFFSET: usize = 12;
 const TINY: usize = 800;
 /// Packets up to this length are copied: those of the usual MTU.
 const SMALL: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::tests::{batch, datagram};
+    use std::cell::RefCell;
+
+    /// A device with a vnet header that refuses what it would have to cut.
+    #[derive(Default)]
+    struct Uncut {
+        taken: RefCell<Vec<Vec<u8>>>,
+        refused: RefCell<usize>,
+    }
+
+    impl Sink for &Uncut {
+        fn write(self, packet: &[u8]) -> Result<(), Errno> {
+            if packet[GSO_TYPE] != 0 {
+                *self.refused.borrow_mut() += 1;
+                return Err(Errno::INVAL);
+            }
+            self.taken.borrow_mut().push(packet.to_vec());
+            Ok(())
+        }
+
+        fn write_vectored(self, pieces: &[IoSlice<'_>]) -> Result<(), Errno> {
+            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| &piece[..]).collect();
+            self.write(&pieces.concat())
+        }
+    }
+
+    /// Of a train that is refused each datagram is sent by itself, and no other train is tried.
+    #[test]
+    fn a_device_that_cuts_no_trains_gets_their_datagrams_one_by_one() {
+        let counters = Arc::new(Counters::default());
+        let mut framing = Framing::new(true, 0, 1500, Arc::clone(&counters)).with_trains(true);
+        let device = Uncut::default();
+        let payload = |number: u8| [number; 100];
+        for first in [0, 20] {
+            let mut packets = batch((first..first + 20).map(|number| {
+                let mut datagram = datagram(&payload(number), true);
+                // Only what no router may fragment is joined.
+                datagram.head[FLAGS] |= DONT_FRAGMENT;
+                datagram
+            }));
+            assert!(matches!(framing.send(&device, &mut packets), Stop::Done));
+            assert!(packets.is_empty());
+        }
+        assert_eq!(*device.refused.borrow(), 1);
+        let taken = device.taken.take();
+        assert_eq!(taken.len(), 40);
+        for (number, packet) in (0..).zip(&taken) {
+            assert!(packet.ends_with(&payload(number)), "{number}");
+        }
+        assert_eq!(counters.refused.load(Ordering::Relaxed), 0);
+    }
+
+    /// Its place in the vnet header.
+    const GSO_TYPE: usize = 1;
+    /// Their place in the header of IPv4.
+    const FLAGS: usize = 6;
+    const DONT_FRAGMENT: u8 = 0x40;
+}

@@ -13,12 +13,14 @@ use crate::error::to_io;
 use crate::net::Net;
 use link::Link;
 use machine::{Act, Machine};
-use net_core::SocketError;
 use net_core::seed::Seed;
 use net_core::time::Instant;
 use net_core::wire::MacAddr;
+use net_core::{IfaceId, SocketError};
+use std::collections::HashSet;
 use std::future::pending;
 use std::io;
+use std::sync::MutexGuard;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
@@ -27,7 +29,7 @@ use tokio::time::sleep_until;
 /// else uses it, gives it to the interface with a default route, has the lease extended, and takes
 /// everything away when that comes to nothing. Where no server answers within about twelve seconds the
 /// interface chooses an address of its link (RFC 3927) until one does; the client goes on asking. An
-/// interface that was told to choose one, lease or not, keeps it.
+/// interface that was told to choose one, lease or not, keeps it. An interface has one client at a time.
 ///
 /// Where it is dropped, the lease is kept, and neither extended nor taken away; see
 /// [`release`](Self::release). An address of the link that the interface has chosen for the client goes.
@@ -48,6 +50,8 @@ pub struct Dhcp {
     task: JoinHandle<io::Result<()>>,
     lease: watch::Receiver<Option<Lease>>,
     stop: Option<oneshot::Sender<()>>,
+    /// Goes with the client.
+    _claim: Claim,
 }
 
 impl Dhcp {
@@ -55,7 +59,7 @@ impl Dhcp {
     ///
     /// # Errors
     /// ENODEV where the stack has no interface of that name, `InvalidInput` for one that is no Ethernet,
-    /// ENFILE where the stack has as many sockets as it may.
+    /// `ResourceBusy` for one that has a client, ENFILE where the stack has as many sockets as it may.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -69,6 +73,7 @@ impl Dhcp {
             let text = "only an interface of Ethernet is configured by DHCP";
             to_io(SocketError::InvalidInput(text))
         })?;
+        let claim = Claim::new(net, interface, iface)?;
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let link = Link::new(net, interface, iface, mac)?;
@@ -79,6 +84,7 @@ impl Dhcp {
             task: tokio::spawn(client.run(stopped)),
             lease,
             stop: Some(stop),
+            _claim: claim,
         })
     }
 
@@ -140,6 +146,37 @@ impl Drop for Dhcp {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The right to configure an interface: two clients would take each other's addresses away.
+#[derive(Debug)]
+struct Claim {
+    net: Net,
+    iface: IfaceId,
+}
+
+impl Claim {
+    fn new(net: &Net, name: &str, iface: IfaceId) -> io::Result<Self> {
+        let is_first = clients(net).insert(iface);
+        if !is_first {
+            let text = format!("interface {name} has a DHCP client: drop that first");
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+        }
+        Ok(Self {
+            net: net.clone(),
+            iface,
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        clients(&self.net).remove(&self.iface);
+    }
+}
+
+fn clients(net: &Net) -> MutexGuard<'_, HashSet<IfaceId>> {
+    net.dhcp_clients().lock().expect("its holders do not panic")
 }
 
 /// The task's side.

@@ -4,7 +4,7 @@ use super::lease::Lease;
 use super::link::Link;
 use super::machine::{Act, Machine};
 use crate::device::Switch;
-use crate::{Interface, Net};
+use crate::{Dhcp, Interface, Net};
 use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
 use net_core::Seed;
 use net_core::iface::IpCidr;
@@ -343,5 +343,25 @@ async fn an_address_of_the_link_that_somebody_has_asked_for_outlives_the_fall_ba
         assert_eq!(chooses()?, is_asked_for);
         net.shutdown().await;
     }
+    Ok(())
+}
+
+/// Two would share what the interface has from either, and each take it from the other.
+#[tokio::test]
+async fn an_interface_has_one_client_at_a_time() -> io::Result<()> {
+    let switch = Switch::new();
+    let net = Net::builder()
+        .device("eth0", switch.port())
+        .device("eth1", switch.port())
+        .build()?;
+    let first = Dhcp::start(&net, "eth0")?;
+    let second = Dhcp::start(&net.clone(), "eth0").expect_err("there is one");
+    assert_eq!(second.kind(), io::ErrorKind::ResourceBusy);
+    assert!(second.to_string().contains("eth0"), "{second}");
+    Dhcp::start(&net, "eth1")?;
+    drop(first);
+    Dhcp::start(&net, "eth0")?.release().await?;
+    Dhcp::start(&net, "eth0")?;
+    net.shutdown().await;
     Ok(())
 }

@@ -15,14 +15,20 @@ pub use scoped::Scoped;
 
 use crate::driver::Engine;
 use crate::lookup::{Names, NamesConfig};
+#[cfg(all(feature = "dhcp", not(loom)))]
+use net_core::IfaceId;
 use net_core::SocketError;
 use net_core::neighbor::Neighbor;
 use net_core::socket::{Domain, Families, Summary};
 use net_core::stats::Stats;
+#[cfg(all(feature = "dhcp", not(loom)))]
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+#[cfg(all(feature = "dhcp", not(loom)))]
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A TCP/IP stack: a handle, cheap to clone.
@@ -148,11 +154,15 @@ impl Net {
         let alone = Self::new(Handle {
             engine: engine.clone(),
             names: Names::default(),
+            #[cfg(all(feature = "dhcp", not(loom)))]
+            dhcp_clients: Mutex::default(),
             counts: false,
         });
         Ok(Self::new(Handle {
             engine,
             names: names.build(&alone)?,
+            #[cfg(all(feature = "dhcp", not(loom)))]
+            dhcp_clients: Mutex::default(),
             counts: true,
         }))
     }
@@ -165,6 +175,12 @@ impl Net {
 
     pub(crate) fn names(&self) -> &Names {
         &self.handle.names
+    }
+
+    /// The interfaces that clients of DHCP configure.
+    #[cfg(all(feature = "dhcp", not(loom)))]
+    pub(crate) fn dhcp_clients(&self) -> &Mutex<HashSet<IfaceId>> {
+        &self.handle.dhcp_clients
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -190,6 +206,8 @@ impl fmt::Debug for Net {
 struct Handle {
     engine: Arc<Engine>,
     names: Names,
+    #[cfg(all(feature = "dhcp", not(loom)))]
+    dhcp_clients: Mutex<HashSet<IfaceId>>,
     /// Whether it keeps the stack up. What the stack does for itself does not.
     counts: bool,
 }

@@ -7,27 +7,35 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Outcomes in the order in which they came, each under a label.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
     entries: Vec<(String, String)>,
+    patience: Duration,
 }
 
 impl Log {
+    /// An empty log; an operation that takes longer than `patience` waits.
+    pub(crate) const fn new(patience: Duration) -> Self {
+        Self {
+            entries: Vec::new(),
+            patience,
+        }
+    }
+
     /// Notes what an operation returned.
     pub(crate) fn note<T: Debug>(&mut self, label: impl Into<String>, result: io::Result<T>) {
         self.say(label, describe(result));
     }
 
-    /// Notes what an operation returned, or that it did not within a time that is long for what
-    /// happens at once.
+    /// Notes what an operation returned, or that it did not in time.
     pub(crate) async fn wait<T: Debug>(
         &mut self,
         label: impl Into<String>,
         operation: impl Future<Output = io::Result<T>>,
     ) {
-        let outcome = match timeout(AT_ONCE, operation).await {
+        let outcome = match timeout(self.patience, operation).await {
             Ok(result) => describe(result),
-            Err(_) => "still waits".to_owned(),
+            Err(_) => WAITS.to_owned(),
         };
         self.say(label, outcome);
     }
@@ -62,5 +70,5 @@ fn describe<T: Debug>(result: io::Result<T>) -> String {
     }
 }
 
-/// How long an operation may take that waits for nothing but the stack.
-const AT_ONCE: Duration = Duration::from_millis(150);
+/// What is noted of an operation that has not returned.
+pub(crate) const WAITS: &str = "still waits";

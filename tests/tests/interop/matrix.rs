@@ -1,10 +1,10 @@
 //! The combinations that every test runs through, and the world that each of them makes.
 
 use crate::kernel::{Peer, blocking};
-use net_core::Config;
 use net_core::socket::TcpOption;
 use net_core::stats::DropReason;
-use net_tokio::device::Tun;
+use net_core::{Config, DeviceCaps};
+use net_tokio::device::{Device as _, Tun};
 use net_tokio::{Net, TcpListener, TcpSocket, TcpStream};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub(crate) enum Opener {
 pub(crate) struct World {
     pub(crate) row: Row,
     pub(crate) net: Net,
+    /// What the kernel has agreed to do on the TUN.
+    pub(crate) caps: DeviceCaps,
     /// The kernel's address on the TUN.
     pub(crate) host: IpAddr,
     /// Our stack's address.
@@ -141,6 +143,7 @@ impl Row {
         let mut config = Config::default();
         config.tcp.rto_initial = Duration::from_millis(200);
         change(&mut config);
+        let caps = tun.caps();
         let net = Net::builder()
             .config(config)
             .device("tun7", tun)
@@ -158,6 +161,7 @@ impl Row {
         World {
             row: self,
             net,
+            caps,
             host,
             stack: stack.parse().expect("an address"),
             options: Vec::new(),

@@ -199,8 +199,7 @@ fn a_burst_of_datagrams_arrives_as_it_was_sent() {
             .await;
             // 64 × 30 with 20; 0; 0; 7; 8; the largest with one that is a byte shorter; elsewhere.
             let packets = packets_from("tun7") - before;
-            let joined = world.row.offload && kernel_cuts_datagrams();
-            assert_eq!(packets, if joined { 7 } else { count });
+            assert_eq!(packets, if world.caps.uso { 7 } else { count });
         },
     );
 }
@@ -214,15 +213,6 @@ fn packets_from(device: &str) -> usize {
     });
     let packets = row.and_then(|counters| counters.split_whitespace().nth(1));
     packets.expect("the device").parse().expect("a number")
-}
-
-/// Whether a TUN takes super-packets of UDP, as it does from Linux 6.2 on.
-fn kernel_cuts_datagrams() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
-    let mut parts = release
-        .split('.')
-        .map_while(|part| part.parse::<u32>().ok());
-    (parts.next(), parts.next()) >= (Some(6), Some(2))
 }
 
 async fn bind(world: &World) -> UdpSocket {
