@@ -1,14 +1,19 @@
 //! A connection is frozen in one stack and goes on in another.
 
 use super::*;
-use crate::SocketError;
+use crate::config::CongestionAlgorithm;
 use crate::tcp::State;
+use crate::{Config, SocketError};
 
 /// The stack is exchanged for a new one, whose clock shows something else.
 fn moves(peer: &mut Peer) {
+    moves_to(peer, Peer::new());
+}
+
+/// The stack is exchanged for this one.
+fn moves_to(peer: &mut Peer, mut other: Peer) {
     let id = peer.id();
     let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
-    let mut other = Peer::new();
     peer.now = other.now + secs(100_000);
     core::mem::swap(&mut peer.stack, &mut other.stack);
     peer.iface = other.iface;
@@ -132,6 +137,27 @@ fn a_connection_is_thawed_once() {
         peer.stack.thaw_tcp(&bytes, peer.now),
         Err(SocketError::AddressInUse)
     );
+}
+
+/// BBR's time begins with the connection, not with the stack's clock: that it has seen no short round trip
+/// for so long is no reason to look for one with almost nothing in flight.
+#[test]
+fn bbr_starts_in_a_stack_that_has_run_for_long() {
+    for algorithm in [CongestionAlgorithm::Bbr, CongestionAlgorithm::Bbr1] {
+        let with_bbr = |config: &mut Config| config.tcp.congestion = algorithm;
+        let mut peer = Peer::with(with_bbr);
+        peer.handshake(syn().sack_permitted());
+        peer.writes(4 * 1460);
+        moves_to(&mut peer, Peer::with(with_bbr));
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 4 * 1460));
+        assert!(peer.info().cwnd >= 10 * 1460, "{algorithm:?}");
+        peer.writes(10 * 1460);
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 14 * 1460));
+        assert!(peer.info().cwnd >= 20 * 1460, "{algorithm:?}");
+    }
 }
 
 /// They may come from anywhere.
