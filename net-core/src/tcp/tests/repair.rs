@@ -215,6 +215,29 @@ fn accurate_feedback_moves_too() {
     assert_eq!(peer.feedback().delivered.ce_packets, 2);
 }
 
+/// RFC 9768 §3.2.3.2.5: what the old stack has heard, and sent, is no part of a contradiction; later feedback
+/// is.
+#[test]
+fn accurate_feedback_that_has_moved_does_not_contradict_what_was_before() {
+    use super::accecn::{ace, served};
+    use crate::wire::{EcnCounters, EcnOrder};
+    let told = |segments: u32, marked: u32| {
+        let counters = [1 + segments * 1460 - marked, marked];
+        let counters = EcnCounters::new(EcnOrder::Ect0First, &counters);
+        let ack = tcp().ack(1 + segments * 1460).flags(ACK | ace(5));
+        ack.counters(counters)
+    };
+    let mut peer = served(2, |_| {});
+    assert_eq!(peer.writes_as(4 * 1460), [2; 4]);
+    peer.sends(told(1, 0));
+    moves(&mut peer);
+    peer.sends(told(4, 1460));
+    assert_eq!(peer.writes_as(4 * 1460), [2; 4]);
+    peer.sends(told(5, 1460));
+    peer.sends(told(6, 2 * 1460));
+    assert_eq!(peer.writes_as(1460), [0]);
+}
+
 /// RFC 3168 §6.1.3: an echo goes on until the sender says that it has heard it.
 #[test]
 fn a_congestion_echo_moves_too() {
