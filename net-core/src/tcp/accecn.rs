@@ -1,6 +1,7 @@
 //! Accurate ECN feedback (RFC 9768): how many packets and bytes have arrived with which mark, told in each
 //! segment by three bits of the header (ACE) and, where there is room, by an option.
 
+use super::accecn_coverage::Coverage;
 use super::segment::Segment;
 use crate::must::must;
 use crate::wire::ip::ECN_CE;
@@ -107,6 +108,7 @@ pub(crate) struct Accurate {
     estimated: u32,
     /// How many segments an ACK tells of, on average, in [`STRETCH`]s; 0: none has come.
     stretch: u32,
+    coverage: Coverage,
 }
 
 /// What an ACK says has arrived.
@@ -116,6 +118,8 @@ pub(crate) struct Progress {
     pub(crate) newer: bool,
     /// Bytes that had not been acknowledged before, selectively or not.
     pub(crate) bytes: u32,
+    /// They came in order, in whole segments that had been sent once, and nothing behind them has come.
+    pub(crate) certain: bool,
 }
 
 /// What is known of the options that the peer sends.
@@ -133,6 +137,8 @@ enum Options {
 pub(crate) struct NewMarks {
     pub(crate) packets: u32,
     pub(crate) bytes: u32,
+    /// Both cannot be: something on the way changes the feedback.
+    pub(crate) mangled: bool,
 }
 
 /// The three flags.
@@ -198,6 +204,7 @@ impl Accurate {
             deaf: false,
             estimated: 0,
             stretch: 0,
+            coverage: Coverage::default(),
         }
     }
 
@@ -359,15 +366,19 @@ impl Accurate {
             self.deaf = true;
             return None;
         }
+        self.coverage.add(progress, mss);
         if !progress.newer {
             return Some(NewMarks::default());
         }
+        let marked = bytes.filter(|_| option.is_some_and(|told| told.ce().is_some()));
         let bytes = bytes.map(|bytes| bytes.saturating_sub(core::mem::take(&mut self.estimated)));
         let known = self.delivered.ce_packets.wrapping_add(FIRST_PACKETS);
         let least = u32::from(counter).wrapping_sub(known) & 7;
         let segments = progress.bytes.div_ceil(mss.max(1));
         let dense = self.note_stretch(segments);
+        let mangled = least == 0 && self.coverage.refutes(marked, self.delivered.ce_packets);
         let packets = match bytes {
+            Some(_) if mangled => 0,
             Some(0) => least,
             Some(bytes) => {
                 let needed = bytes.div_ceil(mss.max(1)).min(segments);
@@ -383,7 +394,15 @@ impl Accurate {
             self.estimated = self.estimated.saturating_add(estimate);
             estimate
         });
-        Some(NewMarks { packets, bytes })
+        if marked.is_some() {
+            let ce_packets = self.delivered.ce_packets;
+            self.coverage.begin(progress, ce_packets, mss);
+        }
+        Some(NewMarks {
+            packets,
+            bytes,
+            mangled,
+        })
     }
 
     /// An ACK tells of so many segments; whether one of many is a sign that others were lost. Where all are

@@ -69,6 +69,7 @@ impl Connection {
             echoes_mark: false,
             marked_bytes: None,
         };
+        let certain = self.ecn.on && self.is_certain(segment);
         let window_moved = self.update_window(segment);
         let repeats = !ack.advances() && !window_moved && self.is_duplicate(segment);
         if ack.advances() {
@@ -96,17 +97,29 @@ impl Connection {
             self.count_delivered(&ack, delivery)
         };
         if self.ecn.on {
-            self.hear_marks(segment, &mut ack);
+            self.hear_marks(segment, certain, &mut ack);
         }
         ack
     }
 
-    /// What the acknowledgement tells of marks.
-    fn hear_marks(&mut self, segment: &Segment<'_>, ack: &mut Ack) {
+    /// Whether what the acknowledgement tells of arrived in order, as whole segments, each sent once.
+    fn is_certain(&self, segment: &Segment<'_>) -> bool {
+        let whole = self.board.is_whole() && self.small_end.at_or_before(self.una);
+        self.sack
+            && whole
+            && !self.fin_sent
+            && segment.ack.after(self.una)
+            && segment.options.sack.is_empty()
+            && segment.wire_count() == 1
+    }
+
+    /// What the acknowledgement tells of marks; `certain`: see [`is_certain`](Self::is_certain).
+    fn hear_marks(&mut self, segment: &Segment<'_>, certain: bool, ack: &mut Ack) {
         let progress = Progress {
             // Without progress it may be older than what was heard before.
             newer: ack.advances() || (ack.delivered > 0 && !segment.options.sack.is_empty()),
             bytes: ack.delivered,
+            certain,
         };
         let window = (self.una, self.nxt);
         let marks = self.ecn.on_ack(segment, progress, window, self.mss);

@@ -151,9 +151,8 @@ impl Connection {
         // The peer learns that somebody is there, and of our window.
         self.receiver.ack_now = true;
         self.arm_keepalive(cx.settings, cx.now);
-        self.settle_pacing(cx);
-        self.settle_validation(cx);
         self.congestion.set_segment_size(self.mss);
+        self.begin_congestion_control(cx);
     }
 }
 

@@ -5,6 +5,7 @@
 //! to be lost; `timers` says what time does. `handle` is what an application calls.
 
 pub(crate) mod accecn;
+mod accecn_coverage;
 mod ack;
 mod autotune;
 mod challenge;

@@ -426,6 +426,11 @@ impl Connection {
         self.notify = true;
         self.user_timeouts.announce(cx.config, cx.settings);
         self.arm_keepalive(cx.settings, cx.now);
+        self.begin_congestion_control(cx);
+    }
+
+    /// Congestion control begins, with what the handshake has told, or without where another stack had it.
+    pub(super) fn begin_congestion_control(&mut self, cx: &Context<'_>) {
         let facts = Established {
             srtt: self.rtt.smoothed(),
             sack: self.sack,

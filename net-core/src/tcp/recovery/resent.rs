@@ -1,12 +1,13 @@
 //! What was sent more than once: the latest transmission of each range, and their order in time.
 
 use super::ranges::{Position, RangeMap, Ranges, Span};
+use super::sack::is_full;
 use super::sent::Transmission;
 use crate::time::Instant;
 use alloc::collections::VecDeque;
 
-/// Ranges whose latest retransmission one connection remembers. Past it only what was sent again
-/// before, and the first segment, is sent again, until some is acknowledged.
+/// Ranges whose latest retransmission one connection remembers, whatever is outstanding. Past it only what
+/// was sent again before, and the first segment, is sent again, until some is acknowledged.
 const MAX_RESENT: usize = 8192;
 
 /// Entries of the queue that may be stale beside as many as there are ranges.
@@ -26,9 +27,9 @@ impl Resent {
         self.ranges.is_empty()
     }
 
-    /// Whether no more ranges should be added for now.
-    pub(crate) fn is_full(&self) -> bool {
-        self.count() >= MAX_RESENT
+    /// Whether no more ranges should be added for now, with so many bytes outstanding.
+    pub(crate) fn is_full(&self, outstanding: u32) -> bool {
+        is_full(self.count(), MAX_RESENT, outstanding)
     }
 
     /// How many ranges there are.

@@ -19,6 +19,15 @@ use crate::time::{Duration, Instant};
 /// remember each.
 const MAX_SACKED: usize = 8192;
 
+/// What we send makes more entries than the least where so much is outstanding for each of them: long fat
+/// paths have more segments under way, and an entry takes a tenth of that.
+const BYTES_PER_ENTRY: u32 = 1024;
+
+/// Whether `count` entries are as many as there may be with so many bytes outstanding; `least` always may.
+pub(super) const fn is_full(count: usize, least: usize, outstanding: u32) -> bool {
+    count >= least && count >= (outstanding / BYTES_PER_ENTRY) as usize
+}
+
 /// DupThresh (RFC 6675 §2).
 pub(crate) const DUP_THRESH: u32 = 3;
 
@@ -84,13 +93,16 @@ impl Scoreboard {
         }
         let len = end.distance_from(start);
         let transmission = self.rate.transmit(len, in_flight, now);
-        self.sent.push(self.position(end), transmission);
+        let end = self.position(end);
+        self.sent
+            .push(end, end.distance_from(self.base), transmission);
     }
 
     /// The first range considered lost, at most `max` bytes of it.
     pub(crate) fn next_lost(&self, max: u32) -> Option<(SeqNum, SeqNum)> {
         let (start, end) = self.lost.first()?;
-        if self.resent.is_full() && start != self.base && !self.resent.holds(start) {
+        let full = self.resent.is_full(self.outstanding());
+        if full && start != self.base && !self.resent.holds(start) {
             return None;
         }
         let end = end.min(start + max);
@@ -262,8 +274,7 @@ impl Scoreboard {
     fn last_hole(&self, from: Position, to: Position) -> Option<Instant> {
         let within = self.sacked.holding(to.before());
         let end = within.map_or(to, |(start, _)| start);
-        let last = self.sent.ending(end).filter(|_| from < end)?;
-        Some(last.sent_at)
+        self.sent.left_by(end).filter(|_| from < end)
     }
 
     /// The first segment is lost: three duplicate acknowledgements, a partial one (RFC 6582), or a
@@ -375,6 +386,11 @@ impl Scoreboard {
         } else {
             self.base + u32::try_from(offset - passed).unwrap_or(u32::MAX)
         }
+    }
+
+    /// Bytes that are not acknowledged, whatever is known of them.
+    fn outstanding(&self) -> u32 {
+        self.end().distance_from(self.base)
     }
 
     /// Where SND.NXT is.

@@ -1,11 +1,12 @@
 //! What was sent, when, and how far delivery had got by then: one record per transmission.
 
 use super::ranges::{Position, Span};
+use super::sack::is_full;
 use crate::time::{Duration, Instant};
 use alloc::collections::VecDeque;
 
-/// Records one connection keeps; past it, what is sent joins the last one (a peer that acknowledges
-/// nothing must not make us remember every byte).
+/// Records one connection keeps, whatever is outstanding; past it, what is sent joins the last one (a peer
+/// that acknowledges nothing must not make us remember every byte).
 const MAX_RECORDS: usize = 8192;
 
 /// When something left, and the state of delivery at that moment (the `P.*` variables of
@@ -33,6 +34,8 @@ pub(crate) struct Transmission {
 pub(crate) struct Record {
     pub(crate) end: Position,
     pub(crate) transmission: Transmission,
+    /// When the last of it left: later than `transmission.sent_at` where several share the record.
+    until: Instant,
 }
 
 /// The first transmissions of what is outstanding: in the order of the sequence space, which is
@@ -61,16 +64,21 @@ impl Sent {
         self.records = VecDeque::new();
     }
 
-    /// Everything up to `end` has left.
-    pub(crate) fn push(&mut self, end: Position, transmission: Transmission) {
-        if self.records.len() >= MAX_RECORDS
+    /// Everything up to `end` has left, and `outstanding` bytes of it are not acknowledged.
+    pub(crate) fn push(&mut self, end: Position, outstanding: u32, transmission: Transmission) {
+        let until = transmission.sent_at;
+        if is_full(self.records.len(), MAX_RECORDS, outstanding)
             && let Some(last) = self.records.back_mut()
         {
-            last.end = end;
+            (last.end, last.until) = (end, until);
             last.transmission.joined = true;
             return;
         }
-        self.records.push_back(Record { end, transmission });
+        self.records.push_back(Record {
+            end,
+            transmission,
+            until,
+        });
     }
 
     /// The first record.
@@ -106,16 +114,22 @@ impl Sent {
         Some(&self.records.get(index)?.transmission)
     }
 
+    /// When the byte in front of `end` had left at the latest.
+    pub(crate) fn left_by(&self, end: Position) -> Option<Instant> {
+        let index = self.records.partition_point(|record| record.end < end);
+        Some(self.records.get(index)?.until)
+    }
+
     /// The end of what left before the transmission that left at `sent_at` and ends at `end`; of
     /// one moment, what is in front in the sequence space left first (RFC 8985's `RACK_sent_after`).
     pub(crate) fn end_before(&self, (sent_at, end): (Instant, Position)) -> Position {
         let index = self.records.partition_point(|record| {
-            let left_at = record.transmission.sent_at;
+            let left_at = record.until;
             left_at < sent_at || left_at == sent_at && record.end < end
         });
         let before = self.end_of_first(index);
         match self.records.get(index) {
-            Some(record) if record.transmission.sent_at == sent_at => before.max(end),
+            Some(record) if record.until == sent_at => before.max(end),
             _ => before,
         }
     }
@@ -124,7 +138,7 @@ impl Sent {
     pub(crate) fn end_by(&self, patience: Duration, now: Instant) -> Position {
         let index = self
             .records
-            .partition_point(|record| record.transmission.sent_at + patience <= now);
+            .partition_point(|record| record.until + patience <= now);
         self.end_of_first(index)
     }
 

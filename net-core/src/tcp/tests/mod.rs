@@ -5,6 +5,7 @@
 //! both directions are checked against.
 
 mod accecn;
+mod accecn_coverage;
 mod accecn_handshake;
 mod accept;
 mod addresses;

@@ -1,14 +1,19 @@
 //! A connection is frozen in one stack and goes on in another.
 
 use super::*;
-use crate::SocketError;
+use crate::config::CongestionAlgorithm;
 use crate::tcp::State;
+use crate::{Config, SocketError};
 
 /// The stack is exchanged for a new one, whose clock shows something else.
 fn moves(peer: &mut Peer) {
+    moves_to(peer, Peer::new());
+}
+
+/// The stack is exchanged for this one.
+fn moves_to(peer: &mut Peer, mut other: Peer) {
     let id = peer.id();
     let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
-    let mut other = Peer::new();
     peer.now = other.now + secs(100_000);
     core::mem::swap(&mut peer.stack, &mut other.stack);
     peer.iface = other.iface;
@@ -134,6 +139,27 @@ fn a_connection_is_thawed_once() {
     );
 }
 
+/// BBR's time begins with the connection, not with the stack's clock: that it has seen no short round trip
+/// for so long is no reason to look for one with almost nothing in flight.
+#[test]
+fn bbr_starts_in_a_stack_that_has_run_for_long() {
+    for algorithm in [CongestionAlgorithm::Bbr, CongestionAlgorithm::Bbr1] {
+        let with_bbr = |config: &mut Config| config.tcp.congestion = algorithm;
+        let mut peer = Peer::with(with_bbr);
+        peer.handshake(syn().sack_permitted());
+        peer.writes(4 * 1460);
+        moves_to(&mut peer, Peer::with(with_bbr));
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 4 * 1460));
+        assert!(peer.info().cwnd >= 10 * 1460, "{algorithm:?}");
+        peer.writes(10 * 1460);
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 14 * 1460));
+        assert!(peer.info().cwnd >= 20 * 1460, "{algorithm:?}");
+    }
+}
+
 /// They may come from anywhere.
 #[test]
 fn bytes_that_are_no_connection_do_no_harm() {
@@ -187,6 +213,29 @@ fn accurate_feedback_moves_too() {
     peer.writes_as(1000);
     peer.sends(tcp().ack(3001).flags(ACK | ace(7)));
     assert_eq!(peer.feedback().delivered.ce_packets, 2);
+}
+
+/// RFC 9768 §3.2.3.2.5: what the old stack has heard, and sent, is no part of a contradiction; later feedback
+/// is.
+#[test]
+fn accurate_feedback_that_has_moved_does_not_contradict_what_was_before() {
+    use super::accecn::{ace, served};
+    use crate::wire::{EcnCounters, EcnOrder};
+    let told = |segments: u32, marked: u32| {
+        let counters = [1 + segments * 1460 - marked, marked];
+        let counters = EcnCounters::new(EcnOrder::Ect0First, &counters);
+        let ack = tcp().ack(1 + segments * 1460).flags(ACK | ace(5));
+        ack.counters(counters)
+    };
+    let mut peer = served(2, |_| {});
+    assert_eq!(peer.writes_as(4 * 1460), [2; 4]);
+    peer.sends(told(1, 0));
+    moves(&mut peer);
+    peer.sends(told(4, 1460));
+    assert_eq!(peer.writes_as(4 * 1460), [2; 4]);
+    peer.sends(told(5, 1460));
+    peer.sends(told(6, 2 * 1460));
+    assert_eq!(peer.writes_as(1460), [0]);
 }
 
 /// RFC 3168 §6.1.3: an echo goes on until the sender says that it has heard it.
