@@ -255,6 +255,25 @@ macro_rules! ip_options {
                 let $this = self;
                 $ip.set(net_core::socket::IpOption::Mark(mark))
             }
+
+            /// Whose the socket is: 0 unless [set](Self::set_owner).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn owner(&self) -> std::io::Result<u32> {
+                let $this = self;
+                $ip.get(|settings| settings.owner)
+            }
+
+            /// Says whose the socket is, by a number of your own, for rules of policy routing to
+            /// [see](net_core::Selector::owner) (`ip rule … uidrange`).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn set_owner(&self, owner: u32) -> std::io::Result<()> {
+                let $this = self;
+                $ip.set(net_core::socket::IpOption::Owner(owner))
+            }
         }
     };
 }

@@ -30,6 +30,7 @@ fn query(dest: &str) -> Query {
         dest: ip(dest),
         source: None,
         mark: 0,
+        owner: None,
         tos: 0,
         over: None,
     }
@@ -108,6 +109,13 @@ fn rules_choose_the_table_of_the_same_prefix() {
         ),
         Some(5)
     );
+    let owner = Some((1000, 1999));
+    policy.add_rule(rule(80, Selector { owner, ..any }, 2));
+    for (owner, table) in [(999, 0), (1000, 2), (1999, 2), (2000, 0)] {
+        let owner = Some(owner);
+        assert_eq!(over(&policy, &Query { owner, ..plain }), Some(table));
+    }
+    assert_eq!(over(&policy, &plain), Some(0), "nobody's");
     // A table that knows nothing leaves it to the next rule.
     let other = query("8.8.8.8");
     assert_eq!(over(&policy, &Query { source, ..other }), Some(0));

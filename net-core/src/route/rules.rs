@@ -28,6 +28,10 @@ pub struct Selector {
     pub tos: Option<u8>,
     /// It came in over this interface; what sockets send did not.
     pub over: Option<IfaceId>,
+    /// The socket that sends it has an [owner](crate::socket::IpOption::Owner) from the first of these
+    /// numbers to the second, both included (`uidrange`). What no socket sent, as what is forwarded, has
+    /// no owner.
+    pub owner: Option<(u32, u32)>,
 }
 
 /// What a rule says.
@@ -59,6 +63,8 @@ pub(crate) struct Query {
     pub(crate) mark: u32,
     pub(crate) tos: u8,
     pub(crate) over: Option<IfaceId>,
+    /// Of the socket that sends it, if one does.
+    pub(crate) owner: Option<u32>,
 }
 
 impl Selector {
@@ -70,12 +76,18 @@ impl Selector {
             mark,
             tos,
             over,
+            owner,
         } = *self;
         from.is_none_or(|prefix| query.source.is_some_and(|source| contains(prefix, source)))
             && to.is_none_or(|prefix| contains(prefix, query.dest))
             && mark.is_none_or(|(value, mask)| query.mark & mask == value & mask)
             && tos.is_none_or(|tos| tos & !3 == query.tos & !3)
             && over.is_none_or(|over| query.over == Some(over))
+            && owner.is_none_or(|(first, last)| {
+                query
+                    .owner
+                    .is_some_and(|owner| (first..=last).contains(&owner))
+            })
     }
 }
 

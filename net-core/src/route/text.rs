@@ -100,8 +100,8 @@ impl Change {
     }
 }
 
-/// Reads `[from PREFIX] [to PREFIX] [fwmark N[/MASK]] [tos N] [iif NAME] [lookup TABLE | blackhole |
-/// unreachable | prohibit] [priority N]`.
+/// Reads `[from PREFIX] [to PREFIX] [fwmark N[/MASK]] [tos N] [iif NAME] [uidrange N-N] [lookup TABLE |
+/// blackhole | unreachable | prohibit] [priority N]`.
 pub(crate) fn parse_rule(
     words: &mut Words<'_>,
     iface: impl Fn(&str) -> Option<IfaceId>,
@@ -120,6 +120,7 @@ pub(crate) fn parse_rule(
             "fwmark" => selector.mark = Some(mark(words)?),
             "tos" | "dsfield" => selector.tos = Some(number(words)?),
             "iif" => selector.over = Some(device(words, &iface)?),
+            "uidrange" => selector.owner = Some(owners(words)?),
             "priority" | "pref" => rule.priority = words.value("number")?,
             "lookup" | "table" => {
                 rule.action = RuleAction::Table(table(words)?);
@@ -127,7 +128,9 @@ pub(crate) fn parse_rule(
             }
             other => {
                 let reject = reject_named(other).ok_or_else(|| {
-                    words.error("one of from, to, fwmark, tos, iif, lookup and priority goes here")
+                    words.error(
+                        "one of from, to, fwmark, tos, iif, uidrange, lookup and priority goes here",
+                    )
                 })?;
                 rule.action = RuleAction::Reject(reject);
                 acts = true;
@@ -228,6 +231,21 @@ fn mark(words: &mut Words<'_>) -> Result<(u32, u32), ParseError> {
     number_in(value)
         .zip(number_in(mask))
         .ok_or_else(|| words.error(format_args!("\"{word}\" is no mark with or without a mask")))
+}
+
+/// The first and the last of a range of owners.
+fn owners(words: &mut Words<'_>) -> Result<(u32, u32), ParseError> {
+    let Some(word) = words.next() else {
+        return Err(words.missing("a range of owners"));
+    };
+    word.split_once('-')
+        .and_then(|(first, last)| number_in(first).zip(number_in(last)))
+        .filter(|(first, last)| first <= last)
+        .ok_or_else(|| {
+            words.error(format_args!(
+                "\"{word}\" is no range of owners, the lower number first (1000-1999)"
+            ))
+        })
 }
 
 fn reject_named(word: &str) -> Option<Reject> {

@@ -47,6 +47,9 @@ pub enum IpOption {
     Priority(u8),
     /// Mark of packets sent (`SO_MARK`): what the device is told.
     Mark(u32),
+    /// Whose the socket is, a number of the embedder's own: rules of policy routing
+    /// [see](crate::Selector::owner) it, as they see the user of a socket in Linux (`ip rule … uidrange`).
+    Owner(u32),
     /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
     PathMtu(PathMtuMode),
     /// Path MTU discovery for IPv6 packets (`IPV6_MTU_DISCOVER`), which no router fragments.
@@ -73,6 +76,8 @@ pub struct IpSettings {
     pub priority: u8,
     /// Mark of packets (`SO_MARK`); the device sees it.
     pub mark: u32,
+    /// Whose the socket is; [rules](crate::Selector::owner) of policy routing see it.
+    pub owner: u32,
     /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
     pub path_mtu: PathMtuMode,
     /// Path MTU discovery for IPv6 packets (`IPV6_MTU_DISCOVER`).
@@ -117,6 +122,7 @@ impl IpSettings {
             }
             IpOption::Priority(priority) => self.priority = priority,
             IpOption::Mark(mark) => self.mark = mark,
+            IpOption::Owner(owner) => self.owner = owner,
             IpOption::PathMtu(mode) => self.path_mtu = mode,
             IpOption::PathMtuV6(mode) => self.path_mtu_v6 = mode,
         }

@@ -227,6 +227,7 @@ impl Stack {
             mark: arrival.packet.meta.mark,
             tos: arrival.ip.tos,
             over: Some(arrival.over),
+            owner: None,
         };
         match self.routes.decide(&query, flow) {
             Some(Decision::Route(route)) => Ok(route),

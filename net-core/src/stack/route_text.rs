@@ -65,7 +65,7 @@ impl Stack {
     }
 
     /// Changes a rule by the words that `ip rule` takes: `add|del [from PREFIX] [to PREFIX] [fwmark
-    /// N[/MASK]] [tos N] [iif NAME] lookup TABLE|blackhole|unreachable|prohibit [priority N]`.
+    /// N[/MASK]] [tos N] [iif NAME] [uidrange N-N] lookup TABLE|blackhole|unreachable|prohibit [priority N]`.
     ///
     /// # Errors
     /// What is wrong with the text, or that there is no such rule, and at which column.

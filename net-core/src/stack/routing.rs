@@ -114,6 +114,7 @@ impl Stack {
             mark: settings.mark,
             tos: settings.class_to(dest),
             over: None,
+            owner: Some(settings.owner),
         };
         let flow = || self.flow_key.hash_one((source, dest));
         match self.routes.decide(&query, flow) {

@@ -345,13 +345,16 @@ impl Stack {
     /// `InvalidInput` for a value out of range, `NoSuchSocket`; `NoSuchOption` for a socket of a
     /// plugged protocol.
     pub fn set_ip_option(&mut self, id: SocketId, option: IpOption) -> Result<(), SocketError> {
+        let stale = self.route_generation().wrapping_sub(1);
         match self.kind(id)? {
             Kind::Tcp => {
                 let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+                if let Some(path) = &mut socket.path {
+                    path.generation = stale;
+                }
                 socket.settings.ip.set(option, true)
             }
             Kind::Udp => {
-                let stale = self.route_generation().wrapping_sub(1);
                 let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
                 socket.recent = None;
                 if let Some(peer) = &mut socket.peer {

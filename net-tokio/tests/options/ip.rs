@@ -12,6 +12,9 @@ async fn the_device_sees_priority_and_mark_and_the_link_ttl_and_class() {
     socket.set_mark(0xcafe).expect("alive");
     assert_eq!(socket.priority().expect("alive"), 6);
     assert_eq!(socket.mark().expect("alive"), 0xcafe);
+    assert_eq!(socket.owner().expect("alive"), 0);
+    socket.set_owner(1000).expect("alive");
+    assert_eq!(socket.owner().expect("alive"), 1000);
     let error = socket.set_priority(16).expect_err("out of range");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     socket.send_to(b"x", SERVER).await.expect("a route");

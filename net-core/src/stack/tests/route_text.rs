@@ -107,7 +107,8 @@ fn errors_point_at_the_column() {
 #[test]
 fn rules_are_added_and_deleted_by_words() {
     let mut host = Host::new();
-    let words = "from 10.1.0.0/16 to all fwmark 0x10/0xf0 tos 0x10 iif tun0 lookup 100 priority 50";
+    let words = "from 10.1.0.0/16 to all fwmark 0x10/0xf0 tos 0x10 iif tun0 uidrange 1000-1999 \
+                 lookup 100 priority 50";
     host.stack.ip_rule(&std::format!("add {words}")).unwrap();
     let rule = host.stack.rules()[0];
     assert_eq!(
@@ -118,6 +119,7 @@ fn rules_are_added_and_deleted_by_words() {
         (rule.selector.to, rule.selector.over),
         (None, Some(host.wire))
     );
+    assert_eq!(rule.selector.owner, Some((1000, 1999)));
     host.stack.ip_rule(&std::format!("del {words}")).unwrap();
     assert!(host.stack.rules().is_empty());
     let cases = [
@@ -128,13 +130,17 @@ fn rules_are_added_and_deleted_by_words() {
         ),
         (
             "add from 10.0.0.0/8 go",
-            "column 21: one of from, to, fwmark, tos, iif, lookup and priority goes here",
+            "column 21: one of from, to, fwmark, tos, iif, uidrange, lookup and priority goes here",
         ),
         (
             "add from 10.0.0.0/8",
             "column 20: what to do (lookup, blackhole, unreachable or prohibit) is missing",
         ),
         ("del prohibit", "column 1: there is no such rule"),
+        (
+            "add uidrange 9-1 prohibit",
+            "column 14: \"9-1\" is no range of owners, the lower number first (1000-1999)",
+        ),
         (
             "add tos 256 lookup main",
             "column 9: \"256\" is no number that fits",

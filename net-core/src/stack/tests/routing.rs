@@ -321,6 +321,14 @@ fn a_rule_sends_marked_sockets_another_way_at_once() {
     assert_eq!(send(&mut host), (0, 1));
     assert!(host.stack.remove_rule(&rule));
     assert_eq!(send(&mut host), (1, 0));
+    // So does its owner; who it is may change when the way is known.
+    let words = "uidrange 1000-1999 lookup 100";
+    host.stack.ip_rule(&std::format!("add {words}")).unwrap();
+    assert_eq!(send(&mut host), (1, 0));
+    host.stack.set_ip_option(id, IpOption::Owner(1000)).unwrap();
+    assert_eq!(send(&mut host), (0, 1));
+    host.stack.set_ip_option(id, IpOption::Owner(2000)).unwrap();
+    assert_eq!(send(&mut host), (1, 0));
 }
 
 /// RFC 9293 MUST-44, MUST-45: the routes choose the source of the SYN; what they say later changes the
@@ -347,6 +355,27 @@ fn a_connection_keeps_its_source_when_the_routes_change() {
     host.stack.handle_timeout(host.now);
     assert_eq!(host.sent().len(), 0);
     assert_eq!(source(host.sent_over(second)), ip(OURS));
+}
+
+/// As in Linux, where a new mark or owner has the way looked up again.
+#[test]
+fn a_connection_goes_the_way_of_its_new_owner() {
+    let mut host = Host::new();
+    let second = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.9.0.2/24"]);
+    let second = host.stack.add_iface(second, DeviceCaps::default()).unwrap();
+    host.stack
+        .ip_route("add default dev tun1 table 100")
+        .unwrap();
+    host.stack
+        .ip_rule("add uidrange 1000-1999 lookup 100")
+        .unwrap();
+    let id = host.stack.tcp_open(Family::V4).unwrap();
+    let _ = host.stack.connect(id, addr("192.0.2.1:80"), host.now);
+    assert_eq!(host.sent().len(), 1, "the SYN");
+    host.stack.set_ip_option(id, IpOption::Owner(1000)).unwrap();
+    host.now += Duration::from_secs(1);
+    host.stack.handle_timeout(host.now);
+    assert_eq!((host.sent().len(), host.sent_over(second).len()), (0, 1));
 }
 
 /// RFC 6724 §6.
