@@ -102,11 +102,13 @@ impl Connection {
         ack
     }
 
-    /// Whether what the acknowledgement tells of arrived in order, as whole segments, each sent once.
+    /// Whether what the acknowledgement tells of arrived in order, as whole segments, each sent once. What is
+    /// whole is not known while their size grows.
     fn is_certain(&self, segment: &Segment<'_>) -> bool {
         let whole = self.board.is_whole() && self.small_end.at_or_before(self.una);
         self.sack
             && whole
+            && !self.mtu.is_in_trouble()
             && !self.fin_sent
             && segment.ack.after(self.una)
             && segment.options.sack.is_empty()

@@ -77,6 +77,13 @@ impl Default for MtuSearch {
     }
 }
 
+impl MtuSearch {
+    /// Whether the path has eaten large packets at some time, so that segments may grow.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.phase != SearchPhase::Off
+    }
+}
+
 impl Connection {
     /// The retransmission timer has expired, not for the first time: perhaps segments are too large
     /// for the path (RFC 4821 §7.7).

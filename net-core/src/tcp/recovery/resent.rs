@@ -37,6 +37,11 @@ impl Resent {
         self.ranges.count()
     }
 
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.queue.capacity()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ranges.clear();
         self.queue.clear();
@@ -84,6 +89,7 @@ impl Resent {
         self.ranges.cut_front(to, |_, _| {});
         if self.ranges.is_empty() {
             self.queue.clear();
+            self.queue.shrink_to(MAX_RESENT);
         }
     }
 

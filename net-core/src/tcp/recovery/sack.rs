@@ -20,7 +20,7 @@ use crate::time::{Duration, Instant};
 const MAX_SACKED: usize = 8192;
 
 /// What we send makes more entries than the least where so much is outstanding for each of them: long fat
-/// paths have more segments under way, and an entry takes a tenth of that.
+/// paths have more segments under way. A record takes a sixteenth of that, a range sent again a fifth.
 const BYTES_PER_ENTRY: u32 = 1024;
 
 /// Whether `count` entries are as many as there may be with so many bytes outstanding; `least` always may.
@@ -83,7 +83,7 @@ impl Scoreboard {
 
     /// Whether there are so many records that small segments should wait.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.sent.is_crowded()
+        self.sent.is_crowded(self.outstanding())
     }
 
     /// `start..end` leaves for the first time, with `in_flight` bytes in flight before it.
@@ -364,6 +364,12 @@ impl Scoreboard {
         let newly = self.lost.insert(span);
         self.rate.lost += u64::from(newly);
         newly
+    }
+
+    /// Entries that its queues have room for.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.sent.room() + self.resent.room()
     }
 
     #[cfg(test)]

@@ -422,4 +422,8 @@ fn as_many_segments_as_a_long_fat_path_holds_are_remembered_and_sent_again_at_on
         resent += 1;
     }
     assert_eq!(resent, 20_000);
+    // When all has arrived, the memory of more than the usual goes back.
+    assert!(board.room() > 2 * 8192);
+    board.acknowledge(ISS + 20_000 * SEGMENT, &mut delivery(ms(30_100)));
+    assert!(board.room() <= 2 * 8192, "{}", board.room());
 }

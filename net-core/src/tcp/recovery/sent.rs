@@ -51,13 +51,19 @@ impl Sent {
     }
 
     #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.records.capacity()
+    }
+
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are so many records that small segments should wait for company.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.records.len() >= MAX_RECORDS / 2
+    /// Whether there are so many records, for so many bytes outstanding, that small segments should wait for
+    /// company.
+    pub(crate) fn is_crowded(&self, outstanding: u32) -> bool {
+        is_full(self.records.len(), MAX_RECORDS / 2, outstanding / 2)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -88,7 +94,11 @@ impl Sent {
 
     /// Takes the first record off.
     pub(crate) fn pop_front(&mut self) -> Option<Record> {
-        self.records.pop_front()
+        let first = self.records.pop_front();
+        if self.records.is_empty() && self.records.capacity() > MAX_RECORDS {
+            self.records = VecDeque::new();
+        }
+        first
     }
 
     /// Where the last record ends.

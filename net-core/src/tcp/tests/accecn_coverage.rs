@@ -119,8 +119,33 @@ fn the_first_counter_of_marked_bytes_that_is_heard_contradicts_nothing() {
 fn recoveries_contradict_nothing() {
     let mut peer = begun(8);
     let block = (1 + 2 * MSS, 1 + 3 * MSS);
-    peer.sends(acks(1, 6).sacks(&[block]));
-    peer.sends(acks(3, 6).counters(counts(3, 2 * MSS)));
-    peer.sends(acks(4, 7).counters(counts(4, 3 * MSS)));
+    peer.sends(acks(1, 5).sacks(&[block]));
+    peer.sends(acks(3, 5).counters(counts(3, MSS)));
     assert_eq!(leaves_as(&mut peer), 2);
+}
+
+/// Segments of several sizes are under way.
+#[test]
+fn a_search_for_the_mtu_contradicts_nothing() {
+    let mut peer = begun(2);
+    while peer.info().send_mss == MSS {
+        peer.waits(secs(1));
+        assert!(peer.now < crate::Instant::ZERO + secs(600), "no trouble");
+    }
+    peer.sends(acks(2, 5).counters(counts(2, 0)));
+    let size = peer.info().send_mss;
+    peer.takes();
+    let end = 1 + 2 * MSS;
+    peer.writes_as(2 * size);
+    let told = |count: u32, marked: u32| {
+        let ect0 = end + count * size - marked;
+        let counters = EcnCounters::new(EcnOrder::Ect0First, &[ect0, marked]);
+        tcp()
+            .ack(end + count * size)
+            .flags(ACK | ace(5))
+            .counters(counters)
+    };
+    peer.sends(told(1, 0));
+    peer.sends(told(2, size));
+    assert_eq!(peer.writes_as(size).first(), Some(&2));
 }
