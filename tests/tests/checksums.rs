@@ -6,10 +6,14 @@ use net_core::sim::pcapng::{self, Direction, LinkType, Record};
 use net_core::wire::IpHeader;
 use net_tokio::device::{PcapTap, Tun};
 use net_tokio::{Net, PingSocket, TcpListener, TcpStream, UdpSocket};
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::IpAddr;
+use std::os::fd::AsRawFd as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -168,8 +172,12 @@ impl Watcher {
             Socket::new(Domain::PACKET, Type::DGRAM, Some(all)).expect("root of a namespace");
         let pause = Duration::from_millis(20);
         socket.set_read_timeout(Some(pause)).expect("a limit");
-        // Nothing of what is exchanged is lost to a machine that has much else to do.
-        socket.set_recv_buffer_size(ROOM).expect("a size");
+        // Nothing of what is exchanged is to be lost to a machine that has much else to do. Only root outside
+        // of user namespaces may go beyond net.core.rmem_max.
+        match set_socket_recv_buffer_size_force(&socket, ROOM) {
+            Err(Errno::PERM) => socket.set_recv_buffer_size(ROOM).expect("a size"),
+            forced => forced.expect("a size"),
+        }
         let is_over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_over);
         let thread = std::thread::spawn(move || {
@@ -180,6 +188,8 @@ impl Watcher {
                     packets.push(buffer[..len].to_vec());
                 }
                 if is_last {
+                    let lost = lost(&socket);
+                    assert_eq!(lost, 0, "the watcher lost {lost} frames");
                     return packets;
                 }
             }
@@ -191,7 +201,7 @@ impl Watcher {
     /// from the other one, and has then completed it.
     fn end(self, file: &Path) {
         self.is_over.store(true, Ordering::SeqCst);
-        let packets = self.thread.join().expect("it has not failed");
+        let packets = self.thread.join().unwrap_or_else(|why| resume_unwind(why));
         let mut blocks = Vec::new();
         pcapng::section(&mut blocks);
         pcapng::interface(&mut blocks, "without", LinkType::Raw);
@@ -215,6 +225,25 @@ impl Watcher {
         }
         fs::write(file, blocks).expect("written");
     }
+}
+
+/// How many frames a packet socket had no room for.
+fn lost(socket: &Socket) -> u32 {
+    // struct tpacket_stats: tp_packets and tp_drops
+    let mut statistics = [0_u32; 2];
+    let mut len = libc::socklen_t::try_from(size_of_val(&statistics)).expect("eight");
+    // SAFETY: PACKET_STATISTICS writes at most `len` bytes there, and how many.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            statistics.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    statistics[1]
 }
 
 /// Something of each protocol and family has been seen, and all its sums were right.
@@ -246,6 +275,6 @@ fn ip(text: &str) -> IpAddr {
 
 /// Bytes of a stream.
 const SIZE: usize = 50_000;
-/// Bytes that the watcher's queue takes.
+/// Bytes that the watcher's queue is to take.
 const ROOM: usize = 4 << 20;
 const LIMIT: Duration = Duration::from_secs(20);

@@ -32,15 +32,13 @@ pub(crate) struct World {
     pub(crate) v6: bool,
     /// The hosts on the link.
     pub(crate) wire: Wire,
-    /// How long an operation may take that is not to wait.
-    pub(crate) patience: Duration,
     /// Keeps our stack the default of the process.
     _default: Option<Default>,
 }
 
 impl World {
     /// The kernel's world, or ours where `drive` says how.
-    pub(crate) fn new(v6: bool, drive: Option<Drive>, patience: Duration) -> Self {
+    pub(crate) fn new(v6: bool, drive: Option<Drive>) -> Self {
         let (wire, default) = match drive {
             None => (kernel_link(), None),
             Some(drive) => {
@@ -51,7 +49,6 @@ impl World {
         Self {
             v6,
             wire,
-            patience,
             _default: default,
         }
     }

@@ -24,7 +24,7 @@ macro_rules! rows {
         /// Each row by its name.
         pub(crate) const ROWS: &[crate::compare::Row] =
             &[$((stringify!($row), |world| Box::pin(async move {
-                let mut log = crate::log::Log::new(world.patience);
+                let mut log = crate::log::Log::default();
                 $row(&world, &mut log).await;
                 log
             }))),*];
