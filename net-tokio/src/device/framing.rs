@@ -2,13 +2,14 @@
 
 use super::sys;
 use bytes::{Buf as _, BytesMut};
-use net_core::buf::{Checksum, Pool, RxBatch, TxBatch, TxPacket};
+use net_core::buf::{GsoKind, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{Train, gso, vnet};
 use net_core::stats::DropReason;
-use net_core::wire::vlan;
+use net_core::wire::{transport, vlan};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,15 +28,14 @@ pub(super) struct Framing {
     link_len: usize,
     /// The kernel takes VLAN tags out of frames, and says so.
     tags_apart: bool,
-    /// The kernel cuts super-packets of UDP.
-    joins: bool,
+    /// The kernel cuts super-packets of UDP, as far as is known.
+    cuts_udp: bool,
     small_pool: Pool,
     large_pool: Pool,
     /// The next packet goes into this one.
     buffer: BytesMut,
     /// Where small packets to send are put together.
     flat: Vec<u8>,
-    cut: TxBatch,
     counters: Arc<Counters>,
 }
 
@@ -91,12 +91,11 @@ impl Framing {
             vnet,
             link_len,
             tags_apart: false,
-            joins: false,
+            cuts_udp: false,
             small_pool: Pool::new(SMALL, 1024),
             buffer: large_pool.take(),
             large_pool,
             flat: Vec::with_capacity(SMALL + vnet::LEN),
-            cut: TxBatch::default(),
             counters,
         }
     }
@@ -110,8 +109,8 @@ impl Framing {
     }
 
     /// For a device that cuts UDP: datagrams that leave one behind another are joined.
-    pub(super) fn with_trains(self, joins: bool) -> Self {
-        Self { joins, ..self }
+    pub(super) fn with_trains(self, cuts_udp: bool) -> Self {
+        Self { cuts_udp, ..self }
     }
 
     /// Reads up to `budget` packets into `batch`, those included that are dropped here; how many are
@@ -191,7 +190,7 @@ impl Framing {
             return self.small_pool.pins();
         }
         if frame.capacity() > 0 {
-            self.small_pool.give(std::mem::take(frame));
+            self.small_pool.give(mem::take(frame));
         }
         if packet.len() <= SMALL && packet.len() < large / 2 {
             *frame = self
@@ -201,25 +200,38 @@ impl Framing {
             self.small_pool.pins()
         } else {
             *frame = self.buffer.split();
-            let rest = std::mem::replace(&mut self.buffer, self.large_pool.take());
+            let rest = mem::replace(&mut self.buffer, self.large_pool.take());
             self.large_pool.give(rest);
             frame.advance(header_len);
             self.large_pool.pins()
         }
     }
 
-    /// Writes packets from the front of `batch` and takes out what was written or refused.
+    /// Writes packets from the front of `batch` and takes out what was written or refused. What the device
+    /// does not cut is cut in its place there.
     pub(super) fn send(&mut self, device: impl Sink, batch: &mut TxBatch) -> Stop {
         let mut done = 0;
         let mut stop = Stop::Done;
-        while let Some(packets) = batch.packets().get(done..)
-            && let Some(packet) = packets.first()
-        {
-            let train = self.joins.then(|| Train::at_front(packets)).flatten();
-            let (count, result) = match train {
-                Some(train) => (train.len(), self.write_train(device, &train)),
-                None if self.vnet => (1, self.write(device, packet)),
-                None => (1, self.write_plain(device, packet)),
+        while let Some(packet) = batch.packets_mut().get_mut(done) {
+            if !self.cuts(packet) {
+                if cut_in_place(batch, done, self.vnet).is_err() {
+                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    done += 1;
+                }
+                continue;
+            }
+            if !self.vnet {
+                // The stack knows that from the capabilities; this is for packets that were made for
+                // another device.
+                transport::complete_checksum(packet);
+            }
+            let is_udp = (packet.meta.gso).is_some_and(|gso| gso.kind == GsoKind::Udp);
+            let packets = batch.packets().get(done..).unwrap_or_default();
+            let train = self.cuts_udp.then(|| Train::at_front(packets)).flatten();
+            let (count, result) = match (train, packets.first()) {
+                (Some(train), _) => (train.len(), self.write_train(device, &train)),
+                (None, Some(packet)) => (1, self.write(device, packet)),
+                (None, None) => break,
             };
             match result {
                 Ok(()) => done += count,
@@ -232,7 +244,10 @@ impl Framing {
                     break;
                 }
                 // It does not cut after all, but may take them one by one.
-                Err(Errno::INVAL) if count > 1 => self.joins = false,
+                Err(Errno::INVAL) if self.cuts_udp && (count > 1 || is_udp) => {
+                    tracing::debug!("the device cuts no datagrams: each is written by itself");
+                    self.cuts_udp = false;
+                }
                 Err(_) => {
                     let refused = count as u64;
                     self.counters.refused.fetch_add(refused, Ordering::Relaxed);
@@ -242,6 +257,15 @@ impl Framing {
         }
         batch.drop_front(done);
         stop
+    }
+
+    /// Whether the device cuts a packet, if that stands for several. Without a vnet header nothing can be
+    /// left to the kernel.
+    fn cuts(&self, packet: &TxPacket) -> bool {
+        match packet.meta.gso {
+            None => true,
+            Some(gso) => self.vnet && (self.cuts_udp || gso.kind != GsoKind::Udp),
+        }
     }
 
     fn write_train(&mut self, device: impl Sink, train: &Train<'_>) -> Result<(), Errno> {
@@ -270,23 +294,17 @@ impl Framing {
         pieces.extend(packet.body.iter().map(|piece| IoSlice::new(piece)));
         device.write_vectored(&pieces)
     }
+}
 
-    /// Without a vnet header nothing can be left to the kernel. The stack knows that from the
-    /// capabilities; this is for packets that were made for another device.
-    fn write_plain(&mut self, device: impl Sink, packet: &TxPacket) -> Result<(), Errno> {
-        let complete = !matches!(packet.meta.checksum, Checksum::Partial { .. });
-        if packet.meta.gso.is_none() && complete {
-            return self.write(device, packet);
-        }
-        let mut cut = std::mem::take(&mut self.cut);
-        let result = match gso::segment(packet, false, &mut cut) {
-            Ok(_) => cut.drain().try_for_each(|part| self.write(device, &part)),
-            Err(_) => Err(Errno::INVAL),
-        };
-        cut.clear();
-        self.cut = cut;
-        result
-    }
+/// Cuts the packet at a place in the batch into those that it stands for, which take that place.
+fn cut_in_place(batch: &mut TxBatch, at: usize, tx_checksum: bool) -> Result<(), DropReason> {
+    let packet = mem::take(&mut *batch.packets_mut()[at]);
+    let count = gso::segment(&packet, tx_checksum, batch)?;
+    // They are behind all others, and an empty packet is where they belong.
+    batch.packets_mut()[at..].rotate_left(1);
+    batch.truncate(batch.len() - 1);
+    batch.packets_mut()[at..].rotate_right(count);
+    Ok(())
 }
 
 /// Puts a VLAN tag back into a frame: the type that says that it is one, and the rest of it.
@@ -322,22 +340,30 @@ const SMALL: usize = 2048;
 mod tests {
     use super::*;
     use crate::device::tests::{batch, datagram};
-    use std::cell::RefCell;
+    use net_core::buf::Gso;
+    use net_core::wire::{checksum, ipv4};
+    use std::cell::{Cell, RefCell};
 
     /// A device with a vnet header that refuses what it would have to cut.
     #[derive(Default)]
     struct Uncut {
         taken: RefCell<Vec<Vec<u8>>>,
-        refused: RefCell<usize>,
+        refused: Cell<usize>,
+        /// It takes so many packets, and then blocks.
+        blocks_after: Cell<Option<usize>>,
     }
 
     impl Sink for &Uncut {
         fn write(self, packet: &[u8]) -> Result<(), Errno> {
             if packet[GSO_TYPE] != 0 {
-                *self.refused.borrow_mut() += 1;
+                self.refused.set(self.refused.get() + 1);
                 return Err(Errno::INVAL);
             }
-            self.taken.borrow_mut().push(packet.to_vec());
+            let mut taken = self.taken.borrow_mut();
+            if self.blocks_after.get() == Some(taken.len()) {
+                return Err(Errno::AGAIN);
+            }
+            taken.push(packet.to_vec());
             Ok(())
         }
 
@@ -347,35 +373,92 @@ mod tests {
         }
     }
 
+    /// A datagram that no router may fragment: only such are joined.
+    fn whole(payload: &[u8], id: u16) -> TxPacket {
+        let mut datagram = datagram(payload, true);
+        let header = &mut datagram.head[..ipv4::MIN_HEADER_LEN];
+        header[4..6].copy_from_slice(&id.to_be_bytes());
+        header[6] |= DONT_FRAGMENT;
+        header[10..12].fill(0);
+        let sum = checksum::checksum(header);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+        datagram
+    }
+
+    /// What a framing that leaves nothing to the device writes.
+    fn one_by_one(packets: impl IntoIterator<Item = TxPacket>) -> Vec<Vec<u8>> {
+        let mut framing = Framing::new(true, 0, 1500, Arc::default());
+        let device = Uncut::default();
+        framing.send(&device, &mut batch(packets));
+        device.taken.take()
+    }
+
     /// Of a train that is refused each datagram is sent by itself, and no other train is tried.
     #[test]
     fn a_device_that_cuts_no_trains_gets_their_datagrams_one_by_one() {
         let counters = Arc::new(Counters::default());
         let mut framing = Framing::new(true, 0, 1500, Arc::clone(&counters)).with_trains(true);
         let device = Uncut::default();
-        let payload = |number: u8| [number; 100];
-        for first in [0, 20] {
-            let mut packets = batch((first..first + 20).map(|number| {
-                let mut datagram = datagram(&payload(number), true);
-                // Only what no router may fragment is joined.
-                datagram.head[FLAGS] |= DONT_FRAGMENT;
-                datagram
-            }));
+        let datagrams = (0..40).map(|number| whole(&[number; 100], u16::from(number)));
+        let datagrams: Vec<TxPacket> = datagrams.collect();
+        for half in datagrams.chunks(20) {
+            let mut packets = batch(half.iter().cloned());
             assert!(matches!(framing.send(&device, &mut packets), Stop::Done));
             assert!(packets.is_empty());
         }
-        assert_eq!(*device.refused.borrow(), 1);
+        assert_eq!(device.refused.get(), 1);
         let taken = device.taken.take();
         assert_eq!(taken.len(), 40);
-        for (number, packet) in (0..).zip(&taken) {
-            assert!(packet.ends_with(&payload(number)), "{number}");
-        }
+        assert!(taken == one_by_one(datagrams));
         assert_eq!(counters.refused.load(Ordering::Relaxed), 0);
+    }
+
+    /// Nor is a super-packet of the application's lost (`UDP_SEGMENT`), wherever the device blocks.
+    #[test]
+    fn a_device_that_cuts_no_super_packets_of_datagrams_gets_each_of_them_in_order() {
+        let payloads: Vec<[u8; 100]> = (1..=9).map(|number| [number; 100]).collect();
+        let mut joined = payloads.concat();
+        joined.truncate(850);
+        let datagrams = joined.chunks(100).zip(7..);
+        let mut expected: Vec<TxPacket> = datagrams.map(|(part, id)| whole(part, id)).collect();
+        let mut super_packet = whole(&joined, 7);
+        super_packet.meta.gso = Some(Gso {
+            kind: GsoKind::Udp,
+            size: 100,
+            ecn: false,
+        });
+        let (first, last) = (whole(b"first", 1), whole(b"last, and longer", 2));
+        expected.insert(0, first.clone());
+        expected.push(last.clone());
+        let expected = one_by_one(expected);
+        assert_eq!(expected.len(), 11);
+        for blocks_after in 0..=expected.len() {
+            let counters = Arc::new(Counters::default());
+            let mut framing = Framing::new(true, 0, 1500, Arc::clone(&counters)).with_trains(true);
+            let device = Uncut::default();
+            device.blocks_after.set(Some(blocks_after));
+            let mut packets = batch([first.clone(), super_packet.clone(), last.clone()]);
+            let stop = framing.send(&device, &mut packets);
+            assert_eq!(
+                matches!(stop, Stop::WouldBlock),
+                blocks_after < expected.len()
+            );
+            assert_eq!(device.taken.borrow().len(), blocks_after);
+            device.blocks_after.set(None);
+            framing.send(&device, &mut packets);
+            assert!(packets.is_empty());
+            // The next is not even tried.
+            packets.push(super_packet.clone());
+            framing.send(&device, &mut packets);
+            assert_eq!(device.refused.get(), 1);
+            let taken = device.taken.take();
+            assert!(taken[..11] == expected, "{blocks_after}");
+            assert!(taken[11..] == expected[1..10]);
+            assert_eq!(counters.refused.load(Ordering::Relaxed), 0);
+        }
     }
 
     /// Its place in the vnet header.
     const GSO_TYPE: usize = 1;
-    /// Their place in the header of IPv4.
-    const FLAGS: usize = 6;
     const DONT_FRAGMENT: u8 = 0x40;
 }

@@ -15,12 +15,12 @@ use link::Link;
 use machine::{Act, Machine};
 use net_core::seed::Seed;
 use net_core::time::Instant;
-use net_core::wire::MacAddr;
 use net_core::{IfaceId, SocketError};
 use std::collections::HashSet;
 use std::future::pending;
 use std::io;
-use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
@@ -50,7 +50,7 @@ pub struct Dhcp {
     task: JoinHandle<io::Result<()>>,
     lease: watch::Receiver<Option<Lease>>,
     stop: Option<oneshot::Sender<()>>,
-    /// Goes with the client.
+    /// That of the client: who drops the handle may start another at once, though the task ends later.
     _claim: Claim,
 }
 
@@ -59,7 +59,7 @@ impl Dhcp {
     ///
     /// # Errors
     /// ENODEV where the stack has no interface of that name, `InvalidInput` for one that is no Ethernet,
-    /// `ResourceBusy` for one that has a client, ENFILE where the stack has as many sockets as it may.
+    /// `ResourceBusy` for one whose client is at work, ENFILE where the stack has as many sockets as it may.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -77,15 +77,26 @@ impl Dhcp {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let link = Link::new(net, interface, iface, mac)?;
+        let machine = Machine::new(mac, Seed::from_bytes(seed), Instant::ZERO);
+        Ok(Self::spawn(claim, link, machine))
+    }
+
+    fn spawn(claim: Claim, link: Link, machine: Machine) -> Self {
         let (tell, lease) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        let client = Client::new(link, mac, Seed::from_bytes(seed), tell);
-        Ok(Self {
+        let client = Client {
+            machine,
+            link,
+            _claim: claim.clone(),
+            tell,
+            epoch: tokio::time::Instant::now(),
+        };
+        Self {
             task: tokio::spawn(client.run(stopped)),
             lease,
             stop: Some(stop),
             _claim: claim,
-        })
+        }
     }
 
     /// The lease that is in force.
@@ -148,56 +159,60 @@ impl Drop for Dhcp {
     }
 }
 
-/// The right to configure an interface: two clients would take each other's addresses away.
-#[derive(Debug)]
+/// The right to configure an interface: two clients would take each other's addresses away. It ends for
+/// all its holders with the first of them, so that neither a client that has ended nor a handle whose task
+/// is about to end keeps others out.
+#[derive(Debug, Clone)]
 struct Claim {
-    net: Net,
+    clients: Arc<Clients>,
     iface: IfaceId,
+    /// Changed under the lock of `clients` only.
+    has_ended: Arc<AtomicBool>,
 }
+
+/// The interfaces of a stack that have a client.
+pub(crate) type Clients = Mutex<HashSet<IfaceId>>;
 
 impl Claim {
     fn new(net: &Net, name: &str, iface: IfaceId) -> io::Result<Self> {
-        let is_first = clients(net).insert(iface);
-        if !is_first {
+        let clients = net.dhcp_clients().clone();
+        if !lock(&clients).insert(iface) {
             let text = format!("interface {name} has a DHCP client: drop that first");
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
         }
         Ok(Self {
-            net: net.clone(),
+            clients,
             iface,
+            has_ended: Arc::default(),
         })
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        clients(&self.net).remove(&self.iface);
+        let mut clients = lock(&self.clients);
+        if !self.has_ended.swap(true, Ordering::Relaxed) {
+            clients.remove(&self.iface);
+        }
     }
 }
 
-fn clients(net: &Net) -> MutexGuard<'_, HashSet<IfaceId>> {
-    net.dhcp_clients().lock().expect("its holders do not panic")
+fn lock(clients: &Clients) -> MutexGuard<'_, HashSet<IfaceId>> {
+    clients.lock().expect("its holders do not panic")
 }
 
-/// The task's side.
+/// The task's side. Its fields are dropped in this order: where the claim ends, the sockets are closed, and
+/// whoever hears of the end through `tell` may start another client.
 struct Client {
     machine: Machine,
     link: Link,
+    _claim: Claim,
     tell: watch::Sender<Option<Lease>>,
     /// The machine's time begins here.
     epoch: tokio::time::Instant,
 }
 
 impl Client {
-    fn new(link: Link, mac: MacAddr, seed: Seed, tell: watch::Sender<Option<Lease>>) -> Self {
-        Self {
-            machine: Machine::new(mac, seed, Instant::ZERO),
-            link,
-            tell,
-            epoch: tokio::time::Instant::now(),
-        }
-    }
-
     /// Serves the interface until it is told to stop, or cannot go on: what it has from a lease it has
     /// then no more.
     async fn run(mut self, stopped: oneshot::Receiver<()>) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! The client's states under virtual time, against a server that the test plays.
 
+use super::Claim;
 use super::lease::Lease;
 use super::link::Link;
 use super::machine::{Act, Machine};
@@ -361,6 +362,29 @@ async fn an_interface_has_one_client_at_a_time() -> io::Result<()> {
     Dhcp::start(&net, "eth1")?;
     drop(first);
     Dhcp::start(&net, "eth0")?.release().await?;
+    Dhcp::start(&net, "eth0")?;
+    net.shutdown().await;
+    Ok(())
+}
+
+/// Whoever keeps its handle while he starts another, as a loop that tries again does, is not refused; and
+/// what the handle then lets go of is not the other's.
+#[tokio::test]
+async fn a_client_that_has_ended_by_itself_makes_room_for_another() -> io::Result<()> {
+    let switch = Switch::new();
+    let net = Net::builder().device("eth0", switch.port()).build()?;
+    let iface = net.interface_id("eth0")?;
+    // It cannot listen at an interface that is not there.
+    let link = Link::new(&net, "eth9", iface, MAC)?;
+    let machine = Machine::new(MAC, Seed::from_u64(7), Instant::ZERO);
+    let mut first = Dhcp::spawn(Claim::new(&net, "eth0", iface)?, link, machine);
+    let ended = first.bound().await.expect_err("it has ended");
+    assert_eq!(ended.kind(), io::ErrorKind::BrokenPipe);
+    let second = Dhcp::start(&net, "eth0")?;
+    first.release().await.expect_err("no such interface");
+    let third = Dhcp::start(&net, "eth0").expect_err("the second is at work");
+    assert_eq!(third.kind(), io::ErrorKind::ResourceBusy);
+    drop(second);
     Dhcp::start(&net, "eth0")?;
     net.shutdown().await;
     Ok(())

@@ -13,22 +13,18 @@ pub use builder::{Driver, NetBuilder};
 pub use interface::{Interface, InterfaceStatus};
 pub use scoped::Scoped;
 
+#[cfg(all(feature = "dhcp", not(loom)))]
+use crate::dhcp::Clients;
 use crate::driver::Engine;
 use crate::lookup::{Names, NamesConfig};
-#[cfg(all(feature = "dhcp", not(loom)))]
-use net_core::IfaceId;
 use net_core::SocketError;
 use net_core::neighbor::Neighbor;
 use net_core::socket::{Domain, Families, Summary};
 use net_core::stats::Stats;
-#[cfg(all(feature = "dhcp", not(loom)))]
-use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-#[cfg(all(feature = "dhcp", not(loom)))]
-use std::sync::Mutex;
 use std::time::Duration;
 
 /// A TCP/IP stack: a handle, cheap to clone.
@@ -155,14 +151,14 @@ impl Net {
             engine: engine.clone(),
             names: Names::default(),
             #[cfg(all(feature = "dhcp", not(loom)))]
-            dhcp_clients: Mutex::default(),
+            dhcp_clients: Arc::default(),
             counts: false,
         });
         Ok(Self::new(Handle {
             engine,
             names: names.build(&alone)?,
             #[cfg(all(feature = "dhcp", not(loom)))]
-            dhcp_clients: Mutex::default(),
+            dhcp_clients: Arc::default(),
             counts: true,
         }))
     }
@@ -179,7 +175,7 @@ impl Net {
 
     /// The interfaces that clients of DHCP configure.
     #[cfg(all(feature = "dhcp", not(loom)))]
-    pub(crate) fn dhcp_clients(&self) -> &Mutex<HashSet<IfaceId>> {
+    pub(crate) fn dhcp_clients(&self) -> &Arc<Clients> {
         &self.handle.dhcp_clients
     }
 
@@ -207,7 +203,7 @@ struct Handle {
     engine: Arc<Engine>,
     names: Names,
     #[cfg(all(feature = "dhcp", not(loom)))]
-    dhcp_clients: Mutex<HashSet<IfaceId>>,
+    dhcp_clients: Arc<Clients>,
     /// Whether it keeps the stack up. What the stack does for itself does not.
     counts: bool,
 }

@@ -70,12 +70,10 @@ impl Stack {
                 if !connection.poll_transmit(ports, cx, packet) {
                     return None;
                 }
-                if way == Way::Device
-                    && let Some(times) = &mut connection.transmit_times
-                    && let Some(number) = times.take_made()
-                {
-                    connection.note_handed_over(number, now);
-                }
+                let timed = match (way, &mut connection.transmit_times) {
+                    (Way::Device, Some(times)) => times.take_made(),
+                    _ => None,
+                };
                 let ecn = if connection.ecn.take_capable() {
                     ECN_CAPABLE
                 } else {
@@ -87,9 +85,9 @@ impl Stack {
                     tos: meta.tos & !ECN_MASK | ecn,
                     ..meta
                 };
-                Some((meta, connection.may_transmit()))
+                Some((meta, connection.may_transmit(), timed))
             });
-            let Some((meta, goes_on)) = sent.flatten() else {
+            let Some((meta, goes_on, timed)) = sent.flatten() else {
                 out.truncate(before);
                 more = false;
                 break;
@@ -109,6 +107,13 @@ impl Stack {
                 self.uncut.reset();
             }
             self.link_transmit(&mut path, out, before, now);
+            if let Some(number) = timed
+                && out.len() > before
+                && let Some(connection) =
+                    self.sockets.tcp_mut(id).and_then(TcpSocket::connection_mut)
+            {
+                connection.note_handed_over(number, now);
+            }
         }
         self.remember_neighbor(id, &path, now);
         self.tcp_settle_sent(id, now);

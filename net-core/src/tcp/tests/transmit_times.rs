@@ -1,11 +1,13 @@
 //! When bytes leave, and when the peer has them (`SO_TIMESTAMPING`).
 
 use super::*;
+use crate::hook::{Hook, HookPoint, PacketView, Verdict};
 use crate::qdisc::{Fifo, Rate, Tbf, TbfConfig};
 use crate::tcp::{TransmitStage, TransmitStages};
 use crate::time::Instant;
 use crate::{DeviceCaps, SocketError};
 use TransmitStage::{Acknowledged, Scheduled, Sent};
+use std::boxed::Box;
 use std::vec::Vec;
 
 const ALL: TransmitStages = TransmitStages::all();
@@ -156,6 +158,31 @@ fn a_byte_that_its_queue_loses_is_sent_when_it_leaves_after_all() {
     let times = peer.times();
     assert_eq!((times.len(), times[0].1), (1, Sent));
     assert!(times[0].2 > now);
+}
+
+/// Nor was one that a hook has dropped.
+#[test]
+fn a_byte_that_a_hook_drops_is_sent_when_it_leaves_after_all() {
+    #[derive(Debug)]
+    struct Wall;
+
+    impl Hook for Wall {
+        fn apply(&mut self, _: HookPoint, _: &mut PacketView<'_>, _: Instant) -> Verdict {
+            Verdict::Drop
+        }
+    }
+
+    let mut peer = Peer::established();
+    let wall = peer.stack.add_hook(HookPoint::LocalOut, 0, Box::new(Wall));
+    peer.wants(10, ALL).unwrap();
+    peer.writes(10);
+    assert_eq!(peer.times(), [(10, Scheduled, peer.now)]);
+    assert!(peer.stack.remove_hook(wall).is_some());
+    let dropped = peer.now;
+    peer.waits(secs(2));
+    let times = peer.times();
+    assert_eq!((times.len(), times[0].1), (1, Sent));
+    assert!(times[0].2 > dropped);
 }
 
 #[test]
