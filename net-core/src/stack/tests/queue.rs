@@ -3,7 +3,9 @@
 use super::*;
 use crate::error::SocketError;
 use crate::qdisc::Fifo;
+use crate::socket::{IpOption, PathMtuMode};
 use crate::stack::MAX_TX_BATCH;
+use crate::wire::checksum::checksum;
 
 fn flood(host: &mut Host, count: usize) {
     let message = IcmpMessage::EchoRequest { ident: 1, seq: 1 };
@@ -55,6 +57,35 @@ fn packets_carry_their_departure_and_their_own_identification() {
     assert_eq!(ids[1], ids[0].wrapping_add(1));
     assert_eq!(ids[2], ids[0].wrapping_add(2));
     assert!(sent.iter().all(|packet| packet.meta.departure == host.now));
+}
+
+/// RFC 791 §3.1, byte for byte: what the socket asks for, and the checksum over it.
+#[test]
+fn the_ip_header_has_what_its_socket_asks_for_in_each_field() {
+    let mut host = Host::new();
+    let id = host.udp("10.7.0.2:5");
+    for option in [IpOption::Tos(0xb9), IpOption::Ttl(Some(9))] {
+        host.stack.set_ip_option(id, option).unwrap();
+    }
+    for (mode, fragment) in [(PathMtuMode::Do, 0x40), (PathMtuMode::Dont, 0)] {
+        host.stack
+            .set_ip_option(id, IpOption::PathMtu(mode))
+            .unwrap();
+        let mut udp = host.stack.udp(id).unwrap();
+        udp.send(Bytes::from_static(b"hello"), Some(addr("10.7.0.1:9")))
+            .unwrap();
+        let bytes = bytes_of(&host.sent()[0]);
+        let [id, sum] = [4, 10].map(|at| [bytes[at], bytes[at + 1]]);
+        let golden = [
+            [0x45, 0xb9, 0, 33],
+            [id[0], id[1], fragment, 0],
+            [9, 17, sum[0], sum[1]],
+            [10, 7, 0, 2],
+            [10, 7, 0, 1],
+        ];
+        assert_eq!(bytes[..20], golden.concat());
+        assert_eq!(checksum(&bytes[..20]), 0);
+    }
 }
 
 #[test]
