@@ -266,7 +266,7 @@ macro_rules! ip_options {
             }
 
             /// Says whose the socket is, by a number of your own, for rules of policy routing to
-            /// [see](net_core::Selector::owner) (`ip rule … uidrange`).
+            /// [see](net_core::route::Selector::owner) (`ip rule … uidrange`).
             ///
             /// # Errors
             /// When the stack has ended.

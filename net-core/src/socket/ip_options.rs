@@ -48,7 +48,7 @@ pub enum IpOption {
     /// Mark of packets sent (`SO_MARK`): what the device is told.
     Mark(u32),
     /// Whose the socket is, a number of the embedder's own: rules of policy routing
-    /// [see](crate::Selector::owner) it, as they see the user of a socket in Linux (`ip rule … uidrange`).
+    /// [see](crate::route::Selector::owner) it, as they see the user of a socket in Linux (`ip rule … uidrange`).
     Owner(u32),
     /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
     PathMtu(PathMtuMode),
@@ -76,7 +76,7 @@ pub struct IpSettings {
     pub priority: u8,
     /// Mark of packets (`SO_MARK`); the device sees it.
     pub mark: u32,
-    /// Whose the socket is; [rules](crate::Selector::owner) of policy routing see it.
+    /// Whose the socket is; [rules](crate::route::Selector::owner) of policy routing see it.
     pub owner: u32,
     /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
     pub path_mtu: PathMtuMode,
