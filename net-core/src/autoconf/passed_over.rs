@@ -46,7 +46,7 @@ impl Autoconf {
         Some(due.router)
     }
 
-    /// When one may be asked.
+    /// When one may be asked, of those that are still passed over; the others are forgotten.
     pub(crate) fn next_probe(&mut self) -> Option<Instant> {
         self.forget_passed_over();
         self.passed_over.iter().map(|each| each.next_probe).min()

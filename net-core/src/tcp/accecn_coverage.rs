@@ -4,8 +4,9 @@
 //! That takes certainty about how many packets arrived between two acknowledgements. There is some where
 //! both have an option with the counter of marked bytes, and between them nothing happened but that whole
 //! segments were acknowledged in order, each for the first time. Everything else makes the next such option
-//! a new beginning, without a verdict: small segments, a search for the path's MTU, duplicates, holes (also those that a peer without SACK
-//! would not show), retransmissions, acknowledgements that were merged, and what another stack has heard.
+//! a new beginning, without a verdict: small segments, a search for the path's MTU, duplicates, holes (also
+//! those that a peer without SACK would not show), retransmissions, acknowledgements that were merged, and what
+//! another stack has heard.
 
 use super::accecn::Progress;
 
