@@ -143,6 +143,7 @@ mod timerfd {
     use std::sync::Arc;
     use std::task::{Context, Poll};
     use std::time::Duration;
+    use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
     /// A timerfd, made when it is first needed.
@@ -179,7 +180,7 @@ mod timerfd {
                 none => {
                     let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
                     let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-                    none.insert(sys::register(Arc::new(timer))?)
+                    none.insert(sys::register(Arc::new(timer), Interest::READABLE)?)
                 }
             };
             let zero = Timespec::default();

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::runtime::Handle;
 
@@ -74,10 +75,10 @@ impl Descriptor {
         budget: usize,
     ) -> Poll<io::Result<usize>> {
         let registered = self.io.registered()?;
-        let fd = registered.fd.get_ref().as_fd();
+        let fd = registered.get_ref().as_fd();
         // After clear_ready() only another poll arms the waker.
         loop {
-            let mut guard = ready!(registered.poll_readable(cx))
+            let mut guard = ready!(poll_readable(registered, cx))
                 .map_err(|error| gone(self.kind, &self.name, &error))?;
             let (count, stop) = self.framing.recv(fd, batch, budget);
             match stop {
@@ -107,14 +108,18 @@ impl Descriptor {
         if batch.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let registered = self.io.registered()?;
-        let fd = registered.fd.get_ref().as_fd();
         loop {
-            let mut guard = ready!(registered.fd.poll_write_ready(cx))?;
-            match self.framing.send(fd, batch) {
+            let room = match &self.io.writable {
+                Some(writable) => Some(ready!(writable.poll_write_ready(cx))?),
+                None => None,
+            };
+            match self.framing.send(self.io.fd(), batch) {
                 Stop::Done => return Poll::Ready(Ok(())),
-                Stop::WouldBlock => guard.clear_ready(),
                 Stop::Fatal(error) => return Poll::Ready(Err(gone(self.kind, &self.name, &error))),
+                Stop::WouldBlock => match room {
+                    Some(mut room) => room.clear_ready(),
+                    None => self.io.register_writable()?,
+                },
             }
         }
     }
@@ -126,26 +131,24 @@ impl AsFd for Descriptor {
     }
 }
 
-/// The descriptor, and its registration with the runtime that first polls it.
+/// The descriptor, and its registrations with the runtime that first polls it.
+///
+/// Each costs a call back for every packet that the kernel has for us, so there is one as long as one
+/// will do: most devices never refuse a packet for want of room.
 #[derive(Debug)]
 struct Io {
     fd: Arc<OwnedFd>,
-    registration: Option<Registration>,
-}
-
-#[derive(Debug)]
-struct Registration {
-    fd: AsyncFd<Arc<OwnedFd>>,
-    /// A duplicate, for the removal of the interface: the kernel reports that as a mere error,
-    /// which wakes no reader.
-    end: AsyncFd<Arc<OwnedFd>>,
+    readable: Option<AsyncFd<Arc<OwnedFd>>>,
+    /// A duplicate, since the device refused a packet.
+    writable: Option<AsyncFd<Arc<OwnedFd>>>,
 }
 
 impl Io {
     fn new(fd: OwnedFd) -> Self {
         Self {
             fd: Arc::new(fd),
-            registration: None,
+            readable: None,
+            writable: None,
         }
     }
 
@@ -153,32 +156,46 @@ impl Io {
         self.fd.as_fd()
     }
 
-    fn registered(&mut self) -> io::Result<&Registration> {
-        match &mut self.registration {
-            Some(registered) => Ok(registered),
-            none => {
-                Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
-                Ok(none.insert(Registration {
-                    fd: sys::register(self.fd.clone())?,
-                    end: sys::register_for_end(Arc::new(self.fd.try_clone()?))?,
-                }))
-            }
+    fn registered(&mut self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
+        register_once(&mut self.readable, Interest::READABLE, || {
+            Ok(self.fd.clone())
+        })
+    }
+
+    fn register_writable(&mut self) -> io::Result<()> {
+        register_once(&mut self.writable, Interest::WRITABLE, || {
+            self.fd.try_clone().map(Arc::new)
+        })
+        .map(drop)
+    }
+}
+
+fn register_once(
+    slot: &mut Option<AsyncFd<Arc<OwnedFd>>>,
+    interest: Interest,
+    fd: impl FnOnce() -> io::Result<Arc<OwnedFd>>,
+) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
+    match slot {
+        Some(registered) => Ok(registered),
+        none => {
+            Handle::try_current().map_err(|_| io::Error::other(NO_RUNTIME))?;
+            Ok(none.insert(sys::register(fd()?, interest)?))
         }
     }
 }
 
-impl Registration {
-    /// Ready when there is something to read, or nothing ever again.
-    fn poll_readable(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<AsyncFdReadyGuard<'_, Arc<OwnedFd>>>> {
-        match self.fd.poll_read_ready(cx) {
-            Poll::Pending if self.end.poll_write_ready(cx).is_ready() => {
-                Poll::Ready(Err(Errno::BADFD.into()))
-            }
-            readiness => readiness,
+/// Ready when there is something to read, or nothing ever again. The kernel reports the removal of the
+/// interface as a mere error, which wakes no reader: where nobody asked for room to write it comes as
+/// readiness to write.
+fn poll_readable<'a>(
+    registered: &'a AsyncFd<Arc<OwnedFd>>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<AsyncFdReadyGuard<'a, Arc<OwnedFd>>>> {
+    match registered.poll_read_ready(cx) {
+        Poll::Pending if registered.poll_write_ready(cx).is_ready() => {
+            Poll::Ready(Err(Errno::BADFD.into()))
         }
+        readiness => readiness,
     }
 }
 
@@ -190,3 +207,42 @@ fn gone(kind: &str, name: &str, error: &io::Error) -> io::Error {
 }
 
 const NO_RUNTIME: &str = "a device of the host is polled inside a tokio runtime; a TUN elsewhere by try_recv and try_send";
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{batch, datagram};
+    use super::*;
+    use crate::device::framing::Counters;
+    use std::future::poll_fn;
+    use std::os::unix::net::UnixDatagram;
+
+    /// What a socket of datagrams with room for a few takes, and what comes out at its other end.
+    #[tokio::test]
+    async fn what_a_full_device_refused_leaves_in_order_once_there_is_room() {
+        const COUNT: u16 = 1000;
+        let (near, far) = UnixDatagram::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        let far = tokio::net::UnixDatagram::from_std(far).unwrap();
+        let framing = Framing::new(false, 0, 1500, Arc::new(Counters::default()));
+        let mut device = Descriptor::new("socket", "pair".into(), near.into(), framing);
+        let mut packets = batch((0..COUNT).map(|n| datagram(&n.to_be_bytes(), false)));
+        let mut waits = 0;
+        let sending = poll_fn(|cx| {
+            let sent = device.poll_send(cx, &mut packets);
+            waits += u32::from(sent.is_pending());
+            sent
+        });
+        let receiving = async {
+            for n in 0..COUNT {
+                let mut packet = [0; 100];
+                let len = far.recv(&mut packet).await.unwrap();
+                assert_eq!(packet[len - 2..len], n.to_be_bytes());
+            }
+        };
+        let (sent, ()) = tokio::join!(sending, receiving);
+        sent.unwrap();
+        assert!(waits > 1, "it was full {waits} times");
+        assert!(packets.is_empty());
+    }
+}

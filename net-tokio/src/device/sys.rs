@@ -29,18 +29,11 @@ const SIOCGIFFLAGS: Opcode = 0x8913;
 const SIOCGIFMTU: Opcode = 0x8921;
 const SIOCGIFHWADDR: Opcode = 0x8927;
 
-/// Registers a descriptor with the runtime of the caller, for reading and writing.
-pub(crate) fn register(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+/// Registers a descriptor with the runtime of the caller.
+pub(crate) fn register(fd: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an OwnedFd is open, always says the same number, and nobody can close it while the
     // AsyncFd owns a share of it.
-    unsafe { AsyncFd::register(fd) }.map_err(io::Error::from)
-}
-
-/// Registers a descriptor for what is always reported, error and hang-up, and next to nothing else.
-/// Both come as write readiness.
-pub(super) fn register_for_end(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
-    // SAFETY: as in `register`.
-    unsafe { AsyncFd::register_with_interest(fd, Interest::PRIORITY) }.map_err(io::Error::from)
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(io::Error::from)
 }
 
 /// A second descriptor for the same open device, which outlives `device`.
