@@ -173,3 +173,60 @@ fn list<'a>(reasons: impl Iterator<Item = (&'a str, u64)>) -> String {
 fn per_second(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds.max(1e-9)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use net_tokio::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    async fn all_right() -> Outcome {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("bound");
+        let stream = TcpStream::connect(address).await.expect("connect");
+        let info = || stream.info().expect("connected");
+        let direction = || Direction {
+            bytes: 1,
+            elapsed: Duration::from_secs(1),
+            right: true,
+        };
+        Outcome {
+            http: Http {
+                right: 1000,
+                wrong: 0,
+                elapsed: Duration::from_secs(1),
+            },
+            bulk: Bulk {
+                up: direction(),
+                down: direction(),
+                infos: [info(), info()],
+            },
+            udp: Udp {
+                sent: 500,
+                right: 496,
+                wrong: 0,
+            },
+        }
+    }
+
+    /// What goes wrong, and how the demo says it.
+    type Mistake = (fn(&mut Outcome), &'static str);
+
+    #[tokio::test]
+    async fn a_wrong_byte_anywhere_is_an_error() {
+        assert!(all_right().await.check().is_ok());
+        let mistakes: [Mistake; 5] = [
+            (|all| all.http.wrong = 1, "1 HTTP answers"),
+            (|all| all.bulk.up.right = false, "to the server"),
+            (|all| all.bulk.down.right = false, "to the client"),
+            (|all| all.udp.wrong = 2, "2 datagrams"),
+            (|all| all.udp.right = 0, "no datagram"),
+        ];
+        for (happens, text) in mistakes {
+            let mut outcome = all_right().await;
+            happens(&mut outcome);
+            let error = outcome.check().expect_err(text);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}

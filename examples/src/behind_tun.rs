@@ -53,6 +53,7 @@ impl TunOptions {
         let Some(name) = self.tun.as_ref().or(self.tap.as_ref()) else {
             bail!("name a device with --tun or --tap");
         };
+        self.check()?;
         let mut net = Net::builder().device(name, self.device(name)?);
         for address in &self.address {
             net = net.address(address);
@@ -64,6 +65,37 @@ impl TunOptions {
             net = net.busy_poll(Duration::from_micros(micros));
         }
         net.build().context("bringing the stack up")
+    }
+
+    /// Whether the options make sense together.
+    fn check(&self) -> anyhow::Result<()> {
+        let own = self.address.iter().map(|text| parse(text));
+        let own: Vec<_> = own.collect::<anyhow::Result<_>>()?;
+        if let Some(mtu) = self.mtu.filter(|&mtu| mtu < IPV6_MIN_MTU)
+            && let Some((address, _)) = own.iter().find(|(address, _)| address.is_ipv6())
+        {
+            bail!(
+                "an MTU of {mtu} is too small for {address}: IPv6 needs {IPV6_MIN_MTU} (RFC 8200 §5)"
+            );
+        }
+        for (number, gateway) in self.gateway.iter().enumerate() {
+            let mut others = self.gateway.iter().take(number);
+            if let Some(other) = others.find(|other| other.is_ipv4() == gateway.is_ipv4()) {
+                bail!("{other} and {gateway} are gateways of one family: name one of them");
+            }
+            if own.iter().any(|(address, _)| address == gateway) {
+                bail!("the gateway {gateway} is an address of the stack itself");
+            }
+            let reaches = |&(address, len): &(IpAddr, u8)| is_within(*gateway, address, len);
+            let is_link_local = matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            if !is_link_local && !own.iter().any(reaches) {
+                bail!(
+                    "the gateway {gateway} is in none of the networks of --address {}",
+                    self.address.join(", ")
+                );
+            }
+        }
+        Ok(())
     }
 
     fn device(&self, name: &str) -> anyhow::Result<Box<dyn Device>> {
@@ -142,6 +174,25 @@ fn parse(text: &str) -> anyhow::Result<(IpAddr, u8)> {
     Ok((address, prefix_len))
 }
 
+/// Whether an address is in the network that another one and the length of its prefix make.
+fn is_within(address: IpAddr, network: IpAddr, prefix_len: u8) -> bool {
+    let len = u32::from(prefix_len);
+    match (address, network) {
+        (IpAddr::V4(one), IpAddr::V4(two)) => {
+            let differs = one.to_bits() ^ two.to_bits();
+            differs.leading_zeros() >= len
+        }
+        (IpAddr::V6(one), IpAddr::V6(two)) => {
+            let differs = one.to_bits() ^ two.to_bits();
+            differs.leading_zeros() >= len
+        }
+        _ => false,
+    }
+}
+
+/// The smallest MTU in bytes of a link that carries IPv6 (RFC 8200 §5).
+const IPV6_MIN_MTU: u16 = 1280;
+
 /// The same address with 1 as its last byte, or 2 if that is the stack's own.
 fn neighbour(own: IpAddr) -> IpAddr {
     let replace = |last: &mut u8| *last = if *last == 1 { 2 } else { 1 };
@@ -185,6 +236,27 @@ mod tests {
     fn without_a_gateway_the_host_gets_another_address_of_the_network() {
         let hosts = options("10.7.0.1/24", &[]).host_addresses();
         assert_eq!(hosts.ok(), Some(vec![([10, 7, 0, 2].into(), 24)]));
+    }
+
+    #[test]
+    fn options_that_make_no_sense_together_are_refused_with_the_reason() {
+        let checked = |gateway: &[&str]| options("10.7.0.2/16", gateway).check();
+        assert!(checked(&[]).is_ok() && checked(&["10.7.99.1", "fe80::1"]).is_ok());
+        for (gateway, reason) in [
+            (&["10.7.0.1", "10.7.0.3"][..], "10.7.0.1 and 10.7.0.3"),
+            (&["10.8.0.1"], "10.8.0.1 is in none"),
+            (&["fd07::1"], "fd07::1 is in none"),
+            (&["10.7.0.2"], "the stack itself"),
+        ] {
+            let error = checked(gateway).expect_err(reason);
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        let mut small = options("fd07::2/64", &["fd07::1"]);
+        small.mtu = Some(1000);
+        let error = small.check().expect_err("too small");
+        assert!(error.to_string().contains("1280"), "{error}");
+        small.mtu = Some(1280);
+        assert!(small.check().is_ok());
     }
 
     #[test]

@@ -82,20 +82,21 @@ impl<D: Device> PcapTap<D> {
         if let Some(ip) = self.scratch.get_mut(link..) {
             crossing::complete(packet.meta.checksum, ip);
         }
-        self.write(Direction::Inbound, self.clock.now());
+        self.write(Direction::Inbound);
     }
 
-    fn write_sent(&mut self, packet: &TxPacket, now: Instant) {
+    fn write_sent(&mut self, packet: &TxPacket) {
         self.scratch.clear();
         crossing::copy_completed(packet, &mut self.scratch);
-        self.write(Direction::Outbound, now);
+        self.write(Direction::Outbound);
     }
 
-    fn write(&mut self, direction: Direction, now: Instant) {
+    fn write(&mut self, direction: Direction) {
         let Some(writer) = &mut self.writer else {
             return;
         };
-        let date = self.epoch + now.saturating_since(Instant::ZERO);
+        // Not the time of the round, which began before what it has received was written.
+        let date = self.epoch + self.clock.now().saturating_since(Instant::ZERO);
         let record = Record {
             interface: 0,
             nanos: u64::try_from(date.as_nanos()).unwrap_or(u64::MAX),
@@ -152,7 +153,7 @@ impl<D: Device> Device for PcapTap<D> {
         now: Instant,
     ) -> Poll<io::Result<()>> {
         for packet in batch.packets().iter().skip(self.written) {
-            self.write_sent(packet, now);
+            self.write_sent(packet);
         }
         let sent = self.device.poll_send(cx, batch, now);
         self.written = batch.len();
@@ -208,6 +209,7 @@ mod tests {
     use net_core::time::Duration;
     use pcap_file::DataLink;
     use pcap_file::pcapng::{Block, PcapNgReader};
+    use std::future::poll_fn;
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
@@ -284,5 +286,31 @@ mod tests {
         assert_eq!(packets.len(), 2);
         assert!(packets[0].1.ends_with(b"one") && packets[1].1.ends_with(b"two"));
         assert_eq!(packets[1].0 - packets[0].0, Duration::from_millis(1500));
+    }
+
+    /// A round receives, and then sends by the time at which it began.
+    #[tokio::test(start_paused = true)]
+    async fn what_answers_a_packet_has_no_earlier_time_than_the_packet() {
+        let (near, mut far) = pair(
+            LinkConfig::default(),
+            LinkConfig::default(),
+            Seed::from_u64(1),
+        );
+        let file = File::default();
+        let mut near = PcapTap::new(near, "near", file.clone()).unwrap();
+        let clock = Clock::new();
+        near.attach(clock);
+        far.attach(clock);
+        send(&mut far, clock, batch([datagram(b"request", false)])).await;
+        let round = clock.now();
+        tokio::time::advance(Duration::from_micros(4)).await;
+        assert_eq!(receive(&mut near, clock).await.len(), 1);
+        let mut answer = batch([datagram(b"answer", false)]);
+        poll_fn(|cx| near.poll_send(cx, &mut answer, round))
+            .await
+            .unwrap();
+        let packets = packets_in(&file);
+        assert!(packets[0].1.ends_with(b"request") && packets[1].1.ends_with(b"answer"));
+        assert!(packets[0].0 <= packets[1].0, "{packets:?}");
     }
 }

@@ -185,6 +185,12 @@ impl Engine {
         self.ring();
     }
 
+    /// Has a connection send what its cork holds back.
+    pub(crate) fn uncork(&self, id: SocketId) {
+        self.mail.release(Release::Uncork(id));
+        self.ring();
+    }
+
     /// Resets a connection that nobody accepted; the caller rings.
     pub(crate) fn refuse(&self, id: SocketId) {
         self.mail.release(Release::Abort(id));
@@ -399,4 +405,47 @@ const UDP_HEADERS: usize = 40 + 8;
 fn fits_everywhere(stack: &Stack) -> usize {
     let mtus = stack.ifaces().map(|(_, iface)| iface.mtu);
     usize::from(mtus.min().unwrap_or(0)).saturating_sub(UDP_HEADERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Net, TcpListener, TcpSocket, TcpStream, UdpSocket};
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+    use tokio::runtime;
+
+    /// A round may run on another thread, and a task that drops something must not stand still for it.
+    #[test]
+    fn what_is_dropped_waits_for_no_round() {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("runtime");
+        let net = runtime.block_on(async { Net::builder().build() });
+        let net = net.expect("a stack");
+        let (mut one, two, listener, socket, udp) = runtime.block_on(async {
+            let listener = TcpListener::bind_on(&net, "127.0.0.1:0").await;
+            let listener = listener.expect("bind");
+            let address = listener.local_addr().expect("bound");
+            let one = TcpStream::connect_on(&net, address).await.expect("connect");
+            let (two, _) = listener.accept().await.expect("accept");
+            let socket = TcpSocket::new_v4_on(&net).expect("a socket");
+            let udp = UdpSocket::bind_on(&net, "127.0.0.1:0").await.expect("bind");
+            (one, two, listener, socket, udp)
+        });
+        let corked = one.cork().expect("alive");
+        let (done, all) = mpsc::channel();
+        let dropped = thread::scope(|scope| {
+            let while_it_runs = net.engine().control(|_, _| {
+                scope.spawn(move || {
+                    drop(corked);
+                    drop((two, listener, socket, udp));
+                    done.send(()).expect("somebody waits");
+                });
+                Ok(all.recv_timeout(Duration::from_secs(10)))
+            });
+            while_it_runs.expect("the stack lives")
+        });
+        assert_eq!(dropped, Ok(()));
+        assert!(one.settings().is_ok_and(|settings| !settings.cork));
+    }
 }

@@ -52,13 +52,15 @@ pub(crate) struct Mail {
     pub(super) released: Mutex<Vec<Release>>,
 }
 
-/// A socket that nobody holds any more, and that no slot speaks for.
+/// What is let go of by a drop, which waits for no round, where no slot speaks for it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Release {
-    /// Never used, or finished.
+    /// A socket that was never used, or is finished.
     Close(SocketId),
     /// A connection that nobody accepted: its peer has to get a RST.
     Abort(SocketId),
+    /// The partial segments that a connection held back.
+    Uncork(SocketId),
 }
 
 impl Mail {

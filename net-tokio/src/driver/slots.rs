@@ -3,6 +3,7 @@
 use super::mail::{ListenerEntry, Mail, PacketEntry, Release, TcpEntry, UdpEntry};
 use super::moving::Moving;
 use crate::shared::{Fault, ListenerSlot, TcpSlot, UdpSlot};
+use net_core::socket::TcpOption;
 use net_core::{Instant, SocketId, Stack};
 use std::sync::Arc;
 use std::task::Waker;
@@ -163,6 +164,12 @@ impl Slots {
             Release::Abort(id) => {
                 stack.abort(id, now);
                 id
+            }
+            Release::Uncork(id) => {
+                // One that has ended meanwhile sends nothing, corked or not.
+                let _ = stack.set_tcp_option(id, TcpOption::Cork(false), now);
+                self.moving.acted = true;
+                return;
             }
         };
         stack.close(id, now);

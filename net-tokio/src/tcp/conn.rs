@@ -118,6 +118,11 @@ impl Conn {
             .act(|core, now| core.stack_mut().set_tcp_option(id, option, now))
     }
 
+    /// Lets go of what [`TcpOption::Cork`] holds back, without waiting.
+    pub(super) fn uncork(&self) {
+        self.net.engine().uncork(self.slot.id());
+    }
+
     pub(super) fn info(&self) -> io::Result<TcpInfo> {
         let id = self.slot.id();
         self.net.engine().control(|core, now| {

@@ -62,8 +62,7 @@ impl DerefMut for Corked<'_> {
 
 impl Drop for Corked<'_> {
     fn drop(&mut self) {
-        // A stack that has ended sends nothing, corked or not.
-        let _ = self.stream.set_option(TcpOption::Cork(false));
+        self.stream.conn.uncork();
     }
 }
 
