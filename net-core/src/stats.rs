@@ -6,7 +6,8 @@ use core::fmt;
 
 macro_rules! drop_reasons {
     ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
-        /// Why a packet went no further. Every discarded packet counts under exactly one reason.
+        /// Why a packet went no further. Every discarded packet counts under exactly one reason,
+        /// and so does every answer that was not sent.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum DropReason { $($(#[$doc])* $name,)* }

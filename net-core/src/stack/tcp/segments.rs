@@ -93,9 +93,13 @@ impl Stack {
         now: Instant,
     ) {
         self.stats.count_drop(DropReason::NoSocket);
+        if origin.flags.contains(TcpFlags::RST) {
+            // Never answered: a flood of them must not use up the answers.
+            return;
+        }
         if self.limits.reset.take(now) {
             self.send_reset(origin, local, remote, now);
-        } else if !origin.flags.contains(TcpFlags::RST) {
+        } else {
             self.stats.count_drop(DropReason::RateLimited);
         }
     }

@@ -31,8 +31,11 @@ struct Curve {
     w_max: u32,
     /// cwnd_prior: the same without fast convergence (§4.3).
     cwnd_prior: u32,
-    /// When the current congestion avoidance stage began.
+    /// When the current congestion avoidance stage began, moved on by the time in which the window was
+    /// not put to use.
     epoch_start: Option<Instant>,
+    /// When the window was last put to use in it.
+    used: Instant,
     /// K of §4.2, in ms.
     k: u64,
     /// W_est of §4.3, in thousandths of a byte.
@@ -53,6 +56,7 @@ impl Cubic {
                 w_max: 0,
                 cwnd_prior: 0,
                 epoch_start: None,
+                used: Instant::ZERO,
                 k: 0,
                 w_est: 0,
                 remainder: 0,
@@ -74,7 +78,21 @@ impl Cubic {
         self.curve.w_est = u64::from(self.curve.cwnd) * 1000;
         self.curve.remainder = 0;
         self.curve.epoch_start = Some(now);
+        self.curve.used = now;
         now
+    }
+
+    /// For how long the window has been put to use since the stage began, the t of §4.2, in which time that
+    /// is limited by the application does not count (§5.8): while the window is in use an
+    /// acknowledgement comes every round trip, so what passed beyond that between two was not used.
+    fn elapsed(&mut self, now: Instant) -> Duration {
+        let start = match self.curve.epoch_start {
+            Some(start) => start + now.saturating_since(self.curve.used + self.rtt),
+            None => self.begin_epoch(now),
+        };
+        self.curve.epoch_start = Some(start);
+        self.curve.used = now;
+        now.saturating_since(start)
     }
 
     /// W_cubic(t) of §4.2, in bytes.
@@ -127,11 +145,7 @@ impl CongestionControl for Cubic {
         if !sample.window_used || sample.in_recovery {
             return;
         }
-        let start = self
-            .curve
-            .epoch_start
-            .unwrap_or_else(|| self.begin_epoch(now));
-        let elapsed = now.saturating_since(start);
+        let elapsed = self.elapsed(now);
         self.grow_w_est(sample.acked);
         let w_est = u32::try_from(self.curve.w_est / 1000).unwrap_or(u32::MAX);
         if self.w_cubic(millis(elapsed)) < w_est {

@@ -94,6 +94,46 @@ fn cubic_returns_to_its_old_window_after_k_seconds() {
     assert!((395..=405).contains(&window), "{window} segments after K");
 }
 
+/// RFC 9438 §4.2, §5.8: an hour in which little is sent, or nothing, is no time of the curve.
+#[test]
+fn time_without_use_of_the_window_does_not_count() {
+    let rtt = Duration::from_millis(100);
+    let used = |cubic: &mut Cubic, from: Instant, seconds: u64| {
+        for round in 0..10 * u32::try_from(seconds).expect("few") {
+            for _ in 0..cubic.window() / (10 * MSS) {
+                cubic.on_ack(&ack(10 * MSS), from + round * rtt);
+            }
+        }
+        from + Duration::from_secs(seconds)
+    };
+    let mut steady = Cubic::new(MSS, 400 * MSS, false);
+    steady.on_loss(400 * MSS, Instant::ZERO);
+    let (mut sparing, mut silent) = (steady.clone(), steady.clone());
+    used(&mut steady, Instant::ZERO, 5);
+    let pause = Duration::from_secs(3600);
+    let then = used(&mut sparing, Instant::ZERO, 3);
+    let little = AckSample {
+        window_used: false,
+        ..ack(MSS)
+    };
+    for second in 0..3600 {
+        sparing.on_ack(&little, then + Duration::from_secs(second));
+    }
+    used(&mut sparing, then + pause, 2);
+    let then = used(&mut silent, Instant::ZERO, 3);
+    used(&mut silent, then + pause, 2);
+    for paused in [sparing, silent] {
+        let apart = paused.window().abs_diff(steady.window());
+        // A round trip of the pause may count.
+        assert!(
+            apart <= 2 * MSS,
+            "{} to {}",
+            paused.window(),
+            steady.window()
+        );
+    }
+}
+
 #[test]
 fn cubic_is_at_least_as_fast_as_reno_on_short_paths() {
     let mut cubic = Cubic::new(MSS, 20 * MSS, false);

@@ -131,6 +131,28 @@ fn a_segment_for_nobody_is_answered_with_a_reset() {
     assert_eq!(peer.drops(DropReason::NoSocket), 4);
 }
 
+/// A burst, then a rate; and resets, which are never answered, use no answers up.
+#[test]
+fn resets_for_nobody_are_limited() {
+    let mut peer = Peer::with(|config| {
+        config.answers_per_second = 10;
+        config.answer_burst = 5;
+    });
+    for _ in 0..100 {
+        peer.sends(tcp().flags(RST));
+    }
+    assert_eq!(peer.skips(), 0);
+    for _ in 0..100 {
+        peer.sends(syn());
+    }
+    assert_eq!(peer.skips(), 5);
+    assert_eq!(peer.drops(DropReason::NoSocket), 200);
+    assert_eq!(peer.drops(DropReason::RateLimited), 95);
+    peer.waits(ms(200));
+    peer.sends(syn());
+    peer.expects(tcp().flags(RST_ACK));
+}
+
 /// SPEC 119: the data, then the error once, then the end.
 #[test]
 fn a_reset_leaves_what_was_received() {
