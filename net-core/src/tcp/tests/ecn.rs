@@ -122,6 +122,11 @@ fn dctcp_tells_each_change_of_the_mark_at_once() {
 #[test]
 fn a_mark_is_echoed_until_the_sender_has_reduced_its_window() {
     let mut peer = capable(|_| {});
+    // §6.1.5: what has come before is no reason for one.
+    for tos in [2, 3] {
+        peer.sends(tcp().seq(1).data(100).ecn(tos));
+        assert!(!peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+    }
     peer.sends(tcp().data(100).marked());
     assert!(peer.sent.pop_front().unwrap().header.flags.contains(ECE));
     peer.sends(tcp().data(100));
