@@ -122,5 +122,8 @@ mod tests {
             let told = EcnCounters::parse(EcnOrder::Ect1First, &data[..len]);
             assert_eq!([told.ect1(), told.ce(), told.ect0()], expected);
         }
+        // §3.2.3.1: of a counter its low 24 bits.
+        let told = EcnCounters::new(EcnOrder::Ect0First, &[0x0100_0007]);
+        assert_eq!(told.ect0(), Some(7));
     }
 }

@@ -56,6 +56,8 @@ fn with_ttl(ttl: u8, source: &str, dest: &str, payload: &[u8]) -> TxPacket {
     packet.head.strip(header.header_len);
     let header = IpHeader {
         ttl,
+        // RFC 3168 §12: a mark stays.
+        tos: 3,
         dont_fragment: true,
         ..header
     };

@@ -4,7 +4,7 @@ use super::accecn::{AE, ALL, accurate, ace, served, told};
 use super::peer::bytes;
 use super::*;
 use crate::stats::DropReason;
-use crate::tcp::{EcnFeedback, State};
+use crate::tcp::{EcnCounts, EcnFeedback, State};
 use crate::wire::{EcnCounters, EcnOrder, FastOpenCookie, TcpFlags};
 
 /// §3.1.2, table 2, and §3.1.3: the server.
@@ -23,7 +23,9 @@ fn a_syn_ack_tells_how_the_syn_arrived_or_grants_what_was_asked_for() {
     ] {
         let mut peer = Peer::with(accurate);
         peer.listen(16);
-        peer.sends(syn().flags(SYN | asked).ecn(tos));
+        // §3.2.3.2.1: an option in a SYN tells nothing.
+        let told = EcnCounters::new(EcnOrder::Ect0First, &[7, 7, 7]);
+        peer.sends(syn().flags(SYN | asked).ecn(tos).counters(told));
         let seen = peer.sent.pop_front().unwrap();
         assert_eq!(seen.header.flags, SYN_ACK | granted);
         let counters = (feedback == EcnFeedback::Accurate)
@@ -32,12 +34,14 @@ fn a_syn_ack_tells_how_the_syn_arrived_or_grants_what_was_asked_for() {
         peer.sends(tcp().seq(1).ack(1).flags(ACK | ace(2)));
         peer.accept();
         assert_eq!(peer.info().ecn, feedback);
-        // §3.2.2.2: a mark of the SYN is not counted.
-        assert!(
-            peer.info()
-                .accurate_ecn
-                .is_none_or(|it| it.received.ce_packets == 0)
-        );
+        if let Some(it) = peer.info().accurate_ecn {
+            // §3.2.2.2: a mark of the SYN is not counted.
+            assert_eq!(it.received.ce_packets, 0);
+            assert_eq!(
+                (it.delivered, it.options_seen),
+                (EcnCounts::default(), false)
+            );
+        }
     }
 }
 
@@ -77,11 +81,27 @@ fn a_client_follows_the_syn_ack() {
         let seen = peer.sent.pop_front().unwrap();
         assert_eq!(seen.header.flags, SYN | ALL);
         assert_eq!((seen.ecn, seen.header.options.accurate_ecn), (0, None));
+        assert_eq!(peer.info().ecn, EcnFeedback::None, "nothing is agreed");
         peer.sends(syn().flags(SYN_ACK | granted).ack(1));
         assert_eq!(peer.info().ecn, feedback);
         let reduced = granted == AE | CWR;
         assert_eq!(peer.info().cwnd < 14600, reduced);
+        // §3.2.2.2: the counter stays where it was, also where the SYN was marked.
+        let counted = peer
+            .info()
+            .accurate_ecn
+            .map_or(0, |it| it.delivered.ce_packets);
+        assert_eq!(counted, 0);
         assert_eq!(peer.writes_as(1000), [capable]);
+        // Whatever may be wrong with the field, what arrives is told.
+        peer.sends(tcp().flags(ACK | ace(5)).data(100).marked());
+        peer.waits(ms(200));
+        let echo = match feedback {
+            EcnFeedback::Accurate => 6,
+            EcnFeedback::Classic => 1,
+            EcnFeedback::None => 0,
+        };
+        assert_eq!(told(&peer.sent.pop_back().unwrap()), echo);
     }
 }
 
@@ -103,9 +123,14 @@ fn the_ack_of_the_syn_ack_tells_how_that_arrived() {
         let data = peer.sent.pop_front().unwrap();
         assert_eq!((told(&data), data.payload.len()), (counter, 100));
         assert!(data.header.options.accurate_ecn.is_some());
-        // Once more.
-        peer.sends(syn().seq(0).flags(SYN_ACK | CWR).ack(1).ecn(tos));
-        assert_eq!(told(&peer.sent.pop_front().unwrap()), first);
+        // Others, which were marked: the answer is about the latest (§3.1.5), and one counts (§3.2.2.2).
+        for _ in 0..2 {
+            peer.sends(syn().seq(0).flags(SYN_ACK | CWR).ack(1).ecn(3));
+            assert_eq!(told(&peer.sent.pop_front().unwrap()), 0b110);
+        }
+        peer.sends(tcp().seq(1).flags(ACK | ace(5)).data(100));
+        peer.waits(ms(200));
+        assert_eq!(told(&peer.sent.pop_back().unwrap()), 6);
     }
 }
 
@@ -182,6 +207,29 @@ fn an_ordinary_syn_behind_one_that_asked_keeps_the_feedback_accurate() {
     assert_eq!(peer.writes_as(1000), [0]);
 }
 
+/// §3.1.5: what a SYN asks for is of no account where the first has asked for nothing, nor behind the
+/// handshake.
+#[test]
+fn a_late_question_is_ignored() {
+    let mut peer = Peer::with(accurate);
+    peer.listen(16);
+    peer.sends(syn());
+    peer.skips();
+    peer.sends(syn().seq(0).flags(SYN | ALL));
+    assert_eq!(peer.sent.pop_front().unwrap().header.flags, SYN_ACK);
+    peer.sends(tcp().seq(1).ack(1));
+    peer.accept();
+    assert_eq!(peer.info().ecn, EcnFeedback::None);
+    assert_eq!(peer.writes_as(1000), [0]);
+    for flags in [TcpFlags::empty(), CWR | ECE] {
+        let mut peer = served(2, |_| {});
+        peer.sends(syn().seq(0).flags(SYN | flags));
+        assert_eq!(told(&peer.sent.pop_front().unwrap()), 5);
+        assert_eq!(peer.info().ecn, EcnFeedback::Accurate);
+        assert_eq!(peer.writes_as(1000), [2]);
+    }
+}
+
 /// §3.2.2.1, table 4.
 #[test]
 fn the_third_ack_says_whether_the_field_arrives_as_it_was() {
@@ -203,6 +251,13 @@ fn the_third_ack_says_whether_the_field_arrives_as_it_was() {
         let before = peer.info().cwnd;
         peer.sends(tcp().ack(1001).flags(ACK | ace(7)));
         assert_eq!(peer.info().cwnd < before, third != 0);
+        // §3.2.2.5.2: else more marks than segments are believed.
+        let marks = if third == 0 { 0 } else { 2 };
+        assert_eq!(peer.feedback().delivered.ce_packets, marks);
+        // What arrives is told in any case.
+        peer.sends(tcp().flags(ACK | ace(7)).data(100).marked());
+        peer.waits(ms(200));
+        assert_eq!(told(&peer.sent.pop_back().unwrap()), 6);
     }
 }
 

@@ -122,6 +122,11 @@ fn dctcp_tells_each_change_of_the_mark_at_once() {
 #[test]
 fn a_mark_is_echoed_until_the_sender_has_reduced_its_window() {
     let mut peer = capable(|_| {});
+    // §6.1.5: what has come before is no reason for one.
+    for tos in [2, 3] {
+        peer.sends(tcp().seq(1).data(100).ecn(tos));
+        assert!(!peer.sent.pop_front().unwrap().header.flags.contains(ECE));
+    }
     peer.sends(tcp().data(100).marked());
     assert!(peer.sent.pop_front().unwrap().header.flags.contains(ECE));
     peer.sends(tcp().data(100));
@@ -192,7 +197,8 @@ fn an_ordinary_syn_takes_the_question_for_ecn_back() {
     assert_eq!(marks_of(&mut peer), [0]);
 }
 
-/// RFC 3168 §6.1.2: what echoes a mark does not widen the window, which is reduced for the first only.
+/// RFC 3168 §6.1.2: what echoes a mark does not widen the window, which is reduced for the first only; the
+/// first new data says so.
 #[test]
 fn an_echo_of_a_mark_does_not_widen_the_window() {
     let mut peer = capable(|_| {});
@@ -206,6 +212,17 @@ fn an_echo_of_a_mark_does_not_widen_the_window() {
         peer.sends(tcp().ack(1 + 1460 * round).flags(ACK | ECE));
         assert_eq!(peer.info().cwnd, reduced);
     }
+    let says_so = |seen: &segment::Seen| seen.header.flags.contains(CWR);
+    let first = peer.sent.pop_front().expect("new data");
+    assert!(says_so(&first) && !peer.sent.iter().any(says_so));
+    // What is sent again does not say so.
+    let mut peer = capable(|_| {});
+    peer.writes(10 * 1460);
+    peer.skips();
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1461).flags(ACK | ECE));
+    peer.waits(ms(500));
+    assert!(peer.info().retransmits > 0 && !peer.sent.iter().any(says_so));
 }
 
 /// RFC 3168 §6.1.1: some hosts send reserved bits back as they came.

@@ -79,6 +79,26 @@ fn a_loss_reduces_what_was_in_use_of_a_window() {
     }
 }
 
+/// §4.4.1: two segments were in use, and one of them was sent again.
+#[test]
+fn a_loss_in_a_window_that_is_little_used_leaves_one_segment() {
+    let mut peer = grown(40, validates);
+    peer.waits(secs(2));
+    let start = 1 + peer.written;
+    peer.writes(2 * MSS);
+    assert_eq!(peer.skips(), 2);
+    peer.waits(ms(50));
+    let end = start + 2 * MSS;
+    peer.sends(tcp().ack(start).sacks(&[(start + MSS, end)]));
+    // A quarter of the round trip could be reordering.
+    peer.waits(ms(40));
+    assert!(peer.info().in_recovery);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(end));
+    assert!(!peer.info().in_recovery);
+    assert_eq!(peer.info().cwnd, MSS);
+}
+
 /// §4.2, §4.4.1: after a recovery the window is trusted until it was measured anew.
 #[test]
 fn after_a_recovery_the_window_grows_as_usual() {
