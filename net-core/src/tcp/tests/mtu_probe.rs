@@ -107,6 +107,28 @@ fn the_loss_of_a_probe_reduces_nothing() {
     assert!(again.contains(&(start, size as usize)), "{again:?}");
 }
 
+/// RFC 4821 §4: more bytes in each segment are not more bytes in flight.
+#[test]
+fn a_larger_size_does_not_widen_the_window() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.waits(secs(601));
+    path.peer.writes(50_000);
+    let sent = path.peer.takes();
+    let (start, len) = sent[0];
+    assert_eq!(len, 1460);
+    // RFC 8899 §8: there is one probe in a round trip.
+    assert!(
+        sent[1..].iter().all(|&(_, len)| len <= size as usize),
+        "{sent:?}"
+    );
+    path.peer.waits(ms(50));
+    path.peer.sends(tcp().ack(start + 1460));
+    let info = path.peer.info();
+    assert_eq!(info.send_mss, 1460);
+    assert!(info.cwnd <= 10 * size + 1460, "{info:?}");
+}
+
 /// An outage looks the same; afterwards segments become as large as they were.
 #[test]
 fn after_an_outage_segments_grow_again() {
