@@ -107,6 +107,19 @@ fn the_loss_of_a_probe_reduces_nothing() {
     assert!(again.contains(&(start, size as usize)), "{again:?}");
 }
 
+/// RFC 4821 §7.4: with fewer behind it its loss would not show in time.
+#[test]
+fn a_probe_needs_three_segments_behind_it() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.waits(secs(601));
+    path.eaten = 0;
+    path.carries(1460 + 3 * size - 1);
+    assert_eq!(path.eaten, 0);
+    path.carries(1460 + 3 * size);
+    assert_eq!(path.eaten, 1);
+}
+
 /// RFC 4821 §4: more bytes in each segment are not more bytes in flight.
 #[test]
 fn a_larger_size_does_not_widen_the_window() {
