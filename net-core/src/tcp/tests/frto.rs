@@ -161,6 +161,28 @@ fn without_new_data_nothing_is_judged() {
     }
 }
 
+/// §2.1, §3.1: what follows a timeout in fast recovery may answer either retransmission.
+#[test]
+fn a_timeout_in_fast_recovery_is_not_judged() {
+    let mut peer = Peer::with_ten_in_flight(syn().sack_permitted(), config);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(4))]));
+    peer.expects(tcp().seq(1).data(1460));
+    assert!(peer.info().in_recovery);
+    peer.expects_after(ms(250), tcp().seq(1).data(1460));
+    peer.writes(100 * 1460);
+    peer.skips();
+    for index in [4, 5] {
+        peer.sends(tcp().ack(at(index)));
+        peer.skips();
+    }
+    let info = peer.info();
+    assert_eq!(
+        (info.timeouts, info.undos, info.spurious_timeouts),
+        (1, 0, 0)
+    );
+}
+
 /// §2.1: if the timer expires again it begins anew.
 #[test]
 fn a_second_timeout_of_the_same_segment_begins_anew() {

@@ -107,6 +107,41 @@ fn the_loss_of_a_probe_reduces_nothing() {
     assert!(again.contains(&(start, size as usize)), "{again:?}");
 }
 
+/// RFC 4821 §7.4: with fewer behind it its loss would not show in time.
+#[test]
+fn a_probe_needs_three_segments_behind_it() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.waits(secs(601));
+    path.eaten = 0;
+    path.carries(1460 + 3 * size - 1);
+    assert_eq!(path.eaten, 0);
+    path.carries(1460 + 3 * size);
+    assert_eq!(path.eaten, 1);
+}
+
+/// RFC 4821 §4: more bytes in each segment are not more bytes in flight.
+#[test]
+fn a_larger_size_does_not_widen_the_window() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.waits(secs(601));
+    path.peer.writes(50_000);
+    let sent = path.peer.takes();
+    let (start, len) = sent[0];
+    assert_eq!(len, 1460);
+    // RFC 8899 §8: there is one probe in a round trip.
+    assert!(
+        sent[1..].iter().all(|&(_, len)| len <= size as usize),
+        "{sent:?}"
+    );
+    path.peer.waits(ms(50));
+    path.peer.sends(tcp().ack(start + 1460));
+    let info = path.peer.info();
+    assert_eq!(info.send_mss, 1460);
+    assert!(info.cwnd <= 10 * size + 1460, "{info:?}");
+}
+
 /// An outage looks the same; afterwards segments become as large as they were.
 #[test]
 fn after_an_outage_segments_grow_again() {

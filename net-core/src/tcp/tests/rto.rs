@@ -77,6 +77,18 @@ fn a_fast_retransmission_restarts_the_timer() {
     assert_eq!(peer.info().timeouts, 1);
 }
 
+/// §5.3.
+#[test]
+fn an_ack_of_new_data_restarts_the_timer() {
+    let mut peer = ten_in_flight();
+    peer.waits(ms(150));
+    peer.sends(tcp().ack(at(1)));
+    // The timer of the first segment would have run out 50 ms from here.
+    let rto = peer.info().rto;
+    peer.expects_after(rto, tcp().seq(at(1)).data(1460));
+    assert_eq!(peer.info().timeouts, 1);
+}
+
 /// §5.7: without timestamps a SYN-ACK that was sent again leaves an RTO of 3 s.
 #[test]
 fn a_resent_syn_ack_leaves_a_timeout_of_three_seconds() {

@@ -189,6 +189,23 @@ fn a_fin_is_probed_for_too() {
     peer.expects_after(ms(200), tcp().flags(FIN_ACK).seq(1).data(100));
 }
 
+/// §7.2: the SYN-ACK was sent twice, so nothing is known of the round trip.
+#[test]
+fn without_a_measurement_a_probe_waits_for_a_second() {
+    let mut peer = Peer::with(reno);
+    peer.listen(5);
+    peer.sends(syn().sack_permitted());
+    peer.waits(ms(1500));
+    assert_eq!(peer.skips(), 2);
+    peer.sends(tcp());
+    peer.accept();
+    assert_eq!((peer.info().rto, peer.info().rtt), (secs(3), None));
+    peer.writes(1000);
+    peer.expects(tcp().seq(1).data(1000));
+    peer.expects_after(secs(1), tcp().seq(1).data(1000));
+    assert_eq!((peer.info().timeouts, peer.info().loss_probes), (0, 1));
+}
+
 #[test]
 fn without_probes_the_timer_repairs_the_tail() {
     let mut peer = Peer::with(|config| config.tcp.recovery.tail_loss_probe = false);

@@ -206,6 +206,25 @@ fn a_fast_open_cookie_is_padded_behind() {
     }
 }
 
+/// RFC 5482 §3.3, §3.4.
+#[test]
+fn a_user_timeout_has_kind_28_and_a_bit_for_minutes() {
+    for (seconds, option) in [(300, [28, 4, 0x01, 0x2c]), (40_000, [28, 4, 0x82, 0x9b])] {
+        let options = TcpOptions {
+            user_timeout: UserTimeout::new(Duration::from_secs(seconds)),
+            ..TcpOptions::default()
+        };
+        let mut head = HeadBuf::new();
+        options.emit(&mut head);
+        assert_eq!(&head[..], option);
+        assert_eq!(parse_options(&head), options);
+    }
+    // The reserved value, and another length.
+    for bad in [&[28, 4, 0, 0][..], &[28, 3, 1], &[28, 5, 0, 1, 2]] {
+        assert_eq!(parse_options(bad), TcpOptions::default());
+    }
+}
+
 #[test]
 fn an_unknown_option_is_skipped() {
     let options = parse_options(&[254, 6, 1, 2, 3, 4, 2, 4, 5, 180]);
