@@ -286,6 +286,7 @@ async fn the_server_that_a_router_names_is_asked_for_as_long_as_it_is_named() {
     let router = Net::builder().device("eth0", switch.port());
     let router = router.address("fe80::53/64").address("fd07::53/64");
     let router = router.build().expect("a stack");
+    router.wait_for_addresses().await;
     let server = Arc::new(Server::default());
     server.clone().run(router.clone(), "[fd07::53]:53").await;
     let link_local = address_of(&client, |address| address.is_unicast_link_local());

@@ -2,6 +2,7 @@
 
 mod ambient;
 mod builder;
+mod checks;
 mod filter;
 mod flows;
 mod hooks;
