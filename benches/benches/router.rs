@@ -19,11 +19,10 @@ const BATCH: usize = 64;
 fn rules(c: &mut Criterion) {
     let mut group = c.benchmark_group("router, 64 packets of 64 bytes");
     group.throughput(Throughput::Elements(BATCH as u64));
-    let packets: Vec<_> = (0..BATCH).map(|n| packet(flow(n * 7919))).collect();
-    for (name, mut router) in filtering(Router::new) {
+    for (name, mut router, packets) in filtering(Router::new) {
         group.bench_function(name, |b| b.iter(|| router.forward(packets.iter())));
     }
-    for (name, router) in filtering(Router::of_stations) {
+    for (name, router, packets) in filtering(Router::of_stations) {
         let mut network = Network::around(router);
         let name = format!("over a switch, {name}");
         group.bench_function(name, |b| b.iter(|| network.forward(&packets)));
@@ -33,24 +32,23 @@ fn rules(c: &mut Criterion) {
 /// What rules take off the throughput. Turn and turn about, so that whatever else the machine does is done
 /// to all alike; and the fastest turn of each, which nobody came between, and the one in the middle.
 fn shares(_: &mut Criterion) {
-    let packets: Vec<_> = (0..BATCH).map(|n| packet(flow(n * 7919))).collect();
-    let mut bare = filtering(Router::new).map(|(name, router)| (name, router, Vec::new()));
+    let mut bare = filtering(Router::new).map(|row| (row, Vec::new()));
     for _ in 0..TURNS {
-        for (_, router, times) in &mut bare {
+        for ((_, router, packets), times) in &mut bare {
             times.push(time(|| router.forward(packets.iter())));
         }
     }
-    report("alone", bare.map(|(name, _, times)| (name, times)));
-    let switched = filtering(Router::of_stations);
-    let mut switched = switched.map(|(name, router)| (name, Network::around(router), Vec::new()));
+    report("alone", bare.map(|((name, ..), times)| (name, times)));
+    let mut switched = filtering(Router::of_stations)
+        .map(|(name, router, packets)| (name, Network::around(router), packets, Vec::new()));
     for _ in 0..TURNS {
-        for (_, network, times) in &mut switched {
-            times.push(time(|| network.forward(&packets)));
+        for (_, network, packets, times) in &mut switched {
+            times.push(time(|| network.forward(packets)));
         }
     }
     report(
         "over a switch",
-        switched.map(|(name, _, times)| (name, times)),
+        switched.map(|(name, .., times)| (name, times)),
     );
 }
 
@@ -61,7 +59,7 @@ fn time(turn: impl FnOnce()) -> Duration {
 }
 
 /// Says how many packets a second that is, and how many fewer than in the first row.
-fn report(place: &str, rows: [(&str, Vec<Duration>); 3]) {
+fn report(place: &str, rows: [(&str, Vec<Duration>); ROWS]) {
     let mut first = None;
     for (name, mut times) in rows {
         times.sort();
@@ -81,22 +79,47 @@ fn report(place: &str, rows: [(&str, Vec<Duration>); 3]) {
 /// How often each is looked at.
 const TURNS: usize = 5000;
 
-/// Routers without a filter and with one of a thousand rules.
-fn filtering(make: fn() -> Router) -> [(&'static str, Router); 3] {
+/// A row: its name, a router without a filter or with one of a thousand rules, and what goes through it.
+type Row = (&'static str, Router, Vec<Vec<u8>>);
+
+/// The packet of a number.
+type Numbered<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+
+const ROWS: usize = 4;
+
+fn filtering(make: fn() -> Router) -> [Row; ROWS] {
     // What holds always keeps rules from being one lookup.
     let [sets, singly] = ["", "meta length >= 0"].map(thousand_rules);
-    [
-        ("empty hooks", None),
-        ("1,000 rules as sets", Some(sets)),
-        ("1,000 rules one by one", Some(singly)),
-    ]
-    .map(|(name, filter)| {
-        let mut router = make();
-        if let Some(filter) = filter {
-            let ruleset = filter.parse().expect("rules of our own");
-            router.stack.set_filter(ruleset).expect("rules of our own");
+    let elsewhere = |number| packet(flow(number * 7919));
+    let among_them = |number: usize| {
+        let (_, port, dest) = flow(number * 7919);
+        let source = SOURCES + u32::try_from(number * 7919).expect("small");
+        packet((Ipv4Addr::from_bits(source), port, dest))
+    };
+    let rows: [(_, Option<&str>, Numbered<'_>); ROWS] = [
+        ("empty hooks", None, &elsewhere),
+        ("1,000 rules as sets", Some(&sets), &elsewhere),
+        (
+            "1,000 rules as sets, sources among theirs",
+            Some(&sets),
+            &among_them,
+        ),
+        ("1,000 rules one by one", Some(&singly), &elsewhere),
+    ];
+    rows.map(|(name, filter, packets)| {
+        let (mut router, mut chooser) = (make(), Router::new());
+        for router in [&mut router, &mut chooser] {
+            if let Some(filter) = filter {
+                let ruleset = filter.parse().expect("rules of our own");
+                router.stack.set_filter(ruleset).expect("rules of our own");
+            }
         }
-        (name, router)
+        // None that a rule holds for.
+        let all = (0..100).map(packets);
+        let passing = all.filter(|packet| chooser.passes(packet));
+        let packets: Vec<_> = passing.take(BATCH).collect();
+        assert_eq!(packets.len(), BATCH);
+        (name, router, packets)
     })
 }
 
@@ -148,7 +171,7 @@ impl Router {
     fn of_stations() -> Self {
         let kinds = [NEAR, FAR].map(IfaceKind::Ethernet);
         let mut router = Self::over(kinds, Switch::new().port().caps());
-        for last in 2..12 {
+        for last in 2..20 {
             let host = Ipv4Addr::new(198, 51, 100, last).into();
             let known = router.stack.set_neighbor(router.far, host, RECEIVER);
             known.expect("a host on the link");
@@ -181,6 +204,18 @@ impl Router {
             inbox: RxBatch::default(),
             out: TxBatch::default(),
         }
+    }
+
+    /// Whether it lets a packet through.
+    fn passes(&mut self, packet: &[u8]) -> bool {
+        self.inbox.slot().frame.extend_from_slice(packet);
+        self.stack
+            .handle_batch(self.near, &mut self.inbox, Instant::ZERO);
+        self.stack
+            .poll_transmit(self.far, &mut self.out, Instant::ZERO);
+        let passed = self.out.len() == 1;
+        self.out.clear();
+        passed
     }
 
     fn forward<'a>(&mut self, packets: impl ExactSizeIterator<Item = &'a Vec<u8>>) {
@@ -325,12 +360,15 @@ fn packet((source, source_port, dest): (Ipv4Addr, u16, Ipv4Addr)) -> Vec<u8> {
     head.to_vec()
 }
 
+/// 172.16.0.0/12, where the rules' sources are.
+const SOURCES: u32 = 0xac10_0000;
+
 /// A thousand rules of the usual kinds, of which none holds for the packets of the bench.
 fn thousand_rules(extra: &str) -> String {
     let mut text = String::from("table ip t { chain c { type filter hook forward priority 0\n");
     let mut rng = Seed::from_u64(9).rng("rules");
     for _ in 0..600 {
-        let address = Ipv4Addr::from_bits(0xac10_0000 + (rng.next_u32() >> 12));
+        let address = Ipv4Addr::from_bits(SOURCES + (rng.next_u32() >> 12));
         let len = 24 + rng.below(9);
         writeln!(text, "ip saddr {address}/{len} {extra} drop").expect("strings take everything");
     }

@@ -64,6 +64,13 @@ const RULES: &[&str] = &[
     "exthdr frag missing ip6 daddr fd09::/64",
     "@th,16,16 80",
     "tcp dport 80 ip saddr 10.7.0.4 ip ttl > 40",
+    "ip saddr { 10.7.0.1, 10.7.0.3, 10.7.0.6-10.7.0.7, 10.8.0.0/16, 10.9.0.0/24, 192.0.2.0/24 }",
+    "ip6 daddr != { fd09::1, fd09::3, fd09::4/127, fd0a::/16, 2001:db8::/32 }",
+    "ip saddr . ip daddr . udp dport { 10.7.0.2 . 10.9.0.2 . 53, 10.7.0.3 . 10.9.0.1 . 80 }",
+    "meta mark 0",
+    "meta mark != 0",
+    // Last, because what the kernel knows of flows stays when the rules go.
+    "ct state new",
 ];
 
 /// Rules that are one lookup where there are many of a kind: `N` stands for a number, `PORT` for a port.

@@ -153,6 +153,11 @@ impl PrefixMap {
         (self.v4.len() > 0).then_some(self.v4_shared)
     }
 
+    /// The prefixes of IPv4, and their lengths.
+    pub(crate) fn iter_v4(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.v4.iter().map(|(bits, len, _)| (bits, len))
+    }
+
     /// Whether any of IPv6 is in.
     pub(crate) fn has_v6(&self) -> bool {
         self.v6.len() > 0

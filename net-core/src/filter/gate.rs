@@ -1,10 +1,12 @@
 //! Packets that no rule at a point can be about pass it unasked.
 
+use super::chunks::Prefixes;
 use super::program::{Filter, Step};
-use super::run::Need;
-use super::{ChainPolicy, TableFamily};
+use super::run::{Need, Run};
+use super::{ChainPolicy, End, TableFamily};
 use crate::wire::{IpHeader, ipv6_ext};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What a packet of one IP version has to have so that any rule may hold of some chains that accept
@@ -12,7 +14,15 @@ use alloc::vec::Vec;
 /// read already, without taking the packet apart for rules.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    needs: Box<[Need]>,
+    runs: Box<[Guard]>,
+}
+
+/// What a packet has to have so that a rule of a run may hold; for one that compares prefixes, an address
+/// that is in.
+#[derive(Debug)]
+struct Guard {
+    need: Need,
+    prefixes: Option<(End, Arc<Prefixes>)>,
 }
 
 impl Gate {
@@ -28,8 +38,30 @@ impl Gate {
             let port = bytes.get(ip.header_len..)?.get(2..4)?.first_chunk()?;
             (!is_later).then(|| u16::from_be_bytes(*port).into())
         };
-        let mut needs = self.needs.iter();
-        !needs.any(|need| need.is_met_by(ip, ip.protocol.into(), dest_port))
+        let mut runs = self.runs.iter();
+        !runs.any(|run| run.need.is_met_by(ip, ip.protocol.into(), dest_port) && run.may_have(ip))
+    }
+}
+
+impl Guard {
+    fn of(need: Need, run: &Run) -> Self {
+        let prefixes = match run {
+            Run::Prefixes { end, rules } => Some((*end, Arc::clone(rules))),
+            Run::Tuples { .. } => None,
+        };
+        Self { need, prefixes }
+    }
+
+    /// Whether the address is in that matters, if one does.
+    #[inline]
+    fn may_have(&self, ip: &IpHeader) -> bool {
+        self.prefixes.as_ref().is_none_or(|(end, prefixes)| {
+            let address = match end {
+                End::Source => &ip.source,
+                End::Dest => &ip.dest,
+            };
+            prefixes.longest(address).is_some()
+        })
     }
 }
 
@@ -37,7 +69,7 @@ impl Filter {
     /// That of some chains for packets of IPv4, or else of IPv6; `None` where one of them has to be
     /// asked about every packet.
     pub(crate) fn gate(&self, chains: impl Iterator<Item = u32>, is_v4: bool) -> Option<Gate> {
-        let mut needs = Vec::new();
+        let mut runs = Vec::new();
         for number in chains {
             let chain = self.chains.get(number as usize)?;
             let is_theirs = match chain.family {
@@ -54,12 +86,14 @@ impl Filter {
             for step in &chain.steps {
                 match step {
                     Step::Run(Need::Unknown, _) | Step::Rule(_) => return None,
-                    Step::Run(need, _) if need.is_for(is_v4) => needs.push(*need),
+                    Step::Run(need, run) if need.is_for(is_v4) => {
+                        runs.push(Guard::of(*need, self.runs.get(*run as usize)?));
+                    }
                     Step::Run(..) => {}
                 }
             }
         }
-        let needs = needs.into();
-        Some(Gate { needs })
+        let runs = runs.into();
+        Some(Gate { runs })
     }
 }

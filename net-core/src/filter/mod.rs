@@ -34,6 +34,7 @@
 mod addresses;
 mod chain;
 mod check;
+mod chunks;
 mod compile;
 mod error;
 mod fields;

@@ -356,6 +356,9 @@ fn what_no_rule_of_a_run_is_about_passes_unasked() {
     let all = [&*sources, &ports, &others, &of_tcp].concat();
     assert!(passes(&all, &mut packet));
     assert!(passes("", &mut packet));
+    // Its bits are those of the addresses, but it is none of them.
+    let mut beside = Packet::udp("10.0.0.12", 9, "10.0.0.2", 7);
+    assert!(passes(&all, &mut beside));
     // Where a rule stands alone, or what none holds for is dropped, everything is asked about.
     assert!(!passes(
         &(all.clone() + "ip saddr 10.2.0.1 drop"),

@@ -1,6 +1,7 @@
 //! Runs of rules that look at the same fields, as one lookup.
 
 use super::addresses::PrefixMap;
+use super::chunks::Prefixes;
 use super::fields::{End, Field, Fields};
 use super::tuples::{TupleField, TupleMap, TupleValue, fits};
 use super::{Action, Match, Numbers, Rule, Test};
@@ -8,6 +9,7 @@ use crate::iface::IpCidr;
 use crate::seed::Key;
 use crate::wire::IpHeader;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -16,7 +18,7 @@ use core::net::IpAddr;
 #[derive(Debug)]
 pub(super) enum Run {
     /// The first rule that holds, by prefix.
-    Prefixes { end: End, rules: Box<PrefixMap> },
+    Prefixes { end: End, rules: Arc<Prefixes> },
     /// The first rule that holds, by tuple, where these fields have some of these values.
     Tuples {
         wanted: Box<[(Field, Numbers)]>,
@@ -56,8 +58,9 @@ impl Need {
     pub(super) fn of(run: &Run) -> Self {
         let wanted = match run {
             Run::Prefixes { end, rules } => {
-                let v4 = rules.shared().map(|(bits, mask)| Bits { bits, mask });
-                let (end, v6) = (*end, rules.has_v6());
+                let v4 = rules.all().shared();
+                let v4 = v4.map(|(bits, mask)| Bits { bits, mask });
+                let (end, v6) = (*end, rules.all().has_v6());
                 return Self::Address { end, v4, v6 };
             }
             Run::Tuples { wanted, .. } => wanted,
@@ -146,7 +149,7 @@ impl Run {
         let run = match shape {
             Shape::Prefixes(end) => Self::Prefixes {
                 end,
-                rules: Box::new(first_by_prefix(numbered)?),
+                rules: Arc::new(Prefixes::of(first_by_prefix(numbered)?)),
             },
             Shape::Tuples(fields) => Self::of_tuples(&fields, numbered, key),
         };
@@ -195,7 +198,7 @@ impl Run {
     #[inline]
     pub(super) fn find(&self, packet: &Fields<'_, '_>) -> Option<u32> {
         match self {
-            Self::Prefixes { end, rules } => rules.longest(packet.address(*end)),
+            Self::Prefixes { end, rules } => rules.longest(&packet.address(*end)),
             Self::Tuples { wanted, rules } => {
                 let may_hold = wanted.iter().all(|(field, wanted)| {
                     let number = packet.read(*field);

@@ -134,6 +134,7 @@ impl Hooks {
         let id = HookId(self.next_id);
         self.next_id += 1;
         self.insert(at, priority, Asked::Hook(id, hook));
+        self.note_points();
         id
     }
 
@@ -155,10 +156,10 @@ impl Hooks {
             .retain(|entry| !matches!(entry.asked, Asked::Chain(_)));
         let entries: Vec<_> = filter.iter().flat_map(Filter::entries).collect();
         self.others.filter = filter.map(Box::new);
-        self.note_points();
         for (at, priority, chain) in entries {
             self.insert(at, priority, Asked::Chain(chain));
         }
+        self.note_points();
     }
 
     pub(crate) fn filter(&self) -> Option<&Filter> {
@@ -173,12 +174,12 @@ impl Hooks {
     pub(crate) fn set_tracker(&mut self, tracker: Option<Tracker>) {
         self.entries
             .retain(|entry| matches!(entry.asked, Asked::Hook(..) | Asked::Chain(_)));
-        self.note_points();
         if tracker.is_some() {
             for (at, priority, asked) in TRACKING {
                 self.insert(at, priority, asked);
             }
         }
+        self.note_points();
         self.others.tracker = tracker.map(Box::new);
     }
 
@@ -277,9 +278,9 @@ impl Hooks {
             asked,
         };
         self.entries.insert(place, entry);
-        self.note_points();
     }
 
+    /// Notes at which points somebody is asked, who that is, and what passes unasked, once that has changed.
     fn note_points(&mut self) {
         let entries = self.entries.iter();
         self.points = entries.fold(0, |points, entry| points | 1 << entry.at as u8);
