@@ -34,6 +34,7 @@ struct Args {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let net = args.tun.build()?;
+    net.wait_for_addresses().await;
     let app = Router::new()
         .route("/", get(hello))
         .route("/download", get(download))

@@ -33,6 +33,7 @@ impl EchoOptions {
     /// What is missing, and how to get it.
     pub async fn start(&self) -> anyhow::Result<Net> {
         let net = self.tun.build()?;
+        net.wait_for_addresses().await;
         self.listen(&net, &self.port, Service::Echo).await?;
         self.listen(&net, &self.discard, Service::Discard).await?;
         self.listen(&net, &self.source, Service::Source).await?;

@@ -80,7 +80,7 @@ pub use udp::QuicSocket;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
-    net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Scoped, spawn},
+    net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Routes, Scoped, spawn},
     raw::{PacketSocket, PingSocket, RawSocket, Reply},
     socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},

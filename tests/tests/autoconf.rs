@@ -72,6 +72,7 @@ async fn conflicts() {
         .address("fd07::2/64")
         .build()
         .expect("a stack");
+    net.wait_for_addresses().await;
     // The kernel must be sure of its own address before it defends it.
     // 40 is "tentative".
     let is_sure = |flags: u32| flags & 0x40 == 0;

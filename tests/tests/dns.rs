@@ -286,18 +286,19 @@ async fn the_server_that_a_router_names_is_asked_for_as_long_as_it_is_named() {
     let router = Net::builder().device("eth0", switch.port());
     let router = router.address("fe80::53/64").address("fd07::53/64");
     let router = router.build().expect("a stack");
+    router.wait_for_addresses().await;
     let server = Arc::new(Server::default());
     server.clone().run(router.clone(), "[fd07::53]:53").await;
-    let link_local = address_of(&client, |address| address.is_unicast_link_local());
+    let link_local = address_of(&client, "eth0", |own| own.is_unicast_link_local());
     let link_local = timeout(MINUTE, link_local).await.expect("in time");
-    advertise(&router, link_local, 600).await;
-    let global = address_of(&client, |address| !address.is_unicast_link_local());
+    advertise(&router, link_local, "fd07::53", 600).await;
+    let global = address_of(&client, "eth0", |own| !own.is_unicast_link_local());
     timeout(MINUTE, global).await.expect("in time");
     let found = lookup_host_on(&client, "one:80").await.expect("known");
     let found: Vec<_> = found.map(|address| address.to_string()).collect();
     assert_eq!(found, ["[fd07::53]:80", "10.0.0.53:80"]);
     assert!(server.datagrams.load(Ordering::Relaxed) >= 2);
-    advertise(&router, link_local, 0).await;
+    advertise(&router, link_local, "fd07::53", 0).await;
     let forgotten = async {
         while !client
             .interfaces()
@@ -313,11 +314,49 @@ async fn the_server_that_a_router_names_is_asked_for_as_long_as_it_is_named() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
 }
 
+/// RFC 8106 §5.1: on the other link somebody else has the server's address.
+#[tokio::test(start_paused = true)]
+async fn a_server_of_one_link_is_asked_over_that() {
+    let (near, far) = (Switch::new(), Switch::new());
+    let client = Net::builder()
+        .device("eth0", near.port())
+        .autoconfigure()
+        .device("eth1", far.port())
+        .autoconfigure();
+    let client = client.build().expect("a stack");
+    let station = |switch: &Switch| {
+        let builder = Net::builder().device("eth0", switch.port());
+        builder.address("fe80::53/64").build().expect("a stack")
+    };
+    let (other, router) = (station(&near), station(&far));
+    other.wait_for_addresses().await;
+    router.wait_for_addresses().await;
+    let unasked = UdpSocket::bind_on(&other, "[fe80::53]:53").await;
+    let unasked = unasked.expect("free");
+    let server = Arc::new(Server::default());
+    server.clone().run(router.clone(), "[fe80::53]:53").await;
+    let link_local = address_of(&client, "eth1", |own| own.is_unicast_link_local());
+    let link_local = timeout(MINUTE, link_local).await.expect("in time");
+    advertise(&router, link_local, "fe80::53", 600).await;
+    let global = address_of(&client, "eth1", |own| !own.is_unicast_link_local());
+    timeout(MINUTE, global).await.expect("in time");
+    // By datagrams, and by a stream where that is too much for one.
+    for (name, count) in [("one:80", 2), ("many:80", 100)] {
+        let found = lookup_host_on(&client, name).await.expect("known");
+        assert_eq!(found.count(), count, "{name}");
+    }
+    assert!(server.datagrams.load(Ordering::Relaxed) >= 2);
+    assert!(server.streams.load(Ordering::Relaxed) >= 1);
+    let heard = unasked.try_recv_from(&mut [0; 512]);
+    let nothing = heard.expect_err("nobody asks over that link");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+}
+
 /// Waits until an interface has an address of its own making.
-async fn address_of(net: &Net, is_meant: impl Fn(Ipv6Addr) -> bool) -> Ipv6Addr {
+async fn address_of(net: &Net, name: &str, is_meant: impl Fn(Ipv6Addr) -> bool) -> Ipv6Addr {
     loop {
         let interfaces = net.interfaces();
-        let all = interfaces.iter().filter(|each| each.mac.is_some());
+        let all = interfaces.iter().filter(|each| each.name == name);
         let mut all = all.flat_map(|each| &each.states);
         let found = all.find_map(|status| match status.cidr.address {
             IpAddr::V6(v6) if status.state == AddressState::Preferred && is_meant(v6) => Some(v6),
@@ -331,7 +370,7 @@ async fn address_of(net: &Net, is_meant: impl Fn(Ipv6Addr) -> bool) -> Ipv6Addr 
 }
 
 /// Tells a host of a prefix, and of a server and a domain to search for so many seconds.
-async fn advertise(router: &Net, host: Ipv6Addr, seconds: u32) {
+async fn advertise(router: &Net, host: Ipv6Addr, server: &str, seconds: u32) {
     let message = NdpMessage::RouterAdvert(RouterAdvert {
         hop_limit: 64,
         managed: false,
@@ -342,7 +381,7 @@ async fn advertise(router: &Net, host: Ipv6Addr, seconds: u32) {
         retrans_timer: 0,
     });
     let lifetime = Lifetime(seconds);
-    let servers = ["fd07::53".parse::<Ipv6Addr>().expect("an address").octets()];
+    let servers = [server.parse::<Ipv6Addr>().expect("an address").octets()];
     let options = [
         NdpOption::Prefix(PrefixInformation {
             prefix: "fd07::".parse().expect("a prefix"),

@@ -39,6 +39,7 @@ async fn exchange() {
         .address("fe80::2/64")
         .build()
         .expect("a stack");
+    net.wait_for_addresses().await;
     wait_for_link_local().await;
     let their_link = tests::netns::index_of("tap0").expect("a TAP");
     ipv4(&net).await;

@@ -64,6 +64,24 @@ const RULES: &[&str] = &[
     "exthdr frag missing ip6 daddr fd09::/64",
     "@th,16,16 80",
     "tcp dport 80 ip saddr 10.7.0.4 ip ttl > 40",
+    "ip saddr { 10.7.0.1, 10.7.0.3, 10.7.0.6-10.7.0.7, 10.8.0.0/16, 10.9.0.0/24, 192.0.2.0/24 }",
+    "ip6 daddr != { fd09::1, fd09::3, fd09::4/127, fd0a::/16, 2001:db8::/32 }",
+    "ip saddr . ip daddr . udp dport { 10.7.0.2 . 10.9.0.2 . 53, 10.7.0.3 . 10.9.0.1 . 80 }",
+    "meta mark 0",
+    "meta mark != 0",
+    // Last, because what the kernel knows of flows stays when the rules go.
+    "ct state new",
+];
+
+/// Rules that are one lookup where there are many of a kind: `N` stands for a number, `PORT` for a port.
+const KINDS: &[&str] = &[
+    "ip saddr 10.7.0.N",
+    "ip6 daddr fd09::N",
+    "ip daddr 10.9.0.N tcp dport PORT",
+    "tcp dport PORT",
+    "udp dport PORT",
+    "ip6 saddr fd07::N udp sport PORT",
+    "ip saddr 10.7.0.N ip daddr 10.9.0.N",
 ];
 
 /// Packets for each rule.
@@ -80,33 +98,65 @@ fn the_kernel_gives_the_same_verdicts() {
         let mut ours = Ours::new();
         let mut rng = Seed::from_u64(2026).rng("packets");
         for rule in RULES {
-            let ruleset = format!(
-                "table inet t {{ chain c {{\n\
-                 type filter hook forward priority 0; policy accept;\n{rule} drop\n}}\n}}\n"
-            );
-            kernel.load(&ruleset);
-            let parsed = ruleset.parse();
-            let parsed = parsed.unwrap_or_else(|error| panic!("{rule}: {error}"));
-            ours.stack.set_filter(parsed).expect("rules that can be");
             // Of later fragments the kernel takes payload for ports in some rules, and we never do.
             let by_ports = ["tcp", "udp", "th", "icmp"]
                 .iter()
                 .any(|one| rule.contains(one));
-            let packets = (0..PACKETS).map(|id| packet(id, !by_ports, &mut rng));
-            let packets: Vec<_> = packets.collect();
-            let (theirs, passed) = (kernel.forward(&packets), ours.forward(&packets));
-            let different = theirs.symmetric_difference(&passed).next();
-            if let Some(&id) = different {
-                let bytes = &packets[id as usize];
-                panic!(
-                    "{rule}: kernel passes: {}, we pass: {}: {bytes:02x?}",
-                    theirs.contains(&id),
-                    passed.contains(&id)
-                );
-            }
-            assert!(!passed.is_empty() || theirs.is_empty(), "{rule}");
+            compare(
+                &mut kernel,
+                &mut ours,
+                &format!("{rule} drop"),
+                !by_ports,
+                &mut rng,
+            );
+        }
+        let mut all = String::new();
+        for kind in KINDS {
+            let rules = rules_of(kind);
+            compare(&mut kernel, &mut ours, &rules, false, &mut rng);
+            all += &rules;
+        }
+        for policy in ["accept", "drop"] {
+            let rules = format!("policy {policy}\n{all}");
+            compare(&mut kernel, &mut ours, &rules, false, &mut rng);
         }
     });
+}
+
+/// Has both forward packets through a chain, and compares which come out.
+fn compare(kernel: &mut Kernel, ours: &mut Ours, rules: &str, may_be_later: bool, rng: &mut Rng) {
+    let ruleset = format!(
+        "table inet t {{ chain c {{\ntype filter hook forward priority 0\n{rules}\n}}\n}}\n"
+    );
+    kernel.load(&ruleset);
+    let parsed = ruleset.parse();
+    let parsed = parsed.unwrap_or_else(|error| panic!("{rules}: {error}"));
+    ours.stack.set_filter(parsed).expect("rules that can be");
+    let packets = (0..PACKETS).map(|id| packet(id, may_be_later, rng));
+    let packets: Vec<_> = packets.collect();
+    let (theirs, passed) = (kernel.forward(&packets), ours.forward(&packets));
+    let different = theirs.symmetric_difference(&passed).next();
+    if let Some(&id) = different {
+        let bytes = &packets[id as usize];
+        panic!(
+            "{rules}: kernel passes: {}, we pass: {}: {bytes:02x?}",
+            theirs.contains(&id),
+            passed.contains(&id)
+        );
+    }
+    assert!(!passed.is_empty() || theirs.is_empty(), "{rules}");
+}
+
+/// Rules of a kind in a row, of which some hold for some packets.
+fn rules_of(kind: &str) -> String {
+    let ports = [22, 80, 443, 4000, 1, 2, 3, 53, 5];
+    let rules = ports.iter().zip(3..).map(|(port, number): (&u16, u8)| {
+        let verdict = if number % 3 == 0 { "accept" } else { "drop" };
+        let rule = kind.replace('N', &number.to_string());
+        let rule = rule.replace("PORT", &port.to_string());
+        format!("{rule} {verdict}\n")
+    });
+    rules.collect()
 }
 
 /// A packet that ends with its number; it may be a later fragment if that is wanted.

@@ -37,6 +37,7 @@ fn streams_and_pings_cross_a_veth_pair_both_ways_in_both_families() {
                     .address("fd07::2/64")
                     .build()
                     .expect("a stack");
+                net.wait_for_addresses().await;
                 for (ours, theirs) in [("10.7.0.2", "10.7.0.1"), ("fd07::2", "fd07::1")] {
                     ping(&net, ip(theirs)).await;
                     kernel_connects(&net, ip(ours)).await;

@@ -53,6 +53,7 @@ async fn exchange(offload: bool) {
         .address("fd07::2/64")
         .build()
         .expect("a stack");
+    net.wait_for_addresses().await;
     for (ours, theirs) in OURS.into_iter().zip(THEIRS) {
         kernel_connects(&net, ip(ours)).await;
         kernel_accepts(&net, ip(theirs)).await;

@@ -148,9 +148,19 @@ impl PrefixMap {
         *mask &= u32::MAX.checked_shl(32 - common).unwrap_or(0);
     }
 
-    /// Bits that all addresses of IPv4 have that are in, and a mask of them.
-    pub(crate) const fn shared(&self) -> (u32, u32) {
-        self.v4_shared
+    /// Bits that all addresses of IPv4 have that are in, and a mask of them; `None` if none is in.
+    pub(crate) fn shared(&self) -> Option<(u32, u32)> {
+        (self.v4.len() > 0).then_some(self.v4_shared)
+    }
+
+    /// The prefixes of IPv4, and their lengths.
+    pub(crate) fn iter_v4(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.v4.iter().map(|(bits, len, _)| (bits, len))
+    }
+
+    /// Whether any of IPv6 is in.
+    pub(crate) fn has_v6(&self) -> bool {
+        self.v6.len() > 0
     }
 
     /// The number of exactly this prefix.

@@ -34,9 +34,11 @@
 mod addresses;
 mod chain;
 mod check;
+mod chunks;
 mod compile;
 mod error;
 mod fields;
+mod gate;
 mod log;
 mod numbers;
 mod program;
@@ -57,5 +59,6 @@ pub use tuples::{TupleField, TupleValue, Tuples};
 
 pub(crate) use fields::ChainEnd;
 use fields::Fields;
+pub(crate) use gate::Gate;
 pub(crate) use log::Log;
 pub(crate) use program::{Decision, Filter};

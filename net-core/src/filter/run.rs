@@ -1,12 +1,15 @@
 //! Runs of rules that look at the same fields, as one lookup.
 
 use super::addresses::PrefixMap;
+use super::chunks::Prefixes;
 use super::fields::{End, Field, Fields};
 use super::tuples::{TupleField, TupleMap, TupleValue, fits};
 use super::{Action, Match, Numbers, Rule, Test};
 use crate::iface::IpCidr;
 use crate::seed::Key;
+use crate::wire::IpHeader;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -15,7 +18,7 @@ use core::net::IpAddr;
 #[derive(Debug)]
 pub(super) enum Run {
     /// The first rule that holds, by prefix.
-    Prefixes { end: End, rules: Box<PrefixMap> },
+    Prefixes { end: End, rules: Arc<Prefixes> },
     /// The first rule that holds, by tuple, where these fields have some of these values.
     Tuples {
         wanted: Box<[(Field, Numbers)]>,
@@ -27,11 +30,11 @@ pub(super) enum Run {
 /// takes a few comparisons to tell, and no look at the run.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Need {
-    /// An address, of IPv6 or with these bits.
+    /// An address: one of IPv4 with these bits, if any of IPv4 will do, or one of IPv6, if any of those will.
     Address {
         end: End,
-        bits: u32,
-        mask: u32,
+        v4: Option<Bits>,
+        v6: bool,
     },
     Protocol(u32),
     /// A protocol, and a destination port from one to another.
@@ -44,13 +47,21 @@ pub(super) enum Need {
     Unknown,
 }
 
+/// Bits of an address, and which of them matter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bits {
+    bits: u32,
+    mask: u32,
+}
+
 impl Need {
     pub(super) fn of(run: &Run) -> Self {
         let wanted = match run {
             Run::Prefixes { end, rules } => {
-                let (bits, mask) = rules.shared();
-                let end = *end;
-                return Self::Address { end, bits, mask };
+                let v4 = rules.all().shared();
+                let v4 = v4.map(|(bits, mask)| Bits { bits, mask });
+                let (end, v6) = (*end, rules.all().has_v6());
+                return Self::Address { end, v4, v6 };
             }
             Run::Tuples { wanted, .. } => wanted,
         };
@@ -73,22 +84,55 @@ impl Need {
 
     #[inline]
     pub(super) fn is_met(self, packet: &Fields<'_, '_>) -> bool {
+        self.is_met_by(packet.view.ip, packet.protocol(), || packet.dest_port())
+    }
+
+    /// Whether the packet with this header, whose transport has this number and goes to this port, has it.
+    #[inline]
+    pub(super) fn is_met_by(
+        self,
+        ip: &IpHeader,
+        protocol: u32,
+        dest_port: impl FnOnce() -> Option<u32>,
+    ) -> bool {
         match self {
-            Self::Address { end, bits, mask } => match packet.address(end) {
-                IpAddr::V4(address) => (address.to_bits() ^ bits) & mask == 0,
-                IpAddr::V6(_) => true,
-            },
-            Self::Protocol(protocol) => packet.protocol() == protocol,
+            Self::Address { end, v4, v6 } => {
+                let address = match end {
+                    End::Source => &ip.source,
+                    End::Dest => &ip.dest,
+                };
+                match address {
+                    IpAddr::V4(address) => v4.is_some_and(|v4| v4.are_of(address.to_bits())),
+                    IpAddr::V6(_) => v6,
+                }
+            }
+            Self::Protocol(wanted) => protocol == wanted,
             Self::Port {
-                protocol,
+                protocol: wanted,
                 first,
                 last,
             } => {
                 let is_among = |port| first <= port && port <= last;
-                packet.protocol() == protocol && packet.dest_port().is_some_and(is_among)
+                protocol == wanted && dest_port().is_some_and(is_among)
             }
             Self::Unknown => true,
         }
+    }
+
+    /// Whether a packet of IPv4, or else of IPv6, may have it.
+    pub(super) const fn is_for(self, is_v4: bool) -> bool {
+        match self {
+            Self::Address { v4, .. } if is_v4 => v4.is_some(),
+            Self::Address { v6, .. } => v6,
+            _ => true,
+        }
+    }
+}
+
+impl Bits {
+    #[inline]
+    const fn are_of(self, address: u32) -> bool {
+        (address ^ self.bits) & self.mask == 0
     }
 }
 
@@ -105,7 +149,7 @@ impl Run {
         let run = match shape {
             Shape::Prefixes(end) => Self::Prefixes {
                 end,
-                rules: Box::new(first_by_prefix(numbered)?),
+                rules: Arc::new(Prefixes::of(first_by_prefix(numbered)?)),
             },
             Shape::Tuples(fields) => Self::of_tuples(&fields, numbered, key),
         };
@@ -154,7 +198,7 @@ impl Run {
     #[inline]
     pub(super) fn find(&self, packet: &Fields<'_, '_>) -> Option<u32> {
         match self {
-            Self::Prefixes { end, rules } => rules.longest(packet.address(*end)),
+            Self::Prefixes { end, rules } => rules.longest(&packet.address(*end)),
             Self::Tuples { wanted, rules } => {
                 let may_hold = wanted.iter().all(|(field, wanted)| {
                     let number = packet.read(*field);

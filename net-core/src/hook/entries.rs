@@ -3,7 +3,7 @@
 
 use super::{Hook, HookId, HookPoint, PacketView, Verdict};
 use crate::conntrack::{Direction, Flow, FlowStatus, Tracker, Transport};
-use crate::filter::{Answer, ChainEnd, Decision, End, Filter, Log};
+use crate::filter::{Answer, ChainEnd, Decision, End, Filter, Gate, Log};
 use crate::iface::IfaceId;
 use crate::nat::{self, TranslationKind};
 use crate::stats::DropReason;
@@ -22,6 +22,8 @@ pub(crate) struct Hooks {
     points: u8,
     /// Where the entries of each point end.
     ends: [usize; POINTS],
+    /// What passes each point unasked, of IPv4 and of IPv6; `None` where everything is asked about.
+    gates: [[Option<Gate>; 2]; POINTS],
     next_id: u32,
     /// How often what is on its way in now has been replaced, and what is on its way out.
     depths: [u8; 2],
@@ -117,11 +119,22 @@ impl Hooks {
         self.points & 1 << at as u8 != 0
     }
 
+    /// Whether it is known that nobody at a point has anything to say about a packet: the one that begins
+    /// with these bytes, of which this is the header.
+    #[inline]
+    pub(crate) fn lets_by(&self, at: HookPoint, ip: &IpHeader, bytes: &[u8]) -> bool {
+        let gates = self.gates.get(at as usize);
+        let gate = gates.and_then(|gates| gates.get(usize::from(ip.dest.is_ipv6())));
+        let gate = gate.and_then(Option::as_ref);
+        gate.is_some_and(|gate| gate.is_open(ip, bytes))
+    }
+
     /// Puts a hook at a point, behind those of the same priority.
     pub(crate) fn add(&mut self, at: HookPoint, priority: i32, hook: Box<dyn Hook>) -> HookId {
         let id = HookId(self.next_id);
         self.next_id += 1;
         self.insert(at, priority, Asked::Hook(id, hook));
+        self.note_points();
         id
     }
 
@@ -141,11 +154,12 @@ impl Hooks {
     pub(crate) fn set_filter(&mut self, filter: Option<Filter>) {
         self.entries
             .retain(|entry| !matches!(entry.asked, Asked::Chain(_)));
-        self.note_points();
-        for (at, priority, chain) in filter.iter().flat_map(Filter::entries) {
+        let entries: Vec<_> = filter.iter().flat_map(Filter::entries).collect();
+        self.others.filter = filter.map(Box::new);
+        for (at, priority, chain) in entries {
             self.insert(at, priority, Asked::Chain(chain));
         }
-        self.others.filter = filter.map(Box::new);
+        self.note_points();
     }
 
     pub(crate) fn filter(&self) -> Option<&Filter> {
@@ -160,12 +174,12 @@ impl Hooks {
     pub(crate) fn set_tracker(&mut self, tracker: Option<Tracker>) {
         self.entries
             .retain(|entry| matches!(entry.asked, Asked::Hook(..) | Asked::Chain(_)));
-        self.note_points();
         if tracker.is_some() {
             for (at, priority, asked) in TRACKING {
                 self.insert(at, priority, asked);
             }
         }
+        self.note_points();
         self.others.tracker = tracker.map(Box::new);
     }
 
@@ -264,9 +278,9 @@ impl Hooks {
             asked,
         };
         self.entries.insert(place, entry);
-        self.note_points();
     }
 
+    /// Notes at which points somebody is asked, who that is, and what passes unasked, once that has changed.
     fn note_points(&mut self) {
         let entries = self.entries.iter();
         self.points = entries.fold(0, |points, entry| points | 1 << entry.at as u8);
@@ -275,10 +289,27 @@ impl Hooks {
                 .entries
                 .partition_point(|entry| entry.at as usize <= point);
         }
+        let mut begin = 0;
+        for (gates, &end) in self.gates.iter_mut().zip(&self.ends) {
+            let entries = self.entries.get(begin..end).unwrap_or_default();
+            *gates = [true, false].map(|is_v4| self.others.gate(entries, is_v4));
+            begin = end;
+        }
     }
 }
 
 impl Others {
+    /// What passes these unasked, if they are chains.
+    fn gate(&self, entries: &[Entry], is_v4: bool) -> Option<Gate> {
+        let chains: Option<Vec<u32>> = { entries.iter() }
+            .map(|entry| match entry.asked {
+                Asked::Chain(number) => Some(number),
+                _ => None,
+            })
+            .collect();
+        self.filter.as_ref()?.gate(chains?.into_iter(), is_v4)
+    }
+
     /// Asks a chain.
     #[inline]
     fn filter(

@@ -47,7 +47,22 @@ impl Stack {
 
     /// Lets a packet that has come in pass the hooks at a point, and reads its header anew; whether it goes
     /// on, and not another in its place.
+    #[inline]
     pub(super) fn pass_in(
+        &mut self,
+        at: HookPoint,
+        arrival: &mut Arrival<'_>,
+        leaves_over: Option<IfaceId>,
+        now: Instant,
+    ) -> Result<bool, DropReason> {
+        if self.hooks.lets_by(at, &arrival.ip, &arrival.packet.frame) {
+            return Ok(true);
+        }
+        self.ask_about(at, arrival, leaves_over, now)
+    }
+
+    #[inline(never)]
+    fn ask_about(
         &mut self,
         at: HookPoint,
         arrival: &mut Arrival<'_>,
@@ -135,6 +150,9 @@ impl Stack {
         let Ok(mut ip) = IpHeader::parse_quoted(&packet.head) else {
             return true;
         };
+        if self.hooks.lets_by(at, &ip, &packet.head) {
+            return true;
+        }
         let mut view = PacketView {
             ip: &mut ip,
             bytes: &mut packet.head,

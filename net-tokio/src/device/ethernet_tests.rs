@@ -265,28 +265,25 @@ async fn a_device_comes_and_goes_while_the_stack_runs() {
 async fn of_the_addresses_that_are_checked_the_one_that_another_station_has_is_not_used() {
     let switch = Switch::new();
     let other = host(switch.port(), "fd07::2/64");
-    tokio::time::sleep(CHECK).await;
+    other.wait_for_addresses().await;
     let net = Net::builder()
         .device("eth0", switch.port())
         .address("fd07::1/64")
         .address("fd07::2/64")
-        .check_addresses()
         .build()
         .expect("a stack");
-    let states = || {
-        let eth0 = net.interfaces().pop().expect("eth0");
-        ["fd07::1", "fd07::2"].map(|address| {
-            let address: IpAddr = address.parse().expect("an address");
-            let mut all = eth0.states.iter();
-            let status = all.find(|status| status.cidr.address == address);
-            status.expect("it is listed").state
-        })
-    };
+    let states = || ["fd07::1", "fd07::2"].map(|address| state(&net, address));
     assert_eq!(states(), [AddressState::Tentative; 2]);
     let early = UdpSocket::bind_on(&net, "[fd07::1]:0").await;
     let early = early.expect_err("it is being checked");
     assert_eq!(early.kind(), io::ErrorKind::AddrNotAvailable);
-    tokio::time::sleep(CHECK).await;
+    let early = TcpStream::connect_on(&net, "[fd07::2]:9").await;
+    let early = early.expect_err("there is no address to begin from");
+    assert_eq!(early.kind(), io::ErrorKind::NetworkUnreachable);
+    let began = tokio::time::Instant::now();
+    net.wait_for_addresses().await;
+    let took = began.elapsed();
+    assert!((1..3).contains(&took.as_secs()), "{took:?}");
     let checked = [AddressState::Preferred, AddressState::Duplicate];
     assert_eq!(states(), checked);
     transfer(&other, &net, "fd07::1", 10_000).await;
@@ -297,8 +294,35 @@ async fn of_the_addresses_that_are_checked_the_one_that_another_station_has_is_n
     assert_eq!(net.stats().address_conflicts, 1);
 }
 
-/// Longer than it takes to check an address.
-const CHECK: Duration = Duration::from_secs(3);
+/// A DupAddrDetectTransmits of 0 (RFC 4862 §5.1), and a link where there is nobody to ask.
+#[tokio::test(start_paused = true)]
+async fn addresses_that_are_not_checked_are_used_at_once() {
+    let switch = Switch::new();
+    let unchecked = |address: &str| {
+        let builder = Net::builder().device("eth0", switch.port());
+        let builder = builder.address(address).check_addresses(false);
+        builder.build().expect("a stack")
+    };
+    let (one, two) = (unchecked("fd07::1/64"), unchecked("fd07::2/64"));
+    assert_eq!(state(&one, "fd07::1"), AddressState::Preferred);
+    let began = tokio::time::Instant::now();
+    transfer(&one, &two, "fd07::2", 10_000).await;
+    let (near, far) = channel(1500);
+    let point_to_point = host(near, "fd07::1/64");
+    assert_eq!(state(&point_to_point, "fd07::1"), AddressState::Preferred);
+    one.wait_for_addresses().await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    drop(far);
+}
+
+/// How far an address is.
+fn state(net: &Net, address: &str) -> AddressState {
+    let address: IpAddr = address.parse().expect("an address");
+    let last = net.interfaces().pop().expect("an interface");
+    let mut all = last.states.iter();
+    let status = all.find(|status| status.cidr.address == address);
+    status.expect("it is listed").state
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_interface_of_a_failed_device_is_removed_and_says_why() {

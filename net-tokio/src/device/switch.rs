@@ -179,8 +179,9 @@ impl Device for SwitchPort {
         let now = self.shared.clock.instant(self.clock.deadline(now));
         let mut wakes = Vec::new();
         let mut state = self.shared.state();
+        let mut last = None;
         for packet in batch.packets() {
-            state.switch(self.index, packet, now, &mut wakes);
+            state.switch(self.index, packet, &mut last, now, &mut wakes);
         }
         drop(state);
         wakes.into_iter().for_each(Waker::wake);
@@ -245,28 +246,64 @@ struct Station {
     at: Instant,
 }
 
+/// Where a frame goes.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// To one port.
+    To(usize),
+    /// Its station is behind the port that it came from.
+    Back,
+    /// To every other port.
+    Everywhere,
+}
+
 impl State {
-    /// Sends a frame from a port on its way.
-    fn switch(&mut self, from: usize, packet: &TxPacket, now: Instant, wakes: &mut Vec<Waker>) {
+    /// Sends a frame from a port on its way. One between the same stations as the `last`, which came from
+    /// this port just now, goes where that went: there is nothing to learn from it.
+    fn switch(
+        &mut self,
+        from: usize,
+        packet: &TxPacket,
+        last: &mut Option<(EthernetHeader, Way)>,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) {
         let Ok(header) = EthernetHeader::parse(&packet.head) else {
             self.counters.malformed += 1;
             return;
         };
-        self.learn(header.source, from, now);
-        let station = self.stations.get(&header.dest);
-        let known = station.filter(|station| now.saturating_since(station.at) < AGING_TIME);
-        match known.map(|station| station.port) {
-            Some(port) if port == from => self.counters.filtered += 1,
-            Some(port) => {
+        let ends = (header.source, header.dest);
+        let way = match *last {
+            Some((before, way)) if (before.source, before.dest) == ends => way,
+            _ => {
+                self.learn(header.source, from, now);
+                self.way(header.dest, from, now)
+            }
+        };
+        *last = Some((header, way));
+        match way {
+            Way::Back => self.counters.filtered += 1,
+            Way::To(port) => {
                 self.counters.forwarded += 1;
                 self.deliver(port, packet, wakes);
             }
-            None => {
+            Way::Everywhere => {
                 self.counters.flooded += 1;
                 for port in (0..self.ports.len()).filter(|&port| port != from) {
                     self.deliver(port, packet, wakes);
                 }
             }
+        }
+    }
+
+    /// Where frames for a station go.
+    fn way(&self, dest: MacAddr, from: usize, now: Instant) -> Way {
+        let station = self.stations.get(&dest);
+        let known = station.filter(|station| now.saturating_since(station.at) < AGING_TIME);
+        match known.map(|station| station.port) {
+            Some(port) if port == from => Way::Back,
+            Some(port) => Way::To(port),
+            None => Way::Everywhere,
         }
     }
 
@@ -311,3 +348,42 @@ const MAX_STATIONS: usize = 4096;
 const AGING_TIME: Duration = Duration::from_secs(300);
 /// Old stations are looked for so often at most.
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use net_core::wire::EtherType;
+
+    #[test]
+    fn what_one_frame_of_a_batch_teaches_holds_for_the_next() {
+        let [a, b] = [1, 2].map(|last| MacAddr::new([2, 0, 0, 0, 0, last]));
+        let switch = Switch::new();
+        let (mut here, mut there) = (switch.port(), switch.port());
+        let send = |port: &mut SwitchPort, ends: &[(MacAddr, MacAddr)]| {
+            let mut batch = TxBatch::default();
+            for &(source, dest) in ends {
+                let ethertype = EtherType::NONE;
+                let header = EthernetHeader {
+                    dest,
+                    source,
+                    ethertype,
+                };
+                header.emit(&mut batch.slot().head);
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            let sent = port.poll_send(&mut cx, &mut batch, Instant::ZERO);
+            assert!(matches!(sent, Poll::Ready(Ok(()))));
+            let SwitchCounters {
+                forwarded,
+                flooded,
+                filtered,
+                ..
+            } = switch.counters();
+            (forwarded, flooded, filtered)
+        };
+        assert_eq!(send(&mut there, &[(b, a), (b, a)]), (0, 2, 0));
+        assert_eq!(send(&mut here, &[(a, b), (a, b)]), (2, 2, 0));
+        // The second station has moved to the first's port in between.
+        assert_eq!(send(&mut here, &[(a, b), (b, a), (a, b)]), (3, 2, 2));
+    }
+}

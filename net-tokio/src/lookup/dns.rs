@@ -1,6 +1,7 @@
 //! DNS over the stack's own sockets (feature `dns`).
 
 use super::names::sorted;
+use crate::error::to_io;
 use crate::net::{Net, NetBuilder};
 use crate::sync::Mutex;
 use crate::{TcpSocket, TcpStream, UdpSocket};
@@ -13,15 +14,16 @@ use hickory_resolver::net::runtime::{
     DnsTcpStream, DnsUdpSocket, RuntimeProvider, TokioHandle, TokioTime,
 };
 use hickory_resolver::proto::rr::Name;
-use net_core::IfaceId;
+use net_core::{IfaceId, SocketError};
 use std::fmt;
 use std::future::Future;
 use std::io;
 #[cfg(feature = "dhcp")]
 use std::net::Ipv4Addr;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -96,17 +98,22 @@ impl DnsConfig {
 }
 
 impl Servers {
-    /// What a lease or a router says: the servers with DNS's port, and domains as far as they are names.
+    /// What a lease or a router on an interface says: the servers with DNS's port, those of the link with
+    /// that (RFC 8106 §5.1), and domains as far as they are names.
     fn told<'a>(
+        iface: IfaceId,
         addresses: impl Iterator<Item = IpAddr>,
         search: impl Iterator<Item = &'a str>,
     ) -> Self {
         Self {
             addresses: addresses
-                // Who is of one link cannot be named to the resolver.
-                .filter(|address| !is_of_link(*address))
                 .take(MAX_SERVERS)
-                .map(|address| SocketAddr::new(address, PORT))
+                .map(|address| match address {
+                    IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                        SocketAddrV6::new(v6, PORT, 0, iface.number()).into()
+                    }
+                    address => SocketAddr::new(address, PORT),
+                })
                 .collect(),
             search: search
                 .filter_map(|domain| Name::from_utf8(domain).ok())
@@ -115,10 +122,12 @@ impl Servers {
         }
     }
 
-    /// Puts others behind these.
+    /// Puts others behind these. The resolver tells servers apart by their addresses, so one of a link that
+    /// has the address of another's is left out.
     fn append(&mut self, other: Self) {
         for address in other.addresses {
-            if !self.addresses.contains(&address) {
+            let mut known = self.addresses.iter();
+            if !known.any(|known| (known.ip(), known.port()) == (address.ip(), address.port())) {
                 self.addresses.push(address);
             }
         }
@@ -135,6 +144,7 @@ impl Servers {
         let carrier = Carrier {
             net: net.clone(),
             tasks: TokioHandle::default(),
+            zoned: self.addresses.iter().filter_map(zoned).collect(),
         };
         let mut builder = Resolver::builder_with_config(config, carrier);
         let options = builder.options_mut();
@@ -145,8 +155,12 @@ impl Servers {
     }
 }
 
-fn is_of_link(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+/// A server whose link has to be known.
+fn zoned(address: &SocketAddr) -> Option<SocketAddrV6> {
+    match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => Some(*address),
+        _ => None,
+    }
 }
 
 fn server(address: SocketAddr) -> NameServerConfig {
@@ -179,7 +193,7 @@ impl Dns {
     #[cfg(feature = "dhcp")]
     pub(super) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domain: Option<&str>) {
         let addresses = servers.iter().copied().map(IpAddr::V4);
-        let told = Servers::told(addresses, domain.into_iter());
+        let told = Servers::told(iface, addresses, domain.into_iter());
         let mut leased = self.leased.lock();
         // Renewed, it keeps its place.
         match leased.iter_mut().find(|(other, _)| *other == iface) {
@@ -221,7 +235,8 @@ impl Dns {
         let (ifaces, told): (Vec<_>, Vec<_>) = self.net.engine().look(|core| {
             let stack = core.stack();
             let ifaces = stack.ifaces().map(|(iface, _)| iface);
-            let told = |iface| Servers::told(stack.dns_servers(iface), stack.dns_search(iface));
+            let told =
+                |iface| Servers::told(iface, stack.dns_servers(iface), stack.dns_search(iface));
             ifaces.map(|iface| (iface, told(iface))).unzip()
         });
         // A lease ends with its interface.
@@ -256,12 +271,33 @@ impl fmt::Debug for Dns {
 struct Carrier {
     net: Net,
     tasks: TokioHandle,
+    zoned: Arc<[SocketAddrV6]>,
+}
+
+impl Carrier {
+    /// The name of the interface of the link that a number stands for.
+    fn interface(&self, number: u32) -> io::Result<String> {
+        let iface = IfaceId::from_number(number);
+        let name = self.net.engine().look(|core| {
+            let mut ifaces = core.stack().ifaces();
+            ifaces.find_map(|(id, config)| (Some(id) == iface).then(|| config.name.clone()))
+        });
+        name.ok_or_else(|| to_io(SocketError::NoSuchInterface))
+    }
+}
+
+/// A server as it was told of: the resolver knows addresses alone.
+fn with_zone(server: SocketAddr, zoned: &[SocketAddrV6]) -> SocketAddr {
+    let known = zoned
+        .iter()
+        .find(|zoned| (IpAddr::V6(*zoned.ip()), zoned.port()) == (server.ip(), server.port()));
+    known.map_or(server, |zoned| SocketAddr::V6(*zoned))
 }
 
 impl RuntimeProvider for Carrier {
     type Handle = TokioHandle;
     type Timer = TokioTime;
-    type Udp = UdpSocket;
+    type Udp = Datagrams;
     type Tcp = Stream;
 
     fn create_handle(&self) -> TokioHandle {
@@ -274,12 +310,16 @@ impl RuntimeProvider for Carrier {
         bind: Option<SocketAddr>,
         timeout: Option<Duration>,
     ) -> Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>> {
-        let net = self.net.clone();
+        let carrier = self.clone();
         Box::pin(async move {
             let socket = match server {
-                SocketAddr::V4(_) => TcpSocket::new_v4_on(&net),
-                SocketAddr::V6(_) => TcpSocket::new_v6_on(&net),
+                SocketAddr::V4(_) => TcpSocket::new_v4_on(&carrier.net),
+                SocketAddr::V6(_) => TcpSocket::new_v6_on(&carrier.net),
             }?;
+            if let Some(zoned) = zoned(&with_zone(server, &carrier.zoned)) {
+                let interface = carrier.interface(zoned.scope_id())?;
+                socket.bind_device(Some(interface.as_bytes()))?;
+            }
             if let Some(address) = bind {
                 socket.bind(address)?;
             }
@@ -295,13 +335,22 @@ impl RuntimeProvider for Carrier {
         &self,
         local: SocketAddr,
         _server: SocketAddr,
-    ) -> Pin<Box<dyn Future<Output = io::Result<UdpSocket>> + Send>> {
-        let net = self.net.clone();
-        Box::pin(async move { UdpSocket::bind_on(&net, local).await })
+    ) -> Pin<Box<dyn Future<Output = io::Result<Datagrams>> + Send>> {
+        let Self { net, zoned, .. } = self.clone();
+        Box::pin(async move {
+            let socket = UdpSocket::bind_on(&net, local).await?;
+            Ok(Datagrams { socket, zoned })
+        })
     }
 }
 
-impl DnsUdpSocket for UdpSocket {
+/// A socket that knows the links of servers.
+struct Datagrams {
+    socket: UdpSocket,
+    zoned: Arc<[SocketAddrV6]>,
+}
+
+impl DnsUdpSocket for Datagrams {
     type Time = TokioTime;
 
     fn poll_recv_from(
@@ -310,7 +359,7 @@ impl DnsUdpSocket for UdpSocket {
         buf: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut buf = ReadBuf::new(buf);
-        let source = ready!(Self::poll_recv_from(self, cx, &mut buf))?;
+        let source = ready!(self.socket.poll_recv_from(cx, &mut buf))?;
         Poll::Ready(Ok((buf.filled().len(), source)))
     }
 
@@ -320,7 +369,8 @@ impl DnsUdpSocket for UdpSocket {
         buf: &[u8],
         target: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        Self::poll_send_to(self, cx, buf, target)
+        let target = with_zone(target, &self.zoned);
+        self.socket.poll_send_to(cx, buf, target)
     }
 }
 

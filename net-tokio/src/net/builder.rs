@@ -97,10 +97,10 @@ impl NetBuilder {
         self
     }
 
-    /// Has the addresses of IPv6 of the device added last checked before they are used
-    /// ([`Interface::check_addresses`]).
-    pub fn check_addresses(mut self) -> Self {
-        self.on_last_device("check_addresses", Interface::check_addresses);
+    /// Whether the addresses of IPv6 of the device added last, an Ethernet, are checked before they are used,
+    /// which takes one to two seconds ([`Interface::check_addresses`]). On by default.
+    pub fn check_addresses(mut self, on: bool) -> Self {
+        self.on_last_device("check_addresses", |interface| interface.check_addresses(on));
         self
     }
 

@@ -59,7 +59,7 @@ impl Interface {
             autoconfigures: false,
             temporary_addresses: false,
             link_local: false,
-            checks_addresses: false,
+            checks_addresses: true,
             mistake: None,
         }
     }
@@ -86,7 +86,8 @@ impl Interface {
     }
 
     /// An address with the length of its on-link prefix: `10.7.0.2/24`, `fd07::2/64`. Without a length
-    /// it is a host's (`/32`, `/128`).
+    /// it is a host's (`/32`, `/128`). One of IPv6 on an Ethernet is
+    /// [checked first](Self::check_addresses).
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
         match parse_cidr(address.as_ref()) {
             Ok(cidr) => self.addresses.push(cidr),
@@ -140,13 +141,16 @@ impl Interface {
         self
     }
 
-    /// Has its addresses of IPv6 checked before they are used, on an Ethernet: after one to two seconds they
-    /// are, unless somebody else has them (RFC 4862 §5.4); [`InterfaceStatus::states`] tells. Until then
-    /// sockets cannot be bound to them. So it is with an interface that
-    /// [configures itself](Self::autoconfigure); others use the addresses that they are made with at once.
-    /// On a link that is no Ethernet it does nothing.
-    pub fn check_addresses(mut self) -> Self {
-        self.checks_addresses = true;
+    /// Whether its addresses of IPv6 are checked before they are used, on an Ethernet: after one to two
+    /// seconds they are, unless somebody else has them (RFC 4862 §5.4); [`InterfaceStatus::states`] tells, and
+    /// [`Net::wait_for_addresses`] waits for it. Until then, as with Linux, sockets cannot be bound to them
+    /// (`AddrNotAvailable`), and nothing goes to their prefix (`NetworkUnreachable`, where no other route
+    /// leads there). On by default. Off, they are used at once, as with a DupAddrDetectTransmits of 0 (§5.1):
+    /// for a link whose addresses are known to be given once, such as a [`Switch`](crate::device::Switch)
+    /// of a test. An interface that [configures itself](Self::autoconfigure) always checks them, and
+    /// on a link that is no Ethernet there is nobody to ask.
+    pub fn check_addresses(mut self, on: bool) -> Self {
+        self.checks_addresses = on;
         self
     }
 

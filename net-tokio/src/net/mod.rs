@@ -2,15 +2,18 @@
 
 mod ambient;
 mod builder;
+mod checks;
 mod filter;
 mod flows;
 mod hooks;
 mod interface;
+mod routes;
 mod scoped;
 
 pub use ambient::{EnterGuard, spawn};
 pub use builder::{Driver, NetBuilder};
 pub use interface::{Interface, InterfaceStatus};
+pub use routes::Routes;
 pub use scoped::Scoped;
 
 #[cfg(all(feature = "dhcp", not(loom)))]

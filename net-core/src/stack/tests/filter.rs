@@ -232,6 +232,50 @@ fn a_chain_and_a_hook_are_asked_in_the_order_of_their_priorities() {
 }
 
 #[test]
+fn a_hook_hears_of_packets_that_no_rule_is_about() {
+    /// Drops every packet.
+    #[derive(Debug)]
+    struct Wall;
+    impl Hook for Wall {
+        fn apply(&mut self, _: HookPoint, _: &mut PacketView<'_>, _: Instant) -> Verdict {
+            Verdict::Drop
+        }
+    }
+    let (mut host, far) = router();
+    let drops: String = (0..9)
+        .map(|n| std::format!("udp dport 5{n} drop\n"))
+        .collect();
+    let filter =
+        |host: &mut Host, chains: &str| host.filter(&std::format!("table inet t {{ {chains} }}"));
+    let rules = std::format!("chain c {{ type filter hook forward priority 0; {drops} }}");
+    let passes = |host: &mut Host, port: u16| {
+        host.inject(datagram(
+            "10.7.0.9:5",
+            &std::format!("10.9.0.9:{port}"),
+            b"x",
+        ));
+        host.sent_over(far).len() == 1
+    };
+    filter(&mut host, &rules);
+    assert!(passes(&mut host, 7) && !passes(&mut host, 54));
+    let wall = host.stack.add_hook(HookPoint::Forward, 1, Box::new(Wall));
+    assert!(!passes(&mut host, 7));
+    host.stack.remove_hook(wall);
+    assert!(passes(&mut host, 7) && !passes(&mut host, 54));
+    let closed =
+        "chain d { type filter hook forward priority 1; policy drop; udp dport 9 accept; }";
+    filter(&mut host, &(rules.clone() + closed));
+    assert!(passes(&mut host, 9) && !passes(&mut host, 7));
+    // What was known of the rules before says nothing about these.
+    filter(&mut host, &rules);
+    assert!(passes(&mut host, 7) && !passes(&mut host, 54));
+    filter(&mut host, closed);
+    assert!(passes(&mut host, 9) && !passes(&mut host, 7));
+    host.stack.clear_filter();
+    assert!(passes(&mut host, 7) && passes(&mut host, 54));
+}
+
+#[test]
 fn a_queue_decides_in_the_place_of_the_rule() {
     /// Lets short datagrams pass.
     #[derive(Debug)]

@@ -1,0 +1,177 @@
+//! The routes of a stack, changed while it runs.
+
+use super::Net;
+use net_core::SocketError;
+use net_core::iface::IpCidr;
+use net_core::route::{Reject, Route, Rule, TableId};
+use std::io;
+use std::net::IpAddr;
+
+/// The routes and rules of a stack, to look at and to change while it runs. A handle, cheap to clone.
+///
+/// A change is a call on the stack between two rounds, of about a microsecond in a table of a million
+/// routes: every packet is sent by the table before it or by the one after it. Packets look routes up in the
+/// round that moves them and wait for nobody. Connected sockets follow a change with their next packet.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use net_core::route::{Route, TableId};
+/// use net_tokio::Net;
+/// use net_tokio::device::Switch;
+/// let switch = Switch::new();
+/// let net = Net::builder().device("eth0", switch.port()).address("10.7.0.2/24").build()?;
+/// let routes = net.routes();
+/// routes.ip_route("add default via 10.7.0.1")?;
+/// let way = routes.lookup([192, 0, 2, 1].into()).expect("by the default route");
+/// assert_eq!(way.via, Some([10, 7, 0, 1].into()));
+/// // The same as a value.
+/// let better = Route { via: Some([10, 7, 0, 9].into()), ..way };
+/// routes.add(better)?;
+/// assert_eq!(routes.show(TableId::MAIN).lines().next(), Some("default via 10.7.0.9 dev eth0"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Routes {
+    net: Net,
+}
+
+impl Net {
+    /// The routes, to change while the stack runs.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        Routes { net: self.clone() }
+    }
+}
+
+impl Routes {
+    /// Adds a route; one to the same prefix with the same metric is replaced.
+    ///
+    /// # Errors
+    /// `InvalidInput`: a prefix that is too long, an interface that does not exist
+    /// ([`Net::interface_id`]), a source that is not ours, or a next hop of the other family. The kernel's
+    /// ENOBUFS where the table is full. Or that the stack has ended.
+    pub fn add(&self, route: Route) -> io::Result<()> {
+        self.add_to(TableId::MAIN, route)
+    }
+
+    /// As [`add`](Self::add), to any table: rules ([`add_rule`](Self::add_rule)) say who asks it.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_to(&self, table: TableId, route: Route) -> io::Result<()> {
+        self.change(|stack| stack.add_route_to(table, route))
+    }
+
+    /// Adds a route beside those to the same prefix with the same metric: each takes its share of flows
+    /// (RFC 2992).
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_beside(&self, route: Route) -> io::Result<()> {
+        self.change(|stack| stack.add_route_beside(route))
+    }
+
+    /// Has nothing go to a prefix, unless a route with a lower metric leads there.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn reject(&self, prefix: IpCidr, reject: Reject, metric: u32) -> io::Result<()> {
+        self.change(|stack| stack.add_reject(prefix, reject, metric))
+    }
+
+    /// Removes every route to exactly this prefix; whether there was one.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn remove(&self, prefix: IpCidr) -> io::Result<bool> {
+        self.change(|stack| Ok(stack.remove_route(prefix)))
+    }
+
+    /// Removes exactly this route, and no other to its prefix; whether it was there.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn remove_exact(&self, route: &Route) -> io::Result<bool> {
+        self.change(|stack| Ok(stack.remove_exact_route(route)))
+    }
+
+    /// Adds a rule that says which table is asked about some packets.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn add_rule(&self, rule: Rule) -> io::Result<()> {
+        self.change(|stack| {
+            stack.add_rule(rule);
+            Ok(())
+        })
+    }
+
+    /// Removes a rule; whether it was there.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn remove_rule(&self, rule: &Rule) -> io::Result<bool> {
+        self.change(|stack| Ok(stack.remove_rule(rule)))
+    }
+
+    /// The rules that were added, in the order in which they are asked.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        let engine = self.net.engine();
+        engine.look(|core| core.stack().rules().to_vec())
+    }
+
+    /// The route of the main table that leads to a destination.
+    #[must_use]
+    pub fn lookup(&self, dest: IpAddr) -> Option<Route> {
+        let engine = self.net.engine();
+        engine.look(|core| core.stack().route_table(TableId::MAIN)?.lookup(dest))
+    }
+
+    /// Every route of the main table. The stack stands still while they are collected.
+    #[must_use]
+    pub fn list(&self) -> Vec<Route> {
+        self.net
+            .engine()
+            .look(|core| core.stack().routes().collect())
+    }
+
+    /// Changes a route by the words that `ip route` takes:
+    /// [`Stack::ip_route`](net_core::Stack::ip_route) tells which.
+    ///
+    /// # Errors
+    /// `InvalidInput` with what is wrong with the text, or cannot be done, and at which column; or that the
+    /// stack has ended.
+    pub fn ip_route(&self, words: &str) -> io::Result<()> {
+        let changed = self.change(|stack| Ok(stack.ip_route(words)))?;
+        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
+    /// Changes a rule by the words that `ip rule` takes:
+    /// [`Stack::ip_rule`](net_core::Stack::ip_rule) tells which.
+    ///
+    /// # Errors
+    /// As for [`ip_route`](Self::ip_route).
+    pub fn ip_rule(&self, words: &str) -> io::Result<()> {
+        let changed = self.change(|stack| Ok(stack.ip_rule(words)))?;
+        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
+    /// A table as `ip route` prints it, a line for each route: the words that add it again. The stack stands
+    /// still while they are written.
+    #[must_use]
+    pub fn show(&self, table: TableId) -> String {
+        let engine = self.net.engine();
+        engine.look(|core| core.stack().show_routes(table))
+    }
+
+    fn change<R>(
+        &self,
+        change: impl FnOnce(&mut net_core::Stack) -> Result<R, SocketError>,
+    ) -> io::Result<R> {
+        let engine = self.net.engine();
+        engine.control(|core, _| change(core.stack_mut()))
+    }
+}
