@@ -144,7 +144,8 @@ impl Connection {
             return None;
         }
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        if unsent > 0 && self.board.is_crowded() && unsent < self.segment_size() {
+        let grows = unsent < self.segment_size() && !self.fin_queued;
+        if unsent > 0 && grows && self.board.is_crowded() {
             // So many small segments are under way that this one waits for others to join it.
             return None;
         }

@@ -23,10 +23,14 @@ pub(crate) struct Pacer {
     next_at: Instant,
     /// When what is held back may leave; `Instant::MAX`: nothing is.
     pub(crate) wake_at: Instant,
+    /// By how much what was held back left late and what followed has not made up for.
+    owed: Duration,
 }
 
 /// Above this share of ssthresh the window grows too slowly to need twice its rate (Linux).
 const SLOW_START_SHARE: u32 = 2;
+/// The most that is made up for: what a super-segment takes at most, and what a timer's tick may take.
+const MOST_OWED: Duration = Duration::from_millis(1);
 /// The rate in percent of cwnd / SRTT, in slow start and later.
 const SLOW_START_PERCENT: u64 = 200;
 const AVOIDANCE_PERCENT: u64 = 120;
@@ -39,6 +43,7 @@ impl Default for Pacer {
             quantum: u32::MAX,
             next_at: Instant::ZERO,
             wake_at: Instant::MAX,
+            owed: Duration::ZERO,
         }
     }
 }
@@ -60,15 +65,29 @@ impl Pacer {
         self.quantum = u32::try_from(rate / 1000).unwrap_or(u32::MAX).max(1);
     }
 
-    /// `bytes` leave. A sender that comes late makes up for at most half of what it was late by, so
-    /// that a timer's delays do not add up and idle time does not become a burst.
+    /// What was held back is let out, if its time has come: later than it could have left, where the timer
+    /// was late.
+    pub(crate) fn release(&mut self, now: Instant) {
+        if self.wake_at <= now {
+            let late = now.saturating_since(self.wake_at);
+            self.owed = (self.owed + late).min(MOST_OWED);
+            self.wake_at = Instant::MAX;
+        }
+    }
+
+    /// `bytes` leave. A sender that comes late makes up for it at no more than twice the rate, so that a
+    /// timer's delays do not add up; idle time, which is nobody's delay, it makes up for by half a step, so
+    /// that it does not become a burst.
     fn on_sent(&mut self, bytes: u32, now: Instant) {
         let Some(nanos) = (u64::from(bytes) * 1_000_000_000).checked_div(self.rate) else {
             return;
         };
+        self.release(now);
         let late = now.saturating_since(self.next_at);
         let delay = Duration::from_nanos(nanos);
-        self.next_at = now + (delay - late.min(delay / 2));
+        let sooner = late.max(self.owed).min(delay / 2);
+        self.owed = self.owed.saturating_sub(sooner);
+        self.next_at = now + (delay - sooner);
     }
 }
 

@@ -81,9 +81,7 @@ impl Connection {
             self.give_up_at = Instant::MAX;
             self.give_up();
         }
-        if self.pacer.wake_at <= now {
-            self.pacer.wake_at = Instant::MAX;
-        }
+        self.pacer.release(now);
         if self.cork_at <= now {
             self.cork_at = Instant::MAX;
             self.force_partial = must("9293 MUST-60");

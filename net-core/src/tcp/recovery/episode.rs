@@ -215,7 +215,9 @@ impl Connection {
     fn begin_fast_recovery(&mut self, delivered: u32, cx: &mut Context<'_>) {
         self.recovery.phase = Phase::Fast;
         self.recovery.recover = self.nxt;
-        self.recovery.undo.begin(self.una);
+        self.recovery
+            .undo
+            .begin(self.una, self.board.first_resent());
         self.recovery.probe.reset();
         self.congestion.remember(self.flight_before_loss());
         self.reduce(delivered, cx);
@@ -271,7 +273,9 @@ impl Connection {
         let config = &cx.config.recovery;
         let judge = match self.recovery.phase {
             Phase::Open => {
-                self.recovery.undo.begin(self.una);
+                self.recovery
+                    .undo
+                    .begin(self.una, self.board.first_resent());
                 self.congestion.remember(self.flight_before_loss());
                 self.rtt.remember();
                 true

@@ -52,6 +52,12 @@ impl Resent {
         self.ranges.holding(at).is_some()
     }
 
+    /// When the byte at `at` last left again, and how many bytes from there on did with it.
+    pub(crate) fn at(&self, at: Position) -> Option<(Instant, u32)> {
+        let ((_, end), transmission) = self.ranges.holding(at)?;
+        Some((transmission.sent_at, end.distance_from(at)))
+    }
+
     /// The first part of `from..to` that was sent once.
     pub(crate) fn next_gap(&self, from: Position, to: Position) -> Option<Span> {
         self.ranges.next_gap(from, to)

@@ -118,6 +118,11 @@ impl Scoreboard {
         self.resent.on_sent(span, transmission);
     }
 
+    /// When the first of what is outstanding last left again, and how many bytes of it, if it did.
+    pub(crate) fn first_resent(&self) -> Option<(Instant, u32)> {
+        self.resent.at(self.base)
+    }
+
     /// What was sent last for the first time, as far as it is outstanding.
     pub(crate) fn last_sent(&self) -> Option<(SeqNum, SeqNum)> {
         let (start, end) = self.sent.last()?;

@@ -51,12 +51,18 @@ pub(crate) struct AcceptableAck {
 }
 
 impl Undo {
-    /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1).
-    pub(crate) fn begin(&mut self, una: SeqNum) {
+    /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1). `again`: what
+    /// is at `una` has left again before, in a recovery that has ended, or as a probe: when, and how many
+    /// bytes. It is the first that the acceptable ACK may be for, and that proves nothing of the others.
+    pub(crate) fn begin(&mut self, una: SeqNum, again: Option<(Instant, u32)>) {
         let next = self.next.filter(|&next| una.before(next));
+        let bytes = again.map_or(0, |(_, bytes)| bytes);
         *self = Self {
             marker: next.is_none().then_some(una),
-            end: una,
+            end: una + bytes,
+            unproven: bytes,
+            compare_with: again.map(|(sent_at, _)| sent_at),
+            resent: again.is_some(),
             reports_duplicates: self.reports_duplicates,
             next,
             ..Self::default()

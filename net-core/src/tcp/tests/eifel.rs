@@ -123,6 +123,46 @@ fn a_spurious_fast_retransmit_is_undone() {
     );
 }
 
+/// RFC 3522 §3.2 compares with the retransmission of the oldest segment outstanding. Where that left in an
+/// earlier recovery, its echo is older than what the present one sends again, and proves nothing of that.
+#[test]
+fn the_echo_of_an_earlier_recoverys_retransmission_shows_nothing() {
+    let mut peer = Peer::with(|c| {
+        config(c);
+        c.tcp.initial_window = 20;
+    });
+    peer.clock = Some(1000);
+    peer.handshake_in(ms(50), syn().sack_permitted().timestamps(1000, 0));
+    peer.writes(40 * 1448);
+    assert_eq!(peer.skips(), 20);
+    let says =
+        |ack, blocks: &[(u32, u32)], echo| tcp().ack(ack).sacks(blocks).timestamps(1001, echo);
+    let first = stamp(&mut peer);
+    peer.waits(ms(50));
+    peer.sends(says(1, &[(at(1), at(5))], first));
+    peer.waits(ms(10));
+    peer.sends(says(1, &[(at(1), at(20))], first));
+    let during = stamp(&mut peer);
+    peer.skips();
+    assert!(peer.rcv >= at(29), "{}", peer.rcv);
+    // Of what was sent during recovery the first is lost, as is what repaired the loss before: both leave again.
+    peer.waits(ms(50));
+    peer.sends(says(1, &[(at(21), at(26)), (at(1), at(20))], during));
+    assert_eq!(peer.takes(), [(1, 1448), (at(20), 1448)]);
+    let again = stamp(&mut peer);
+    peer.waits(ms(50));
+    peer.sends(says(at(20), &[(at(21), at(26))], again));
+    // That ends the recovery, and shows more losses, which begin another.
+    let reduced = peer.info();
+    assert_eq!((reduced.in_recovery, reduced.fast_recoveries), (true, 2));
+    assert_eq!(peer.takes()[0], (at(26), 1448));
+    peer.waits(ms(5));
+    peer.sends(says(at(26), &[], again));
+    let info = peer.info();
+    assert_eq!((info.undos, info.in_recovery), (0, true));
+    assert_eq!(info.slow_start_threshold, reduced.slow_start_threshold);
+}
+
 /// RFC 2883 §5, RFC 3708: everything that was sent again is reported to have arrived twice.
 #[test]
 fn reports_of_all_retransmissions_undo_the_recovery() {

@@ -146,3 +146,19 @@ fn half_a_window_is_pushed_where_more_follows() {
         peer.expects_nothing();
     }
 }
+
+/// Where thousands of small segments are under way the next one waits for company; with a FIN behind it there
+/// is none to come.
+#[test]
+fn the_end_of_the_data_does_not_wait_for_company() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::NoDelay(true));
+    let mut written = 0;
+    while peer.skips() > 0 || written == 0 {
+        peer.writes(1);
+        written += 1;
+    }
+    peer.expects_nothing();
+    peer.finishes();
+    peer.expects(tcp().flags(FIN_ACK).seq(written).data(1));
+}

@@ -8,6 +8,9 @@ use crate::tcp::congestion::path::volume;
 /// together (§4.2.2).
 const ONE_SEGMENT_BELOW: u64 = 150_000;
 const TWO_SEGMENTS_BELOW: u64 = 3_000_000;
+/// PacingMarginPercent of the present draft, which Linux's first version has as well: the largest of ten
+/// round trips' samples is a little more than the path carries, and what leaves beyond that stays in the queue.
+const PACING_MARGIN: u64 = 1;
 /// The largest send_quantum.
 const MAX_QUANTUM: u64 = 64 << 10;
 
@@ -32,7 +35,8 @@ impl Bbr1 {
             // Nothing was measured so far.
             return;
         }
-        let rate = u128::from(self.bandwidth.max()) * u128::from(gain) / 1000;
+        let rate =
+            u128::from(self.bandwidth.max()) * u128::from(gain * (100 - PACING_MARGIN)) / 100_000;
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
         if self.full.filled || rate > self.pacing_rate {
             self.pacing_rate = rate;

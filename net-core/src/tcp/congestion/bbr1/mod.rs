@@ -1,6 +1,6 @@
 //! BBR's first version (draft-cardwell-iccrg-bbr-congestion-control-00): the largest rate of delivery and the
-//! smallest round trip of the recent past set rate and window. Linux's `bbr` came from it; its later pacing
-//! margin, room for aggregated acknowledgements and sampling of policers are not here.
+//! smallest round trip of the recent past set rate and window. Linux's `bbr` came from it; of what that got
+//! later the pacing margin is here, room for aggregated acknowledgements and sampling of policers are not.
 //!
 //! Only for being like a kernel's sender, be it to compare with one or to hold one's own among many. It takes
 //! neither losses nor marks for a sign of anything beyond one round trip: beside it, loss-based flows get

@@ -63,6 +63,23 @@ fn a_long_flow_fills_the_pipe_with_a_bounded_queue() {
     assert_eq!(path.lost, 0);
 }
 
+/// PacingMarginPercent: what a probe has left in the queue is gone before the next one, but for the three
+/// quanta. Without the margin a tenth of the pipe's bytes more stays there.
+#[test]
+fn between_two_probes_the_queue_empties() {
+    let mut path = settled(4 * BDP);
+    let mut least = u32::MAX;
+    for _ in 0..200 {
+        path.runs(ms(10));
+        least = least.min(path.in_flight.saturating_sub(BDP));
+    }
+    assert!(least < BDP / 25, "{least} bytes always wait");
+    let bandwidth = path.control.bandwidth.max();
+    let rates = [1_250, 750, 1_000].map(|gain| bandwidth * gain * 99 / 100_000);
+    let rate = path.control.pacing_rate().unwrap();
+    assert!(rates.contains(&rate), "{rate} of {bandwidth}");
+}
+
 /// §4.3.4.3: flows that share a bottleneck must not probe in step, and none begins by draining.
 #[test]
 fn the_cycle_begins_in_any_phase_but_the_one_that_drains() {
@@ -220,7 +237,7 @@ fn an_application_that_pauses_keeps_the_known_rate() {
     assert!(is_near(&path, RATE), "{:?}", path.control);
     path.control.on_restart(true, path.now);
     let bandwidth = path.control.bandwidth.max();
-    assert_eq!(path.control.pacing_rate(), Some(bandwidth));
+    assert_eq!(path.control.pacing_rate(), Some(bandwidth * 99 / 100));
     assert_eq!(path.visits(State::ProbeRtt), 0, "the pipe is empty anyway");
 }
 
