@@ -255,6 +255,70 @@ fn a_trace_tells_the_course_of_a_connection() {
     assert!(queue_chart("queue", queue).to_svg().contains("queue"));
 }
 
+/// RFC 5681 §3: the window doubles each round trip until a packet is lost, then it is half of what was
+/// in flight, and grows by a segment each round trip.
+#[test]
+fn the_window_takes_the_course_of_reno() {
+    const MSS: u32 = 1448;
+    let lossy = LinkConfig {
+        lose: [220].into(),
+        ..link(100_000_000, ms(25))
+    };
+    let (mut network, [client, _], address) = pair(14, lossy, link(100_000_000, ms(25)));
+    network.trace(ms(1), &[]);
+    let flow = Flow::endless(address).with(TcpOption::Congestion(CongestionAlgorithm::Reno));
+    start(&mut network, client, flow);
+    network.run_for(secs(3)).unwrap();
+    let (_, series) = network.traced().unwrap().connections().next().unwrap();
+    let window = |millis: u64| {
+        let at = Instant::from_millis(millis);
+        let sample = series.samples.iter().find(|sample| sample.at == at);
+        sample.unwrap().cwnd / MSS
+    };
+    // The handshake takes a round trip of 50 ms, and each flight leaves at the beginning of the next
+    // ones.
+    assert_eq!([75, 125, 175, 225, 275].map(window), [10, 20, 40, 80, 160]);
+    let lost = (series.samples.iter())
+        .position(|sample| sample.slow_start_threshold.is_some())
+        .unwrap();
+    let (before, after) = (&series.samples[lost - 1], &series.samples[lost]);
+    assert_eq!((before.retransmits, after.timeouts), (0, 0));
+    let threshold = after.slow_start_threshold.unwrap();
+    assert!(threshold.abs_diff(before.cwnd / 2) <= before.cwnd / 20);
+    assert_eq!(window(450), threshold / MSS);
+    // 50 round trips, each a little longer than the delays alone.
+    let grown = window(2950) - window(450);
+    assert!((47..=50).contains(&grown), "{grown}");
+    let last = series.samples.last().unwrap();
+    assert_eq!((last.retransmits, last.timeouts), (1, 0));
+}
+
+/// A round trip of 100 ms at 1 Gbit/s holds 12.5 MB: three times what the receive buffer begins
+/// with.
+#[test]
+fn a_long_fast_link_is_filled_with_the_buffers_as_they_are() {
+    let received = |change: fn(&mut Config)| {
+        let mut config = Config::default();
+        change(&mut config);
+        let long = LinkConfig {
+            queue_bytes: 6 << 20,
+            ..link(1_000_000_000, ms(50))
+        };
+        let mut dumbbell = Dumbbell::new(Seed::from_u64(15), &[config], long.clone(), long.clone());
+        let flow = dumbbell.start(0, Flow::endless);
+        dumbbell.run_for(secs(3)).unwrap();
+        let before = dumbbell.received(flow).unwrap().bytes;
+        dumbbell.run_for(secs(2)).unwrap();
+        dumbbell.received(flow).unwrap().bytes - before
+    };
+    // 1448 of 1500 bytes are payload.
+    let most = 2 * 125_000_000 * 1448 / 1500;
+    let tuned = received(|_| {});
+    assert!(tuned > most * 95 / 100, "{tuned} of {most}");
+    let fixed = received(|config| config.tcp.recv_buffer_max = config.tcp.recv_buffer);
+    assert!(fixed < most / 2, "{fixed} of {most}");
+}
+
 /// Disciplines of the stack stand in front of links: fq_codel keeps the queue short that drop-tail
 /// fills.
 #[test]

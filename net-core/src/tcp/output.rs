@@ -188,6 +188,14 @@ impl Connection {
         cx.settings.nodelay && must("9293 MUST-17") || self.small_end.at_or_before(self.una)
     }
 
+    /// A cork was pulled: what it held back leaves, if nothing else holds it, also where another cork comes
+    /// before there is room for it to leave.
+    pub(crate) fn pull_cork(&mut self, cx: &Context<'_>) {
+        let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
+        let goes = unsent > 0 && self.state.is_synchronised() && self.may_send_tail(unsent, cx);
+        self.force_partial |= goes;
+    }
+
     /// Whether unsent data is held back by cork alone, so that a timer must release it.
     pub(crate) fn is_corked(&self, cx: &Context<'_>) -> bool {
         (cx.settings.cork || self.more) && self.unsent_len() > 0 && self.state.is_synchronised()

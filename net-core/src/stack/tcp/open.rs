@@ -243,10 +243,16 @@ impl Stack {
                 "only listeners take data in SYNs",
             ));
         }
+        let was_corked = socket.settings.cork;
         socket
             .settings
             .set(option, active, socket.local.is_some())?;
-        self.with_connection(id, now, |connection, cx| connection.apply(cx));
+        self.with_connection(id, now, |connection, cx| {
+            connection.apply(cx);
+            if was_corked && !cx.settings.cork {
+                connection.pull_cork(cx);
+            }
+        });
         self.tcp_settle(id, now);
         Ok(())
     }

@@ -56,9 +56,20 @@ fn chain(headers: &[(u8, Vec<u8>)], protocol: u8, payload: &[u8], ip: IpHeader) 
 
 /// How many datagrams came through, and what was answered.
 fn outcome(headers: &[(u8, Vec<u8>)]) -> (u64, Option<IcmpMessage>) {
+    outcome_for(headers, None)
+}
+
+/// The same of a packet that is dropped for `reason`.
+fn outcome_for(
+    headers: &[(u8, Vec<u8>)],
+    reason: Option<DropReason>,
+) -> (u64, Option<IcmpMessage>) {
     let mut host = Host::new();
     host.udp("[::]:9");
     host.inject(behind(headers, OURS_V6));
+    if let Some(reason) = reason {
+        host.assert_dropped(reason, 1);
+    }
     let sent = host.sent();
     let answer = sent.first().map(|packet| Seen::new(packet).icmp());
     (host.stack.stats().udp_in, answer)
@@ -112,9 +123,11 @@ fn an_unknown_option_says_itself_what_is_to_become_of_its_packet() {
     let unknown = |high: u8| options(&[1, 0, high << 6 | 0x1e, 4, 1, 2, 3, 4]);
     for kind in [HOP_BY_HOP, DESTINATION] {
         assert_eq!(outcome(&[(kind, unknown(0))]), (1, None));
-        assert_eq!(outcome(&[(kind, unknown(1))]), (0, None));
-        assert_eq!(outcome(&[(kind, unknown(2))]), (0, problem(2, 44)));
-        assert_eq!(outcome(&[(kind, unknown(3))]), (0, problem(2, 44)));
+        for (high, answer) in [(1, None), (2, problem(2, 44)), (3, problem(2, 44))] {
+            let headers = [(kind, unknown(high))];
+            let outcome = outcome_for(&headers, Some(DropReason::UnknownOption));
+            assert_eq!(outcome, (0, answer));
+        }
     }
 }
 
@@ -123,7 +136,8 @@ fn an_unknown_option_says_itself_what_is_to_become_of_its_packet() {
 fn a_source_route_is_refused() {
     for kind in [0, 2, 4] {
         let headers = [(DESTINATION, options(&[])), (ROUTING, routing(kind, 1))];
-        assert_eq!(outcome(&headers), (0, problem(0, 50)));
+        let outcome = outcome_for(&headers, Some(DropReason::SourceRoute));
+        assert_eq!(outcome, (0, problem(0, 50)));
     }
 }
 

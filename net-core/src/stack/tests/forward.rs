@@ -207,6 +207,7 @@ fn no_way_on_is_told_as_the_routes_say() {
         let answer = router.answer();
         assert_eq!(answer.icmp(), IcmpMessage::Unreachable { code }, "{dest}");
     }
+    router.host.assert_dropped(DropReason::NoRoute, 6);
     router
         .host
         .inject(datagram(NEAR_HOST, "203.0.113.1:1", b"x"));

@@ -18,6 +18,8 @@ pub struct Cubic {
     before: Option<Curve>,
     /// The last round-trip measurement.
     rtt: Duration,
+    /// When the window was last put to use, or a loss repaired.
+    used: Instant,
     /// For the first slow start (RFC 9406 §4.2).
     hystart: Option<HyStart>,
 }
@@ -34,8 +36,6 @@ struct Curve {
     /// When the current congestion avoidance stage began, moved on by the time in which the window was
     /// not put to use.
     epoch_start: Option<Instant>,
-    /// When the window was last put to use in it.
-    used: Instant,
     /// K of §4.2, in ms.
     k: u64,
     /// W_est of §4.3, in thousandths of a byte.
@@ -56,13 +56,13 @@ impl Cubic {
                 w_max: 0,
                 cwnd_prior: 0,
                 epoch_start: None,
-                used: Instant::ZERO,
                 k: 0,
                 w_est: 0,
                 remainder: 0,
             },
             before: None,
             rtt: Duration::ZERO,
+            used: Instant::ZERO,
             hystart: hystart.then(HyStart::new),
         }
     }
@@ -78,7 +78,7 @@ impl Cubic {
         self.curve.w_est = u64::from(self.curve.cwnd) * 1000;
         self.curve.remainder = 0;
         self.curve.epoch_start = Some(now);
-        self.curve.used = now;
+        self.used = now;
         now
     }
 
@@ -87,11 +87,11 @@ impl Cubic {
     /// acknowledgement comes every round trip, so what passed beyond that between two was not used.
     fn elapsed(&mut self, now: Instant) -> Duration {
         let start = match self.curve.epoch_start {
-            Some(start) => start + now.saturating_since(self.curve.used + self.rtt),
+            Some(start) => start + now.saturating_since(self.used + self.rtt),
             None => self.begin_epoch(now),
         };
         self.curve.epoch_start = Some(start);
-        self.curve.used = now;
+        self.used = now;
         now.saturating_since(start)
     }
 
@@ -140,9 +140,15 @@ impl CongestionControl for Cubic {
         if self.curve.cwnd < self.curve.ssthresh {
             let (hystart, curve) = (self.hystart.as_mut(), &mut self.curve);
             slow_start(hystart, sample, &mut curve.cwnd, &mut curve.ssthresh);
+            self.used = now;
             return;
         }
-        if !sample.window_used || sample.in_recovery {
+        if sample.in_recovery {
+            // Should it have been for nothing, the curve has gone on (§4.9).
+            self.used = now;
+            return;
+        }
+        if !sample.window_used {
             return;
         }
         let elapsed = self.elapsed(now);

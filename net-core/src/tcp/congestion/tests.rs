@@ -134,6 +134,40 @@ fn time_without_use_of_the_window_does_not_count() {
     }
 }
 
+/// RFC 9438 §4.9: what was no loss leaves the stage where it began, and repairing is not doing little.
+#[test]
+fn a_spurious_recovery_takes_no_time_from_the_curve() {
+    let rtt = Duration::from_millis(100);
+    let rounds = |cubic: &mut Cubic, times: core::ops::Range<u32>, sample: AckSample| {
+        for round in times {
+            for _ in 0..cubic.window() / (10 * MSS) {
+                cubic.on_ack(&sample, Instant::ZERO + round * rtt);
+            }
+        }
+    };
+    let mut steady = Cubic::new(MSS, 400 * MSS, false);
+    steady.on_loss(400 * MSS, Instant::ZERO);
+    let mut undone = steady.clone();
+    rounds(&mut steady, 0..45, ack(10 * MSS));
+    rounds(&mut undone, 0..5, ack(10 * MSS));
+    undone.remember(280 * MSS);
+    undone.on_loss(280 * MSS, Instant::ZERO + 5 * rtt);
+    let repairs = AckSample {
+        in_recovery: true,
+        ..ack(10 * MSS)
+    };
+    rounds(&mut undone, 5..35, repairs);
+    undone.on_spurious(u32::MAX);
+    rounds(&mut undone, 35..45, ack(10 * MSS));
+    let apart = undone.window().abs_diff(steady.window());
+    assert!(
+        apart <= 2 * MSS,
+        "{} to {}",
+        undone.window(),
+        steady.window()
+    );
+}
+
 #[test]
 fn cubic_is_at_least_as_fast_as_reno_on_short_paths() {
     let mut cubic = Cubic::new(MSS, 20 * MSS, false);

@@ -17,6 +17,8 @@ pub(crate) struct Undo {
     /// RetransmitTS of RFC 3522: when the first retransmission left, until the first acceptable
     /// ACK has been compared with it.
     compare_with: Option<Instant>,
+    /// It is set, or was: the first that the acceptable ACK may be for had left again before.
+    compared: bool,
     /// Something was sent again.
     resent: bool,
     /// The retransmission timer had a part in it.
@@ -51,18 +53,16 @@ pub(crate) struct AcceptableAck {
 }
 
 impl Undo {
-    /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1). `again`: what
-    /// is at `una` has left again before, in a recovery that has ended, or as a probe: when, and how many
-    /// bytes. It is the first that the acceptable ACK may be for, and that proves nothing of the others.
-    pub(crate) fn begin(&mut self, una: SeqNum, again: Option<(Instant, u32)>) {
+    /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1). `again`: when
+    /// what is at `una` has left again before, in a recovery that has ended, or as a probe. It is the first
+    /// that the acceptable ACK may be for, and that proves nothing of the others.
+    pub(crate) fn begin(&mut self, una: SeqNum, again: Option<Instant>) {
         let next = self.next.filter(|&next| una.before(next));
-        let bytes = again.map_or(0, |(_, bytes)| bytes);
         *self = Self {
             marker: next.is_none().then_some(una),
-            end: una + bytes,
-            unproven: bytes,
-            compare_with: again.map(|(sent_at, _)| sent_at),
-            resent: again.is_some(),
+            end: una,
+            compare_with: again,
+            compared: again.is_some(),
             reports_duplicates: self.reports_duplicates,
             next,
             ..Self::default()
@@ -91,13 +91,15 @@ impl Undo {
         }
         self.unproven = self.unproven.saturating_add(bytes);
         self.end = self.end.max(end);
-        if !self.resent {
-            (self.resent, self.compare_with) = (true, Some(now));
+        self.resent = true;
+        if !self.compared {
+            (self.compared, self.compare_with) = (true, Some(now));
         }
     }
 
     /// RFC 3522 §3.2 steps (3) to (6): an ACK has advanced SND.UNA.
     pub(crate) fn on_acceptable_ack(&mut self, ack: &AcceptableAck) -> Option<Spurious> {
+        self.marker?;
         let resent_at = self.compare_with.take()?;
         #[expect(clippy::cast_possible_truncation, reason = "RFC 7323's clock wraps")]
         let stamp = resent_at.as_millis() as u32;

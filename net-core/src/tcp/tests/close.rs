@@ -3,6 +3,7 @@
 use super::*;
 use crate::SocketError;
 use crate::socket::{Readiness, TcpOption};
+use crate::stats::DropReason;
 use crate::tcp::{SendFlags, State};
 
 /// RFC 9293 §3.6, figure 12: we close first.
@@ -169,6 +170,7 @@ fn data_after_close_resets() {
     peer.expects(tcp().flags(FIN_ACK));
     peer.sends(tcp().ack(2).data(10));
     peer.expects(tcp().flags(RST).seq(2));
+    assert_eq!(peer.drops(DropReason::ReaderClosed), 1);
     assert_eq!(peer.stack.sockets(), 1);
 }
 

@@ -237,6 +237,24 @@ fn a_recovery_is_undone_once_in_a_round_trip() {
     assert_eq!(peer.info().undos, 2);
 }
 
+/// Nor by echo after echo.
+#[test]
+fn an_old_echo_undoes_no_second_recovery_in_a_round_trip() {
+    let mut peer = ten_in_flight(|_| {});
+    let first = stamp(&mut peer);
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(4))]));
+    assert_eq!(peer.takes(), [(1, 1448)]);
+    peer.sends(tcp().ack(1).sacks(&[(1, at(1)), (1, at(4))]));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (1, false));
+    peer.sends(tcp().ack(1).sacks(&[(at(5), at(10)), (1, at(4))]));
+    peer.waits(ms(60));
+    assert_eq!(peer.takes()[0], (at(4), 1448));
+    let old = tcp().ack(at(4)).timestamps(1001, first);
+    peer.sends(old.sacks(&[(at(5), at(10))]));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (1, true));
+}
+
 /// A duplicate that the network made is none of ours.
 #[test]
 fn a_report_of_what_was_not_sent_again_undoes_nothing() {

@@ -98,6 +98,25 @@ fn a_cork_holds_partial_segments_until_it_is_pulled() {
     peer.expects(tcp().seq(1461).data(40));
 }
 
+/// As with Linux, which sends when the cork is pulled; here that may be after the next one.
+#[test]
+fn a_message_leaves_though_the_next_one_is_corked_at_once() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::Cork(true));
+    peer.writes(100);
+    peer.expects_nothing();
+    let (id, now) = (peer.id(), peer.now);
+    for on in [false, true] {
+        peer.stack
+            .set_tcp_option(id, TcpOption::Cork(on), now)
+            .unwrap();
+    }
+    peer.flush();
+    peer.expects(tcp().seq(1).data(100));
+    peer.writes(100);
+    peer.expects_nothing();
+}
+
 #[test]
 fn a_cork_holds_for_200_ms_each_time() {
     let mut peer = Peer::established();

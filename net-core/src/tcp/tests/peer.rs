@@ -183,7 +183,7 @@ impl Peer {
         self.flush();
     }
 
-    fn packet(&mut self, segment: &Seg) -> RxPacket {
+    pub(super) fn packet(&mut self, segment: &Seg) -> RxPacket {
         let len = segment.len.unwrap_or(0);
         let seq = segment.seq.unwrap_or(self.nxt);
         let syn = u32::from(segment.flags.contains(SYN));

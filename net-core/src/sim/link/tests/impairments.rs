@@ -44,6 +44,33 @@ fn shares_are_met_in_the_long_run() {
     within(counters.corrupted, 750..1_050);
 }
 
+/// RFC 3168 §5: only what says that it is ECN-capable.
+#[test]
+fn a_share_of_what_is_ecn_capable_is_marked_and_nothing_else() {
+    const EXPERIENCED: u8 = 3;
+    for (ecn, share) in [(0, 0..1), (1, 2_850..3_150), (2, 2_850..3_150)] {
+        let mut link = link(LinkConfig {
+            mark_ppm: 300_000,
+            ..LinkConfig::default()
+        });
+        let packet = datagram(100, 0, ecn);
+        let mut batch = RxBatch::default();
+        let mut marked = 0;
+        for number in 0..10_000 {
+            link.send(&packet, us(number));
+            link.receive(&mut batch, 64, us(number));
+            for packet in batch.drain() {
+                let bytes = bytes_of(&packet);
+                let header = IpHeader::parse(&bytes, bytes.len()).expect("a good checksum");
+                assert!([ecn, EXPERIENCED].contains(&header.tos));
+                marked += u64::from(header.tos == EXPERIENCED);
+            }
+        }
+        assert!(share.contains(&marked), "{ecn}: {marked}");
+        assert_eq!(link.counters().marked, marked);
+    }
+}
+
 #[test]
 fn losses_come_in_bursts() {
     let mut link = link(LinkConfig {

@@ -28,6 +28,29 @@ fn five_datagrams_wait_for_one_question_and_leave_in_order() {
     assert_eq!(host.sent().len(), 1);
 }
 
+/// RFC 4861 §7.2.2: the oldest gives way.
+#[test]
+fn what_finds_no_room_to_wait_for_a_neighbour_is_counted() {
+    let config = Config {
+        neighbor: NeighborConfig {
+            queue_packets: 2,
+            ..NeighborConfig::default()
+        },
+        ..Config::default()
+    };
+    let mut host = station(config, DeviceCaps::default());
+    let socket = host.udp("10.7.0.2:9");
+    for byte in 1..=5 {
+        send(&mut host, socket, "10.7.0.1:7", byte).unwrap();
+    }
+    assert_eq!(host.sent().len(), 1);
+    host.assert_dropped(DropReason::NeighborQueueFull, 3);
+    host.inject(arp_reply(PEER));
+    let sent = host.sent();
+    let bodies: Vec<u8> = sent.iter().map(|packet| packet.body[0][0]).collect();
+    assert_eq!(bodies, [4, 5]);
+}
+
 fn plain_packet(bytes: &[u8]) -> TxPacket {
     body(bytes)
 }
