@@ -10,7 +10,7 @@ use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
 use crate::wire::ipv6_ext::Chain;
-use crate::wire::{IpHeader, TcpHeader, igmp, ip, ipv6_ext, transport};
+use crate::wire::{IpHeader, TcpHeader, igmp, ip, ipv4, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
 /// A packet whose IP header has been understood, on its way to its protocol.
@@ -27,6 +27,18 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
+    /// The options of an IPv4 header, if it has any.
+    fn options_v4(&self) -> Option<&[u8]> {
+        let is_longer = self.ip.header_len > ipv4::MIN_HEADER_LEN && self.ip.dest.is_ipv4();
+        is_longer
+            .then(|| {
+                self.packet
+                    .frame
+                    .get(ipv4::MIN_HEADER_LEN..self.ip.header_len)
+            })
+            .flatten()
+    }
+
     /// The same, to be used and given back.
     pub(crate) fn reborrow(&mut self) -> Arrival<'_> {
         Arrival {
@@ -68,6 +80,11 @@ impl Stack {
             if !self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)? {
                 return Ok(());
             }
+        }
+        if let Some(options) = arrival.options_v4()
+            && ipv4::has_source_route(options)
+        {
+            return Err(DropReason::SourceRoute);
         }
         arrival.delivery = self.input_route(iface, &arrival.ip)?;
         let to_group = arrival.packet.meta.to_group;

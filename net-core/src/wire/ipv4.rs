@@ -26,6 +26,8 @@ const SOURCE_OFFSET: usize = 12;
 
 /// The option Router Alert (RFC 2113 §2.1).
 const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
+const LOOSE_SOURCE_ROUTE: u8 = 131;
+const STRICT_SOURCE_ROUTE: u8 = 137;
 const END_OF_OPTIONS: u8 = 0;
 const NO_OPERATION: u8 = 1;
 
@@ -145,12 +147,23 @@ pub(crate) fn emit_with_router_alert(header: &IpHeader, head: &mut HeadBuf) {
 }
 
 /// Whether options of a header ask routers to look at the packet (RFC 2113).
-pub(crate) fn has_router_alert(mut options: &[u8]) -> bool {
+pub(crate) fn has_router_alert(options: &[u8]) -> bool {
+    has_option(options, |kind| kind == ROUTER_ALERT[0])
+}
+
+/// Whether options of a header say by which way the packet is to go (RFC 791 §3.1), loosely or strictly.
+pub(crate) fn has_source_route(options: &[u8]) -> bool {
+    has_option(options, |kind| {
+        matches!(kind, LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE)
+    })
+}
+
+fn has_option(mut options: &[u8], is_wanted: impl Fn(u8) -> bool) -> bool {
     while let [kind, rest @ ..] = options {
         options = match *kind {
             END_OF_OPTIONS => return false,
             NO_OPERATION => rest,
-            kind if kind == ROUTER_ALERT[0] => return true,
+            kind if is_wanted(kind) => return true,
             _ => match options.get(1).map(|len| usize::from(*len)) {
                 Some(len @ 2..) => options.get(len..).unwrap_or_default(),
                 _ => return false,

@@ -5,7 +5,8 @@ use crate::buf::{Checksum, Gso, GsoKind};
 use crate::iface::ReversePath;
 use crate::route::Reject;
 use crate::tcp::SeqNum;
-use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
+use crate::wire::{TcpFlags, TcpHeader, TcpOptions, ipv4};
+use bytes::BytesMut;
 use std::vec;
 
 /// [`Host`] as a router between its wire and a link of 1,400 bytes, 10.9.0.1/24 and fd09::1/64.
@@ -101,6 +102,32 @@ fn a_packet_for_another_link_loses_one_hop_and_nothing_else() {
         }
     }
     assert_eq!(router.host.stack.stats().forwarded, 8);
+}
+
+/// RFC 6274 §3.13.2.3, RFC 7126 §4.3: a sender does not choose the way, neither through this host nor to it.
+#[test]
+fn source_routes_of_ipv4_are_dropped_and_other_options_are_not() {
+    let mut router = Router::new();
+    router.host.udp("10.7.0.2:7");
+    let with_options = |dest: &str, options: [u8; 8]| {
+        let mut bytes = bytes_of(&datagram(NEAR_HOST, dest, b"x")).to_vec();
+        bytes.splice(20..20, options);
+        bytes[0] += 2;
+        let len = bytes.len();
+        ipv4::complete(&mut bytes[..28], len, None, None);
+        RxPacket::from_frame(BytesMut::from(&bytes[..]))
+    };
+    let dropped = |router: &Router| router.host.stack.stats().drops(DropReason::SourceRoute);
+    for (number, kind) in [131, 137].into_iter().enumerate() {
+        let route = [1, kind, 7, 4, 10, 9, 0, 1];
+        assert!(router.forward(with_options(FAR_HOST, route)).is_empty());
+        router.host.inject(with_options("10.7.0.2:7", route));
+        assert_eq!(dropped(&router), 2 * (number as u64 + 1));
+    }
+    // Record Route, with room for one.
+    let record = [1, 7, 7, 4, 0, 0, 0, 0];
+    assert_eq!(router.forward(with_options(FAR_HOST, record)).len(), 1);
+    assert_eq!(dropped(&router), 4);
 }
 
 #[test]
