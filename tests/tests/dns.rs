@@ -22,6 +22,31 @@ const SERVER: &str = "10.0.0.53:53";
 struct Server {
     datagrams: AtomicUsize,
     streams: AtomicUsize,
+    /// Who is before it with answers of their own.
+    liar: Option<Liar>,
+}
+
+/// A station that answers what another was asked, as if it knew the query.
+struct Liar {
+    socket: UdpSocket,
+    /// The address of who asks, on the liar's link.
+    host: Ipv6Addr,
+    lies: AtomicUsize,
+}
+
+impl Liar {
+    /// Tells of another address than the true answer to a query that came from the port.
+    async fn answer(&self, truth: &[u8], port: u16) {
+        let has_records = truth[6..8] != [0, 0];
+        if has_records {
+            let mut lie = truth.to_vec();
+            *lie.last_mut().expect("an address") ^= 1;
+            let sent = self.socket.send_to(&lie, (self.host, port)).await;
+            sent.expect("a way to the host");
+            self.lies.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 impl Server {
@@ -90,6 +115,9 @@ impl Server {
             while let Ok((len, from)) = socket.recv_from(&mut buf).await {
                 server.datagrams.fetch_add(1, Ordering::Relaxed);
                 if let Some(answer) = Self::answer(&buf[..len], 512) {
+                    if let Some(liar) = &server.liar {
+                        liar.answer(&answer, from.port()).await;
+                    }
                     socket.send_to(&answer, from).await.expect("a route");
                 }
             }
@@ -166,6 +194,28 @@ async fn a_name_leads_to_addresses_of_both_families() {
     // The answer holds for an hour.
     assert_eq!(look_up(&client, "ONE.example.:80").await, expected);
     assert_eq!(server.datagrams.load(Ordering::Relaxed), asked);
+}
+
+/// RFC 4007 §5: all links are in the one zone of global addresses.
+#[tokio::test(start_paused = true)]
+async fn a_server_with_a_global_address_is_asked_whatever_zone_is_given() {
+    let switch = Switch::new();
+    let builder = |address: &str| {
+        let builder = Net::builder().device("eth0", switch.port());
+        builder.address(address)
+    };
+    let host = builder("fd07::53/64").build().expect("a stack");
+    host.wait_for_addresses().await;
+    let server = Arc::new(Server::default());
+    server.clone().run(host.clone(), "[fd07::53]:53").await;
+    let client = builder("fd07::1/64").dns_server("[fd07::53%9]:53".parse().expect("an address"));
+    let client = client.build().expect("a stack");
+    client.wait_for_addresses().await;
+    for name in ["one.example:80", "many.example:80"] {
+        let found = lookup_host_on(&client, name).await;
+        assert!(found.expect("known").count() > 0, "{name}");
+    }
+    assert!(server.streams.load(Ordering::Relaxed) >= 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,7 +364,7 @@ async fn the_server_that_a_router_names_is_asked_for_as_long_as_it_is_named() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
 }
 
-/// RFC 8106 §5.1: on the other link somebody else has the server's address.
+/// RFC 8106 §5.1, RFC 4007 §6: on the other link somebody else has the server's address, and answers first.
 #[tokio::test(start_paused = true)]
 async fn a_server_of_one_link_is_asked_over_that() {
     let (near, far) = (Switch::new(), Switch::new());
@@ -332,8 +382,16 @@ async fn a_server_of_one_link_is_asked_over_that() {
     other.wait_for_addresses().await;
     router.wait_for_addresses().await;
     let unasked = UdpSocket::bind_on(&other, "[fe80::53]:53").await;
-    let unasked = unasked.expect("free");
-    let server = Arc::new(Server::default());
+    let near_host = address_of(&client, "eth0", |own| own.is_unicast_link_local());
+    let liar = Liar {
+        socket: unasked.expect("free"),
+        host: timeout(MINUTE, near_host).await.expect("in time"),
+        lies: AtomicUsize::new(0),
+    };
+    let server = Arc::new(Server {
+        liar: Some(liar),
+        ..Server::default()
+    });
     server.clone().run(router.clone(), "[fe80::53]:53").await;
     let link_local = address_of(&client, "eth1", |own| own.is_unicast_link_local());
     let link_local = timeout(MINUTE, link_local).await.expect("in time");
@@ -341,13 +399,16 @@ async fn a_server_of_one_link_is_asked_over_that() {
     let global = address_of(&client, "eth1", |own| !own.is_unicast_link_local());
     timeout(MINUTE, global).await.expect("in time");
     // By datagrams, and by a stream where that is too much for one.
-    for (name, count) in [("one:80", 2), ("many:80", 100)] {
-        let found = lookup_host_on(&client, name).await.expect("known");
-        assert_eq!(found.count(), count, "{name}");
-    }
+    let found = lookup_host_on(&client, "one:80").await.expect("known");
+    let found: Vec<_> = found.map(|address| address.to_string()).collect();
+    assert_eq!(found, ["[fd07::53]:80", "10.0.0.53:80"]);
+    let found = lookup_host_on(&client, "many:80").await.expect("known");
+    assert_eq!(found.count(), 100);
     assert!(server.datagrams.load(Ordering::Relaxed) >= 2);
     assert!(server.streams.load(Ordering::Relaxed) >= 1);
-    let heard = unasked.try_recv_from(&mut [0; 512]);
+    let liar = server.liar.as_ref().expect("there is one");
+    assert_eq!(liar.lies.load(Ordering::Relaxed), 2, "for A and AAAA");
+    let heard = liar.socket.try_recv_from(&mut [0; 512]);
     let nothing = heard.expect_err("nobody asks over that link");
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
 }

@@ -155,10 +155,14 @@ impl Servers {
     }
 }
 
-/// A server whose link has to be known.
+/// A server whose link has to be known. That of a global address is given by routes alone.
 fn zoned(address: &SocketAddr) -> Option<SocketAddrV6> {
     match address {
-        SocketAddr::V6(address) if address.scope_id() != 0 => Some(*address),
+        SocketAddr::V6(address)
+            if address.scope_id() != 0 && address.ip().is_unicast_link_local() =>
+        {
+            Some(*address)
+        }
         _ => None,
     }
 }
@@ -275,23 +279,26 @@ struct Carrier {
 }
 
 impl Carrier {
-    /// The name of the interface of the link that a number stands for.
-    fn interface(&self, number: u32) -> io::Result<String> {
-        let iface = IfaceId::from_number(number);
+    /// The name of the interface of the link that a server was told of on, where the link matters.
+    ///
+    /// A socket to the server is bound to it: on another link the same address is somebody else's (RFC 4007
+    /// §6), and the resolver compares sources by address and port alone.
+    fn interface(&self, server: SocketAddr) -> io::Result<Option<String>> {
+        let mut all = self.zoned.iter();
+        let is_meant = |zoned: &&SocketAddrV6| {
+            (IpAddr::V6(*zoned.ip()), zoned.port()) == (server.ip(), server.port())
+        };
+        let Some(zoned) = all.find(is_meant) else {
+            return Ok(None);
+        };
+        let iface = IfaceId::from_number(zoned.scope_id());
         let name = self.net.engine().look(|core| {
             let mut ifaces = core.stack().ifaces();
             ifaces.find_map(|(id, config)| (Some(id) == iface).then(|| config.name.clone()))
         });
-        name.ok_or_else(|| to_io(SocketError::NoSuchInterface))
+        name.map(Some)
+            .ok_or_else(|| to_io(SocketError::NoSuchInterface))
     }
-}
-
-/// A server as it was told of: the resolver knows addresses alone.
-fn with_zone(server: SocketAddr, zoned: &[SocketAddrV6]) -> SocketAddr {
-    let known = zoned
-        .iter()
-        .find(|zoned| (IpAddr::V6(*zoned.ip()), zoned.port()) == (server.ip(), server.port()));
-    known.map_or(server, |zoned| SocketAddr::V6(*zoned))
 }
 
 impl RuntimeProvider for Carrier {
@@ -316,8 +323,7 @@ impl RuntimeProvider for Carrier {
                 SocketAddr::V4(_) => TcpSocket::new_v4_on(&carrier.net),
                 SocketAddr::V6(_) => TcpSocket::new_v6_on(&carrier.net),
             }?;
-            if let Some(zoned) = zoned(&with_zone(server, &carrier.zoned)) {
-                let interface = carrier.interface(zoned.scope_id())?;
+            if let Some(interface) = carrier.interface(server)? {
                 socket.bind_device(Some(interface.as_bytes()))?;
             }
             if let Some(address) = bind {
@@ -334,21 +340,25 @@ impl RuntimeProvider for Carrier {
     fn bind_udp(
         &self,
         local: SocketAddr,
-        _server: SocketAddr,
+        server: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = io::Result<Datagrams>> + Send>> {
-        let Self { net, zoned, .. } = self.clone();
+        let carrier = self.clone();
         Box::pin(async move {
-            let socket = UdpSocket::bind_on(&net, local).await?;
-            Ok(Datagrams { socket, zoned })
+            let socket = match local {
+                SocketAddr::V4(_) => UdpSocket::new_v4_on(&carrier.net),
+                SocketAddr::V6(_) => UdpSocket::new_v6_on(&carrier.net),
+            }?;
+            if let Some(interface) = carrier.interface(server)? {
+                socket.bind_device(Some(interface.as_bytes()))?;
+            }
+            socket.bind_to(local)?;
+            Ok(Datagrams(socket))
         })
     }
 }
 
-/// A socket that knows the links of servers.
-struct Datagrams {
-    socket: UdpSocket,
-    zoned: Arc<[SocketAddrV6]>,
-}
+/// A socket to one server.
+struct Datagrams(UdpSocket);
 
 impl DnsUdpSocket for Datagrams {
     type Time = TokioTime;
@@ -359,7 +369,7 @@ impl DnsUdpSocket for Datagrams {
         buf: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut buf = ReadBuf::new(buf);
-        let source = ready!(self.socket.poll_recv_from(cx, &mut buf))?;
+        let source = ready!(self.0.poll_recv_from(cx, &mut buf))?;
         Poll::Ready(Ok((buf.filled().len(), source)))
     }
 
@@ -369,8 +379,7 @@ impl DnsUdpSocket for Datagrams {
         buf: &[u8],
         target: SocketAddr,
     ) -> Poll<io::Result<usize>> {
-        let target = with_zone(target, &self.zoned);
-        self.socket.poll_send_to(cx, buf, target)
+        self.0.poll_send_to(cx, buf, target)
     }
 }
 

@@ -21,6 +21,10 @@ impl Net {
     /// # }
     /// ```
     ///
+    /// # Panics
+    /// Where an address is being checked, outside of a tokio runtime whose time is enabled, as
+    /// [`tokio::time::sleep`].
+    ///
     /// # Cancel safety
     ///
     /// Cancel safe: the checks go on when the future is dropped.

@@ -9,9 +9,10 @@ use std::net::IpAddr;
 
 /// The routes and rules of a stack, to look at and to change while it runs. A handle, cheap to clone.
 ///
-/// A change is a call on the stack between two rounds, of about a microsecond in a table of a million
-/// routes: every packet is sent by the table before it or by the one after it. Packets look routes up in the
-/// round that moves them and wait for nobody. Connected sockets follow a change with their next packet.
+/// A change is a call on the stack between two rounds: every packet is sent by the table before it or by the
+/// one after it. Packets look routes up in the round that moves them and wait for nobody. Connected sockets
+/// follow a change with their next packet. What the table itself takes to change, of a million routes, is
+/// measured by the bench `lpm` ("taking a prefix out and putting it in again").
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
