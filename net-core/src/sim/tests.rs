@@ -285,7 +285,8 @@ fn the_window_takes_the_course_of_reno() {
     assert_eq!((before.retransmits, after.timeouts), (0, 0));
     let threshold = after.slow_start_threshold.unwrap();
     assert!(threshold.abs_diff(before.cwnd / 2) <= before.cwnd / 20);
-    assert_eq!(window(450), threshold / MSS);
+    // A round trip after the repair, at most one of growth.
+    assert!((0..=1).contains(&(window(450) - threshold / MSS)));
     // 50 round trips, each a little longer than the delays alone.
     let grown = window(2950) - window(450);
     assert!((47..=50).contains(&grown), "{grown}");
