@@ -7,6 +7,7 @@ mod filter;
 mod flows;
 mod hooks;
 mod interface;
+mod links;
 mod routes;
 mod scoped;
 
