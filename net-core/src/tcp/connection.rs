@@ -107,6 +107,8 @@ pub(crate) struct Connection {
     pub(crate) probe_due: bool,
     /// The override timer of the silly-window rule expired: a partial segment may leave.
     pub(crate) force_partial: bool,
+    /// Where what a pulled cork held back ends, until that has left.
+    pub(crate) uncorked: Option<SeqNum>,
     pub(crate) retransmit_at: Instant,
     pub(crate) persist_at: Instant,
     /// Doublings of the time between probes of the window.

@@ -145,6 +145,7 @@ impl Connection {
             probes: 0,
             probe_due: false,
             force_partial: false,
+            uncorked: None,
             retransmit_at: Instant::MAX,
             persist_at: Instant::MAX,
             persist_backoff: 0,

@@ -152,23 +152,26 @@ impl Connection {
         let usable = (self.una + self.wnd).distance_from(self.nxt);
         let congestion_room = self.room_for_new_data(cx);
         let size = self.segment_size();
-        let mut len = unsent.min(usable).min(congestion_room);
-        if len > size {
-            len = len.min(self.max_super());
+        let mut allowed = unsent.min(usable).min(congestion_room);
+        if allowed > size {
+            allowed = allowed.min(self.max_super());
         }
+        let uncorked = self.uncorked_len();
+        let mut len = allowed;
         if len < unsent {
             // Not the end of the data: whole segments only (sender's silly-window avoidance,
             // RFC 9293 §3.8.6.2.1), unless the window never was larger.
             let whole = self.whole_segments(len);
             let half_of_largest = len > 0 && usable <= congestion_room && len >= self.max_wnd / 2;
-            if whole > 0 {
+            let forced = half_of_largest || self.force_partial && usable > 0;
+            if whole > 0 || must("9293 MUST-38") && !forced {
                 len = whole;
-            } else if must("9293 MUST-38") && !(half_of_largest || self.force_partial && usable > 0)
-            {
-                return None;
             }
         } else if !self.may_send_tail(unsent, cx) {
             len = self.whole_segments(len);
+        }
+        if len < uncorked && uncorked <= allowed {
+            len = uncorked;
         }
         let fin = self.fin_queued && len == unsent && usable > len;
         (len > 0 || fin).then_some(Next::Data { len, fin })
@@ -188,12 +191,19 @@ impl Connection {
         cx.settings.nodelay && must("9293 MUST-17") || self.small_end.at_or_before(self.una)
     }
 
-    /// A cork was pulled: what it held back leaves, if nothing else holds it, also where another cork comes
-    /// before there is room for it to leave.
+    /// A cork was pulled: what it held back leaves to its end, if Nagle's rule lets it, also where another
+    /// cork comes before there is room for it to leave.
     pub(crate) fn pull_cork(&mut self, cx: &Context<'_>) {
         let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        let goes = unsent > 0 && self.state.is_synchronised() && self.may_send_tail(unsent, cx);
-        self.force_partial |= goes;
+        if unsent > 0 && self.state.is_synchronised() && self.may_send_tail(unsent, cx) {
+            self.uncorked = Some(self.nxt + unsent);
+        }
+    }
+
+    /// Bytes that are still to leave of what a pulled cork held back.
+    fn uncorked_len(&self) -> u32 {
+        let end = self.uncorked.filter(|&end| self.nxt.before(end));
+        end.map_or(0, |end| end.distance_from(self.nxt))
     }
 
     /// Whether unsent data is held back by cork alone, so that a timer must release it.
@@ -296,6 +306,7 @@ impl Connection {
             self.note_limit(cx);
         }
         self.force_partial = false;
+        self.uncorked = self.uncorked.filter(|&until| end.before(until));
         self.receiver.delayed_ack.on_data_sent(cx.now);
         let half = cx.settings.notsent_lowat / 2;
         let unsent = self.unsent_len();

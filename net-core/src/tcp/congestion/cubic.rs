@@ -119,8 +119,18 @@ impl Cubic {
         self.curve.w_est = self.curve.w_est.saturating_add(grown);
     }
 
+    /// What was not used before a reduction is no time of the curve either, should it come back.
+    fn settle(&mut self, now: Instant) {
+        let unused = now.saturating_since(self.used + self.rtt);
+        if let Some(start) = self.before.as_mut().and_then(|it| it.epoch_start.as_mut()) {
+            *start += unused;
+        }
+        self.used = now;
+    }
+
     /// §4.6, §4.7: the multiplicative decrease with fast convergence.
-    fn reduce(&mut self) {
+    fn reduce(&mut self, now: Instant) {
+        self.settle(now);
         self.curve.cwnd_prior = self.curve.cwnd;
         self.curve.w_max = if self.curve.cwnd < self.curve.w_max {
             scale(self.curve.cwnd, (1000 + BETA) / 2)
@@ -178,13 +188,13 @@ impl CongestionControl for Cubic {
         self.curve.epoch_start = None;
     }
 
-    fn on_loss(&mut self, _in_flight: u32, _now: Instant) {
-        self.reduce();
+    fn on_loss(&mut self, _in_flight: u32, now: Instant) {
+        self.reduce(now);
         self.curve.cwnd = self.curve.ssthresh;
     }
 
-    fn on_rto(&mut self, _in_flight: u32, _now: Instant) {
-        self.reduce();
+    fn on_rto(&mut self, _in_flight: u32, now: Instant) {
+        self.reduce(now);
         self.curve.cwnd = self.mss;
     }
 

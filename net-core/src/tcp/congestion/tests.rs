@@ -138,27 +138,36 @@ fn time_without_use_of_the_window_does_not_count() {
 #[test]
 fn a_spurious_recovery_takes_no_time_from_the_curve() {
     let rtt = Duration::from_millis(100);
-    let rounds = |cubic: &mut Cubic, times: core::ops::Range<u32>, sample: AckSample| {
+    let mut begin = Instant::ZERO;
+    let rounds = |cubic: &mut Cubic, begin, times: core::ops::Range<u32>, sample: AckSample| {
         for round in times {
             for _ in 0..cubic.window() / (10 * MSS) {
-                cubic.on_ack(&sample, Instant::ZERO + round * rtt);
+                cubic.on_ack(&sample, begin + round * rtt);
             }
         }
     };
     let mut steady = Cubic::new(MSS, 400 * MSS, false);
     steady.on_loss(400 * MSS, Instant::ZERO);
     let mut undone = steady.clone();
-    rounds(&mut steady, 0..45, ack(10 * MSS));
-    rounds(&mut undone, 0..5, ack(10 * MSS));
+    rounds(&mut steady, begin, 0..45, ack(10 * MSS));
+    rounds(&mut undone, begin, 0..5, ack(10 * MSS));
+    // An hour of little before it is none either.
+    let little = AckSample {
+        window_used: false,
+        ..ack(MSS)
+    };
+    undone.on_ack(&little, begin + 5 * rtt);
+    begin += Duration::from_secs(3600);
+    undone.on_ack(&little, begin + 4 * rtt);
     undone.remember(280 * MSS);
-    undone.on_loss(280 * MSS, Instant::ZERO + 5 * rtt);
+    undone.on_loss(280 * MSS, begin + 5 * rtt);
     let repairs = AckSample {
         in_recovery: true,
         ..ack(10 * MSS)
     };
-    rounds(&mut undone, 5..35, repairs);
+    rounds(&mut undone, begin, 5..35, repairs);
     undone.on_spurious(u32::MAX);
-    rounds(&mut undone, 35..45, ack(10 * MSS));
+    rounds(&mut undone, begin, 35..45, ack(10 * MSS));
     let apart = undone.window().abs_diff(steady.window());
     assert!(
         apart <= 2 * MSS,

@@ -52,10 +52,10 @@ impl Resent {
         self.ranges.holding(at).is_some()
     }
 
-    /// When the byte at `at` last left again, if it did.
-    pub(crate) fn at(&self, at: Position) -> Option<Instant> {
-        let (_, transmission) = self.ranges.holding(at)?;
-        Some(transmission.sent_at)
+    /// When the byte at `at` last left again, and how many bytes from there on did with it.
+    pub(crate) fn at(&self, at: Position) -> Option<(Instant, u32)> {
+        let ((_, end), transmission) = self.ranges.holding(at)?;
+        Some((transmission.sent_at, end.distance_from(at)))
     }
 
     /// The first part of `from..to` that was sent once.

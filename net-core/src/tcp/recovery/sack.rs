@@ -118,8 +118,8 @@ impl Scoreboard {
         self.resent.on_sent(span, transmission);
     }
 
-    /// When the first of what is outstanding last left again, if it did.
-    pub(crate) fn first_resent(&self) -> Option<Instant> {
+    /// When the first of what is outstanding last left again, and how many bytes of it, if it did.
+    pub(crate) fn first_resent(&self) -> Option<(Instant, u32)> {
         self.resent.at(self.base)
     }
 

@@ -12,7 +12,9 @@ pub(crate) struct Undo {
     marker: Option<SeqNum>,
     /// What the recovery has sent again lies in front of this.
     end: SeqNum,
-    /// Bytes sent again and not reported to have arrived twice.
+    /// What had left again before the recovery, at SND.UNA, lies in front of this.
+    end_before: SeqNum,
+    /// Bytes sent again, then or before, and not reported to have arrived twice.
     unproven: u32,
     /// RetransmitTS of RFC 3522: when the first retransmission left, until the first acceptable
     /// ACK has been compared with it.
@@ -54,14 +56,18 @@ pub(crate) struct AcceptableAck {
 
 impl Undo {
     /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1). `again`: when
-    /// what is at `una` has left again before, in a recovery that has ended, or as a probe. It is the first
-    /// that the acceptable ACK may be for, and that proves nothing of the others.
-    pub(crate) fn begin(&mut self, una: SeqNum, again: Option<Instant>) {
+    /// what is at `una` has left again before, in a recovery that has ended, or as a probe, and how many
+    /// bytes. It is the first
+    /// that the acceptable ACK may be for, and that proves nothing of the others; and it is the first that may arrive twice.
+    pub(crate) fn begin(&mut self, una: SeqNum, again: Option<(Instant, u32)>) {
         let next = self.next.filter(|&next| una.before(next));
+        let bytes = again.map_or(0, |(_, bytes)| bytes);
         *self = Self {
             marker: next.is_none().then_some(una),
             end: una,
-            compare_with: again,
+            end_before: una + bytes,
+            unproven: bytes,
+            compare_with: again.map(|(sent_at, _)| sent_at),
             compared: again.is_some(),
             reports_duplicates: self.reports_duplicates,
             next,
@@ -112,9 +118,10 @@ impl Undo {
     /// has, none of it was lost.
     pub(crate) fn on_duplicate(&mut self, left: SeqNum, right: SeqNum) -> Option<Spurious> {
         self.reports_duplicates = true;
+        let end = self.end.max(self.end_before);
         let ours = self
             .marker
-            .is_some_and(|marker| left.at_or_after(marker) && right.at_or_before(self.end));
+            .is_some_and(|marker| left.at_or_after(marker) && right.at_or_before(end));
         if !ours || !self.resent {
             return None;
         }

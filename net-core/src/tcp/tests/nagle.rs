@@ -117,6 +117,30 @@ fn a_message_leaves_though_the_next_one_is_corked_at_once() {
     peer.expects_nothing();
 }
 
+/// It leaves whole, however many segments it is, and takes nothing of the next one along; and where the
+/// window has no room for its end, the end waits (RFC 9293 §3.8.6.2.1).
+#[test]
+fn what_a_pulled_cork_lets_go_ends_where_it_was_pulled() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::Cork(true));
+    peer.writes(3 * 1460 + 50);
+    assert_eq!(peer.skips(), 3);
+    peer.sends(tcp().ack(1 + 3 * 1460).window(20));
+    let (id, now) = (peer.id(), peer.now);
+    for on in [false, true] {
+        let set = peer.stack.set_tcp_option(id, TcpOption::Cork(on), now);
+        set.unwrap();
+    }
+    peer.writes(200);
+    peer.expects_nothing();
+    peer.sends(tcp().ack(1 + 3 * 1460).window(5000));
+    peer.expects(tcp().seq(1 + 3 * 1460).data(50));
+    peer.expects_nothing();
+    peer.sets(TcpOption::Cork(false));
+    peer.sends(tcp().ack(1 + 3 * 1460 + 50).window(5000));
+    peer.expects(tcp().seq(1 + 3 * 1460 + 50).data(200));
+}
+
 #[test]
 fn a_cork_holds_for_200_ms_each_time() {
     let mut peer = Peer::established();
