@@ -74,6 +74,17 @@ pub enum End {
     Dest,
 }
 
+impl End {
+    /// The address of a packet at this end.
+    #[inline]
+    pub(super) const fn address(self, ip: &IpHeader) -> &IpAddr {
+        match self {
+            Self::Source => &ip.source,
+            Self::Dest => &ip.dest,
+        }
+    }
+}
+
 /// An IPv6 extension header that a packet may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExtensionHeader {
@@ -183,10 +194,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// An address of the packet.
     #[inline]
     pub(crate) const fn address(&self, end: End) -> IpAddr {
-        match end {
-            End::Source => self.view.ip.source,
-            End::Dest => self.view.ip.dest,
-        }
+        *end.address(self.view.ip)
     }
 
     /// Whether the packet has such an extension header.

@@ -55,13 +55,9 @@ impl Guard {
     /// Whether the address is in that matters, if one does.
     #[inline]
     fn may_have(&self, ip: &IpHeader) -> bool {
-        self.prefixes.as_ref().is_none_or(|(end, prefixes)| {
-            let address = match end {
-                End::Source => &ip.source,
-                End::Dest => &ip.dest,
-            };
-            prefixes.longest(address).is_some()
-        })
+        self.prefixes
+            .as_ref()
+            .is_none_or(|(end, prefixes)| prefixes.longest(end.address(ip)).is_some())
     }
 }
 

@@ -96,16 +96,10 @@ impl Need {
         dest_port: impl FnOnce() -> Option<u32>,
     ) -> bool {
         match self {
-            Self::Address { end, v4, v6 } => {
-                let address = match end {
-                    End::Source => &ip.source,
-                    End::Dest => &ip.dest,
-                };
-                match address {
-                    IpAddr::V4(address) => v4.is_some_and(|v4| v4.are_of(address.to_bits())),
-                    IpAddr::V6(_) => v6,
-                }
-            }
+            Self::Address { end, v4, v6 } => match end.address(ip) {
+                IpAddr::V4(address) => v4.is_some_and(|v4| v4.are_of(address.to_bits())),
+                IpAddr::V6(_) => v6,
+            },
             Self::Protocol(wanted) => protocol == wanted,
             Self::Port {
                 protocol: wanted,

@@ -12,6 +12,7 @@ mod challenge;
 pub mod congestion;
 pub(crate) mod connection;
 mod context;
+mod cork;
 mod delayed_ack;
 pub(crate) mod ecn;
 pub(crate) mod fast_open;

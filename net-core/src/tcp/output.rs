@@ -6,7 +6,7 @@ use super::mtu_probe::MtuProbe;
 use super::{SeqNum, State};
 use crate::buf::{Gso, GsoKind, SMALL_PAYLOAD, TxPacket};
 use crate::must::must;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::tcp_options::MAX_LEN;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 
@@ -15,9 +15,6 @@ const MAX_PACKET: u32 = 65_535;
 
 /// Headers of the largest kind: IPv6 and TCP with all its options.
 const MAX_HEADERS: u32 = 100;
-
-/// How long a corked partial segment may wait (`TCP_CORK`).
-const CORK_LIMIT: Duration = Duration::from_millis(200);
 
 /// SACK blocks that fit beside timestamps, and without them.
 const SACKS_WITH_TIMESTAMPS: usize = 3;
@@ -179,7 +176,7 @@ impl Connection {
 
     /// Whether the last, partial segment may leave: Nagle's rule (RFC 9293 §3.7.4, with
     /// Minshall's variant) and cork.
-    fn may_send_tail(&self, unsent: u32, cx: &Context<'_>) -> bool {
+    pub(super) fn may_send_tail(&self, unsent: u32, cx: &Context<'_>) -> bool {
         let size = self.segment_size();
         let whole = unsent >= size && unsent.is_multiple_of(size);
         if whole || self.fin_queued || self.force_partial {
@@ -189,26 +186,6 @@ impl Connection {
             return false;
         }
         cx.settings.nodelay && must("9293 MUST-17") || self.small_end.at_or_before(self.una)
-    }
-
-    /// A cork was pulled: what it held back leaves to its end, if Nagle's rule lets it, also where another
-    /// cork comes before there is room for it to leave.
-    pub(crate) fn pull_cork(&mut self, cx: &Context<'_>) {
-        let unsent = u32::try_from(self.unsent_len()).unwrap_or(u32::MAX);
-        if unsent > 0 && self.state.is_synchronised() && self.may_send_tail(unsent, cx) {
-            self.uncorked = Some(self.nxt + unsent);
-        }
-    }
-
-    /// Bytes that are still to leave of what a pulled cork held back.
-    fn uncorked_len(&self) -> u32 {
-        let end = self.uncorked.filter(|&end| self.nxt.before(end));
-        end.map_or(0, |end| end.distance_from(self.nxt))
-    }
-
-    /// Whether unsent data is held back by cork alone, so that a timer must release it.
-    pub(crate) fn is_corked(&self, cx: &Context<'_>) -> bool {
-        (cx.settings.cork || self.more) && self.unsent_len() > 0 && self.state.is_synchronised()
     }
 
     /// Payload of a full segment sent now: the MSS, less the SACK blocks that the segment carries
@@ -495,9 +472,4 @@ fn cut_body(packet: &mut TxPacket, keep: usize) {
         left -= part;
         part > 0
     });
-}
-
-/// The corked data's deadline, `CORK_LIMIT` from now.
-pub(crate) fn cork_deadline(now: Instant) -> Instant {
-    now + CORK_LIMIT
 }

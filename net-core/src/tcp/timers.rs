@@ -2,7 +2,7 @@
 
 use super::State;
 use super::connection::{Connection, Context};
-use super::output::cork_deadline;
+use super::cork::cork_deadline;
 use super::rtt::nanos;
 use crate::SocketError;
 use crate::must::must;

@@ -204,7 +204,7 @@ fn epoch_of(clock: Clock) -> Duration {
 mod tests {
     use super::*;
     use crate::device::tests::{batch, datagram, receive, send};
-    use crate::device::{LinkConfig, pair};
+    use crate::device::{LinkConfig, PairEnd, pair};
     use net_core::Seed;
     use net_core::time::Duration;
     use pcap_file::DataLink;
@@ -268,17 +268,20 @@ mod tests {
         assert_eq!(copies, 2);
     }
 
+    /// The ends of a link, the first of which is captured.
+    fn tapped(file: &File, clock: Clock) -> (PcapTap<PairEnd>, PairEnd) {
+        let link = LinkConfig::default;
+        let (near, mut far) = pair(link(), link(), Seed::from_u64(1));
+        let mut near = PcapTap::new(near, "near", file.clone()).unwrap();
+        near.attach(clock);
+        far.attach(clock);
+        (near, far)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_capture_reads_back_with_its_times() {
-        let (near, _far) = pair(
-            LinkConfig::default(),
-            LinkConfig::default(),
-            Seed::from_u64(1),
-        );
-        let file = File::default();
-        let mut near = PcapTap::new(near, "near", file.clone()).unwrap();
-        let clock = Clock::new();
-        near.attach(clock);
+        let (file, clock) = (File::default(), Clock::new());
+        let (mut near, _far) = tapped(&file, clock);
         send(&mut near, clock, batch([datagram(b"one", false)])).await;
         tokio::time::advance(Duration::from_millis(1500)).await;
         send(&mut near, clock, batch([datagram(b"two", false)])).await;
@@ -291,16 +294,8 @@ mod tests {
     /// A round receives, and then sends by the time at which it began.
     #[tokio::test(start_paused = true)]
     async fn what_answers_a_packet_has_no_earlier_time_than_the_packet() {
-        let (near, mut far) = pair(
-            LinkConfig::default(),
-            LinkConfig::default(),
-            Seed::from_u64(1),
-        );
-        let file = File::default();
-        let mut near = PcapTap::new(near, "near", file.clone()).unwrap();
-        let clock = Clock::new();
-        near.attach(clock);
-        far.attach(clock);
+        let (file, clock) = (File::default(), Clock::new());
+        let (mut near, mut far) = tapped(&file, clock);
         send(&mut far, clock, batch([datagram(b"request", false)])).await;
         let round = clock.now();
         tokio::time::advance(Duration::from_micros(4)).await;

@@ -57,8 +57,8 @@ pub(crate) struct AcceptableAck {
 impl Undo {
     /// A recovery begins; not called again before it has ended (RFC 3522 §3.2, RFC 4015 §3.1). `again`: when
     /// what is at `una` has left again before, in a recovery that has ended, or as a probe, and how many
-    /// bytes. It is the first
-    /// that the acceptable ACK may be for, and that proves nothing of the others; and it is the first that may arrive twice.
+    /// bytes. It is the first that the acceptable ACK may be for, which proves nothing of the others, and that
+    /// may arrive twice.
     pub(crate) fn begin(&mut self, una: SeqNum, again: Option<(Instant, u32)>) {
         let next = self.next.filter(|&next| una.before(next));
         let bytes = again.map_or(0, |(_, bytes)| bytes);
