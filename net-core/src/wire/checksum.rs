@@ -172,24 +172,66 @@ mod wide {
     /// From so many bytes on, finding out what the machine can do pays.
     pub(super) const LONG: usize = 192;
 
+    /// Bytes of the widest vector.
+    const WIDEST: usize = 64;
+
+    /// What a vector is masked with of which a part at the front or at the end counts.
+    static MASKS: [u8; 3 * WIDEST] = {
+        let mut masks = [0; 3 * WIDEST];
+        let mut at = WIDEST;
+        while at < 2 * WIDEST {
+            masks[at] = 0xff;
+            at += 1;
+        }
+        masks
+    };
+
     pub(super) fn sum_words(bytes: &[u8]) -> u64 {
+        match bytes {
+            [even @ .., last] if bytes.len() % 2 == 1 => {
+                sum_even(even).wrapping_add(super::sum_rest(&[*last]))
+            }
+            even => sum_even(even),
+        }
+    }
+
+    fn sum_even(bytes: &[u8]) -> u64 {
         dispatch!(Level::new(), simd => sum_vectors(simd, bytes))
     }
 
+    /// The sum of at least [`LONG`] bytes, an even number.
+    ///
+    /// All vectors but the first and the last lie where the cache has its lines: loads across two of them
+    /// take twice as long. The first ends where those begin, the last with the data; of both, what
+    /// others have is masked out.
     #[inline(always)]
     fn sum_vectors<S: Simd>(simd: S, bytes: &[u8]) -> u64 {
-        let mut total = S::u64s::splat(simd, 0);
-        let mut high = total;
-        let vectors = bytes.chunks_exact(<S::u8s as SimdBase<S>>::LEN);
-        let rest = vectors.remainder();
-        for vector in vectors {
-            let words: S::u64s = S::u8s::from_slice(simd, vector).bitcast();
+        let width = <S::u8s as SimdBase<S>>::LEN;
+        let front = bytes.as_ptr().align_offset(width);
+        // From an odd address on, words would be shifted by a byte.
+        let front = if front % 2 == 0 && front < width {
+            front
+        } else {
+            0
+        };
+        let (_, middle) = bytes.split_at(front);
+        let middle = middle.chunks_exact(width);
+        let back = middle.remainder().len();
+
+        let load = |bytes: &[u8]| S::u8s::from_slice(simd, bytes);
+        let first = load(&bytes[..width]) & load(&MASKS[2 * WIDEST - front..][..width]);
+        let last =
+            load(&bytes[bytes.len() - width..]) & load(&MASKS[WIDEST + back - width..][..width]);
+        let (first, last): (S::u64s, S::u64s) = (first.bitcast(), last.bitcast());
+        let mut total = first + last;
+        let mut high = (first >> 32) + (last >> 32);
+        for vector in middle {
+            let words: S::u64s = load(vector).bitcast();
             total += words;
             high += words >> 32;
         }
         let sum = |lanes: S::u64s| lanes.as_slice().iter().copied().fold(0, u64::wrapping_add);
-        // Shorter than a vector, so it does not come back here.
-        super::halves(sum(total), sum(high)).wrapping_add(super::sum_words(rest))
+        super::halves(sum(total), sum(high))
     }
 }
 

@@ -2,6 +2,7 @@ use super::{bytes, cases};
 use crate::wire::checksum::{Sum, checksum, checksum_after, pseudo_header};
 use proptest::prelude::*;
 use std::vec;
+use std::vec::Vec;
 
 /// RFC 1071 §4.1, word for word.
 fn by_the_book(bytes: &[u8]) -> u16 {
@@ -32,6 +33,18 @@ fn sums_a_whole_packet_of_ones() {
 fn of_nothing_is_all_ones() {
     assert_eq!(checksum(&[]), 0xffff);
     assert_eq!(Sum::new().partial(), 0);
+}
+
+/// Vectors are read from aligned addresses on, and what is in front and behind is masked out.
+#[test]
+fn where_the_bytes_lie_does_not_matter() {
+    let bytes: Vec<u8> = (0..=255).cycle().step_by(151).take(1024).collect();
+    for start in 0..130 {
+        for len in (190..330).chain([511, 640]) {
+            let part = &bytes[start..start + len];
+            assert_eq!(checksum(part), by_the_book(part), "{len} from {start} on");
+        }
+    }
 }
 
 proptest! {
