@@ -115,9 +115,26 @@ impl RecvQueue {
 
     /// Copies up to `out.len()` bytes out and removes them.
     pub fn read(&mut self, out: &mut [u8]) -> usize {
-        let done = self.peek(0, out);
-        self.discard(done);
-        done
+        let mut done = 0;
+        while let Some(piece) = self.pieces.front_mut()
+            && done < out.len()
+        {
+            let len = piece.bytes.len().min(out.len() - done);
+            out[done..done + len].copy_from_slice(&piece.bytes[..len]);
+            done += len;
+            self.len -= len;
+            if len < piece.bytes.len() {
+                piece.bytes.advance(len);
+                return done;
+            }
+            self.pieces_pin -= piece.pins as usize;
+            self.pieces.pop_front();
+        }
+        let tail = self.tail.get(self.tail_start..).unwrap_or_default();
+        let len = tail.len().min(out.len() - done);
+        out[done..done + len].copy_from_slice(&tail[..len]);
+        self.discard(len);
+        done + len
     }
 
     /// Copies bytes from `offset` on without removing them; how many were copied.

@@ -4,10 +4,10 @@
 mod segment;
 
 use crate::buf::{Checksum, Chunk, Gso, GsoKind, RxBatch, RxPacket};
-use crate::wire::checksum::checksum_after;
+use crate::wire::checksum::{Sum, checksum_after};
 use crate::wire::{TcpFlags, ip, ipv4, ipv6, tcp};
 use bytes::Buf;
-use segment::{Class, Segment, classify, same_headers};
+use segment::{Class, Segment, classify};
 use smallvec::SmallVec;
 
 /// Flows whose segments may come in turns.
@@ -65,6 +65,9 @@ struct Runs(SmallVec<[Run; FLOWS]>);
 struct Run {
     /// Where its first packet is.
     index: usize,
+    ip_header_len: usize,
+    /// Bytes of all headers.
+    header_len: usize,
     ports: [u8; 4],
     next_seq: u32,
     /// Payload length of all but the last.
@@ -84,6 +87,19 @@ impl Runs {
         kept: usize,
         waiting: usize,
     ) -> bool {
+        if let Some(run) = self.0.iter_mut().find(|run| run.has_ports_of(packet))
+            && let Some(first) = done.get_mut(run.index)
+            && let Some((segment, sum)) = run.read_next(packet, first)
+        {
+            if !segment.is_intact(packet, sum) {
+                return false;
+            }
+            run.grow(&segment, packet, first, waiting);
+            if segment.push || segment.payload_len < run.size {
+                self.close(segment.ports, done);
+            }
+            return true;
+        }
         let segment = match classify(packet) {
             Class::Data(segment) => segment,
             Class::Alone(ports) => {
@@ -93,23 +109,15 @@ impl Runs {
             Class::Other => return false,
         };
         packet.meta.checksum = Checksum::Verified;
-        if let Some(run) = self.0.iter_mut().find(|run| run.ports == segment.ports) {
-            let first = done.get_mut(run.index);
-            if let Some(first) = first.filter(|first| run.fits(&segment, packet, first)) {
-                run.grow(&segment, packet, first, waiting);
-                if segment.push || segment.payload_len < run.size {
-                    self.close(segment.ports, done);
-                }
-                return true;
-            }
-            self.close(segment.ports, done);
-        }
+        self.close(segment.ports, done);
         if !segment.push {
             if self.0.len() == FLOWS {
                 self.0.remove(0).finish(done);
             }
             self.0.push(Run {
                 index: kept,
+                ip_header_len: segment.ip_header_len,
+                header_len: segment.header_len,
                 ports: segment.ports,
                 next_seq: segment.end_seq(),
                 size: segment.payload_len,
@@ -129,14 +137,25 @@ impl Runs {
 }
 
 impl Run {
+    /// Whether the packet may be of this flow.
     #[inline]
-    fn fits(&self, segment: &Segment, packet: &RxPacket, first: &RxPacket) -> bool {
-        segment.seq == self.next_seq
-            && segment.payload_len <= self.size
-            && self.total_len + segment.payload_len <= MAX_LEN
-            && first.frags.len() + packet.frags.len() < MAX_PIECES
-            && same_headers(&first.frame, &packet.frame, segment)
-            && self.id_follows(&first.frame, segment.id)
+    fn has_ports_of(&self, packet: &RxPacket) -> bool {
+        read::<4>(&packet.frame, self.ip_header_len) == Some(self.ports)
+    }
+
+    /// Reads the packet if it goes on where this run, which `first` has begun, ends. With it comes the
+    /// sum of its pseudo-header; its checksum is still to be verified.
+    #[inline]
+    fn read_next(&self, packet: &RxPacket, first: &RxPacket) -> Option<(Segment, Sum)> {
+        Segment::read_next(first, self.ip_header_len, self.header_len, packet).filter(
+            |(segment, _)| {
+                segment.seq == self.next_seq
+                    && segment.payload_len <= self.size
+                    && self.total_len + segment.payload_len <= MAX_LEN
+                    && first.frags.len() + packet.frags.len() < MAX_PIECES
+                    && self.id_follows(&first.frame, segment.id)
+            },
+        )
     }
 
     /// Without DF the identification must count up, as it does when the run is cut again. With DF
@@ -168,11 +187,11 @@ impl Run {
                 pins: packet.meta.pins,
             });
         }
-        match &mut packet.frags[..] {
-            [only] => first.frags.push(core::mem::take(only)),
-            several => first.frags.extend(several.iter_mut().map(core::mem::take)),
+        if packet.frags.len() == 1 {
+            first.frags.extend(packet.frags.pop());
+        } else {
+            first.frags.append(&mut packet.frags);
         }
-        packet.frags.clear();
         self.next_seq = segment.end_seq();
         self.total_len += segment.payload_len;
         self.count = self.count.saturating_add(1);

@@ -18,8 +18,6 @@ pub const CHECKSUM_OFFSET: usize = 16;
 
 /// Where in the header the sequence number is.
 pub(crate) const SEQ_OFFSET: usize = 4;
-/// Where in the header the acknowledgement number is.
-pub(crate) const ACK_OFFSET: usize = 8;
 /// Where in the header the data offset and the flags are: 16 bits, the window behind them.
 pub(crate) const OFFSET_FLAGS_OFFSET: usize = 12;
 

@@ -37,10 +37,10 @@ impl Segment {
     }
 
     /// Reads a packet with plain headers: IPv4 without options or IPv6 without extension headers,
-    /// no fragment, TCP with data and no flag but ACK and PSH. `None` for any other.
+    /// no fragment, TCP with data and no flag but ACK and PSH. `None` for any other. With it comes the
+    /// sum of its pseudo-header.
     fn read(packet: &RxPacket, total_len: usize) -> Option<(Self, Sum)> {
-        let partial = matches!(packet.meta.checksum, Checksum::Partial { .. });
-        if partial || packet.meta.gso.is_some() {
+        if !is_single(packet) {
             return None;
         }
         let frame = &packet.frame[..];
@@ -68,6 +68,72 @@ impl Segment {
         };
         Some((segment, pseudo))
     }
+
+    /// Reads the packet that may come next in the run that `first`, a packet with plain headers of
+    /// these lengths, has begun. `None` unless its headers agree with them in all that a merged packet
+    /// keeps of only one, so that they are plain too.
+    #[inline]
+    pub(super) fn read_next(
+        first: &RxPacket,
+        ip_header_len: usize,
+        header_len: usize,
+        packet: &RxPacket,
+    ) -> Option<(Self, Sum)> {
+        if !is_single(packet) {
+            return None;
+        }
+        let total_len = packet.len();
+        let (first, frame) = (&first.frame[..], &packet.frame[..]);
+        let (agree, (_, id, pseudo)) = if ip_header_len == V4 {
+            let agree = agree(first.first_chunk()?, frame.first_chunk()?, &SAME_V4);
+            (agree, read_v4(frame, total_len)?)
+        } else {
+            let agree = agree(first.first_chunk()?, frame.first_chunk()?, &SAME_V6);
+            (agree, read_v6(frame, total_len)?)
+        };
+        let options = ip_header_len + TCP..header_len;
+        if !agree || !same_options(first.get(options.clone())?, frame.get(options)?) {
+            return None;
+        }
+        let tcp = frame.get(ip_header_len..)?.first_chunk::<TCP>()?;
+        let flags = TcpFlags::from_bits_truncate(u16_at(tcp, tcp::OFFSET_FLAGS_OFFSET));
+        let segment = Self {
+            ip_header_len,
+            header_len,
+            payload_len: total_len.checked_sub(header_len).filter(|&len| len > 0)?,
+            seq: u32_at(tcp, tcp::SEQ_OFFSET),
+            ports: [tcp[0], tcp[1], tcp[2], tcp[3]],
+            push: flags.contains(TcpFlags::PSH),
+            id,
+        };
+        Some((segment, pseudo))
+    }
+
+    /// Whether the device or the sum, which begins with the pseudo-header's, says that the checksum
+    /// of the packet that this was read from is right.
+    #[inline]
+    pub(super) fn is_intact(&self, packet: &RxPacket, mut sum: Sum) -> bool {
+        if packet.meta.checksum == Checksum::Verified {
+            return true;
+        }
+        let transport = packet.frame.get(self.ip_header_len..);
+        let Some((tcp, rest)) = transport.and_then(|bytes| bytes.split_first_chunk::<TCP>()) else {
+            return false;
+        };
+        sum.add_header(tcp);
+        sum.add_bytes(rest);
+        for piece in &packet.frags {
+            sum.add_bytes(&piece.bytes);
+        }
+        sum.fold() == 0
+    }
+}
+
+/// Whether the packet is no super-segment and has its whole checksum, right or wrong.
+#[inline]
+fn is_single(packet: &RxPacket) -> bool {
+    let partial = matches!(packet.meta.checksum, Checksum::Partial { .. });
+    !partial && packet.meta.gso.is_none()
 }
 
 /// Length of the header, identification if it matters, and the pseudo-header's sum.
@@ -108,7 +174,7 @@ fn pseudo<const N: usize>(addresses: &[u8; N], len: usize) -> Sum {
 pub(super) fn classify(packet: &RxPacket) -> Class {
     let total_len = packet.len();
     if let Some((segment, sum)) = Segment::read(packet, total_len) {
-        return if is_intact(packet, &segment, sum) {
+        return if segment.is_intact(packet, sum) {
             Class::Data(segment)
         } else {
             Class::Other
@@ -121,73 +187,65 @@ pub(super) fn classify(packet: &RxPacket) -> Class {
     ports.map_or(Class::Other, |&ports| Class::Alone(ports))
 }
 
-/// Whether the device or the sum, which begins with the pseudo-header's, says that the checksum is
-/// right.
+/// Whether two headers are the same in the bits of `mask`.
 #[inline]
-fn is_intact(packet: &RxPacket, segment: &Segment, mut sum: Sum) -> bool {
-    if packet.meta.checksum == Checksum::Verified {
-        return true;
+fn agree<const N: usize>(a: &[u8; N], b: &[u8; N], mask: &[u8; N]) -> bool {
+    const { assert!(N.is_multiple_of(4), "headers are counted in 32-bit words") };
+    let (a, b, mask) = (
+        a.as_chunks::<4>().0,
+        b.as_chunks::<4>().0,
+        mask.as_chunks::<4>().0,
+    );
+    let differs = |a: [u8; 4], b: [u8; 4], mask: [u8; 4]| {
+        (u32::from_ne_bytes(a) ^ u32::from_ne_bytes(b)) & u32::from_ne_bytes(mask)
+    };
+    // No way out before the end: that would cost more than the few words behind it.
+    let words = a.iter().zip(b).zip(mask);
+    words.fold(0, |before, ((&a, &b), &mask)| before | differs(a, b, mask)) == 0
+}
+
+/// Whether options, whose length is known to be the same, are; they are few.
+#[inline]
+fn same_options(a: &[u8], b: &[u8]) -> bool {
+    let words = a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0);
+    words.fold(true, |same, (a, b)| same & (a == b))
+}
+
+/// The bits in which the headers of a run agree: all but 16-bit words at some places, and PSH.
+const fn mask<const N: usize>(tcp: usize, words: &[usize]) -> [u8; N] {
+    let mut mask = [0xff; N];
+    let mut index = 0;
+    while index < words.len() {
+        mask[words[index]] = 0;
+        mask[words[index] + 1] = 0;
+        index += 1;
     }
-    let transport = packet.frame.get(segment.ip_header_len..);
-    let Some((tcp, rest)) = transport.and_then(|bytes| bytes.split_first_chunk::<TCP>()) else {
-        return false;
-    };
-    sum.add_header(tcp);
-    sum.add_bytes(rest);
-    for piece in &packet.frags {
-        sum.add_bytes(&piece.bytes);
-    }
-    sum.fold() == 0
+    let [high, low] = (!TcpFlags::PSH.bits()).to_be_bytes();
+    mask[tcp + tcp::OFFSET_FLAGS_OFFSET] &= high;
+    mask[tcp + tcp::OFFSET_FLAGS_OFFSET + 1] &= low;
+    mask
 }
 
-/// Whether two frames agree in all that a merged packet keeps of only one. That both have plain
-/// headers is known.
-#[inline]
-pub(super) fn same_headers(first: &[u8], next: &[u8], segment: &Segment) -> bool {
-    let at = segment.ip_header_len;
-    let same_ip = if at == V4 {
-        same_v4(first, next)
-    } else {
-        same_v6(first, next)
-    };
-    let tcp = |frame: &[u8]| frame.get(at..)?.first_chunk::<TCP>().copied();
-    let (Some(a), Some(b)) = (tcp(first), tcp(next)) else {
-        return false;
-    };
-    // Data offset, flags but for PSH, and window.
-    let psh = u32::from(TcpFlags::PSH.bits()) << 16;
-    let word = tcp::OFFSET_FLAGS_OFFSET;
-    let same_tcp = u32_at(&a, 0) == u32_at(&b, 0)
-        && u32_at(&a, tcp::ACK_OFFSET) == u32_at(&b, tcp::ACK_OFFSET)
-        && (u32_at(&a, word) ^ u32_at(&b, word)) & !psh == 0
-        && u16_at(&a, TCP - 2) == u16_at(&b, TCP - 2);
-    let options = at + TCP..segment.header_len;
-    let same_options = match (first.get(options.clone()), next.get(options)) {
-        (Some(a), Some(b)) => a == b,
-        _ => false,
-    };
-    same_ip && same_tcp && same_options
-}
-
-/// All but length, identification and checksum.
-#[inline]
-fn same_v4(first: &[u8], next: &[u8]) -> bool {
-    let (Some(a), Some(b)) = (first.first_chunk::<V4>(), next.first_chunk::<V4>()) else {
-        return false;
-    };
-    u16_at(a, 0) == u16_at(b, 0)
-        && u32_at(a, ipv4::FRAGMENT_OFFSET) == u32_at(b, ipv4::FRAGMENT_OFFSET)
-        && a[V4 - 8..] == b[V4 - 8..]
-}
-
-/// All but the length.
-#[inline]
-fn same_v6(first: &[u8], next: &[u8]) -> bool {
-    let (Some(a), Some(b)) = (first.first_chunk::<V6>(), next.first_chunk::<V6>()) else {
-        return false;
-    };
-    u32_at(a, 0) == u32_at(b, 0) && a[ipv6::NEXT_HEADER_OFFSET..] == b[ipv6::NEXT_HEADER_OFFSET..]
-}
+const SAME_V4: [u8; V4 + TCP] = mask(
+    V4,
+    &[
+        ipv4::LENGTH_OFFSET,
+        ipv4::ID_OFFSET,
+        ipv4::CHECKSUM_OFFSET,
+        V4 + tcp::SEQ_OFFSET,
+        V4 + tcp::SEQ_OFFSET + 2,
+        V4 + tcp::CHECKSUM_OFFSET,
+    ],
+);
+const SAME_V6: [u8; V6 + TCP] = mask(
+    V6,
+    &[
+        ipv6::LENGTH_OFFSET,
+        V6 + tcp::SEQ_OFFSET,
+        V6 + tcp::SEQ_OFFSET + 2,
+        V6 + tcp::CHECKSUM_OFFSET,
+    ],
+);
 
 /// The number at a place that is known to lie in the header.
 #[inline]

@@ -140,6 +140,75 @@ fn whatever_differs_keeps_segments_apart() {
 }
 
 #[test]
+fn whatever_differs_keeps_segments_over_ipv6_apart() {
+    let (ip, tcp) = flow(0, true);
+    let next = TcpHeader {
+        seq: tcp.seq + 1000,
+        ..tcp
+    };
+    let changes: [fn(&mut IpHeader, &mut TcpHeader); 7] = [
+        |ip, _| ip.ttl += 1,
+        |ip, _| ip.tos = 1,
+        |ip, _| ip.source = "2001:db8::77".parse().expect("an address"),
+        |ip, _| ip.dest = "2001:db8::77".parse().expect("an address"),
+        |_, tcp| tcp.ack += 1,
+        |_, tcp| tcp.window += 1,
+        |_, tcp| tcp.options.timestamps = Some((0, 10)),
+    ];
+    let pair = |ip2: &IpHeader, tcp2: &TcpHeader| [one(&ip, &tcp, 1000), one(ip2, tcp2, 1000)];
+    assert_eq!(merge(pair(&ip, &next)).len(), 1);
+    for (index, change) in changes.iter().enumerate() {
+        let (mut ip, mut next) = (ip, next);
+        change(&mut ip, &mut next);
+        assert_eq!(merge(pair(&ip, &next)).len(), 2, "change {index}");
+    }
+    let mut labelled = pair(&ip, &next);
+    labelled[1].frame[3] ^= 1;
+    assert_eq!(merge(labelled).len(), 2, "another flow label");
+}
+
+/// The checksum of TCP does not cover the hop count, and a header that agrees with the one before may
+/// still not be what was sent.
+#[test]
+fn a_wrong_header_checksum_is_not_merged() {
+    let (ip, tcp) = flow(0, false);
+    let mut packets = run(&ip, &tcp, 3);
+    packets[1].frame[10] ^= 1;
+    assert_eq!(lens(&merge(packets)), [52 + 1000; 3]);
+}
+
+#[test]
+fn a_wrong_length_is_not_merged() {
+    for v6 in [false, true] {
+        let (ip, tcp) = flow(0, v6);
+        let next = TcpHeader {
+            seq: tcp.seq + 1000,
+            ..tcp
+        };
+        let mut longer = one(&ip, &next, 900);
+        longer.frame.extend_from_slice(&[0; 2]);
+        assert_eq!(merge([one(&ip, &tcp, 1000), longer]).len(), 2);
+    }
+}
+
+/// Their ports are all that is looked at first.
+#[test]
+fn flows_of_two_hosts_with_the_same_ports_stay_apart() {
+    let (ip, tcp) = flow(0, false);
+    let other = IpHeader {
+        source: "192.0.2.9".parse().expect("an address"),
+        ..ip
+    };
+    let (first, second) = (run(&ip, &tcp, 2), run(&other, &tcp, 2));
+    let merged = merge(first.into_iter().chain(second));
+    assert_eq!(lens(&merged), [52 + 2000; 2]);
+    let source =
+        |packet: &RxPacket| IpHeader::parse(&packet.frame, packet.len()).map(|it| it.source);
+    assert_eq!(source(&merged[0]), Ok(ip.source));
+    assert_eq!(source(&merged[1]), Ok(other.source));
+}
+
+#[test]
 fn without_df_the_identification_must_count_up() {
     let (ip, tcp) = flow(0, false);
     let ip = IpHeader {
