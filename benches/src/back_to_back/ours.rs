@@ -178,8 +178,7 @@ fn arrive(packet: &mut TxPacket, received: &mut RxPacket) {
     }
     received.frame.extend_from_slice(&packet.head);
     received.meta.pins = u32::try_from(HEADS).unwrap_or(u32::MAX);
-    for piece in &mut packet.body {
-        let bytes = std::mem::take(piece);
+    for bytes in packet.body.drain(..) {
         received.frags.push(Chunk {
             pins: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             bytes,

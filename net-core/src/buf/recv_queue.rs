@@ -4,6 +4,7 @@ use super::Chunk;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 /// A piece that pins more than `2 × payload + SLACK` bytes of memory is copied out.
 const SLACK: usize = 256;
@@ -66,6 +67,24 @@ impl RecvQueue {
             self.close_tail();
             self.pieces_pin += chunk.pins as usize;
             self.pieces.push_back(chunk);
+        }
+    }
+
+    /// Puts all of `chunks` behind what is there.
+    pub(crate) fn push_all(&mut self, chunks: &mut SmallVec<[Chunk; 2]>) {
+        let (mut len, mut pins, mut plain) = (0, 0, true);
+        for chunk in chunks.iter() {
+            len += chunk.bytes.len();
+            pins += chunk.pins as usize;
+            plain &= !chunk.bytes.is_empty() && !is_wasteful(chunk.bytes.len(), chunk.pins);
+        }
+        if plain {
+            self.close_tail();
+            self.len += len;
+            self.pieces_pin += pins;
+            self.pieces.extend(chunks.drain(..));
+        } else {
+            chunks.drain(..).for_each(|chunk| self.push(chunk));
         }
     }
 

@@ -187,10 +187,12 @@ impl Run {
                 pins: packet.meta.pins,
             });
         }
-        if packet.frags.len() == 1 {
-            first.frags.extend(packet.frags.pop());
-        } else {
-            first.frags.append(&mut packet.frags);
+        match packet.frags.pop() {
+            Some(only) if packet.frags.is_empty() => first.frags.push(only),
+            last => {
+                first.frags.append(&mut packet.frags);
+                first.frags.extend(last);
+            }
         }
         self.next_seq = segment.end_seq();
         self.total_len += segment.payload_len;

@@ -75,9 +75,7 @@ impl<'a> Payload<'a> {
         if !frame.is_empty() {
             queue.push_frame(frame, self.packet.meta.pins);
         }
-        for piece in self.packet.frags.drain(..) {
-            queue.push(piece);
-        }
+        queue.push_all(&mut self.packet.frags);
     }
 }
 

@@ -188,7 +188,7 @@ mod wide {
 
     pub(super) fn sum_words(bytes: &[u8]) -> u64 {
         match bytes {
-            [even @ .., last] if bytes.len() % 2 == 1 => {
+            [even @ .., last] if !bytes.len().is_multiple_of(2) => {
                 sum_even(even).wrapping_add(super::sum_rest(&[*last]))
             }
             even => sum_even(even),
@@ -209,7 +209,7 @@ mod wide {
         let width = <S::u8s as SimdBase<S>>::LEN;
         let front = bytes.as_ptr().align_offset(width);
         // From an odd address on, words would be shifted by a byte.
-        let front = if front % 2 == 0 && front < width {
+        let front = if front.is_multiple_of(2) && front < width {
             front
         } else {
             0
