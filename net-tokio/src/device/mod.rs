@@ -97,7 +97,8 @@ pub trait Device: Send + 'static {
     /// Sends packets from the front of `batch` and takes them out of it.
     ///
     /// Ready when all have left (or were dropped, as networks do), Pending when the device is full:
-    /// then the rest stays in order and the waker of `cx` is registered.
+    /// then the rest stays in order and the waker of `cx` is registered. The stack takes the rest back
+    /// to the head of its queue, from where it comes again, in order but perhaps not all at once.
     ///
     /// # Errors
     /// An error is the end of the device.

@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::error::Ended;
 use crate::net::InterfaceStatus;
 use net_core::buf::{RxBatch, TxBatch};
-use net_core::stack::Transmit;
+use net_core::stack::{MAX_TX_BATCH, Transmit};
 use net_core::time::Duration;
 use net_core::{IfaceId, Instant, SocketId, Stack};
 use std::fmt;
@@ -42,8 +42,10 @@ pub(crate) struct BoundDevice {
 /// A device with what waits for it.
 struct Port {
     bound: BoundDevice,
-    /// What the device had no room for, in order.
+    /// On its way to the device; empty between rounds.
     tx: TxBatch,
+    /// Packets that the device is likely to take at once.
+    takes: usize,
     /// Why the device is of no more use.
     failure: Option<String>,
     supply: Supply,
@@ -300,7 +302,7 @@ impl Core {
     }
 
     /// Hands out what the stack wants to send, until it is idle or the devices are full; whether
-    /// there may be more at once.
+    /// there may be more at once. What a device has no room for goes back to the head of its queue.
     fn transmit(&mut self, now: Instant) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         let mut more = false;
@@ -311,17 +313,24 @@ impl Core {
         {
             let iface = port.bound.iface;
             for turn in 0.. {
-                let state = self.stack.poll_transmit(iface, &mut port.tx, now);
-                if port.tx.is_empty() {
+                let (takes, tx) = (port.takes, &mut port.tx);
+                let state = self.stack.poll_transmit_few(iface, takes, tx, now);
+                if tx.is_empty() {
                     break;
                 }
-                match port.bound.device.poll_send(&mut cx, &mut port.tx, now) {
-                    Poll::Ready(Ok(())) => {}
+                match port.bound.device.poll_send(&mut cx, tx, now) {
+                    Poll::Ready(Ok(())) => port.takes = (takes * 2).min(MAX_TX_BATCH),
                     Poll::Ready(Err(error)) => {
                         port.fail(&error, &mut self.stack);
                         break;
                     }
-                    Poll::Pending => break,
+                    // Its waker is registered. Other news may bring us back before there is room, and
+                    // then one packet will do to find that out.
+                    Poll::Pending => {
+                        port.takes = 1;
+                        self.stack.requeue(iface, &mut port.tx);
+                        break;
+                    }
                 }
                 if state == Transmit::Idle {
                     break;
@@ -362,7 +371,8 @@ impl Port {
     fn new(bound: BoundDevice) -> Self {
         Self {
             bound,
-            tx: TxBatch::with_capacity(BUDGET),
+            tx: TxBatch::with_capacity(MAX_TX_BATCH),
+            takes: MAX_TX_BATCH,
             failure: None,
             supply: Supply::Several,
         }
