@@ -147,6 +147,10 @@ impl<D: Device> Device for PcapTap<D> {
         received
     }
 
+    fn overruns(&self) -> u64 {
+        self.device.overruns()
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,

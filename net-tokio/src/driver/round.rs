@@ -163,6 +163,7 @@ impl Core {
                     .dns_search(port.bound.iface)
                     .map(str::to_owned)
                     .collect(),
+                overruns: port.bound.device.overruns(),
                 failure: port.failure.clone(),
             }
         })

@@ -1,6 +1,6 @@
 //! Opening or making a TUN, and what stands in the way.
 
-use super::{Counters, Descriptor, Framing, Tun};
+use super::{Counters, Descriptor, Framing, KernelQueue, Tun};
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
 use net_core::offload::vnet;
@@ -93,7 +93,10 @@ impl TunBuilder {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
         let caps = negotiate(&fd, self.offload)
             .map_err(|error| explain(&error, &format!("cannot set the offloads of {name}")))?;
-        let mtu = self.configure(&mut device, &name)?;
+        let socket = control_socket()?;
+        let index = name_to_index(&socket, &name)?;
+        let queue = KernelQueue::of(index);
+        let mtu = self.configure(&mut device, &socket, &name, index)?;
         let counters = Arc::new(Counters::default());
         let link_len = if self.ethernet {
             ethernet::HEADER_LEN
@@ -107,6 +110,7 @@ impl TunBuilder {
             mtu,
             caps,
             counters,
+            queue: Arc::new(queue),
         })
     }
 
@@ -172,7 +176,13 @@ impl TunBuilder {
     }
 
     /// Brings the interface into the state that was asked for; its MTU.
-    fn configure(&self, device: &mut tun::Device, name: &str) -> io::Result<u16> {
+    fn configure(
+        &self,
+        device: &mut tun::Device,
+        socket: &OwnedFd,
+        name: &str,
+        index: u32,
+    ) -> io::Result<u16> {
         let failed = |what: &str, error: io::Error| explain(&error, &format!("cannot {what}"));
         let mut mtu = device.mtu().map_err(io::Error::from)?;
         if let Some(wanted) = self.mtu
@@ -183,22 +193,18 @@ impl TunBuilder {
                 .map_err(|error| failed(&format!("set the MTU of {name}"), error.into()))?;
             mtu = wanted;
         }
-        let socket = control_socket()?;
-        if !sys::is_up(&socket, name)? {
+        if !sys::is_up(socket, name)? {
             device
                 .enabled(true)
                 .map_err(|error| failed(&format!("bring {name} up"), error.into()))?;
         }
-        if !self.host_addresses.is_empty() {
-            let index = name_to_index(&socket, name)?;
-            for &(address, prefix_len) in &self.host_addresses {
-                netlink::add_address(index, address, prefix_len).map_err(|error| {
-                    failed(
-                        &format!("give {name} the address {address}/{prefix_len}"),
-                        error,
-                    )
-                })?;
-            }
+        for &(address, prefix_len) in &self.host_addresses {
+            netlink::add_address(index, address, prefix_len).map_err(|error| {
+                failed(
+                    &format!("give {name} the address {address}/{prefix_len}"),
+                    error,
+                )
+            })?;
         }
         Ok(mtu)
     }
