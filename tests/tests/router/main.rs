@@ -4,6 +4,7 @@
 
 mod between;
 mod leased;
+mod options;
 mod outside;
 mod tools;
 
