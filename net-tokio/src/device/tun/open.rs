@@ -212,16 +212,21 @@ impl TunBuilder {
 
 /// Sets all that a persistent device keeps from its last user. What the device does for the stack.
 fn negotiate(fd: &OwnedFd, on: bool) -> io::Result<DeviceCaps> {
+    sys::set_vnet_header_len(fd, i32::try_from(vnet::LEN).expect("ten"))?;
+    sys::set_vnet_little_endian(fd)?;
+    agree(on, |flags| sys::set_offload(fd, flags))
+}
+
+/// Asks for as many offloads as the kernel agrees to.
+fn agree(on: bool, mut set: impl FnMut(u32) -> io::Result<()>) -> io::Result<DeviceCaps> {
     use sys::offload::{CSUM, TSO_ECN, TSO4, TSO6, USO4, USO6};
     const TSO: u32 = CSUM | TSO4 | TSO6;
     // Kernels refuse a set with a flag that they do not know.
     const WISHES: [u32; 5] = [TSO | TSO_ECN | USO4 | USO6, TSO | USO4 | USO6, TSO, CSUM, 0];
-    sys::set_vnet_header_len(fd, i32::try_from(vnet::LEN).expect("ten"))?;
-    sys::set_vnet_little_endian(fd)?;
     let wishes = if on { &WISHES[..] } else { &[0] };
     let mut refusal = None;
     for &flags in wishes {
-        match sys::set_offload(fd, flags) {
+        match set(flags) {
             Ok(()) => {
                 return Ok(DeviceCaps {
                     // With a vnet header the kernel always takes these two.
@@ -248,10 +253,11 @@ fn check_node() -> io::Result<()> {
         Errno::ACCESS | Errno::PERM => said(
             &error,
             format!(
-                "no permission to open {NODE} for reading and writing: run as root, or let an \
-                 administrator `chmod 0666 {NODE}`, or pass it into the container with \
-                 `--device {NODE}`; a capability does not help here, and in a user namespace \
-                 (`unshare -Urn`) the node's own permissions still count"
+                "no permission to open {NODE} for reading and writing: CAP_DAC_OVERRIDE is missing, and \
+                 then CAP_NET_ADMIN to make a device; run as root, or `sudo setcap \
+                 cap_dac_override,cap_net_admin+ep PROGRAM`, or let an administrator `chmod 0666 \
+                 {NODE}` and run in a namespace of your own with `unshare -Urn PROGRAM`, or pass the \
+                 node into a container with `--device {NODE}`"
             ),
         ),
         Errno::NOENT | Errno::NODEV | Errno::NXIO => said(
@@ -299,3 +305,59 @@ const NODE: &str = "/dev/net/tun";
 const NAME_MAX: usize = 15;
 /// What IPv4 asks of every link (RFC 791).
 const MTU_MIN: u16 = 68;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a kernel that knows these flags alone, and those that it was asked for in vain.
+    fn with_kernel(knows: u32, on: bool) -> (io::Result<DeviceCaps>, Vec<u32>) {
+        let mut refused = Vec::new();
+        let agreed = agree(on, |flags| {
+            if flags & !knows == 0 {
+                return Ok(());
+            }
+            refused.push(flags);
+            Err(io::ErrorKind::InvalidInput.into())
+        });
+        (agreed, refused)
+    }
+
+    #[test]
+    fn an_older_kernel_is_asked_for_less_until_it_agrees() {
+        use sys::offload::{CSUM, TSO_ECN, TSO4, TSO6, USO4, USO6};
+        let tso = CSUM | TSO4 | TSO6;
+        for (knows, tries, uso, software_gro) in [
+            (tso | TSO_ECN | USO4 | USO6, 0, true, false),
+            (tso | USO4 | USO6, 1, true, false),
+            (tso | TSO_ECN, 2, false, false),
+            // It sums for us, and joins no segments: then we do.
+            (CSUM, 3, false, true),
+            (0, 4, false, true),
+        ] {
+            let (agreed, refused) = with_kernel(knows, true);
+            let expected = DeviceCaps {
+                tx_checksum: true,
+                tso: true,
+                uso,
+                software_gro,
+                one_piece: false,
+            };
+            assert_eq!(agreed.expect("an agreement"), expected, "{knows:#x}");
+            assert_eq!(refused.len(), tries, "{knows:#x}: {refused:x?}");
+        }
+    }
+
+    #[test]
+    fn without_offload_nothing_is_asked_for() {
+        let (agreed, refused) = with_kernel(u32::MAX, false);
+        let expected = DeviceCaps {
+            software_gro: true,
+            ..DeviceCaps::default()
+        };
+        assert_eq!((agreed.expect("an agreement"), refused), (expected, vec![]));
+        let none = agree(true, |_| Err(io::ErrorKind::PermissionDenied.into()));
+        let error = none.expect_err("whatever it was asked for");
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+}
