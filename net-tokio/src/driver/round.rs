@@ -7,6 +7,7 @@ use super::warnings::{Warning, Warnings};
 use crate::device::Device;
 use crate::error::Ended;
 use crate::net::InterfaceStatus;
+use net_core::autoconf::AddressState;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::stack::{MAX_TX_BATCH, Transmit};
 use net_core::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) struct Core {
     rx: RxBatch,
     /// Rings the doorbell; what devices register.
     waker: Waker,
+    /// Tasks that wait until no address is being checked.
+    checks: Vec<Waker>,
     /// The latest time seen: callers read their own clocks, and time must not go back.
     now: Instant,
     /// Set by a shutdown: when to stop waiting for deliveries.
@@ -85,6 +88,7 @@ impl Core {
             devices: devices.into_iter().map(Port::new).collect(),
             rx: RxBatch::with_capacity(BUDGET),
             waker,
+            checks: Vec::new(),
             now,
             last_call: None,
             warnings: Warnings::new(),
@@ -169,6 +173,21 @@ impl Core {
         })
     }
 
+    /// Whether addresses are being checked; then the task of `cx` is woken when none is any more.
+    pub(crate) fn waits_for_checks(&mut self, cx: &Context<'_>) -> bool {
+        let checks = self.checks_addresses();
+        if checks && !self.checks.iter().any(|task| task.will_wake(cx.waker())) {
+            self.checks.push(cx.waker().clone());
+        }
+        checks
+    }
+
+    fn checks_addresses(&self) -> bool {
+        let ifaces = self.devices.iter().map(|port| port.bound.iface);
+        let mut states = ifaces.flat_map(|iface| self.stack.addresses(iface));
+        states.any(|status| status.state == AddressState::Tentative)
+    }
+
     /// The time of the call under way.
     pub(crate) fn now(&self) -> Instant {
         self.now
@@ -203,6 +222,9 @@ impl Core {
         more |= self.transmit(now);
         more |= self.slots.deliver(&mut self.stack, now, wakes);
         tell_log(&mut self.stack);
+        if !self.checks.is_empty() && !self.checks_addresses() {
+            wakes.append(&mut self.checks);
+        }
         let stats = self.stack.stats();
         self.warnings.look(stats, now).for_each(Warning::say);
         let traffic = Traffic {
@@ -239,6 +261,7 @@ impl Core {
 
     /// Fails every socket that is still held.
     pub(super) fn fail_all(&mut self, wakes: &mut Vec<Waker>) {
+        wakes.append(&mut self.checks);
         self.slots.fail_all(wakes);
     }
 
