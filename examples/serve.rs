@@ -2,131 +2,23 @@
 //! `/` says hello, `/download?bytes=N` streams, `POST /upload` counts and hashes, `/stats` shows
 //! the stack's counters.
 
-use anyhow::Context as _;
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use bytes::Bytes;
 use clap::Parser;
-use examples::behind_tun::TunOptions;
-use examples::digest::Counted;
-use examples::http::Incoming;
-use futures::{StreamExt as _, stream};
-use net_tokio::{Net, TcpListener};
-use serde::Deserialize;
-use std::convert::Infallible;
-use std::fmt::Write as _;
+use examples::serve::ServeOptions;
 
 #[derive(Debug, Parser)]
 #[command(about)]
-struct Args {
+struct Arguments {
     #[command(flatten)]
-    tun: TunOptions,
-    /// The port to serve.
-    #[arg(long, default_value_t = 80)]
-    port: u16,
+    serve: ServeOptions,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    let net = args.tun.build()?;
-    net.wait_for_addresses().await;
-    let app = Router::new()
-        .route("/", get(hello))
-        .route("/download", get(download))
-        .route("/upload", post(upload))
-        .route("/stats", get(stats))
-        .with_state(net.clone());
-    for address in args.tun.sockets(args.port)? {
-        let listener = TcpListener::bind_on(&net, address)
-            .await
-            .with_context(|| format!("listening on {address}"))?;
+    let (net, addresses) = Arguments::parse().serve.start().await?;
+    for address in addresses {
         println!("http://{address}/");
-        let app = app.clone();
-        tokio::spawn(async move { axum::serve(Incoming(listener), app).await });
     }
     tokio::signal::ctrl_c().await?;
     net.shutdown().await;
     Ok(())
 }
-
-async fn hello() -> &'static str {
-    "Hello from a TCP/IP stack in user space.\n"
-}
-
-#[derive(Debug, Deserialize)]
-struct Download {
-    bytes: u64,
-}
-
-async fn download(Query(wanted): Query<Download>) -> impl IntoResponse {
-    let pieces = stream::unfold(wanted.bytes, |left| async move {
-        let piece = usize::try_from(left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
-        let chunk = Bytes::from_static(&CHUNK).slice(..piece);
-        (piece > 0).then(|| (Ok::<_, Infallible>(chunk), left - piece as u64))
-    });
-    let headers = [
-        (CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (CONTENT_LENGTH, wanted.bytes.to_string()),
-    ];
-    (headers, Body::from_stream(pieces))
-}
-
-async fn upload(body: Body) -> Response {
-    let mut pieces = body.into_data_stream();
-    let mut counted = Counted::default();
-    while let Some(piece) = pieces.next().await {
-        match piece {
-            Ok(piece) => counted.update(&piece),
-            Err(error) => {
-                let text = format!("the upload broke off: {error}\n");
-                return (axum::http::StatusCode::BAD_REQUEST, text).into_response();
-            }
-        }
-    }
-    let bytes = counted.bytes;
-    format!("{bytes} bytes, SHA-256 {}\n", counted.hex()).into_response()
-}
-
-async fn stats(State(net): State<Net>) -> String {
-    let stats = net.stats();
-    let counters = [
-        ("sockets", net.sockets() as u64),
-        ("rx_packets", stats.rx_packets),
-        ("rx_bytes", stats.rx_bytes),
-        ("tx_packets", stats.tx_packets),
-        ("tx_bytes", stats.tx_bytes),
-        ("tcp_in_segments", stats.tcp_in_segments),
-        ("tcp_out_segments", stats.tcp_out_segments),
-        ("tcp_retransmits", stats.tcp_retransmits),
-        ("tcp_timeouts", stats.tcp_timeouts),
-        ("tcp_fast_retransmits", stats.tcp_fast_retransmits),
-        ("tcp_active_opens", stats.tcp_active_opens),
-        ("tcp_passive_opens", stats.tcp_passive_opens),
-        ("tcp_resets_received", stats.tcp_resets_received),
-        ("tcp_resets_sent", stats.tcp_resets_sent),
-        ("tcp_challenge_acks", stats.tcp_challenge_acks),
-        ("tcp_out_of_order", stats.tcp_out_of_order),
-        ("tcp_probes", stats.tcp_probes),
-        ("udp_in", stats.udp_in),
-        ("udp_out", stats.udp_out),
-        ("icmp_echo_replies", stats.icmp_echo_replies),
-        ("icmp_errors_sent", stats.icmp_errors_sent),
-        ("icmp_errors_received", stats.icmp_errors_received),
-    ];
-    let mut text = String::new();
-    for (name, value) in counters {
-        writeln!(text, "{name} {value}").expect("a String takes everything");
-    }
-    for (reason, count) in stats.dropped() {
-        writeln!(text, "dropped_{reason} {count}").expect("a String takes everything");
-    }
-    text
-}
-
-/// A download repeats this.
-static CHUNK: [u8; 64 * 1024] = [b'.'; 64 * 1024];

@@ -2,14 +2,17 @@
 # Runs the router between two network namespaces of the kernel: a client inside, which reaches the
 # outside by the address that a DHCP server there has leased to the router, and a server outside, which
 # does not reach the client.
-# Needs `unshare` and `nsenter` (util-linux), `ip` (iproute2), `dnsmasq` and `python3`; not root.
+# Needs `unshare` and `nsenter` (util-linux), `ip` (iproute2), `dnsmasq` and `python3`; root only where
+# others may make no namespaces.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 if [[ -z ${IN_NAMESPACE:-} ]]; then
     command -v dnsmasq >/dev/null || { echo "install dnsmasq first"; exit 1; }
     cargo build --release -p examples --example router
-    exec unshare --user --map-root-user --net env IN_NAMESPACE=1 bash "$0"
+    namespaces=(--user --map-root-user --net)
+    unshare "${namespaces[@]}" true 2>/dev/null || namespaces=(--net)
+    exec unshare "${namespaces[@]}" env IN_NAMESPACE=1 bash "$0"
 fi
 
 folder=$(mktemp -d)

@@ -3,8 +3,9 @@
 use crate::behind_tun::TunOptions;
 use crate::services::{Service, accept_loop, udp_echo};
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use net_tokio::{Net, TcpListener, UdpSocket};
+use tokio::runtime::{Builder, Runtime};
 
 /// Where the stack is, and what it does on which ports.
 #[derive(Debug, Clone, Args)]
@@ -24,9 +25,33 @@ pub struct EchoOptions {
     /// A TCP port that sends without end; may be repeated.
     #[arg(long, value_name = "N")]
     pub source: Vec<u16>,
+    /// On how many threads of tokio the stack and its tasks run.
+    #[arg(long, value_enum, default_value_t = Flavor::Current)]
+    pub runtime: Flavor,
+}
+
+/// On how many threads of tokio something runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Flavor {
+    /// One thread.
+    Current,
+    /// One worker per core.
+    Multi,
 }
 
 impl EchoOptions {
+    /// The runtime that is asked for.
+    ///
+    /// # Errors
+    /// What the host lacks for one.
+    pub fn runtime(&self) -> anyhow::Result<Runtime> {
+        let mut builder = match self.runtime {
+            Flavor::Current => Builder::new_current_thread(),
+            Flavor::Multi => Builder::new_multi_thread(),
+        };
+        builder.enable_all().build().context("starting tokio")
+    }
+
     /// Brings the stack up with its services; call it inside a tokio runtime. They end with that.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ pub mod http;
 pub mod ping;
 pub mod reach;
 pub mod router;
+pub mod serve;
 pub mod services;
 pub mod traceroute;
 pub mod units;

@@ -73,6 +73,8 @@ drop_reasons! {
     ReassemblyTimeout => "reassembly_timeout",
     /// A packet of over 65,535 bytes by the option of RFC 2675, which the stack does not have.
     Jumbogram => "jumbogram",
+    /// An option of an IPv4 header that breaks its rules (RFC 791 §3.1).
+    IpOption => "ip_option",
     /// A source route (RFC 5095, RFC 6274 §3.13.2.3): senders are not to choose the way.
     SourceRoute => "source_route",
     /// An IPv6 option that nobody knows, and that is to stop who does not know it (RFC 8200 §4.2).

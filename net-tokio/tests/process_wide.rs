@@ -56,6 +56,34 @@ fn threads_with_runtimes_of_their_own_talk_to_each_other() {
     }
 }
 
+/// All of 127.0.0.0/8 is this host (RFC 1122 §3.2.1.3(g)), and each address has its own ports.
+#[test]
+fn every_address_of_the_loopback_network_is_there() {
+    run(async {
+        let one = TcpListener::bind("127.1.2.3:0").await.expect("bind");
+        let port = one.local_addr().expect("bound").port();
+        let two = TcpListener::bind(("127.255.255.254", port)).await;
+        let two = two.expect("the port of another address");
+        for (listener, address) in [(one, "127.1.2.3"), (two, "127.255.255.254")] {
+            let to = SocketAddr::new(address.parse().expect("an address"), port);
+            assert_eq!(listener.local_addr().expect("bound"), to);
+            tokio::join!(echo(listener), ask(to));
+        }
+        // Who listens everywhere listens there.
+        let all = TcpListener::bind("0.0.0.0:0").await.expect("bind");
+        let port = all.local_addr().expect("bound").port();
+        let to = SocketAddr::from(([127, 9, 8, 7], port));
+        tokio::join!(echo(all), ask(to));
+        let inbox = UdpSocket::bind("127.77.0.1:0").await.expect("bind");
+        let outbox = UdpSocket::bind("127.77.0.2:0").await.expect("bind");
+        let to = inbox.local_addr().expect("bound");
+        outbox.send_to(b"across", to).await.expect("sent");
+        let mut got = [0; 6];
+        let received = inbox.recv_from(&mut got).await.expect("received");
+        assert_eq!(received, (6, outbox.local_addr().expect("bound")));
+    });
+}
+
 #[test]
 fn sockets_outlive_the_runtime_that_made_them() {
     let first = runtime();

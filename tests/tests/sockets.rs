@@ -220,16 +220,6 @@ fn a_reader_that_sleeps_slows_no_other_connection() {
     assert_eq!(time(20), time(0));
 }
 
-/// What has no mechanism behind it is refused, never ignored.
-#[test]
-fn what_is_not_there_yet_says_so() {
-    let mut pair = pair(|_| {});
-    let stack = &mut pair.hosts[0].stack;
-    let datagrams = stack.udp_open(Family::V4).expect("a socket");
-    let outcome = stack.listen(datagrams, 1);
-    assert!(matches!(outcome, Err(SocketError::Unsupported(_))));
-}
-
 /// SPEC 19: what is bound to port 0 may share its port with connections to others.
 #[test]
 fn a_port_that_is_chosen_late_is_shared_between_peers() {

@@ -229,6 +229,45 @@ fn header_length_and_endianness_of_the_last_user_are_put_right() {
     );
 }
 
+/// SPEC 95: the kernel's queue is the ring, and the kernel counts what finds it full.
+#[test]
+fn packets_that_find_the_queue_of_a_tun_full_are_counted() {
+    netns::run(
+        "packets_that_find_the_queue_of_a_tun_full_are_counted",
+        || {
+            drop(persist("tun7"));
+            let mut tun = builder(true).build().unwrap();
+            let stats = tun.stats();
+            assert_eq!((tun.overruns(), stats.overruns()), (0, 0));
+            let kernel = UdpSocket::bind((HOST, 0)).unwrap();
+            for _ in 0..FLOOD {
+                // ENOBUFS is what the kernel says of a packet that it has dropped itself.
+                let sent = kernel.send_to(&[7; 100], (STACK, 9));
+                assert!(
+                    sent.is_ok() || sent.is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+                );
+            }
+            let lost = stats.overruns();
+            let mut batch = RxBatch::default();
+            while tun.try_recv(&mut batch, 64).is_ok() {}
+            let fetched = batch.packets().iter().filter(|packet| is_udp4(packet));
+            // Beside them there is what the kernel sends of its own accord.
+            let counted = fetched.count() as u64 + lost;
+            assert!(
+                lost > 0 && (FLOOD..FLOOD + 50).contains(&counted),
+                "{counted}"
+            );
+            // A later user of the same device begins anew.
+            drop(tun);
+            assert_eq!(stats.overruns(), lost);
+            assert_eq!(builder(true).build().unwrap().overruns(), 0);
+        },
+    );
+}
+
+/// Many more packets than the queue of a TUN holds by default.
+const FLOOD: u64 = 3000;
+
 #[test]
 fn a_thread_without_runtime_drives_it() {
     netns::run("a_thread_without_runtime_drives_it", || {

@@ -4,7 +4,7 @@ use crate::buf::{Checksum, HeadBuf, Rest, TxMeta, TxPacket};
 use crate::stats::DropReason;
 use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{FRAGMENT_LEN, fragment_header, unfragmentable};
-use crate::wire::{IpHeader, ip, ipv4, ipv6, transport};
+use crate::wire::{IpHeader, ip, ipv4, ipv4_options, ipv6, transport};
 
 /// A packet on its way into fragments, each of which fits a link.
 pub(crate) struct Fragments<'a> {
@@ -142,6 +142,11 @@ impl<'a> Fragments<'a> {
 fn emit_v4(shared: &[u8], place: Fragment, len: usize, head: &mut HeadBuf) {
     let header = head.prepend(shared.len());
     header.copy_from_slice(shared);
+    if place.offset > 0
+        && let Some(options) = header.get_mut(ipv4::MIN_HEADER_LEN..)
+    {
+        ipv4_options::keep_copied(options);
+    }
     let total = u16::try_from(shared.len() + len).unwrap_or(u16::MAX);
     ipv4::set_fragment(header, total, place);
 }

@@ -243,16 +243,23 @@ impl Qdisc for Fq {
     }
 
     fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flows = self.flows.iter();
+        let inactive = flows.filter(|(_, flow)| flow.queue.len() == 0).count();
         write!(
             f,
-            "\n  flows {} (throttled {}) \
-             \n  throttled {} flows_plimit {} horizon_drops {}",
+            "\n  flows {} (inactive {inactive} throttled {})\
+             \n  throttled {}",
             self.flows.len(),
             self.delayed.len(),
             self.throttled,
-            self.over_flow_limit,
-            self.beyond_horizon,
-        )
+        )?;
+        if self.over_flow_limit > 0 {
+            write!(f, " flows_plimit {}", self.over_flow_limit)?;
+        }
+        if self.beyond_horizon > 0 {
+            write!(f, "\n  horizon_drops {}", self.beyond_horizon)?;
+        }
+        Ok(())
     }
 }
 

@@ -71,14 +71,16 @@ impl Stack {
         Some(self.iface(iface)?.queue.stats())
     }
 
-    /// Takes back what the device had no room for: it leaves first, in the same order. Leaves the
-    /// batch empty.
+    /// Takes back what the device had no room for: it leaves first, in the same order, whatever the
+    /// discipline is by then. Leaves the batch empty.
     pub fn requeue(&mut self, iface: IfaceId, batch: &mut TxBatch) {
         for packet in batch.packets_mut().iter_mut().rev() {
             let mut unsent = self.new_packet();
             core::mem::swap(&mut unsent, packet);
-            self.stats.tx_packets -= 1;
-            self.stats.tx_bytes -= unsent.len() as u64;
+            // The device may have cut it, or put a tag in: then it is more than what was counted.
+            let (packets, bytes) = (self.stats.tx_packets, self.stats.tx_bytes);
+            self.stats.tx_packets = packets.saturating_sub(1);
+            self.stats.tx_bytes = bytes.saturating_sub(unsent.len() as u64);
             let now = self.clock;
             match self.iface_mut(iface) {
                 Some(iface) => iface.queue.requeue(unsent, now),
@@ -167,10 +169,10 @@ impl Stack {
     pub(super) fn transmit_through(
         &mut self,
         iface: IfaceId,
+        mut handed: Handed,
         out: &mut TxBatch,
         now: Instant,
     ) -> Transmit {
-        let mut handed = Handed::after(out.len());
         let mut waiting = true;
         while !handed.is_enough() {
             if self.may_bypass(iface) {

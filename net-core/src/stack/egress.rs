@@ -30,9 +30,23 @@ impl Stack {
     /// and datagrams come first, in the order in which they were made, then TCP sockets take turns;
     /// where both wait, each gets half of the batch.
     pub fn poll_transmit(&mut self, iface: IfaceId, out: &mut TxBatch, now: Instant) -> Transmit {
+        self.poll_transmit_few(iface, MAX_TX_BATCH, out, now)
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), but only until the batch holds `most` packets, for a
+    /// device that is likely to refuse more: what stays behind is still in the hands of the discipline.
+    /// The turn of a TCP socket is not cut short, nor is a super-segment left half cut, so they may
+    /// become some more.
+    pub fn poll_transmit_few(
+        &mut self,
+        iface: IfaceId,
+        most: usize,
+        out: &mut TxBatch,
+        now: Instant,
+    ) -> Transmit {
         self.clock = now;
         let first = out.len();
-        let transmit = self.transmit(iface, out, now);
+        let transmit = self.transmit(iface, most.min(MAX_TX_BATCH), out, now);
         if self.taps.hears_outgoing() {
             self.tap_sent(iface, out, first, now);
         }
@@ -45,14 +59,20 @@ impl Stack {
     }
 
     #[inline]
-    fn transmit(&mut self, iface: IfaceId, out: &mut TxBatch, now: Instant) -> Transmit {
-        let mut handed = Handed::after(out.len());
+    fn transmit(
+        &mut self,
+        iface: IfaceId,
+        most: usize,
+        out: &mut TxBatch,
+        now: Instant,
+    ) -> Transmit {
+        let mut handed = Handed::after(out.len(), most);
         match self.iface(iface) {
             Some(iface) if iface.queue.is_passed_by() => {}
-            Some(_) => return self.transmit_through(iface, out, now),
+            Some(_) => return self.transmit_through(iface, handed, out, now),
             None => return Transmit::Idle,
         }
-        self.transmit_queued(iface, out, now);
+        self.transmit_queued(iface, most.saturating_sub(out.len()), out, now);
         self.account(&mut handed, out, now);
         let waited = (handed.bytes, handed.packets);
         while !handed.is_enough() {
@@ -109,17 +129,16 @@ impl Stack {
         }
     }
 
-    /// Moves waiting packets into the batch, and lets their senders go on.
-    fn transmit_queued(&mut self, id: IfaceId, out: &mut TxBatch, now: Instant) {
+    /// Moves waiting packets into the batch, as many as there is room for, and lets their senders go on.
+    fn transmit_queued(&mut self, id: IfaceId, room: usize, out: &mut TxBatch, now: Instant) {
         let Some(iface) = self.iface_mut(id) else {
             return;
         };
-        let room = MAX_TX_BATCH.saturating_sub(out.len());
         let share = if iface.ready.is_empty() {
             room
         } else {
             // What the device gave back goes before all else: its flow may have more to send.
-            room.div_ceil(2).max(iface.queue.returned())
+            room.div_ceil(2).max(iface.queue.returned().min(room))
         };
         for _ in 0..share {
             if !self.transmit_next(id, out, now) {
@@ -133,6 +152,8 @@ impl Stack {
 /// What one call has handed out.
 #[derive(Debug)]
 pub(super) struct Handed {
+    /// Packets that the batch is to hold.
+    most: usize,
     /// Packets of the batch that are counted.
     seen: usize,
     pub(super) bytes: usize,
@@ -141,9 +162,10 @@ pub(super) struct Handed {
 }
 
 impl Handed {
-    /// Nothing yet; `seen` packets were in the batch before.
-    pub(super) const fn after(seen: usize) -> Self {
+    /// Nothing yet; of `most` packets for the batch `seen` were there before.
+    const fn after(seen: usize, most: usize) -> Self {
         Self {
+            most,
             seen,
             bytes: 0,
             packets: 0,
@@ -152,6 +174,6 @@ impl Handed {
 
     /// Whether the batch is full, or this is enough for one turn.
     pub(super) const fn is_enough(&self) -> bool {
-        self.seen >= MAX_TX_BATCH || self.bytes >= MAX_TX_BYTES
+        self.seen >= self.most || self.bytes >= MAX_TX_BYTES
     }
 }

@@ -85,6 +85,9 @@ impl Stack {
         if !forwards || !may_be_forwarded(arrival.ip.source, arrival.ip.dest) {
             return Err(DropReason::NotForUs);
         }
+        if !arrival.options_v4().is_empty() {
+            self.options_input(arrival, now)?;
+        }
         if arrival.ip.ttl <= 1 {
             let code = icmp::HOPS_EXCEEDED;
             self.send_error(arrival.reborrow(), &IcmpMessage::TimeExceeded { code }, now);
@@ -113,6 +116,10 @@ impl Stack {
         }
         if route.iface == arrival.over && !self.is_translated(arrival.packet.meta.tracked) {
             self.redirect_sender(arrival, next_hop, now);
+        }
+        if !arrival.options_v4().is_empty() {
+            let own = self.address_towards(route.iface, next_hop);
+            self.record_passage(arrival, own, now);
         }
         let mut packet = self.new_packet();
         if let Err(reason) = carry_over(&arrival.ip, arrival.packet, &mut packet) {

@@ -10,6 +10,7 @@ use crate::ip::{Delivery, IpMeta, Problem};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
+use crate::wire::ipv4_options::Options;
 use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, mld, ndp, transport};
 use bytes::{Buf, Bytes, BytesMut};
@@ -64,6 +65,7 @@ impl Stack {
         reply: IcmpMessage,
         now: Instant,
     ) -> Result<(), DropReason> {
+        let options = Options::from_slice(arrival.options_v4());
         let Arrival {
             ip,
             delivery,
@@ -77,7 +79,13 @@ impl Stack {
         }
         let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
         let ecn_cleared = ip.tos & !3;
-        if self.icmp_send(&ip, Tracked::default(), &reply, body, ecn_cleared, now)? {
+        let answer = Answer {
+            message: &reply,
+            body,
+            tos: ecn_cleared,
+            options: &options,
+        };
+        if self.icmp_send(&ip, Tracked::default(), answer, now)? {
             self.stats.icmp_echo_replies += 1;
         }
         Ok(())
@@ -138,7 +146,7 @@ impl Stack {
         self.send_error(arrival, &message, now);
     }
 
-    /// Tells the sender what about its IPv6 packet cannot be (RFC 4443 §3.4).
+    /// Tells the sender what about its packet cannot be (RFC 4443 §3.4, RFC 1122 §3.2.2.5).
     pub(super) fn parameter_problem(
         &mut self,
         arrival: &mut Arrival<'_>,
@@ -187,8 +195,14 @@ impl Stack {
             IpAddr::V4(_) => MAX_ERROR_V4 - 20 - icmp::HEADER_LEN,
             IpAddr::V6(_) => MAX_ERROR_V6 - 40 - icmp::HEADER_LEN,
         };
-        let (tracked, body) = (packet.meta.tracked.answer(), quote(packet, room));
-        match self.icmp_send(&ip, tracked, message, body, 0, now) {
+        let tracked = packet.meta.tracked.answer();
+        let answer = Answer {
+            message,
+            body: quote(packet, room),
+            tos: 0,
+            options: &[],
+        };
+        match self.icmp_send(&ip, tracked, answer, now) {
             Ok(true) => self.stats.icmp_errors_sent += 1,
             Ok(false) => {}
             Err(reason) => self.stats.count_drop(reason),
@@ -201,11 +215,15 @@ impl Stack {
         &mut self,
         cause: &IpHeader,
         tracked: Tracked,
-        message: &IcmpMessage,
-        body: SmallVec<[Bytes; MAX_PIECES]>,
-        tos: u8,
+        answer: Answer<'_>,
         now: Instant,
     ) -> Result<bool, DropReason> {
+        let Answer {
+            message,
+            body,
+            tos,
+            options,
+        } = answer;
         // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
         let source = Some(cause.dest).filter(|dest| self.addresses.contains(*dest));
         let path = self
@@ -237,8 +255,22 @@ impl Stack {
                 self.config.ttl,
             )
         };
+        let options = self.options_of_answer(options, source, now);
+        if !options.is_empty() {
+            return Ok(self.ip_output_with_options(&path, meta, &options, packet, now));
+        }
         Ok(self.ip_output(&path, meta, packet, None, now))
     }
+}
+
+/// A message in answer to a packet.
+struct Answer<'a> {
+    message: &'a IcmpMessage,
+    /// What is behind its first eight bytes.
+    body: SmallVec<[Bytes; MAX_PIECES]>,
+    tos: u8,
+    /// The options of the packet, if what they have recorded goes back.
+    options: &'a [u8],
 }
 
 /// The type of the message that has arrived; 0 if there is none.

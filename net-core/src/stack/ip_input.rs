@@ -27,16 +27,13 @@ pub(crate) struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
-    /// The options of an IPv4 header, if it has any.
-    fn options_v4(&self) -> Option<&[u8]> {
-        let is_longer = self.ip.header_len > ipv4::MIN_HEADER_LEN && self.ip.dest.is_ipv4();
-        is_longer
-            .then(|| {
-                self.packet
-                    .frame
-                    .get(ipv4::MIN_HEADER_LEN..self.ip.header_len)
-            })
-            .flatten()
+    /// The options of an IPv4 header; none of IPv6.
+    pub(super) fn options_v4(&self) -> &[u8] {
+        let options = match self.ip.dest {
+            IpAddr::V4(_) => ipv4::MIN_HEADER_LEN..self.ip.header_len,
+            IpAddr::V6(_) => 0..0,
+        };
+        self.packet.frame.get(options).unwrap_or_default()
     }
 
     /// The same, to be used and given back.
@@ -81,11 +78,6 @@ impl Stack {
                 return Ok(());
             }
         }
-        if let Some(options) = arrival.options_v4()
-            && ipv4::has_source_route(options)
-        {
-            return Err(DropReason::SourceRoute);
-        }
         arrival.delivery = self.input_route(iface, &arrival.ip)?;
         let to_group = arrival.packet.meta.to_group;
         if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
@@ -93,6 +85,9 @@ impl Stack {
         }
         match arrival.delivery {
             Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
+                if !arrival.options_v4().is_empty() {
+                    self.options_input(&mut arrival, now)?;
+                }
                 self.local_deliver(arrival, now)
             }
             Delivery::Foreign => self.ip_forward(&mut arrival, now),

@@ -10,7 +10,9 @@ use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv6_ext::{Chain, ExtensionOption, HOP_BY_HOP};
 use crate::wire::membership::{Query, Record, Sources, Version};
-use crate::wire::{IpHeader, Membership, ethernet, igmp, ip, ipv4, ipv6, mld, transport};
+use crate::wire::{
+    IpHeader, Membership, ethernet, igmp, ip, ipv4, ipv4_options, ipv6, mld, transport,
+};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -49,7 +51,7 @@ impl Stack {
         let message = igmp::parse(message.ok_or(DropReason::Truncated)?)?;
         if let Membership::Query(query) = &message {
             let options = packet.frame.get(ipv4::MIN_HEADER_LEN..ip.header_len);
-            let alerts = options.is_some_and(ipv4::has_router_alert);
+            let alerts = options.is_some_and(ipv4_options::has_router_alert);
             let passes = match query.version {
                 // RFC 1112 appendix I: to all hosts of the link, which no router sends on.
                 Version::First => ip.dest == IpAddr::V4(ethernet::ALL_HOSTS),

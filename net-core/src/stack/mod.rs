@@ -13,6 +13,7 @@ mod icmp;
 mod ifaces;
 mod ingress;
 mod ip_input;
+mod ip_options;
 mod ip_output;
 mod limits;
 mod link;

@@ -26,10 +26,6 @@ const SOURCE_OFFSET: usize = 12;
 
 /// The option Router Alert (RFC 2113 §2.1).
 const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
-const LOOSE_SOURCE_ROUTE: u8 = 131;
-const STRICT_SOURCE_ROUTE: u8 = 137;
-const END_OF_OPTIONS: u8 = 0;
-const NO_OPERATION: u8 = 1;
 
 /// The flag DF among flags and fragment offset.
 pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
@@ -124,53 +120,37 @@ pub(crate) fn set_fragment(header: &mut [u8], total_len: u16, place: Fragment) {
         (LENGTH_OFFSET, total_len),
         (ID_OFFSET, id),
         (FRAGMENT_OFFSET, place_bits(place)),
-        (CHECKSUM_OFFSET, 0),
     ] {
         put(header, at, value);
     }
-    let sum = checksum(header);
-    put(header, CHECKSUM_OFFSET, sum);
+    sum_anew(header);
 }
 
 /// Prepends a header with the option that asks routers to look at the packet (RFC 2113).
 pub(crate) fn emit_with_router_alert(header: &IpHeader, head: &mut HeadBuf) {
-    let total_len = header.total_len() + ROUTER_ALERT.len();
-    head.prepend(ROUTER_ALERT.len())
-        .copy_from_slice(&ROUTER_ALERT);
     header.emit(head);
-    if let Some(bytes) = head.get_mut(..MIN_HEADER_LEN + ROUTER_ALERT.len()) {
-        if let Some(version_ihl) = bytes.first_mut() {
-            *version_ihl += 1;
-        }
-        complete(bytes, total_len, None, None);
+    insert_options(head, &ROUTER_ALERT);
+}
+
+/// Puts options into a header that has none; they are a multiple of four bytes.
+pub(crate) fn insert_options(head: &mut HeadBuf, options: &[u8]) {
+    let len = options.len();
+    head.prepend(len);
+    let end = MIN_HEADER_LEN + len;
+    let total_len = head
+        .get(len + LENGTH_OFFSET..)
+        .and_then(|field| field.first_chunk());
+    let total_len = usize::from(u16::from_be_bytes(*total_len.unwrap_or(&[0; 2])));
+    let Some(header) = head.get_mut(..end) else {
+        return;
+    };
+    header.copy_within(len.., 0);
+    let (fixed, behind) = header.split_at_mut(MIN_HEADER_LEN);
+    behind.copy_from_slice(options);
+    if let Some(version_ihl) = fixed.first_mut() {
+        *version_ihl += u8::try_from(len / 4).unwrap_or(0);
     }
-}
-
-/// Whether options of a header ask routers to look at the packet (RFC 2113).
-pub(crate) fn has_router_alert(options: &[u8]) -> bool {
-    has_option(options, |kind| kind == ROUTER_ALERT[0])
-}
-
-/// Whether options of a header say by which way the packet is to go (RFC 791 §3.1), loosely or strictly.
-pub(crate) fn has_source_route(options: &[u8]) -> bool {
-    has_option(options, |kind| {
-        matches!(kind, LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE)
-    })
-}
-
-fn has_option(mut options: &[u8], is_wanted: impl Fn(u8) -> bool) -> bool {
-    while let [kind, rest @ ..] = options {
-        options = match *kind {
-            END_OF_OPTIONS => return false,
-            NO_OPERATION => rest,
-            kind if is_wanted(kind) => return true,
-            _ => match options.get(1).map(|len| usize::from(*len)) {
-                Some(len @ 2..) => options.get(len..).unwrap_or_default(),
-                _ => return false,
-            },
-        };
-    }
-    false
+    complete(header, total_len + len, None, None);
 }
 
 /// Fills in what whoever wrote a header left to the stack: the length, `source` and `id` where they are
@@ -190,6 +170,11 @@ pub(crate) fn complete(
     {
         field.copy_from_slice(&source.octets());
     }
+    sum_anew(header);
+}
+
+/// Brings the checksum of a header in order that has been changed.
+pub(crate) fn sum_anew(header: &mut [u8]) {
     put(header, CHECKSUM_OFFSET, 0);
     let sum = checksum(header);
     put(header, CHECKSUM_OFFSET, sum);

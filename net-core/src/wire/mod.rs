@@ -15,6 +15,7 @@ pub mod icmpv6;
 pub mod igmp;
 pub mod ip;
 pub mod ipv4;
+pub(crate) mod ipv4_options;
 pub mod ipv6;
 pub mod ipv6_ext;
 pub mod membership;

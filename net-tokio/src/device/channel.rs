@@ -119,6 +119,10 @@ impl Device for Channel {
         Poll::Pending
     }
 
+    fn overruns(&self) -> u64 {
+        self.inward.state().overruns
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -189,7 +193,9 @@ impl FusedStream for Packets {
     }
 }
 
-/// An error says that the stack is gone.
+/// An error says that the stack is gone. A program that does not wait until the sink is ready, as one does
+/// that must not stand still, loses what it puts in beyond the 1,024 packets; those count as
+/// [overruns](Device::overruns).
 impl Sink<Bytes> for Packets {
     type Error = io::Error;
 
@@ -209,6 +215,10 @@ impl Sink<Bytes> for Packets {
         let mut lane = self.outward.state();
         if lane.closed {
             return Err(gone());
+        }
+        if lane.queue.len() >= ROOM {
+            lane.overruns += 1;
+            return Ok(());
         }
         lane.queue.push_back(packet);
         let reader = lane.reader.take();
@@ -243,6 +253,8 @@ struct LaneState {
     queue: VecDeque<Bytes>,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// Packets that came although there was no room.
+    overruns: u64,
     /// One of its ends is gone.
     closed: bool,
 }

@@ -94,10 +94,17 @@ pub trait Device: Send + 'static {
         budget: usize,
     ) -> Poll<io::Result<usize>>;
 
+    /// Packets that were lost before the stack fetched them, since the device is there: its receive
+    /// ring was full. Stays 0 where the sender waits for room.
+    fn overruns(&self) -> u64 {
+        0
+    }
+
     /// Sends packets from the front of `batch` and takes them out of it.
     ///
     /// Ready when all have left (or were dropped, as networks do), Pending when the device is full:
-    /// then the rest stays in order and the waker of `cx` is registered.
+    /// then the rest stays in order and the waker of `cx` is registered. The stack takes the rest back
+    /// to the head of its queue, from where it comes again, in order but perhaps not all at once.
     ///
     /// # Errors
     /// An error is the end of the device.
@@ -153,6 +160,10 @@ impl<D: Device + ?Sized> Device for Box<D> {
         budget: usize,
     ) -> Poll<io::Result<usize>> {
         (**self).poll_recv(cx, batch, budget)
+    }
+
+    fn overruns(&self) -> u64 {
+        (**self).overruns()
     }
 
     fn poll_send(

@@ -1,4 +1,4 @@
-//! Addresses of the host's interfaces, by netlink (`rtnetlink(7)`).
+//! The host's interfaces by netlink (`rtnetlink(7)`): their addresses, and what they have dropped.
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
@@ -13,22 +13,55 @@ use std::net::IpAddr;
 /// # Errors
 /// What the kernel says: EPERM without CAP_NET_ADMIN, EACCES where IPv6 is switched off.
 pub(super) fn add_address(index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
+    let mut answer = [0; 512];
+    let request = new_address(index, address, prefix_len);
+    acknowledged(ask(&request, &mut answer)?)
+}
+
+/// Packets to send that the interface with `index` has dropped since it is there.
+///
+/// # Errors
+/// What the kernel says: ENODEV where there is no such interface.
+pub(super) fn dropped_to_send(index: u32) -> io::Result<u64> {
+    let mut body = vec![0; LINK_LEN];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    let mut answer = vec![0; LONGEST_ANSWER];
+    let request = message(RTM_GETLINK, NLM_F_REQUEST, &body);
+    let answer = ask(&request, &mut answer)?;
+    let Some(attributes) = answer.get(HEADER_LEN + LINK_LEN..) else {
+        return acknowledged(answer).and(Err(malformed()));
+    };
+    let stats = attribute(attributes, IFLA_STATS64);
+    let dropped = stats.and_then(|stats| stats.get(TX_DROPPED..TX_DROPPED + 8)?.try_into().ok());
+    dropped.map(u64::from_ne_bytes).ok_or_else(malformed)
+}
+
+/// Asks the kernel; the answer lies in `room`.
+fn ask<'a>(request: &[u8], room: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::RAW,
         SocketFlags::CLOEXEC,
         NETLINK_ROUTE,
     )?;
-    let request = new_address(index, address, prefix_len);
-    sendto(
-        &socket,
-        &request,
-        SendFlags::empty(),
-        &SocketAddrNetlink::new(0, 0),
-    )?;
-    let mut answer = [0; 512];
-    let (len, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
-    acknowledged(&answer[..len])
+    let kernel = SocketAddrNetlink::new(0, 0);
+    sendto(&socket, request, SendFlags::empty(), &kernel)?;
+    let (len, _) = recv(&socket, &mut *room, RecvFlags::empty())?;
+    Ok(&room[..len])
+}
+
+/// The value of the first attribute of a kind.
+fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let &[a, b, c, d, ..] = attributes else {
+            return None;
+        };
+        let len = usize::from(u16::from_ne_bytes([a, b]));
+        if u16::from_ne_bytes([c, d]) == wanted {
+            return attributes.get(4..len);
+        }
+        attributes = attributes.get(len.next_multiple_of(4).max(4)..)?;
+    }
 }
 
 fn new_address(index: u32, address: IpAddr, prefix_len: u8) -> Vec<u8> {
@@ -45,11 +78,16 @@ fn new_address(index: u32, address: IpAddr, prefix_len: u8) -> Vec<u8> {
         body.extend(kind.to_ne_bytes());
         body.extend(&octets);
     }
+    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+    message(RTM_NEWADDR, flags, &body)
+}
+
+fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     let len = u32::try_from(HEADER_LEN + body.len()).expect("at most 64");
     let mut message = Vec::with_capacity(HEADER_LEN + body.len());
     message.extend(len.to_ne_bytes());
-    message.extend(RTM_NEWADDR.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
     message.extend([0; 8]);
     message.extend(body);
     message
@@ -64,19 +102,31 @@ fn acknowledged(answer: &[u8]) -> io::Result<()> {
     match (kind.map(u16::from_ne_bytes), errno.map(i32::from_ne_bytes)) {
         (Some(NLMSG_ERROR), Some(0)) => Ok(()),
         (Some(NLMSG_ERROR), Some(errno)) => Err(io::Error::from_raw_os_error(-errno)),
-        _ => Err(io::Error::other("an answer from netlink that is none")),
+        _ => Err(malformed()),
     }
+}
+
+fn malformed() -> io::Error {
+    io::Error::other("an answer from netlink that is none")
 }
 
 /// The protocol with the number 0.
 const NETLINK_ROUTE: Option<Protocol> = None;
 const HEADER_LEN: usize = 16;
 const NLMSG_ERROR: u16 = 2;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_CREATE: u16 = 0x400;
+/// Bytes of what says which interface it is about (`struct ifinfomsg`).
+const LINK_LEN: usize = 16;
+/// More than what the kernel tells of an interface.
+const LONGEST_ANSWER: usize = 1 << 15;
+const IFLA_STATS64: u16 = 23;
+/// Where among the counters is that of dropped packets to send (`struct rtnl_link_stats64`).
+const TX_DROPPED: usize = 7 * 8;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 /// Usable at once: nobody else is on a point-to-point link to ask.

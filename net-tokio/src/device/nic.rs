@@ -92,6 +92,10 @@ impl Device for Nic {
         self.descriptor.poll_recv(cx, batch, budget)
     }
 
+    fn overruns(&self) -> u64 {
+        self.stats().overruns()
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,

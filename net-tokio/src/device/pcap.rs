@@ -37,8 +37,7 @@ pub struct PcapTap<D> {
     clock: Clock,
     /// The date at which the clock showed zero.
     epoch: Duration,
-    /// Packets at the front of the batch to send that have been written, but that the device has
-    /// not taken yet.
+    /// Packets that have been written, but that the device has not taken yet: the next ones to send.
     written: usize,
     scratch: BytesMut,
     /// Room for a block, empty between packets.
@@ -129,6 +128,8 @@ impl<D: Device> Device for PcapTap<D> {
     fn attach(&mut self, clock: Clock) {
         self.clock = clock;
         self.epoch = epoch_of(clock);
+        // A stack before this one took with it what it had not sent.
+        self.written = 0;
         self.device.attach(clock);
     }
 
@@ -146,17 +147,23 @@ impl<D: Device> Device for PcapTap<D> {
         received
     }
 
+    fn overruns(&self) -> u64 {
+        self.device.overruns()
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         batch: &mut TxBatch,
         now: Instant,
     ) -> Poll<io::Result<()>> {
+        let before = batch.len();
         for packet in batch.packets().iter().skip(self.written) {
             self.write_sent(packet);
         }
         let sent = self.device.poll_send(cx, batch, now);
-        self.written = batch.len();
+        // What the device gave back comes again, first and in the same order, if not all at once.
+        self.written = self.written.saturating_sub(before) + batch.len();
         sent
     }
 
@@ -211,6 +218,7 @@ mod tests {
     use pcap_file::pcapng::{Block, PcapNgReader};
     use std::future::poll_fn;
     use std::sync::{Arc, Mutex};
+    use std::task::Waker;
 
     #[derive(Clone, Default)]
     struct File(Arc<Mutex<Vec<u8>>>);
@@ -289,6 +297,64 @@ mod tests {
         assert_eq!(packets.len(), 2);
         assert!(packets[0].1.ends_with(b"one") && packets[1].1.ends_with(b"two"));
         assert_eq!(packets[1].0 - packets[0].0, Duration::from_millis(1500));
+    }
+
+    /// A device that takes one packet at a time.
+    struct Narrow;
+
+    impl Device for Narrow {
+        fn caps(&self) -> DeviceCaps {
+            DeviceCaps::default()
+        }
+
+        fn mtu(&self) -> u16 {
+            1500
+        }
+
+        fn poll_recv(
+            &mut self,
+            _: &mut Context<'_>,
+            _: &mut RxBatch,
+            _: usize,
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_send(
+            &mut self,
+            cx: &mut Context<'_>,
+            batch: &mut TxBatch,
+            _: Instant,
+        ) -> Poll<io::Result<()>> {
+            batch.drop_front(1);
+            if batch.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+
+    /// What it refuses goes back to the queue, and comes again a little at a time.
+    #[test]
+    fn what_a_busy_device_gets_again_is_written_once() {
+        let file = File::default();
+        let mut device = PcapTap::new(Narrow, "narrow", file.clone()).unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut next = 0_u8;
+        let mut waiting = Vec::new();
+        for (new, most) in [(4, 4), (0, 1), (2, 2), (0, 5), (0, 5), (0, 5)] {
+            waiting.extend(next..next + new);
+            next += new;
+            let brought = waiting.iter().take(most);
+            let mut packets = batch(brought.map(|number| datagram(&[*number], false)));
+            let _ = device.poll_send(&mut cx, &mut packets, Instant::ZERO);
+            waiting.remove(0);
+        }
+        assert_eq!(waiting, []);
+        let packets = packets_in(&file);
+        let numbers: Vec<u8> = packets.iter().map(|(_, bytes)| bytes[28]).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     }
 
     /// A round receives, and then sends by the time at which it began.

@@ -170,6 +170,12 @@ impl Device for SwitchPort {
         Poll::Ready(Ok(count))
     }
 
+    fn overruns(&self) -> u64 {
+        let state = self.shared.state();
+        let port = state.ports.get(self.index).and_then(Option::as_ref);
+        port.map_or(0, |port| port.overruns)
+    }
+
     fn poll_send(
         &mut self,
         _: &mut Context<'_>,
@@ -236,6 +242,8 @@ struct Port {
     queue: VecDeque<RxPacket>,
     /// Bytes in the queue, with an overhead for each packet.
     held: usize,
+    /// Frames that there was no room for.
+    overruns: u64,
     reader: Option<Waker>,
 }
 
@@ -330,6 +338,7 @@ impl State {
         let cost = packet.len() + OVERHEAD;
         if port.held + cost > ROOM {
             self.counters.queue_full += 1;
+            port.overruns += 1;
             return;
         }
         port.held += cost;
@@ -353,6 +362,33 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 mod tests {
     use super::*;
     use net_core::wire::EtherType;
+
+    /// SPEC 95.
+    #[test]
+    fn a_port_that_is_not_looked_after_loses_frames_and_counts_them() {
+        let switch = Switch::new();
+        let (mut here, there, elsewhere) = (switch.port(), switch.port(), switch.port());
+        let mut cx = Context::from_waker(Waker::noop());
+        let count = ROOM / 60_000 + 1;
+        for _ in 0..count {
+            let mut batch = TxBatch::default();
+            let header = EthernetHeader {
+                dest: MacAddr::BROADCAST,
+                source: here.mac,
+                ethertype: EtherType::NONE,
+            };
+            let packet = batch.slot();
+            header.emit(&mut packet.head);
+            packet.body.push(bytes::Bytes::from_static(&[0; 60_000]));
+            let sent = here.poll_send(&mut cx, &mut batch, Instant::ZERO);
+            assert!(matches!(sent, Poll::Ready(Ok(()))), "nobody waits");
+        }
+        let lost = there.overruns();
+        assert!((1..4).contains(&lost), "{lost} of {count}");
+        assert_eq!(elsewhere.overruns(), lost);
+        assert_eq!(here.overruns(), 0);
+        assert_eq!(switch.counters().queue_full, 2 * lost);
+    }
 
     #[test]
     fn what_one_frame_of_a_batch_teaches_holds_for_the_next() {

@@ -136,24 +136,35 @@ fn set_option<T>(fd: impl AsFd, option: c_int, value: &T) -> io::Result<()> {
 
 /// Frames that the packet socket lost for want of room since it was last asked.
 pub(super) fn take_overruns(fd: impl AsFd) -> io::Result<u32> {
-    let mut stats = libc::tpacket_stats {
-        tp_packets: 0,
-        tp_drops: 0,
-    };
-    let mut len = socklen(&stats);
-    // SAFETY: the kernel writes up to `len` bytes, those of `stats`, and how many into `len`.
-    let result = unsafe {
-        let (fd, stats) = (fd.as_fd().as_raw_fd(), (&raw mut stats).cast());
-        libc::getsockopt(
-            fd,
-            libc::SOL_PACKET,
-            libc::PACKET_STATISTICS,
-            stats,
-            &raw mut len,
-        )
-    };
-    check(result).map(|()| stats.tp_drops)
+    // Packets, and those of them that were dropped (`struct tpacket_stats`).
+    let [_, drops] = numbers_of(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
+    Ok(drops)
 }
+
+/// Packets that a socket of the host has dropped, for want of room above all (`SK_MEMINFO_DROPS`).
+pub(super) fn socket_drops(fd: impl AsFd) -> io::Result<u32> {
+    let [.., drops] = numbers_of::<MEMORY_NUMBERS>(fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(drops)
+}
+
+/// An option of a socket that is so many numbers; those that this kernel does not have are 0.
+fn numbers_of<const COUNT: usize>(
+    fd: impl AsFd,
+    level: c_int,
+    option: c_int,
+) -> io::Result<[u32; COUNT]> {
+    let mut numbers = [0; COUNT];
+    let mut len = socklen(&numbers);
+    // SAFETY: the kernel writes up to `len` bytes, those of `numbers`, and how many into `len`.
+    let result = unsafe {
+        let (fd, numbers) = (fd.as_fd().as_raw_fd(), (&raw mut numbers).cast());
+        libc::getsockopt(fd, level, option, numbers, &raw mut len)
+    };
+    check(result).map(|()| numbers)
+}
+
+/// Numbers of `SO_MEMINFO` up to the one of what was dropped.
+const MEMORY_NUMBERS: usize = 9;
 
 /// Binds a packet socket to the interface with this index, for frames of every protocol.
 pub(super) fn bind_to_interface(fd: impl AsFd, index: c_int) -> io::Result<()> {

@@ -83,6 +83,10 @@ impl Device for Tap {
         self.tun.poll_recv(cx, batch, budget)
     }
 
+    fn overruns(&self) -> u64 {
+        self.tun.overruns()
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,

@@ -341,3 +341,55 @@ fn echo(dest: [u8; 4]) -> Bytes {
     IpHeader::new(source, dest, ip::ICMP, packet.len()).emit(&mut packet.head);
     Bytes::copy_from_slice(&packet.head)
 }
+
+/// SPEC 95: who does not wait loses what is too much, and nobody stands still.
+#[tokio::test]
+async fn a_full_channel_drops_what_comes_unasked_and_counts_it() {
+    let (device, mut packets) = channel(1500);
+    let net = Net::builder().device("vpn0", device).address("10.0.0.2/24");
+    let net = net.build().expect("a stack");
+    let overruns = || {
+        let all = net.interfaces();
+        let [.., status] = &all[..] else {
+            panic!("an interface");
+        };
+        status.overruns
+    };
+    for number in 0..1030_u32 {
+        assert_eq!(overruns(), u64::from(number.saturating_sub(1024)));
+        let packet = Bytes::from_static(&[0x45; 20]);
+        packets.start_send_unpin(packet).expect("a stack");
+    }
+    assert_eq!(overruns(), 6);
+    // There is room again, and no more is lost.
+    packets
+        .feed(Bytes::from_static(&[0x45; 20]))
+        .await
+        .expect("a stack");
+    assert_eq!((overruns(), net.stats().rx_packets), (6, 1024));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_socket_of_a_tunnel_has_no_room_for_is_counted() {
+    const COUNT: u64 = 2000;
+    let near = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    near.connect(far.local_addr().unwrap()).await.unwrap();
+    far.connect(near.local_addr().unwrap()).await.unwrap();
+    let mut tunnel = UdpTunnel::new(near, 1400);
+    assert_eq!(tunnel.overruns(), 0);
+    for _ in 0..COUNT {
+        far.send(&[0x45; 1000]).await.unwrap();
+    }
+    let mut fetched = RxBatch::default();
+    let fetching = poll_fn(|cx| {
+        while let Poll::Ready(received) = tunnel.poll_recv(cx, &mut fetched, 64) {
+            received.unwrap();
+        }
+        Poll::Ready(())
+    });
+    tokio::task::unconstrained(fetching).await;
+    assert!((1..COUNT).contains(&tunnel.overruns()));
+    assert_eq!(fetched.len() as u64 + tunnel.overruns(), COUNT);
+}

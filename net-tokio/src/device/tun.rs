@@ -7,13 +7,14 @@ pub use open::TunBuilder;
 use super::Device;
 use super::descriptor::Descriptor;
 use super::framing::{Counters, Framing};
+use super::netlink;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 /// A TUN: IP packets to and from the host's kernel, as over a cable to a router.
@@ -42,6 +43,7 @@ pub struct Tun {
     caps: DeviceCaps,
     descriptor: Descriptor,
     counters: Arc<Counters>,
+    queue: Arc<KernelQueue>,
 }
 
 impl Tun {
@@ -61,7 +63,9 @@ impl Tun {
     #[must_use]
     pub fn stats(&self) -> TunStats {
         TunStats {
+            fd: self.descriptor.share(),
             counters: self.counters.clone(),
+            queue: self.queue.clone(),
         }
     }
 
@@ -101,6 +105,10 @@ impl Device for Tun {
         self.descriptor.poll_recv(cx, batch, budget)
     }
 
+    fn overruns(&self) -> u64 {
+        self.stats().overruns()
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -120,10 +128,22 @@ impl AsFd for Tun {
 /// Counters of a [`Tun`].
 #[derive(Debug, Clone)]
 pub struct TunStats {
+    fd: Weak<OwnedFd>,
     counters: Arc<Counters>,
+    queue: Arc<KernelQueue>,
 }
 
 impl TunStats {
+    /// Packets that the kernel dropped since the device was opened because the stack had not fetched
+    /// those before: its queue (`txqueuelen`) was full. They are what the kernel tells of the interface
+    /// (`ip -s link`: TX dropped), as long as that is in the network namespace of whoever asks.
+    #[must_use]
+    pub fn overruns(&self) -> u64 {
+        // Behind its end the interface may be another.
+        let open = self.fd.upgrade().is_some();
+        self.queue.overruns(open)
+    }
+
     /// Packets received and dropped because their vnet header was missing or untrue.
     #[must_use]
     pub fn malformed(&self) -> u64 {
@@ -134,5 +154,34 @@ impl TunStats {
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.counters.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// What the kernel counts of the packets that are to come out of a device.
+#[derive(Debug)]
+struct KernelQueue {
+    /// The index of its interface.
+    index: u32,
+    /// What had been dropped before the device was opened.
+    before: u64,
+    /// What has been dropped since, as far as it is known.
+    known: AtomicU64,
+}
+
+impl KernelQueue {
+    fn of(index: u32) -> Self {
+        Self {
+            index,
+            before: netlink::dropped_to_send(index).unwrap_or(0),
+            known: AtomicU64::new(0),
+        }
+    }
+
+    fn overruns(&self, open: bool) -> u64 {
+        if open && let Ok(dropped) = netlink::dropped_to_send(self.index) {
+            let since = dropped.saturating_sub(self.before);
+            self.known.fetch_max(since, Ordering::Relaxed);
+        }
+        self.known.load(Ordering::Relaxed)
     }
 }

@@ -168,6 +168,12 @@ impl Device for UdpTunnel {
         Poll::Ready(Ok(count))
     }
 
+    /// What the socket of the host had no room for; told on Linux only.
+    #[cfg(target_os = "linux")]
+    fn overruns(&self) -> u64 {
+        super::sys::socket_drops(&self.socket).map_or(0, u64::from)
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,

@@ -112,6 +112,7 @@ impl Trunk {
             id,
             queue: VecDeque::new(),
             held: 0,
+            overruns: 0,
             alarm: None,
         });
         Ok(TrunkPort {
@@ -199,6 +200,12 @@ impl Device for TrunkPort {
             }
             result => result,
         }
+    }
+
+    /// Those of this VLAN; what the device below has lost belongs to nobody yet.
+    fn overruns(&self) -> u64 {
+        let mut state = self.shared.state();
+        state.port(self.id).map_or(0, |port| port.overruns)
     }
 
     fn poll_send(
@@ -309,6 +316,8 @@ struct Port {
     queue: VecDeque<RxPacket>,
     /// Bytes in the queue, with an overhead for each frame.
     held: usize,
+    /// Frames that there was no room for.
+    overruns: u64,
     /// When its driver wants to be woken.
     alarm: Option<Instant>,
 }
@@ -351,7 +360,10 @@ impl State {
                     news.push(id);
                 }
             }
-            Some(_) => self.counters.overruns += 1,
+            Some(port) => {
+                port.overruns += 1;
+                self.counters.overruns += 1;
+            }
             None => self.counters.unknown += 1,
         }
     }

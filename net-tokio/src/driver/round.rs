@@ -7,8 +7,9 @@ use super::warnings::{Warning, Warnings};
 use crate::device::Device;
 use crate::error::Ended;
 use crate::net::InterfaceStatus;
+use net_core::autoconf::AddressState;
 use net_core::buf::{RxBatch, TxBatch};
-use net_core::stack::Transmit;
+use net_core::stack::{MAX_TX_BATCH, Transmit};
 use net_core::time::Duration;
 use net_core::{IfaceId, Instant, SocketId, Stack};
 use std::fmt;
@@ -23,6 +24,8 @@ pub(crate) struct Core {
     rx: RxBatch,
     /// Rings the doorbell; what devices register.
     waker: Waker,
+    /// Tasks that wait until no address is being checked.
+    checks: Vec<Waker>,
     /// The latest time seen: callers read their own clocks, and time must not go back.
     now: Instant,
     /// Set by a shutdown: when to stop waiting for deliveries.
@@ -42,8 +45,10 @@ pub(crate) struct BoundDevice {
 /// A device with what waits for it.
 struct Port {
     bound: BoundDevice,
-    /// What the device had no room for, in order.
+    /// On its way to the device; empty between rounds.
     tx: TxBatch,
+    /// Packets that the device is likely to take at once.
+    takes: usize,
     /// Why the device is of no more use.
     failure: Option<String>,
     supply: Supply,
@@ -83,6 +88,7 @@ impl Core {
             devices: devices.into_iter().map(Port::new).collect(),
             rx: RxBatch::with_capacity(BUDGET),
             waker,
+            checks: Vec::new(),
             now,
             last_call: None,
             warnings: Warnings::new(),
@@ -161,9 +167,25 @@ impl Core {
                     .dns_search(port.bound.iface)
                     .map(str::to_owned)
                     .collect(),
+                overruns: port.bound.device.overruns(),
                 failure: port.failure.clone(),
             }
         })
+    }
+
+    /// Whether addresses are being checked; then the task of `cx` is woken when none is any more.
+    pub(crate) fn waits_for_checks(&mut self, cx: &Context<'_>) -> bool {
+        let checks = self.checks_addresses();
+        if checks && !self.checks.iter().any(|task| task.will_wake(cx.waker())) {
+            self.checks.push(cx.waker().clone());
+        }
+        checks
+    }
+
+    fn checks_addresses(&self) -> bool {
+        let ifaces = self.devices.iter().map(|port| port.bound.iface);
+        let mut states = ifaces.flat_map(|iface| self.stack.addresses(iface));
+        states.any(|status| status.state == AddressState::Tentative)
     }
 
     /// The time of the call under way.
@@ -200,6 +222,9 @@ impl Core {
         more |= self.transmit(now);
         more |= self.slots.deliver(&mut self.stack, now, wakes);
         tell_log(&mut self.stack);
+        if !self.checks.is_empty() && !self.checks_addresses() {
+            wakes.append(&mut self.checks);
+        }
         let stats = self.stack.stats();
         self.warnings.look(stats, now).for_each(Warning::say);
         let traffic = Traffic {
@@ -236,6 +261,7 @@ impl Core {
 
     /// Fails every socket that is still held.
     pub(super) fn fail_all(&mut self, wakes: &mut Vec<Waker>) {
+        wakes.append(&mut self.checks);
         self.slots.fail_all(wakes);
     }
 
@@ -300,7 +326,7 @@ impl Core {
     }
 
     /// Hands out what the stack wants to send, until it is idle or the devices are full; whether
-    /// there may be more at once.
+    /// there may be more at once. What a device has no room for goes back to the head of its queue.
     fn transmit(&mut self, now: Instant) -> bool {
         let mut cx = Context::from_waker(&self.waker);
         let mut more = false;
@@ -311,17 +337,24 @@ impl Core {
         {
             let iface = port.bound.iface;
             for turn in 0.. {
-                let state = self.stack.poll_transmit(iface, &mut port.tx, now);
-                if port.tx.is_empty() {
+                let (takes, tx) = (port.takes, &mut port.tx);
+                let state = self.stack.poll_transmit_few(iface, takes, tx, now);
+                if tx.is_empty() {
                     break;
                 }
-                match port.bound.device.poll_send(&mut cx, &mut port.tx, now) {
-                    Poll::Ready(Ok(())) => {}
+                match port.bound.device.poll_send(&mut cx, tx, now) {
+                    Poll::Ready(Ok(())) => port.takes = (takes * 2).min(MAX_TX_BATCH),
                     Poll::Ready(Err(error)) => {
                         port.fail(&error, &mut self.stack);
                         break;
                     }
-                    Poll::Pending => break,
+                    // Its waker is registered. Other news may bring us back before there is room, and
+                    // then one packet will do to find that out.
+                    Poll::Pending => {
+                        port.takes = 1;
+                        self.stack.requeue(iface, &mut port.tx);
+                        break;
+                    }
                 }
                 if state == Transmit::Idle {
                     break;
@@ -362,7 +395,8 @@ impl Port {
     fn new(bound: BoundDevice) -> Self {
         Self {
             bound,
-            tx: TxBatch::with_capacity(BUDGET),
+            tx: TxBatch::with_capacity(MAX_TX_BATCH),
+            takes: MAX_TX_BATCH,
             failure: None,
             supply: Supply::Several,
         }

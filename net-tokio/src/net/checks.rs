@@ -1,12 +1,13 @@
 //! Addresses that are being checked, waited for.
 
-use super::{InterfaceStatus, Net};
-use net_core::autoconf::AddressState;
-use std::time::Duration;
+use super::Net;
+use std::future::poll_fn;
+use std::task::Poll;
 
 impl Net {
     /// Waits until no address is being [checked](crate::Interface::check_addresses) any more: each is used, or is
-    /// not because somebody else has it. An interface that configures itself may get more of them later.
+    /// not because somebody else has it. An interface that configures itself may get more of them later. A
+    /// stack that has ended checks none.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -21,23 +22,20 @@ impl Net {
     /// # }
     /// ```
     ///
-    /// # Panics
-    /// Where an address is being checked, outside of a tokio runtime whose time is enabled, as
-    /// [`tokio::time::sleep`].
-    ///
     /// # Cancel safety
     ///
     /// Cancel safe: the checks go on when the future is dropped.
     pub async fn wait_for_addresses(&self) {
-        let is_checked = |each: &InterfaceStatus| {
-            let mut states = each.states.iter();
-            states.all(|status| status.state != AddressState::Tentative)
-        };
-        while !self.interfaces().iter().all(is_checked) {
-            tokio::time::sleep(LOOK).await;
-        }
+        poll_fn(|cx| {
+            let waits = self
+                .engine()
+                .control(|core, _| Ok(core.waits_for_checks(cx)));
+            if waits.unwrap_or(false) {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
     }
 }
-
-/// How often they are looked at.
-const LOOK: Duration = Duration::from_millis(20);

@@ -267,6 +267,9 @@ pub struct InterfaceStatus {
     pub dns_servers: Vec<IpAddr>,
     /// Domains in which its routers have told to search for names.
     pub dns_search: Vec<String>,
+    /// Packets that its device has lost because the stack had not fetched those before
+    /// ([`Device::overruns`]).
+    pub overruns: u64,
     /// Why its device has failed, if it has: then its addresses and routes are gone.
     pub failure: Option<String>,
 }

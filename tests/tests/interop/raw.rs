@@ -1,12 +1,14 @@
 //! Ping and raw sockets, and the queue of ICMP errors, with the kernel at the other side.
 
-use crate::kernel::upward;
+use crate::kernel::{blocking, upward};
 use crate::matrix::{Opener, Row, World, rows};
 use net_core::SocketError;
+use net_core::wire::checksum::pseudo_header;
 use net_tokio::{Net, PingSocket, RawSocket, Socket, UdpSocket};
+use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, Protocol, Type};
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tests::netns;
 use tokio::runtime::Builder;
@@ -140,3 +142,68 @@ fn a_raw_socket_speaks_icmp_with_the_kernel() {
         },
     );
 }
+
+#[test]
+fn the_kernel_gets_the_header_of_ipv6_that_a_raw_socket_has_written() {
+    let v6: Vec<Row> = ours().into_iter().filter(|row| row.v6).collect();
+    rows(
+        "raw::the_kernel_gets_the_header_of_ipv6_that_a_raw_socket_has_written",
+        &v6,
+        async |world| {
+            // Of a TUN the kernel shows whole packets, as they came.
+            let protocol = Protocol::from(i32::from(ETHERTYPE_IPV6.to_be()));
+            let shown = socket2::Socket::new(Domain::PACKET, Type::RAW, Some(protocol));
+            let shown = shown.expect("a packet socket");
+            let peer = std::net::UdpSocket::bind((world.host, 0)).expect("a port");
+            let port = peer.local_addr().expect("bound").port();
+            for socket in [
+                &shown,
+                &socket2::Socket::from(peer.try_clone().expect("one")),
+            ] {
+                socket.set_read_timeout(Some(LIMIT)).expect("a limit");
+            }
+            let (IpAddr::V6(from), IpAddr::V6(to)) = (world.stack, world.host) else {
+                panic!("addresses of IPv6");
+            };
+            let payload = upward(100);
+            let mut datagram = Vec::new();
+            for field in [777, port, 8 + 100, 0] {
+                datagram.extend(field.to_be_bytes());
+            }
+            datagram.extend_from_slice(payload);
+            let mut sum = pseudo_header(from.into(), to.into(), 17, 8 + 100);
+            sum.add_bytes(&datagram);
+            datagram[6..8].copy_from_slice(&sum.fold().to_be_bytes());
+            // A class, a label, and three hops of our own.
+            let mut packet = vec![0x62, 0x81, 0x23, 0x45, 0, 8 + 100, 17, 3];
+            packet.extend(from.octets());
+            packet.extend(to.octets());
+            packet.extend(&datagram);
+            let socket = RawSocket::new_v6_on(&world.net, 255).expect("a socket");
+            socket.send_to(&packet, world.host).await.expect("sent");
+            let received = blocking(move || {
+                let mut buf = [0; 2000];
+                let (len, from) = peer.recv_from(&mut buf).expect("a datagram");
+                (buf[..len].to_vec(), from)
+            });
+            assert_eq!(
+                received.await,
+                (payload.to_vec(), (world.stack, 777).into())
+            );
+            let seen = blocking(move || {
+                let mut buf = [0; 2000];
+                loop {
+                    let (len, _) = recv(&shown, &mut buf[..], RecvFlags::empty()).expect("packets");
+                    if buf[..len] == packet[..] {
+                        return;
+                    }
+                }
+            });
+            seen.await;
+        },
+    );
+}
+
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// What the kernel's side may take.
+const LIMIT: Duration = Duration::from_secs(5);

@@ -52,7 +52,7 @@ fn kernels_ping_trace_and_stream_through_our_router_in_both_families() {
     });
 }
 
-fn router() -> Net {
+pub(crate) fn router() -> Net {
     let net = Net::builder().build().expect("a stack");
     let [v4, v6] = WAYS;
     let lan = Tun::builder("lan0").host_address(ip(v4[0]), 24);

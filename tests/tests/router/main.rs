@@ -4,7 +4,9 @@
 
 mod between;
 mod leased;
+mod options;
 mod outside;
+mod serve;
 mod tools;
 
 use net_tokio::device::Tun;

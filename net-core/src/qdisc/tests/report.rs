@@ -72,4 +72,11 @@ fn disciplines_of_flows_tell_more() {
         "  maxpacket 100 drop_overlimit 0 new_flow_count 1 ecn_mark 0\
          \n  new_flows_len 1 old_flows_len 0"
     );
+    let mut queue = Queue::new(Fq::new(FqConfig::default(), SEED));
+    for flow in [1, 1, 2] {
+        queue.put(packet(flow, 100, 0));
+    }
+    let text = report(queue.qdisc);
+    let (_, details) = text.split_once("requeues 0\n").unwrap();
+    assert_eq!(details, "  flows 2 (inactive 0 throttled 0)\n  throttled 0");
 }

@@ -10,18 +10,18 @@ use bytes::BytesMut;
 use std::vec;
 
 /// [`Host`] as a router between its wire and a link of 1,400 bytes, 10.9.0.1/24 and fd09::1/64.
-struct Router {
-    host: Host,
+pub(super) struct Router {
+    pub(super) host: Host,
     far: IfaceId,
 }
 
-const NEAR_HOST: &str = "10.7.0.9:5";
-const FAR_HOST: &str = "10.9.0.9:7";
+pub(super) const NEAR_HOST: &str = "10.7.0.9:5";
+pub(super) const FAR_HOST: &str = "10.9.0.9:7";
 const NEAR_V6: &str = "[fd07::9]:5";
 const FAR_V6: &str = "[fd09::9]:7";
 
 impl Router {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(DeviceCaps::default())
     }
 
@@ -35,7 +35,7 @@ impl Router {
     }
 
     /// What leaves over the far link when `packet` comes in over the wire.
-    fn forward(&mut self, packet: impl Into<RxPacket>) -> Vec<TxPacket> {
+    pub(super) fn forward(&mut self, packet: impl Into<RxPacket>) -> Vec<TxPacket> {
         self.host.inject(packet);
         self.host.sent_over(self.far)
     }

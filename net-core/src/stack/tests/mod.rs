@@ -14,6 +14,7 @@ mod hooks;
 mod icmp;
 mod iface_bound;
 mod ingress;
+mod ip_options;
 mod link_local;
 mod multicast;
 mod nat;

@@ -73,6 +73,22 @@ fn a_busy_device_gets_its_packets_again_in_their_order() {
     assert_eq!(host.stack.stats().tx_packets, 8);
 }
 
+/// As a device does that cuts super-packets itself, or one that puts tags in.
+#[test]
+fn a_device_may_give_back_more_than_it_got() {
+    let mut host = Host::new();
+    let id = host.udp("10.7.0.2:5");
+    send(&mut host, id, 0, 0..1);
+    let mut batch = TxBatch::default();
+    host.stack.poll_transmit(host.wire, &mut batch, host.now);
+    let packet = batch.packets()[0].clone();
+    batch.push(*packet);
+    host.stack.requeue(host.wire, &mut batch);
+    assert_eq!(host.stack.stats().tx_bytes, 0);
+    assert_eq!(numbers(&host.sent()), [0, 0]);
+    assert_eq!(host.stack.stats().tx_packets, 2);
+}
+
 #[test]
 fn the_type_of_service_chooses_the_band() {
     let mut host = Host::new();

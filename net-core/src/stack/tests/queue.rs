@@ -49,6 +49,19 @@ fn one_call_fills_the_batch_and_says_that_there_is_more() {
 }
 
 #[test]
+fn a_device_that_takes_few_is_given_few() {
+    let mut host = Host::new();
+    flood(&mut host, 10);
+    let mut batch = TxBatch::default();
+    for (most, len) in [(1, 1), (3, 3), (3, 3), (usize::MAX, 10)] {
+        let state = host
+            .stack
+            .poll_transmit_few(host.wire, most, &mut batch, host.now);
+        assert_eq!((batch.len(), state == Transmit::Idle), (len, len == 10));
+    }
+}
+
+#[test]
 fn packets_carry_their_departure_and_their_own_identification() {
     let mut host = Host::new();
     flood(&mut host, 3);

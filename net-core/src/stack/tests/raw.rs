@@ -266,6 +266,28 @@ fn a_header_of_ones_own_leaves_untouched_but_for_length_sum_and_what_is_0() {
     assert_eq!(host.recv_raw(raw), None);
 }
 
+/// As with Linux nothing of it is touched, an address that is not ours and a length of 0 included.
+#[test]
+fn a_header_of_ipv6_of_ones_own_leaves_as_it_is() {
+    let mut host = Host::new();
+    let raw = host.stack.raw_open(Family::V6, ip::RAW).unwrap();
+    let mut packet = bytes_of(&datagram("[fd99::1]:5", "[fd09::1]:6", b"spoofed"));
+    packet[..4].copy_from_slice(&[0x62, 0x81, 0x23, 0x45]);
+    packet[7] = 3;
+    host.send_raw(raw, packet.clone(), PEER_V6).unwrap();
+    assert_eq!(bytes_of(&host.sent()[0]), packet);
+    packet[4..6].fill(0);
+    host.send_raw(raw, packet.clone(), PEER_V6).unwrap();
+    assert_eq!(bytes_of(&host.sent()[0]), packet);
+    for wrong in [&packet[..39], &[0x45; 60]] {
+        let outcome = host.send_raw(raw, wrong.to_vec(), PEER_V6);
+        assert!(matches!(outcome, Err(SocketError::InvalidInput(_))));
+    }
+    let outcome = host.send_raw(raw, std::vec![0x60; 1501], PEER_V6);
+    assert_eq!(outcome, Err(SocketError::MessageTooLong));
+    assert_eq!(host.sent().len(), 0);
+}
+
 #[test]
 fn what_raw_sockets_do_not_read_is_bounded() {
     let mut host = Host::new();

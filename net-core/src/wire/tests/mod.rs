@@ -6,6 +6,7 @@ mod checksum;
 mod ethernet;
 mod icmp;
 mod ip;
+mod ipv4_options;
 mod membership;
 mod ndp;
 mod tcp;

@@ -1,6 +1,6 @@
 //! Opening or making a TUN, and what stands in the way.
 
-use super::{Counters, Descriptor, Framing, Tun};
+use super::{Counters, Descriptor, Framing, KernelQueue, Tun};
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
 use net_core::offload::vnet;
@@ -93,7 +93,10 @@ impl TunBuilder {
         fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
         let caps = negotiate(&fd, self.offload)
             .map_err(|error| explain(&error, &format!("cannot set the offloads of {name}")))?;
-        let mtu = self.configure(&mut device, &name)?;
+        let socket = control_socket()?;
+        let index = name_to_index(&socket, &name)?;
+        let queue = KernelQueue::of(index);
+        let mtu = self.configure(&mut device, &socket, &name, index)?;
         let counters = Arc::new(Counters::default());
         let link_len = if self.ethernet {
             ethernet::HEADER_LEN
@@ -107,6 +110,7 @@ impl TunBuilder {
             mtu,
             caps,
             counters,
+            queue: Arc::new(queue),
         })
     }
 
@@ -172,7 +176,13 @@ impl TunBuilder {
     }
 
     /// Brings the interface into the state that was asked for; its MTU.
-    fn configure(&self, device: &mut tun::Device, name: &str) -> io::Result<u16> {
+    fn configure(
+        &self,
+        device: &mut tun::Device,
+        socket: &OwnedFd,
+        name: &str,
+        index: u32,
+    ) -> io::Result<u16> {
         let failed = |what: &str, error: io::Error| explain(&error, &format!("cannot {what}"));
         let mut mtu = device.mtu().map_err(io::Error::from)?;
         if let Some(wanted) = self.mtu
@@ -183,22 +193,18 @@ impl TunBuilder {
                 .map_err(|error| failed(&format!("set the MTU of {name}"), error.into()))?;
             mtu = wanted;
         }
-        let socket = control_socket()?;
-        if !sys::is_up(&socket, name)? {
+        if !sys::is_up(socket, name)? {
             device
                 .enabled(true)
                 .map_err(|error| failed(&format!("bring {name} up"), error.into()))?;
         }
-        if !self.host_addresses.is_empty() {
-            let index = name_to_index(&socket, name)?;
-            for &(address, prefix_len) in &self.host_addresses {
-                netlink::add_address(index, address, prefix_len).map_err(|error| {
-                    failed(
-                        &format!("give {name} the address {address}/{prefix_len}"),
-                        error,
-                    )
-                })?;
-            }
+        for &(address, prefix_len) in &self.host_addresses {
+            netlink::add_address(index, address, prefix_len).map_err(|error| {
+                failed(
+                    &format!("give {name} the address {address}/{prefix_len}"),
+                    error,
+                )
+            })?;
         }
         Ok(mtu)
     }
@@ -206,16 +212,21 @@ impl TunBuilder {
 
 /// Sets all that a persistent device keeps from its last user. What the device does for the stack.
 fn negotiate(fd: &OwnedFd, on: bool) -> io::Result<DeviceCaps> {
+    sys::set_vnet_header_len(fd, i32::try_from(vnet::LEN).expect("ten"))?;
+    sys::set_vnet_little_endian(fd)?;
+    agree(on, |flags| sys::set_offload(fd, flags))
+}
+
+/// Asks for as many offloads as the kernel agrees to.
+fn agree(on: bool, mut set: impl FnMut(u32) -> io::Result<()>) -> io::Result<DeviceCaps> {
     use sys::offload::{CSUM, TSO_ECN, TSO4, TSO6, USO4, USO6};
     const TSO: u32 = CSUM | TSO4 | TSO6;
     // Kernels refuse a set with a flag that they do not know.
     const WISHES: [u32; 5] = [TSO | TSO_ECN | USO4 | USO6, TSO | USO4 | USO6, TSO, CSUM, 0];
-    sys::set_vnet_header_len(fd, i32::try_from(vnet::LEN).expect("ten"))?;
-    sys::set_vnet_little_endian(fd)?;
     let wishes = if on { &WISHES[..] } else { &[0] };
     let mut refusal = None;
     for &flags in wishes {
-        match sys::set_offload(fd, flags) {
+        match set(flags) {
             Ok(()) => {
                 return Ok(DeviceCaps {
                     // With a vnet header the kernel always takes these two.
@@ -242,10 +253,11 @@ fn check_node() -> io::Result<()> {
         Errno::ACCESS | Errno::PERM => said(
             &error,
             format!(
-                "no permission to open {NODE} for reading and writing: run as root, or let an \
-                 administrator `chmod 0666 {NODE}`, or pass it into the container with \
-                 `--device {NODE}`; a capability does not help here, and in a user namespace \
-                 (`unshare -Urn`) the node's own permissions still count"
+                "no permission to open {NODE} for reading and writing: CAP_DAC_OVERRIDE is missing, and \
+                 then CAP_NET_ADMIN to make a device; run as root, or `sudo setcap \
+                 cap_dac_override,cap_net_admin+ep PROGRAM`, or let an administrator `chmod 0666 \
+                 {NODE}` and run in a namespace of your own with `unshare -Urn PROGRAM`, or pass the \
+                 node into a container with `--device {NODE}`"
             ),
         ),
         Errno::NOENT | Errno::NODEV | Errno::NXIO => said(
@@ -293,3 +305,59 @@ const NODE: &str = "/dev/net/tun";
 const NAME_MAX: usize = 15;
 /// What IPv4 asks of every link (RFC 791).
 const MTU_MIN: u16 = 68;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a kernel that knows these flags alone, and those that it was asked for in vain.
+    fn with_kernel(knows: u32, on: bool) -> (io::Result<DeviceCaps>, Vec<u32>) {
+        let mut refused = Vec::new();
+        let agreed = agree(on, |flags| {
+            if flags & !knows == 0 {
+                return Ok(());
+            }
+            refused.push(flags);
+            Err(io::ErrorKind::InvalidInput.into())
+        });
+        (agreed, refused)
+    }
+
+    #[test]
+    fn an_older_kernel_is_asked_for_less_until_it_agrees() {
+        use sys::offload::{CSUM, TSO_ECN, TSO4, TSO6, USO4, USO6};
+        let tso = CSUM | TSO4 | TSO6;
+        for (knows, tries, uso, software_gro) in [
+            (tso | TSO_ECN | USO4 | USO6, 0, true, false),
+            (tso | USO4 | USO6, 1, true, false),
+            (tso | TSO_ECN, 2, false, false),
+            // It sums for us, and joins no segments: then we do.
+            (CSUM, 3, false, true),
+            (0, 4, false, true),
+        ] {
+            let (agreed, refused) = with_kernel(knows, true);
+            let expected = DeviceCaps {
+                tx_checksum: true,
+                tso: true,
+                uso,
+                software_gro,
+                one_piece: false,
+            };
+            assert_eq!(agreed.expect("an agreement"), expected, "{knows:#x}");
+            assert_eq!(refused.len(), tries, "{knows:#x}: {refused:x?}");
+        }
+    }
+
+    #[test]
+    fn without_offload_nothing_is_asked_for() {
+        let (agreed, refused) = with_kernel(u32::MAX, false);
+        let expected = DeviceCaps {
+            software_gro: true,
+            ..DeviceCaps::default()
+        };
+        assert_eq!((agreed.expect("an agreement"), refused), (expected, vec![]));
+        let none = agree(true, |_| Err(io::ErrorKind::PermissionDenied.into()));
+        let error = none.expect_err("whatever it was asked for");
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+}

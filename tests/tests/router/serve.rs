@@ -1,0 +1,162 @@
+//! The example `serve` as its command line has it, asked by the kernel over HTTP.
+
+use crate::tools::options;
+use crate::{LIMIT, ip, limit};
+use examples::serve::ServeOptions;
+use rustix::process::Uid;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_thread_res_uid};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread;
+
+const ARGUMENTS: &str = "--tun web0 --address 10.7.0.2/24 --address fd07::2/64 --port 8080";
+
+#[test]
+fn serve_says_hello_streams_counts_and_tells_its_counters() {
+    let name = "serve::serve_says_hello_streams_counts_and_tells_its_counters";
+    tests::netns::run(name, || {
+        let serve: ServeOptions = options(ARGUMENTS);
+        let runtime = crate::runtime();
+        let (net, addresses) = runtime.block_on(serve.start()).expect("it serves");
+        let expected = ["10.7.0.2", "fd07::2"].map(|text| SocketAddr::new(ip(text), 8080));
+        assert_eq!(addresses, expected);
+        for at in expected {
+            let hello = ask(at, "GET / HTTP/1.1", b"");
+            assert_eq!(hello.body, b"Hello from a TCP/IP stack in user space.\n");
+            for bytes in [0, 1, 3_000_000] {
+                let download = ask(at, &format!("GET /download?bytes={bytes} HTTP/1.1"), b"");
+                let length = format!("content-length: {bytes}");
+                assert!(download.head.contains(&length), "{}", download.head);
+                assert_eq!(download.body.len(), bytes);
+                assert!(download.body.iter().all(|byte| *byte == b'.'));
+            }
+            let upload = ask(at, "POST /upload HTTP/1.1", &[b'a'; 1_000_000]);
+            let said = String::from_utf8(upload.body).expect("text");
+            assert_eq!(said, format!("1000000 bytes, SHA-256 {MILLION}\n"));
+        }
+        let stats = ask(expected[0], "GET /stats HTTP/1.1", b"");
+        let stats = String::from_utf8(stats.body).expect("text");
+        let counter = |name: &str| {
+            let mut lines = stats.lines().filter_map(|line| line.split_once(' '));
+            let (_, value) = lines
+                .find(|(counter, _)| *counter == name)
+                .expect("a counter");
+            value.parse::<u64>().expect("a number")
+        };
+        assert_eq!(counter("tcp_passive_opens"), 11);
+        assert!(counter("rx_bytes") > 2_000_000 && counter("tx_bytes") > 6_000_000);
+        assert!(!stats.contains("dropped_transport"), "{stats}");
+        runtime.block_on(net.shutdown());
+    });
+}
+
+/// SHA-256 of a million times `a` (FIPS 180-2, appendix B.3).
+const MILLION: &str = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+
+struct Answer {
+    head: String,
+    body: Vec<u8>,
+}
+
+/// One request on a connection of its own.
+fn ask(at: SocketAddr, request: &str, body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect_timeout(&at, LIMIT).expect("connected");
+    limit(&stream);
+    let len = body.len();
+    let head =
+        format!("{request}\r\nhost: {at}\r\nconnection: close\r\ncontent-length: {len}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("asked");
+    stream.write_all(body).expect("asked");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let body = answer.split_off(end.expect("a head") + 4);
+    let head = String::from_utf8(answer).expect("text").to_lowercase();
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    Answer { head, body }
+}
+
+/// Who may open the node but not make a device is told of the capability, whatever else he is.
+#[test]
+fn without_permission_serve_names_the_capability_and_how_to_get_it() {
+    let name = "serve::without_permission_serve_names_the_capability_and_how_to_get_it";
+    tests::netns::run(name, || {
+        let said = said_to(|| {
+            let mut sets = capabilities(None).expect("those of this thread");
+            sets.effective.remove(CapabilitySet::NET_ADMIN);
+            sets.permitted.remove(CapabilitySet::NET_ADMIN);
+            set_capabilities(None, sets).expect("fewer");
+        });
+        for words in [
+            "CAP_NET_ADMIN is missing",
+            "unshare -Urn",
+            "setcap cap_net_admin+ep",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+    });
+}
+
+/// A node that is root's alone, in a mount namespace of its own.
+#[test]
+fn without_a_right_to_the_node_serve_names_what_opens_it() {
+    let name = "serve::without_a_right_to_the_node_serve_names_what_opens_it";
+    if std::env::var_os("NET_TESTS_NODE").is_none() {
+        return with_a_node_of_roots(name);
+    }
+    let said = said_to(|| {
+        let nobody = Uid::from_raw(65_534);
+        set_thread_res_uid(nobody, nobody, nobody).expect("root may");
+    });
+    for words in [
+        "no permission to open /dev/net/tun",
+        "CAP_DAC_OVERRIDE is missing",
+        "CAP_NET_ADMIN",
+        "setcap cap_dac_override,cap_net_admin+ep",
+        "chmod 0666",
+        "unshare -Urn",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+/// Runs the test again where `/dev/net/tun` has the mode 0600.
+fn with_a_node_of_roots(name: &str) {
+    let program = std::env::current_exe().expect("a test knows where it lies");
+    let script = "touch \"$0.node\" && chmod 0600 \"$0.node\" && \
+        mount --bind \"$0.node\" /dev/net/tun && exec \"$0\" \"$1\" --exact --nocapture";
+    let node = program.with_extension("node");
+    let output = Command::new("unshare")
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            &script.replace("$0.node", &node.display().to_string()),
+        ])
+        .arg(&program)
+        .arg(name)
+        .env("NET_TESTS_NODE", "1")
+        .output();
+    // Where nobody may mount, as without root, there is nobody to give up a right either.
+    let output = output.expect("util-linux");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let _ = std::fs::remove_file(node);
+    if text.contains("1 passed") {
+        return;
+    }
+    assert!(!text.contains("panicked"), "{text}");
+    println!("skipped: {name}: {}", text.trim());
+}
+
+/// What `serve` ends with, on a thread that has given up a right.
+fn said_to(give_up: impl FnOnce() + Send + 'static) -> String {
+    let ended = thread::spawn(|| {
+        give_up();
+        let serve: ServeOptions = options(ARGUMENTS);
+        let started = crate::runtime().block_on(async { serve.start().await.map(drop) });
+        format!("{:#}", started.expect_err("it must not"))
+    });
+    ended.join().expect("an error")
+}
