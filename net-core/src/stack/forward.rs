@@ -228,11 +228,13 @@ impl Stack {
             tos: arrival.ip.tos,
             over: Some(arrival.over),
             owner: None,
+            // What ends here has been delivered.
+            to_host: false,
         };
         match self.routes.decide(&query, flow) {
             Some(Decision::Route(route)) => Ok(route),
             Some(Decision::Reject(reject)) => Err(Some(reject)),
-            None => Err(None),
+            Some(Decision::Local) | None => Err(None),
         }
     }
 

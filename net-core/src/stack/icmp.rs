@@ -91,7 +91,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
-            .filter(|quoted| self.addresses.contains(quoted.ip.source))
+            .filter(|quoted| self.is_local(quoted.ip.source))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let error = match arrival.ip.dest {
             IpAddr::V4(_) => IcmpError::from_v4(message, quoted.ip.total_len()),
@@ -207,7 +207,7 @@ impl Stack {
         now: Instant,
     ) -> Result<bool, DropReason> {
         // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
-        let source = Some(cause.dest).filter(|dest| self.addresses.contains(*dest));
+        let source = Some(cause.dest).filter(|dest| self.is_local(*dest));
         let path = self
             .route(cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;

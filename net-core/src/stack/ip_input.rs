@@ -4,8 +4,9 @@ use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
 use crate::hook::HookPoint;
 use crate::iface::{IfaceId, IfaceKind, ReversePath};
-use crate::ip::{Delivery, is_martian_source};
+use crate::ip::{Delivery, is_martian_source, may_be_local};
 use crate::must::must;
+use crate::route::Query;
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
@@ -86,7 +87,10 @@ impl Stack {
         {
             return Err(DropReason::SourceRoute);
         }
-        arrival.delivery = self.input_route(iface, &arrival.ip)?;
+        arrival.delivery = self.input_route(&arrival)?;
+        if arrival.delivery == Delivery::Foreign && self.routes.may_have_local() {
+            arrival.delivery = self.foreign_route(&arrival);
+        }
         let to_group = arrival.packet.meta.to_group;
         if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
             return Err(DropReason::LinkBroadcast);
@@ -151,8 +155,32 @@ impl Stack {
         }
     }
 
-    /// Checks where the packet claims to come from and finds out whom it is for.
-    fn input_route(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
+    /// Whom a packet is for that is for no address of ours: for this host if a local route says so
+    /// (any-IP), or else for somebody else.
+    #[inline(never)]
+    fn foreign_route(&self, arrival: &Arrival<'_>) -> Delivery {
+        let IpHeader {
+            source, dest, tos, ..
+        } = arrival.ip;
+        let query = Query {
+            dest,
+            source: Some(source),
+            mark: arrival.packet.meta.mark,
+            tos,
+            over: Some(arrival.over),
+            owner: None,
+            to_host: may_be_local(dest),
+        };
+        if self.routes.ends_here(&query) {
+            Delivery::Local
+        } else {
+            Delivery::Foreign
+        }
+    }
+
+    /// Checks where the packet claims to come from and finds out whom it is for, by addresses alone.
+    fn input_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
+        let (iface, header) = (arrival.over, &arrival.ip);
         let over = self.iface(iface).ok_or(DropReason::NotForUs)?;
         let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
@@ -164,8 +192,7 @@ impl Stack {
             && header.dest.is_multicast();
         let from_nobody = is_martian_source(header.source, over_loopback) && must("9293 MUST-63");
         if (from_nobody && !asks_before_having)
-            || (!over_loopback
-                && (header.dest.is_loopback() || self.addresses.contains(header.source)))
+            || (!over_loopback && (header.dest.is_loopback() || self.is_local(header.source)))
             || self.addresses.is_broadcast(header.source)
         {
             return Err(DropReason::Martian);

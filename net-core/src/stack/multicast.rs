@@ -206,7 +206,7 @@ impl Stack {
         group: IpAddr,
         source: Option<IpAddr>,
     ) -> Result<Path, SocketError> {
-        if source.is_some_and(|source| !self.addresses.contains(source)) {
+        if source.is_some_and(|source| !self.is_local(source)) {
             return Err(SocketError::AddressNotAvailable);
         }
         let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;

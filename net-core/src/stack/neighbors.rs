@@ -247,7 +247,7 @@ impl Stack {
         let tracker = self.hooks.tracker();
         let before = tracker.and_then(|tracker| tracker.before(&header, &packet.head));
         let sender = before.map_or(header.source, |tuple| tuple.source);
-        if !self.addresses.contains(sender) {
+        if !self.is_local(sender) {
             self.forwarded_in_vain(iface, header, before, packet, now);
             return;
         }

@@ -2,6 +2,7 @@
 
 mod address_checks;
 mod autoconf;
+mod clients;
 mod dispatch;
 mod error_queue;
 mod ethernet;
@@ -15,6 +16,7 @@ mod icmp;
 mod iface_bound;
 mod ingress;
 mod link_local;
+mod local_routes;
 mod multicast;
 mod nat;
 mod nat_ports;

@@ -1,0 +1,91 @@
+//! Addresses that no interface has: what comes for them, and what is sent from them.
+
+use net_core::Seed;
+use net_core::iface::IpCidr;
+use net_core::udp::SendMeta;
+use net_tokio::device::{LinkConfig, pair};
+use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A client, and the stack that its default routes lead to.
+fn link() -> (Net, Net) {
+    let config = LinkConfig::default;
+    let (near, far) = pair(config(), config(), Seed::from_u64(7));
+    let client = Net::builder()
+        .device("link0", near)
+        .address("10.0.0.1/24")
+        .address("fd00::1/64")
+        .route("0.0.0.0/0", ip("10.0.0.2"))
+        .route("::/0", ip("fd00::2"));
+    let server = Net::builder()
+        .device("link0", far)
+        .address("10.0.0.2/24")
+        .address("fd00::2/64");
+    let client = client.build().expect("a stack");
+    (client, server.build().expect("a stack"))
+}
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn prefix(address: &str, prefix_len: u8) -> IpCidr {
+    let address = ip(address);
+    IpCidr {
+        address,
+        prefix_len,
+    }
+}
+
+/// Places beyond the client's link.
+const ELSEWHERE: [&str; 3] = ["192.0.2.7:80", "192.0.2.8:80", "[2001:db8::7]:80"];
+
+#[tokio::test(start_paused = true)]
+async fn one_listener_serves_every_address_of_a_local_route() {
+    let (client, server) = link();
+    let routes = server.routes();
+    routes.add_local(prefix("192.0.2.0", 24)).expect("a route");
+    routes
+        .ip_route("add local 2001:db8::/32 dev lo")
+        .expect("a route");
+    let listener = TcpListener::bind_on(&server, "[::]:80").await;
+    let listener = listener.expect("a port");
+    let socket = UdpSocket::bind_on(&server, "[::]:80").await;
+    let socket = socket.expect("a port");
+    for to in ELSEWHERE.map(addr) {
+        let (ours, theirs) = tokio::join!(listener.accept(), TcpStream::connect_on(&client, to));
+        let (mut ours, mut theirs) = (ours.expect("a client").0, theirs.expect("connected"));
+        let local = ours.local_addr().expect("connected");
+        assert_eq!((local.ip().to_canonical(), local.port()), (to.ip(), 80));
+        ours.write_all(b"hello").await.expect("sent");
+        let mut word = [0; 5];
+        theirs.read_exact(&mut word).await.expect("a word");
+        let wildcard = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let asker = UdpSocket::bind_on(&client, wildcard).await.expect("a port");
+        asker.connect(to).await.expect("a way");
+        asker.send(b"question").await.expect("sent");
+        let asked = socket.recv_datagram().await.expect("a datagram");
+        assert_eq!(asked.dest.ip().to_canonical(), to.ip());
+        let meta = SendMeta {
+            source: Some(asked.dest.ip()),
+            ..SendMeta::to(asked.source)
+        };
+        socket.send_with(b"answer", meta).await.expect("sent");
+        // It is connected, and hears nobody else.
+        assert_eq!(asker.recv(&mut [0; 9]).await.expect("an answer"), 6);
+    }
+    assert!(
+        routes
+            .remove_local(prefix("192.0.2.0", 24))
+            .expect("a change")
+    );
+    let gone = UdpSocket::bind_on(&server, "192.0.2.7:80").await;
+    let error = gone.expect_err("not ours any more");
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+}
