@@ -4,7 +4,7 @@ use net_core::Seed;
 use net_core::iface::IpCidr;
 use net_core::udp::SendMeta;
 use net_tokio::device::{LinkConfig, pair};
-use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
+use net_tokio::{Net, TcpListener, TcpSocket, TcpStream, UdpSocket};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -88,4 +88,72 @@ async fn one_listener_serves_every_address_of_a_local_route() {
     let gone = UdpSocket::bind_on(&server, "192.0.2.7:80").await;
     let error = gone.expect_err("not ours any more");
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+}
+
+/// Everything that comes over the link goes to the sockets with port 1080.
+const EVERYTHING: &str = "
+    table inet proxy {
+        chain pre {
+            type filter hook prerouting priority mangle
+            iifname link0 meta l4proto { tcp, udp } tproxy to :1080 accept
+        }
+    }";
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_takes_every_connection_and_every_datagram() {
+    let (client, server) = link();
+    server
+        .set_filter(EVERYTHING.parse().expect("rules"))
+        .expect("they fit");
+    let socket = TcpSocket::new_v6_on(&server).expect("a socket");
+    socket.set_transparent(true).expect("an option");
+    socket.bind(addr("[::]:1080")).expect("a port");
+    let listener = socket.listen(16).expect("a listener");
+    let socket = UdpSocket::new_v6_on(&server).expect("a socket");
+    socket.set_transparent(true).expect("an option");
+    socket.bind_to(addr("[::]:1080")).expect("a port");
+    for to in ["192.0.2.7:80", "198.51.100.8:443", "[2001:db8::7]:9"].map(addr) {
+        let (ours, theirs) = tokio::join!(listener.accept(), TcpStream::connect_on(&client, to));
+        let (mut ours, mut theirs) = (ours.expect("a client").0, theirs.expect("connected"));
+        assert!(
+            ours.transparent().expect("an option"),
+            "what is accepted is, too"
+        );
+        let local = ours.local_addr().expect("connected");
+        assert_eq!(
+            (local.ip().to_canonical(), local.port()),
+            (to.ip(), to.port())
+        );
+        ours.write_all(b"hello").await.expect("sent");
+        let mut word = [0; 5];
+        theirs.read_exact(&mut word).await.expect("a word");
+        let wildcard = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let asker = UdpSocket::bind_on(&client, wildcard).await.expect("a port");
+        asker.connect(to).await.expect("a way");
+        asker.send(b"question").await.expect("sent");
+        let asked = socket.recv_datagram().await.expect("a datagram");
+        let answer = SendMeta::answer(&asked);
+        socket.send_with(b"answer", answer).await.expect("sent");
+        assert_eq!(asker.recv(&mut [0; 9]).await.expect("an answer"), 6);
+    }
+}
+
+/// A connection goes on from its client's own address: the far end sees no proxy.
+#[tokio::test(start_paused = true)]
+async fn a_proxy_connects_onwards_with_its_clients_address() {
+    let (server, proxy) = link();
+    let listener = TcpListener::bind_on(&server, "10.0.0.1:80").await;
+    let listener = listener.expect("a port");
+    let socket = TcpSocket::new_v4_on(&proxy).expect("a socket");
+    let client = addr("192.0.2.9:5000");
+    let error = socket.bind(client).expect_err("it has not asked");
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    socket.set_transparent(true).expect("an option");
+    socket.bind(client).expect("as it likes");
+    let (accepted, stream) = tokio::join!(listener.accept(), socket.connect(addr("10.0.0.1:80")));
+    assert_eq!(accepted.expect("a client").1, client);
+    assert_eq!(
+        stream.expect("connected").local_addr().expect("bound"),
+        client
+    );
 }

@@ -77,7 +77,12 @@ impl Stack {
         }
         let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
         let ecn_cleared = ip.tos & !3;
-        if self.icmp_send(&ip, Tracked::default(), &reply, body, ecn_cleared, now)? {
+        let cause = Cause {
+            ip: &ip,
+            delivery,
+            tracked: Tracked::default(),
+        };
+        if self.icmp_send(&cause, &reply, body, ecn_cleared, now)? {
             self.stats.icmp_echo_replies += 1;
         }
         Ok(())
@@ -91,7 +96,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
-            .filter(|quoted| self.is_local(quoted.ip.source))
+            .filter(|quoted| quoted.ip.source == arrival.ip.dest || self.is_local(quoted.ip.source))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let error = match arrival.ip.dest {
             IpAddr::V4(_) => IcmpError::from_v4(message, quoted.ip.total_len()),
@@ -187,29 +192,37 @@ impl Stack {
             IpAddr::V4(_) => MAX_ERROR_V4 - 20 - icmp::HEADER_LEN,
             IpAddr::V6(_) => MAX_ERROR_V6 - 40 - icmp::HEADER_LEN,
         };
-        let (tracked, body) = (packet.meta.tracked.answer(), quote(packet, room));
-        match self.icmp_send(&ip, tracked, message, body, 0, now) {
+        let cause = Cause {
+            ip: &ip,
+            delivery,
+            tracked: packet.meta.tracked.answer(),
+        };
+        match self.icmp_send(&cause, message, quote(packet, room), 0, now) {
             Ok(true) => self.stats.icmp_errors_sent += 1,
             Ok(false) => {}
             Err(reason) => self.stats.count_drop(reason),
         }
     }
 
-    /// Sends a message back to where `cause` came from; whether the queue had room. `tracked` is what
-    /// is known about its flow.
+    /// Sends a message back to where `cause` came from; whether the queue had room.
     fn icmp_send(
         &mut self,
-        cause: &IpHeader,
-        tracked: Tracked,
+        cause: &Cause<'_>,
         message: &IcmpMessage,
         body: SmallVec<[Bytes; MAX_PIECES]>,
         tos: u8,
         now: Instant,
     ) -> Result<bool, DropReason> {
+        let &Cause {
+            ip: cause,
+            delivery,
+            tracked,
+        } = cause;
         // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
-        let source = Some(cause.dest).filter(|dest| self.is_local(*dest));
+        let is_ours = delivery == Delivery::Local && !cause.dest.is_multicast();
+        let source = is_ours.then_some(cause.dest);
         let path = self
-            .route(cause.source, source)
+            .route_for(&IpSettings::of_answer(), cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;
         let source = path.source;
         let mut packet = self.new_packet();
@@ -239,6 +252,14 @@ impl Stack {
         };
         Ok(self.ip_output(&path, meta, packet, None, now))
     }
+}
+
+/// What a message is sent about.
+struct Cause<'a> {
+    ip: &'a IpHeader,
+    delivery: Delivery,
+    /// What is known about the flow of the message.
+    tracked: Tracked,
 }
 
 /// The type of the message that has arrived; 0 if there is none.

@@ -4,13 +4,11 @@ use super::Stack;
 use crate::buf::{GsoKind, RxPacket};
 use crate::hook::HookPoint;
 use crate::iface::{IfaceId, IfaceKind, ReversePath};
-use crate::ip::{Delivery, is_martian_source, may_be_local};
+use crate::ip::{Delivery, is_martian_source};
 use crate::must::must;
-use crate::route::Query;
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
-use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IpHeader, TcpHeader, igmp, ip, ipv4, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
@@ -23,6 +21,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) delivery: Delivery,
     /// Which interface it came over.
     pub(crate) over: IfaceId,
+    /// Whose socket it is for if not for that of its destination: a rule has said so (`tproxy`).
+    pub(crate) given_to: Option<SocketAddr>,
     /// The packet from the IP header on, without padding, its transport checksum in order.
     pub(crate) packet: &'a mut RxPacket,
 }
@@ -68,18 +68,13 @@ impl Stack {
             ip: header,
             delivery: Delivery::Foreign,
             over: iface,
+            given_to: None,
             packet,
         };
-        if self.hooks.is_watched(HookPoint::PreRouting) {
-            if self.hooks.is_tracking() && self.is_joined_for_flows(&arrival) {
-                arrival.delivery = self.addresses.delivery(arrival.ip.dest);
-                match self.unwrap(arrival, now)? {
-                    Some(whole) => arrival = whole,
-                    None => return Ok(()),
-                }
-            }
-            if !self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)? {
-                return Ok(());
+        if self.hooks.is_watched(HookPoint::PreRouting) || self.transparent {
+            match self.before_routing(arrival, now)? {
+                Some(passed) => arrival = passed,
+                None => return Ok(()),
             }
         }
         if let Some(options) = arrival.options_v4()
@@ -88,7 +83,7 @@ impl Stack {
             return Err(DropReason::SourceRoute);
         }
         arrival.delivery = self.input_route(&arrival)?;
-        if arrival.delivery == Delivery::Foreign && self.routes.may_have_local() {
+        if arrival.delivery == Delivery::Foreign && self.may_take_foreign(&arrival) {
             arrival.delivery = self.foreign_route(&arrival);
         }
         let to_group = arrival.packet.meta.to_group;
@@ -101,20 +96,6 @@ impl Stack {
             }
             Delivery::Foreign => self.ip_forward(&mut arrival, now),
         }
-    }
-
-    /// Whether a fragment is put to the others of its packet before flows are looked for: they are known
-    /// by ports, which later fragments do not have. Those of IPv6 that are for others are not, because
-    /// no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as invalid.
-    fn is_joined_for_flows(&self, arrival: &Arrival<'_>) -> bool {
-        let header = &arrival.ip;
-        if header.dest.is_ipv4() {
-            return header.fragment.is_some();
-        }
-        let mut chain = Chain::new(&arrival.packet.frame).map_while(Result::ok);
-        has_extensions(header)
-            && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
-            && (header.dest.is_multicast() || self.addresses.contains(header.dest))
     }
 
     /// Hands a packet that is for this host to its protocol, once all of it is there.
@@ -155,29 +136,6 @@ impl Stack {
         }
     }
 
-    /// Whom a packet is for that is for no address of ours: for this host if a local route says so
-    /// (any-IP), or else for somebody else.
-    #[inline(never)]
-    fn foreign_route(&self, arrival: &Arrival<'_>) -> Delivery {
-        let IpHeader {
-            source, dest, tos, ..
-        } = arrival.ip;
-        let query = Query {
-            dest,
-            source: Some(source),
-            mark: arrival.packet.meta.mark,
-            tos,
-            over: Some(arrival.over),
-            owner: None,
-            to_host: may_be_local(dest),
-        };
-        if self.routes.ends_here(&query) {
-            Delivery::Local
-        } else {
-            Delivery::Foreign
-        }
-    }
-
     /// Checks where the packet claims to come from and finds out whom it is for, by addresses alone.
     fn input_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
         let (iface, header) = (arrival.over, &arrival.ip);
@@ -211,6 +169,7 @@ impl Stack {
             ip,
             delivery,
             over,
+            given_to,
             packet,
         } = arrival;
         if delivery != Delivery::Local && must("9293 MUST-57") {
@@ -225,7 +184,8 @@ impl Stack {
         let gso_size = packet.meta.gso.map(|gso| gso.size);
         let headers = ip.header_len.saturating_add(header.header_len);
         let payload = Payload::behind(packet, headers)?;
-        let segment = Segment::new(&header, payload, gso_size, ip.tos, over);
+        let mut segment = Segment::new(&header, payload, gso_size, ip.tos, over);
+        segment.given_to = given_to;
         let local = SocketAddr::new(ip.dest, header.dest_port);
         let remote = SocketAddr::new(ip.source, header.source_port);
         self.tcp_input(segment, local, remote, now);
@@ -234,7 +194,7 @@ impl Stack {
 }
 
 /// Whether something is between an IPv6 header and the protocol.
-const fn has_extensions(header: &IpHeader) -> bool {
+pub(super) const fn has_extensions(header: &IpHeader) -> bool {
     header.dest.is_ipv6() && ipv6_ext::is_extension(header.protocol)
 }
 

@@ -230,6 +230,7 @@ impl Stack {
             ip: arrival.ip,
             delivery: arrival.delivery,
             over: arrival.over,
+            given_to: None,
             packet: &mut copy,
         };
         let message = IcmpMessage::Other {

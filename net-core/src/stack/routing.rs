@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
-use crate::ip::{Fitness, Path, Standing, may_be_local};
+use crate::ip::{Fitness, Path, Standing, is_martian_source, may_be_local};
 use crate::must::must;
 use crate::neighbor::NeighborHint;
 use crate::route::{Decision, Query, Route};
@@ -33,8 +33,8 @@ impl Stack {
         dest: IpAddr,
         source: Option<IpAddr>,
     ) -> Result<Path, SocketError> {
-        if source.is_some_and(|source| !self.is_local(source)) {
-            return Err(SocketError::AddressNotAvailable);
+        if let Some(source) = source {
+            self.check_source(settings, source)?;
         }
         if source.is_some_and(|source| source.is_ipv4() != dest.is_ipv4()) {
             return Err(SocketError::NetworkUnreachable);
@@ -161,9 +161,27 @@ impl Stack {
         SocketAddr::new(ip, addr.port())
     }
 
-    /// Checks that a socket may be bound to `address`: a wildcard or one of this host's.
-    pub(crate) fn check_local(&self, address: IpAddr) -> Result<(), SocketError> {
-        if address.is_unspecified() || self.is_local(address) {
+    /// Checks that a socket may be bound to `address`: a wildcard, or one that it may send from.
+    pub(crate) fn check_local(
+        &self,
+        settings: &IpSettings,
+        address: IpAddr,
+    ) -> Result<(), SocketError> {
+        if address.is_unspecified() {
+            return Ok(());
+        }
+        self.check_source(settings, address)
+    }
+
+    /// Checks that a socket may send from `address`: one of this host's, or, of a transparent socket, of
+    /// any single host.
+    pub(super) fn check_source(
+        &self,
+        settings: &IpSettings,
+        address: IpAddr,
+    ) -> Result<(), SocketError> {
+        let is_foreign = settings.transparent && !is_martian_source(address, false);
+        if is_foreign || self.is_local(address) {
             Ok(())
         } else {
             Err(SocketError::AddressNotAvailable)

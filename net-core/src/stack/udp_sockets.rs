@@ -24,7 +24,7 @@ impl Stack {
         }
         let addr = accept_addr(addr, socket.family, socket.settings.only_v6)?;
         if !self.addresses.is_broadcast(addr.ip()) && !addr.ip().is_multicast() {
-            self.check_local(addr.ip())?;
+            self.check_local(&socket.settings.ip, addr.ip())?;
         }
         self.udp_claim(id, addr)
     }
@@ -222,7 +222,8 @@ impl Stack {
             Some(_) => payload.shared(),
             None => payload,
         };
-        emit(bound.addr.port(), remote.port(), payload, &mut packet);
+        let port = send.source_port.unwrap_or(bound.addr.port());
+        emit(port, remote.port(), payload, &mut packet);
         packet.meta.gso = train.map(|size| Gso {
             kind: GsoKind::Udp,
             size,
@@ -297,8 +298,13 @@ impl Stack {
             return Err(SocketError::InvalidInput("what is cut gets checksums"));
         }
         let is_udp = socket.speaks == Speaks::Udp;
-        if !is_udp && send.segment.is_some() {
-            return Err(SocketError::InvalidInput("only UDP cuts a payload"));
+        if !is_udp && (send.segment.is_some() || send.source_port.is_some()) {
+            return Err(SocketError::InvalidInput(
+                "only UDP cuts a payload, or has ports",
+            ));
+        }
+        if let Some(port) = send.source_port {
+            socket.check_source_port(port)?;
         }
         let (remote, path) = match (send.to, socket.peer) {
             (Some(to), _) if to.port() == 0 && is_udp => {

@@ -9,6 +9,7 @@ mod ethernet;
 mod extensions;
 mod filter;
 mod flows;
+mod foreign;
 mod forward;
 mod fragments;
 mod hooks;
