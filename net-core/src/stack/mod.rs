@@ -46,6 +46,7 @@ mod told_routes;
 mod track;
 mod udp;
 mod udp_groups;
+mod udp_route;
 mod udp_sockets;
 mod wheel;
 
