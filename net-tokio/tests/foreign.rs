@@ -157,3 +157,41 @@ async fn a_proxy_connects_onwards_with_its_clients_address() {
         client
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_rule_has_redirected_tells_where_it_was_to_go() {
+    let (client, server) = link();
+    let listener = TcpListener::bind_on(&server, "0.0.0.0:3128").await;
+    let listener = listener.expect("a port");
+    let socket = UdpSocket::bind_on(&server, "0.0.0.0:3128").await;
+    let socket = socket.expect("a port");
+    let to = addr("10.0.0.2:3128");
+    let (ours, theirs) = tokio::join!(listener.accept(), TcpStream::connect_on(&client, to));
+    let error = ours.expect("a client").0.original_dst();
+    let error = error.expect_err("nobody follows flows");
+    assert_eq!(
+        (error.kind(), error.raw_os_error()),
+        (ErrorKind::NotFound, Some(2))
+    );
+    drop(theirs);
+    let rules = "table inet nat { chain pre { type nat hook prerouting priority dstnat
+        meta l4proto { tcp, udp } redirect to :3128; } }";
+    server
+        .set_filter(rules.parse().expect("rules"))
+        .expect("they fit");
+    let to = addr("192.0.2.7:80");
+    let (ours, theirs) = tokio::join!(listener.accept(), TcpStream::connect_on(&client, to));
+    assert_eq!(
+        theirs.expect("connected").peer_addr().expect("connected"),
+        to
+    );
+    let (ours, _) = ours.expect("a client");
+    assert_eq!(ours.local_addr().expect("connected"), addr("10.0.0.2:3128"));
+    assert_eq!(ours.original_dst().expect("a flow"), to);
+    let asker = UdpSocket::bind_on(&client, "0.0.0.0:0")
+        .await
+        .expect("a port");
+    asker.send_to(b"question", to).await.expect("sent");
+    let asked = socket.recv_datagram().await.expect("a datagram");
+    assert_eq!(socket.original_dst(&asked).expect("a flow"), to);
+}

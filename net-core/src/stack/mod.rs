@@ -22,6 +22,7 @@ mod membership;
 mod multicast;
 mod ndp;
 mod neighbors;
+mod original_dst;
 mod packet_sockets;
 mod path_mtu;
 mod protocols;

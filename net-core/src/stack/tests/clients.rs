@@ -7,7 +7,7 @@ use crate::wire::{TcpFlags, TcpHeader};
 pub(super) const SYN: TcpFlags = TcpFlags::SYN;
 pub(super) const SYN_ACK: TcpFlags = TcpFlags::SYN.union(TcpFlags::ACK);
 /// The client's first sequence number.
-const ISS: u32 = 1000;
+pub(super) const ISS: u32 = 1000;
 
 /// A segment in its packet.
 pub(super) fn tcp(
@@ -53,6 +53,11 @@ impl Reply {
     }
 }
 
+/// An address as its own family writes it.
+pub(super) fn plain(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+}
+
 impl Host {
     /// A socket that listens.
     pub(super) fn listener(&mut self, local: &str) -> SocketId {
@@ -96,7 +101,8 @@ impl Host {
         let flags = TcpFlags::ACK | TcpFlags::PSH;
         self.inject(tcp(client, server, flags, numbers, b"hello"));
         let (id, peer) = self.stack.accept(listener).expect("a connection");
-        assert_eq!((self.stack.local_addr(id).unwrap(), peer), (server, client));
+        let local = self.stack.local_addr(id).unwrap();
+        assert_eq!((plain(local), plain(peer)), (server, client));
         let mut socket = self.stack.tcp(id, self.now).unwrap();
         let mut word = [0; 8];
         assert_eq!(socket.recv(&mut word, RecvFlags::empty()), Ok(5));

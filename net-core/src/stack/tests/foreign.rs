@@ -1,7 +1,7 @@
 //! Packets that rules give to sockets, whatever they are for (`tproxy`), and sockets that have addresses
 //! which are not this host's (`IP_TRANSPARENT`).
 
-use super::clients::{Reply, SYN, SYN_ACK, tcp};
+use super::clients::{Reply, SYN, SYN_ACK, plain, tcp};
 use super::filter::router;
 use super::*;
 use crate::error::SocketError;
@@ -87,8 +87,7 @@ fn one_socket_takes_datagrams_to_any_address_and_port_and_answers_from_there() {
     for (client, server) in WAYS {
         host.inject(datagram(client, server, b"question"));
         let got = host.stack.udp(udp).unwrap().recv().unwrap();
-        let dest = SocketAddr::new(got.dest.ip().to_canonical(), got.dest.port());
-        assert_eq!(dest, addr(server));
+        assert_eq!(plain(got.dest), addr(server));
         let meta = SendMeta::answer(&got);
         let mut socket = host.stack.udp(udp).unwrap();
         socket.send_with("answer".into(), &meta).unwrap();

@@ -22,6 +22,7 @@ mod multicast;
 mod nat;
 mod nat_ports;
 mod ndp_rules;
+mod original_dst;
 mod path_mtu;
 mod qdisc;
 mod queue;
