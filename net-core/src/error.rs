@@ -83,6 +83,9 @@ pub enum SocketError {
     /// ENODEV: the stack has no such interface.
     #[error("no such interface in this stack")]
     NoSuchInterface,
+    /// ENOENT: no flow is known that has these ends.
+    #[error("no such flow: flows are not followed here, or it has been forgotten")]
+    NoSuchFlow,
     /// EBADF: the id names no socket (any more).
     #[error("no such socket: it was closed")]
     NoSuchSocket,

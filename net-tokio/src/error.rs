@@ -74,6 +74,7 @@ fn with_errno(error: SocketError) -> io::Error {
         SocketError::AlreadyExists => Errno::EXIST,
         SocketError::NoSuchOption => Errno::NOPROTOOPT,
         SocketError::NoSuchInterface => Errno::NODEV,
+        SocketError::NoSuchFlow => Errno::NOENT,
         _ => return io::Error::other(error),
     };
     errno.into()
@@ -97,6 +98,7 @@ fn with_errno(error: SocketError) -> io::Error {
         SocketError::PermissionDenied(_) => io::ErrorKind::PermissionDenied,
         SocketError::InvalidInput(_) => io::ErrorKind::InvalidInput,
         SocketError::AlreadyExists => io::ErrorKind::AlreadyExists,
+        SocketError::NoSuchFlow => io::ErrorKind::NotFound,
         SocketError::Unsupported(_) => io::ErrorKind::Unsupported,
         _ => io::ErrorKind::Other,
     };

@@ -256,6 +256,27 @@ macro_rules! ip_options {
                 $ip.set(net_core::socket::IpOption::Mark(mark))
             }
 
+            /// Whether the socket may have addresses that are not the stack's (`IP_TRANSPARENT`,
+            /// `IPV6_TRANSPARENT`).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn transparent(&self) -> std::io::Result<bool> {
+                let $this = self;
+                $ip.get(|settings| settings.transparent())
+            }
+
+            /// Lets the socket have addresses that are not the stack's, as transparent proxies need:
+            /// [`IpOption::Transparent`](net_core::socket::IpOption::Transparent) tells more. What a
+            /// listener accepts has the option, too.
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn set_transparent(&self, transparent: bool) -> std::io::Result<()> {
+                let $this = self;
+                $ip.set(net_core::socket::IpOption::Transparent(transparent))
+            }
+
             /// Whose the socket is: 0 unless [set](Self::set_owner).
             ///
             /// # Errors

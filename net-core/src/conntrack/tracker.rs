@@ -13,7 +13,7 @@ use crate::seed::Seed;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IpHeader, ip};
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// Follows flows.
 #[derive(Debug)]
@@ -192,6 +192,14 @@ impl Tracker {
             FlowRef::Known(index) => self.table.get(index),
             FlowRef::Pending => self.pending.as_ref(),
         }
+    }
+
+    /// Where the first packet of a flow was to go, before anything was translated; either tuple of the
+    /// flow tells which.
+    pub(crate) fn original_dest(&self, tuple: &Tuple) -> Option<SocketAddr> {
+        let (index, _) = self.table.find(tuple)?;
+        let original = self.table.get(index)?.tuple(Direction::Original);
+        Some(SocketAddr::new(original.dest, original.dest_port))
     }
 
     /// What a packet was when it came, which leaves like this.

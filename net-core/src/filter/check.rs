@@ -1,5 +1,5 @@
 //! What a set of rules must not be: names that lead nowhere, twice, in circles or too deep, and
-//! translations where there can be none.
+//! what can be done in other places only.
 
 use super::program::MAX_DEPTH;
 use super::{Action, Base, Chain, ChainKind, FilterError, Ruleset, Table};
@@ -92,8 +92,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Checks that flows are translated only where that has an effect; jumps have been checked.
-pub(super) fn check_translations(table: &Table) -> Result<(), FilterError> {
+/// Checks that flows are translated, and packets given to sockets, only where that has an effect; jumps
+/// have been checked.
+pub(super) fn check_places(table: &Table) -> Result<(), FilterError> {
     let bases = table.chains.iter();
     for (chain, base) in bases.filter_map(|chain| Some((chain, chain.base?))) {
         let (mut reached, mut next) = (alloc::vec![chain], 0);
@@ -103,6 +104,9 @@ pub(super) fn check_translations(table: &Table) -> Result<(), FilterError> {
                 match action {
                     Action::Translate(translation) if !base.translates(translation.kind) => {
                         return Err(FilterError::Translation(chain.name.clone()));
+                    }
+                    Action::Tproxy(_) if !base.gives() => {
+                        return Err(FilterError::Tproxy(chain.name.clone()));
                     }
                     Action::Jump(name) | Action::Goto(name) => {
                         let target = table.chains.iter().find(|other| other.name == *name);
@@ -121,6 +125,11 @@ pub(super) fn check_translations(table: &Table) -> Result<(), FilterError> {
 }
 
 impl Base {
+    /// Whether packets can be given to sockets here.
+    fn gives(&self) -> bool {
+        self.kind == ChainKind::Filter && self.at == HookPoint::PreRouting
+    }
+
     /// Whether flows can be translated so here.
     pub(super) fn translates(&self, kind: TranslationKind) -> bool {
         let place = match kind {

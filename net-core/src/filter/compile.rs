@@ -1,6 +1,6 @@
 //! From what a set of rules says to what is asked about packets.
 
-use super::check::{check_jumps, check_tables, check_translations, number_chains};
+use super::check::{check_jumps, check_places, check_tables, number_chains};
 use super::program::{
     Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, Op, Step,
 };
@@ -27,6 +27,7 @@ impl Filter {
             counters: Vec::new(),
             interfaces: Vec::new(),
             needs_flows: false,
+            gives: false,
             nat_chains: Vec::new(),
         };
         check_tables(&ruleset)?;
@@ -34,7 +35,7 @@ impl Filter {
         for table in &ruleset.tables {
             let names = number_chains(table, filter.chains.len())?;
             check_jumps(table)?;
-            check_translations(table)?;
+            check_places(table)?;
             for chain in &table.chains {
                 filter.add_chain(table, chain, &names, &mut maps, key, now)?;
             }
@@ -91,10 +92,13 @@ impl Filter {
         Ok(())
     }
 
-    /// Notes the `nat` chains, and whether flows have to be followed.
+    /// Notes the `nat` chains, and whether flows have to be followed or packets are given to sockets.
     fn find_nat(&mut self, ruleset: &Ruleset) {
         let rules = (ruleset.tables.iter()).flat_map(|table| &table.chains);
-        self.needs_flows = rules.flat_map(|chain| &chain.rules).any(Rule::needs_flows);
+        let rules = rules.flat_map(|chain| &chain.rules);
+        self.needs_flows = rules.clone().any(Rule::needs_flows);
+        let mut actions = rules.flat_map(|rule| &rule.actions);
+        self.gives = actions.any(|action| matches!(action, Action::Tproxy(_)));
         let entries = self.chains.iter().zip(0..);
         let nat = entries.filter(|(code, _)| code.kind == ChainKind::Nat);
         let mut nat: Vec<_> = nat.filter_map(|(code, n)| Some((code.entry?, n))).collect();
@@ -164,6 +168,7 @@ fn op(action: &Action, names: &BTreeMap<&str, u32>) -> Op {
         Action::Translate(translation) => Op::End(Decision::Translate(*translation)),
         Action::FlowMark(mark) => Op::FlowMark(*mark),
         Action::Untrack => Op::Untrack,
+        Action::Tproxy(target) => Op::Tproxy(*target),
         Action::Mark { keep, set } => Op::Mark {
             keep: *keep,
             set: *set,

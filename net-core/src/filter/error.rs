@@ -30,6 +30,11 @@ pub enum FilterError {
         "chain \"{0}\" translates what it cannot: sources in nat chains at postrouting or input, destinations at prerouting or output, and own addresses by masquerade at postrouting, by redirect at prerouting"
     )]
     Translation(String),
+    /// Packets are given to a socket where it is too late.
+    #[error(
+        "chain \"{0}\" gives packets to sockets (tproxy): that is for filter chains at prerouting"
+    )]
+    Tproxy(String),
     /// More rules than can be numbered.
     #[error("there are more than 4 Mi rules; use sets")]
     TooManyRules,

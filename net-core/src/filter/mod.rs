@@ -26,7 +26,8 @@
 //! - values, ranges, `{ sets }`, `@names`, tuples (`ip saddr . tcp dport { ... }`), `!=`, `<`, `<=`,
 //!   `>`, `>=`, masks (`& N == N`);
 //! - `counter` (every rule counts anyway), `log [prefix "..."]`, `meta mark set N`, `ct mark set N`,
-//!   `notrack`, and at the end `accept`, `drop`, `reject [with icmp|icmpv6|icmpx CODE | with tcp
+//!   `notrack`, at `prerouting` `tproxy [[ip|ip6] to [ADDRESS][:PORT]]` (see [`Tproxy`]; without a socket the
+//!   packet is refused, where `nft` leaves it to the next rule), and at the end `accept`, `drop`, `reject [with icmp|icmpv6|icmpx CODE | with tcp
 //!   reset]`, `jump CHAIN`, `goto CHAIN`, `return`, `queue [num N] [bypass]`, and in `nat` chains
 //!   `snat to`, `dnat to`, `masquerade [to]`, `redirect [to]`, the sources with (not in `nft`)
 //!   `endpoint-independent`.
@@ -45,6 +46,7 @@ mod program;
 mod rule;
 mod run;
 mod text;
+mod tproxy;
 mod tuples;
 
 pub use addresses::Addresses;
@@ -55,6 +57,7 @@ pub use log::LogEntry;
 pub use numbers::Numbers;
 pub use rule::{Action, Answer, Limit, Match, Rule, Test};
 pub use text::TextError;
+pub use tproxy::Tproxy;
 pub use tuples::{TupleField, TupleValue, Tuples};
 
 pub(crate) use fields::ChainEnd;

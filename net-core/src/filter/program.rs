@@ -3,7 +3,9 @@
 use super::fields::{Field, Fields};
 use super::run::{Need, Run};
 use super::tuples::TupleMap;
-use super::{Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test};
+use super::{
+    Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test, Tproxy,
+};
 use crate::conntrack::{FlowState, Tracked, Tracker};
 use crate::hook::{HookPoint, PacketView};
 use crate::iface::IfaceId;
@@ -28,6 +30,8 @@ pub(crate) struct Filter {
     pub(super) counters: Vec<Counter>,
     pub(super) interfaces: Vec<Interfaces>,
     pub(super) needs_flows: bool,
+    /// Whether it gives packets to sockets.
+    pub(super) gives: bool,
     /// The base chains of the kind `nat`, in the order of their priorities.
     pub(super) nat_chains: Vec<(HookPoint, u32)>,
 }
@@ -96,6 +100,7 @@ pub(super) enum Op {
     Mark { keep: u32, set: u32 },
     FlowMark(u32),
     Untrack,
+    Tproxy(Tproxy),
     Log(String),
     Jump(u32),
     Goto(u32),
@@ -147,6 +152,11 @@ impl Filter {
     /// Whether it asks what belongs to which flow, or translates flows.
     pub(crate) const fn needs_flows(&self) -> bool {
         self.needs_flows
+    }
+
+    /// Whether it gives packets to sockets.
+    pub(crate) const fn gives(&self) -> bool {
+        self.gives
     }
 
     /// Asks the `nat` chains at a point about the first packet of a flow, up to the first that
@@ -359,6 +369,9 @@ impl CompiledRule {
                 Op::Mark { keep, set } => *packet.view.mark = *packet.view.mark & keep ^ set,
                 Op::FlowMark(mark) => packet.flow_mark = Some(*mark),
                 Op::Untrack => *packet.view.tracked = Tracked::alone(FlowState::Untracked),
+                Op::Tproxy(target) => {
+                    packet.view.given_to = Some(target.socket_for(packet)?);
+                }
                 Op::Log(prefix) => log.write(prefix, at, packet, now),
                 Op::Jump(chain) => return Some(Next::Jump(*chain)),
                 Op::Goto(chain) => return Some(Next::Goto(*chain)),

@@ -99,6 +99,7 @@ impl Packet {
             tracked: &mut Tracked::default(),
             checksum: Checksum::Unknown,
             front: None,
+            given_to: None,
         };
         filter.ask(
             0,

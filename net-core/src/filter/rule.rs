@@ -1,6 +1,6 @@
 //! Rules: what a packet has to be, and what happens to it then.
 
-use super::{Addresses, End, ExtensionHeader, Field, Numbers, TupleField, Tuples};
+use super::{Addresses, End, ExtensionHeader, Field, Numbers, Tproxy, TupleField, Tuples};
 use crate::nat::Translation;
 use crate::time::Duration;
 use crate::wire::{icmpv4, icmpv6};
@@ -182,6 +182,11 @@ pub enum Action {
     /// `raw` of [`PreRouting`](crate::hook::HookPoint::PreRouting) or
     /// [`LocalOut`](crate::hook::HookPoint::LocalOut).
     Untrack,
+    /// A socket of this host gets it, whatever it is for, and it is not changed; at
+    /// [`PreRouting`](crate::hook::HookPoint::PreRouting), in chains of the kind
+    /// [`Filter`](super::ChainKind::Filter). Where it cannot be given to a socket, what is done behind
+    /// this is not done either.
+    Tproxy(Tproxy),
     /// Its flow is translated; in chains of the kind [`Nat`](super::ChainKind::Nat) only.
     Translate(Translation),
     /// An entry is made in the log, for
@@ -215,6 +220,7 @@ impl Action {
             | Self::Queue { .. } => true,
             Self::FlowMark(_)
             | Self::Untrack
+            | Self::Tproxy(_)
             | Self::Mark { .. }
             | Self::Log(_)
             | Self::Jump(_) => false,

@@ -217,9 +217,9 @@ impl Shape {
         if rule
             .actions
             .iter()
-            .any(|action| matches!(action, Action::Jump(_)))
+            .any(|action| matches!(action, Action::Jump(_) | Action::Tproxy(_)))
         {
-            // Behind the jump the rules that follow may still be asked.
+            // Behind these the rules that follow may still be asked.
             return None;
         }
         let mut essential = rule.essential();

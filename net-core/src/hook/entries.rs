@@ -197,6 +197,14 @@ impl Hooks {
         self.others.tracker.is_some()
     }
 
+    /// Whether rules give packets to sockets, so that each has to be whole.
+    pub(crate) fn gives(&self) -> bool {
+        self.others
+            .filter
+            .as_ref()
+            .is_some_and(|filter| filter.gives())
+    }
+
     /// When flows run out of time next.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         self.others.tracker.as_ref()?.table.next_timeout()

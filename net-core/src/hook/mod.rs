@@ -20,6 +20,7 @@ use crate::time::Instant;
 use crate::wire::{IpHeader, ip};
 use alloc::boxed::Box;
 use core::fmt;
+use core::net::SocketAddr;
 
 /// Where on its way a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +88,8 @@ pub struct PacketView<'a> {
     pub checksum: Checksum,
     /// What a hook has had take the place of its front.
     pub(crate) front: Option<Box<NewFront>>,
+    /// The socket that a rule gives it to, by what that is bound to.
+    pub(crate) given_to: Option<SocketAddr>,
 }
 
 /// What takes the place of the front of a packet.

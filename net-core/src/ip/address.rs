@@ -178,6 +178,15 @@ pub(crate) fn may_be_forwarded(source: IpAddr, dest: IpAddr) -> bool {
     is_destination && !of_one_link(source) && !of_one_link(dest)
 }
 
+/// Whether a local route may make an address this host's: one host may have it, and it is not one of a
+/// link's own (RFC 4291 §2.5.6).
+pub(crate) const fn may_be_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.octets()[0] != 0 && v4.octets()[0] < 224,
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_multicast() || v6.is_unicast_link_local()),
+    }
+}
+
 /// The all-ones address of an IPv4 prefix that is not a point-to-point link's (RFC 3021).
 fn directed_broadcast(cidr: IpCidr) -> Option<Ipv4Addr> {
     let IpAddr::V4(address) = cidr.address else {

@@ -10,7 +10,9 @@ mod path_mtu;
 mod reassembly;
 mod selection;
 
-pub(crate) use address::{Delivery, LocalAddresses, is_martian_source, may_be_forwarded};
+pub(crate) use address::{
+    Delivery, LocalAddresses, is_martian_source, may_be_forwarded, may_be_local,
+};
 pub(crate) use destination::Fitness;
 pub(crate) use extension::{Problem, Refusal, read_chain, transport_header_len};
 pub(crate) use fragment::Fragments;

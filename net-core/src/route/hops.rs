@@ -16,6 +16,7 @@ pub(super) enum Target {
         iface: u16,
         source: Option<IpAddr>,
     },
+    Local,
     Reject(Reject),
 }
 
@@ -51,6 +52,8 @@ pub(super) type Ways = SmallVec<[Way; 1]>;
 pub(super) struct SharedWays {
     sets: Slab<(Ways, u32)>,
     known: BTreeMap<Ways, u32>,
+    /// How many of the sets have a way that ends at this host.
+    local: usize,
 }
 
 impl SharedWays {
@@ -58,7 +61,13 @@ impl SharedWays {
         Self {
             sets: Slab::new(),
             known: BTreeMap::new(),
+            local: 0,
         }
+    }
+
+    /// Whether some prefix is this host's.
+    pub(super) const fn has_local(&self) -> bool {
+        self.local > 0
     }
 
     #[inline]
@@ -72,6 +81,7 @@ impl SharedWays {
             self.sets[number as usize].1 += 1;
             return number;
         }
+        self.local += usize::from(has_local(&ways));
         let number = self.sets.insert((ways.clone(), 1));
         let number = u32::try_from(number).expect("fewer sets than prefixes");
         self.known.insert(ways, number);
@@ -87,6 +97,7 @@ impl SharedWays {
         if *users == 0 {
             let (ways, _) = self.sets.remove(number as usize);
             self.known.remove(&ways);
+            self.local -= usize::from(has_local(&ways));
         }
     }
 
@@ -104,4 +115,8 @@ impl SharedWays {
         self.sets.capacity() * size_of::<(Ways, u32)>()
             + self.known.len() * size_of::<(Ways, u32)>() * 2
     }
+}
+
+fn has_local(ways: &[Way]) -> bool {
+    ways.iter().any(|way| way.target == Target::Local)
 }

@@ -20,7 +20,7 @@ pub(crate) use policy::Policy;
 pub(crate) use rules::Query;
 pub use rules::{Rule, RuleAction, Selector, TableId};
 pub use table::{Decision, RouteTable};
-pub(crate) use text::{Change, Line, Verb, parse_rule};
+pub(crate) use text::{Change, Kind, Line, Verb, parse_rule};
 pub(crate) use trie::{Full, Trie};
 
 use crate::error::SocketError;

@@ -2,7 +2,8 @@
 
 use super::rules::{MAIN_PRIORITY, Query};
 use super::{Decision, RouteTable, Rule, RuleAction, TableId};
-use crate::iface::IfaceId;
+use crate::error::SocketError;
+use crate::iface::{IfaceId, IpCidr};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -11,9 +12,11 @@ use alloc::vec::Vec;
 pub(crate) struct Policy {
     main: RouteTable,
     others: BTreeMap<TableId, RouteTable>,
-    /// By priority, without those of the main and the default table.
+    /// By priority, without those of the local, the main and the default table.
     rules: Vec<Rule>,
     generation: u32,
+    /// Whether some table may have a local route: exact but for those that went with the last change.
+    local: bool,
 }
 
 impl Policy {
@@ -30,13 +33,37 @@ impl Policy {
         }
     }
 
-    /// A table to be changed, made if it is not there.
+    /// A table to be changed, made if it is not there; but for [local routes](Self::insert_local).
     pub(crate) fn table_mut(&mut self, id: TableId) -> &mut RouteTable {
         self.generation = self.generation.wrapping_add(1);
+        self.local = self.main.has_local() || self.others.values().any(RouteTable::has_local);
         match id {
             TableId::MAIN => &mut self.main,
             id => self.others.entry(id).or_default(),
         }
+    }
+
+    /// Makes a prefix this host's own in a table.
+    pub(crate) fn insert_local(
+        &mut self,
+        id: TableId,
+        prefix: IpCidr,
+        metric: u32,
+    ) -> Result<(), SocketError> {
+        let added = self.table_mut(id).insert_local(prefix, metric);
+        self.local |= added.is_ok();
+        added
+    }
+
+    /// Whether a table may have a local route, so that it is worth a look whose a destination is.
+    #[inline]
+    pub(crate) const fn may_have_local(&self) -> bool {
+        self.local
+    }
+
+    /// Whether tables and rules say that a packet is for this host.
+    pub(crate) fn ends_here(&self, query: &Query) -> bool {
+        self.local && query.to_host && self.decide(query, || 0) == Some(Decision::Local)
     }
 
     /// Removes every route over an interface.
@@ -75,7 +102,7 @@ impl Policy {
     #[inline]
     pub(crate) fn decide(&self, query: &Query, flow: impl Fn() -> u64) -> Option<Decision> {
         if self.rules.is_empty() && self.others.is_empty() {
-            return self.main.decide(query.dest, flow);
+            return ask(&self.main, query, flow);
         }
         let late = self
             .rules
@@ -84,19 +111,16 @@ impl Policy {
         let by_rules = |rules: &[Rule]| {
             let mut meant = rules.iter().filter(|rule| rule.selector.selects(query));
             meant.find_map(|rule| match rule.action {
-                RuleAction::Table(id) => self.table(id)?.decide(query.dest, &flow),
+                RuleAction::Table(id) => ask(self.table(id)?, query, &flow),
                 RuleAction::Reject(reject) => Some(Decision::Reject(reject)),
             })
         };
-        let default = || {
-            self.others
-                .get(&TableId::DEFAULT)?
-                .decide(query.dest, &flow)
-        };
-        by_rules(early)
-            .or_else(|| self.main.decide(query.dest, &flow))
+        let known = |id| ask(self.table(id)?, query, &flow);
+        known(TableId::LOCAL)
+            .or_else(|| by_rules(early))
+            .or_else(|| known(TableId::MAIN))
             .or_else(|| by_rules(late))
-            .or_else(default)
+            .or_else(|| known(TableId::DEFAULT))
     }
 
     /// A number that changes with every change, for who keeps a looked-up route.
@@ -104,6 +128,13 @@ impl Policy {
     pub(crate) const fn generation(&self) -> u32 {
         self.generation
     }
+}
+
+/// What a table says about a packet. What goes to many ends at no local route.
+#[inline]
+fn ask(table: &RouteTable, query: &Query, flow: impl FnOnce() -> u64) -> Option<Decision> {
+    let decision = table.decide(query.dest, flow);
+    decision.filter(|decision| query.to_host || *decision != Decision::Local)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ fn query(dest: &str) -> Query {
         owner: None,
         tos: 0,
         over: None,
+        to_host: true,
     }
 }
 
@@ -160,4 +161,41 @@ fn the_default_table_and_late_rules_come_behind_the_main_one() {
     assert_eq!(over(&policy, &query("10.1.1.1")), Some(4));
     policy.remove_iface(IfaceId(4));
     assert_eq!(over(&policy, &query("10.1.1.1")), Some(2));
+}
+
+#[test]
+fn local_routes_are_for_single_hosts_and_the_local_table_goes_before_all() {
+    let mut policy = policy();
+    let here = |policy: &Policy, query: &Query| policy.ends_here(query);
+    let plain = query("10.1.1.1");
+    assert!(!policy.may_have_local() && !here(&policy, &plain));
+    // In any other table it is one prefix among others.
+    let (wide, main) = (cidr("0.0.0.0/0"), TableId::MAIN);
+    policy.insert_local(main, wide, 0).unwrap();
+    policy
+        .table_mut(main)
+        .insert(route("10.1.0.0/16", 4))
+        .unwrap();
+    assert!(here(&policy, &query("8.8.8.8")) && !here(&policy, &plain));
+    let to_many = Query {
+        to_host: false,
+        ..query("8.8.8.8")
+    };
+    assert!(!here(&policy, &to_many));
+    assert_eq!(
+        policy.decide(&to_many, || 0),
+        None,
+        "as if it were not there"
+    );
+    policy.add_rule(rule(0, Selector::default(), 2));
+    policy
+        .insert_local(TableId::LOCAL, cidr("10.1.1.0/24"), 0)
+        .unwrap();
+    assert!(here(&policy, &plain) && !here(&policy, &query("10.1.2.1")));
+    for (table, prefix) in [(main, wide), (TableId::LOCAL, cidr("10.1.1.0/24"))] {
+        assert!(policy.table_mut(table).remove(prefix));
+    }
+    assert!(!here(&policy, &plain));
+    policy.table_mut(main).remove(wide);
+    assert!(!policy.may_have_local(), "nobody has to look any more");
 }

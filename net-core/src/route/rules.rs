@@ -13,6 +13,8 @@ impl TableId {
     pub const DEFAULT: Self = Self(253);
     /// Where routes are unless one says otherwise (`main`).
     pub const MAIN: Self = Self(254);
+    /// Asked first of all, before any rule (`local`): where local routes are unless one says otherwise.
+    pub const LOCAL: Self = Self(255);
 }
 
 /// Which packets a rule is for: those that all of it applies to.
@@ -46,8 +48,9 @@ pub enum RuleAction {
 /// A rule of policy routing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Rules with lower numbers come first; among equals the older one. The main table has 32766
-    /// and the default table 32767, behind all rules of the same number.
+    /// Rules with lower numbers come first; among equals the older one. The local table goes before
+    /// all of them; the main table has 32766 and the default table 32767, behind all rules of the same
+    /// number.
     pub priority: u32,
     /// Which packets it is for.
     pub selector: Selector,
@@ -65,6 +68,8 @@ pub(crate) struct Query {
     pub(crate) over: Option<IfaceId>,
     /// Of the socket that sends it, if one does.
     pub(crate) owner: Option<u32>,
+    /// Whether one host may have the destination: local routes are for no other.
+    pub(crate) to_host: bool,
 }
 
 impl Selector {

@@ -23,6 +23,8 @@ pub struct RouteTable {
 pub enum Decision {
     /// Take this way.
     Route(Route),
+    /// It is this host's, although no interface has the address.
+    Local,
     /// Nothing goes there.
     Reject(Reject),
 }
@@ -33,7 +35,7 @@ impl Decision {
     pub const fn route(self) -> Option<Route> {
         match self {
             Self::Route(route) => Some(route),
-            Self::Reject(_) => None,
+            Self::Local | Self::Reject(_) => None,
         }
     }
 }
@@ -80,6 +82,21 @@ impl RouteTable {
     ) -> Result<(), SocketError> {
         let target = Target::Reject(reject);
         self.add(prefix, Way { metric, target }, true)
+    }
+
+    /// Makes a prefix this host's own.
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    pub fn insert_local(&mut self, prefix: IpCidr, metric: u32) -> Result<(), SocketError> {
+        let target = Target::Local;
+        self.add(prefix, Way { metric, target }, true)
+    }
+
+    /// Whether any prefix is this host's own.
+    #[must_use]
+    pub const fn has_local(&self) -> bool {
+        self.ways.has_local()
     }
 
     /// Removes every route to exactly this prefix; whether there was one.
@@ -133,7 +150,7 @@ impl RouteTable {
         self.changed();
     }
 
-    /// The route to an address; `None` where there is none, or nothing goes there.
+    /// The route to an address; `None` where there is none, or nothing leaves for there.
     #[must_use]
     pub fn lookup(&self, dest: IpAddr) -> Option<Route> {
         self.decide(dest, || 0)?.route()
@@ -200,7 +217,7 @@ impl RouteTable {
         }
     }
 
-    /// Every route, those aside by which nothing goes.
+    /// Every route, those aside by which nothing leaves.
     pub fn routes(&self) -> impl Iterator<Item = Route> {
         self.entries()
             .filter_map(|(_, _, decision)| decision.route())
@@ -312,6 +329,7 @@ fn choose(ways: &[Way], flow: impl FnOnce() -> u64) -> Option<&Way> {
 #[inline]
 const fn decision(way: &Way, prefix: IpCidr) -> Decision {
     match way.target {
+        Target::Local => Decision::Local,
         Target::Reject(reject) => Decision::Reject(reject),
         Target::Hop { via, iface, source } => Decision::Route(Route {
             prefix,

@@ -31,12 +31,24 @@ pub(crate) struct Change {
     pub(crate) iface: Option<IfaceId>,
     pub(crate) source: Option<IpAddr>,
     pub(crate) metric: u32,
-    pub(crate) reject: Option<Reject>,
+    pub(crate) kind: Kind,
+}
+
+/// The type of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It leads on (`unicast`, or nothing).
+    Unicast,
+    /// It ends at this host (`local`).
+    Local,
+    /// Nothing goes there (`blackhole`, `unreachable`, `prohibit`).
+    Reject(Reject),
 }
 
 impl Change {
-    /// Reads `[add|append|replace|del] [blackhole|unreachable|prohibit] PREFIX [via ADDRESS]
-    /// [dev NAME] [src ADDRESS] [metric N] [table N]`; `iface` finds a name.
+    /// Reads `[add|append|replace|del] [local|blackhole|unreachable|prohibit] PREFIX [via ADDRESS]
+    /// [dev NAME] [src ADDRESS] [metric N] [table N]`; `iface` finds a name. Local routes are in the local
+    /// table, unless another is named.
     pub(crate) fn parse(
         text: &str,
         iface: impl Fn(&str) -> Option<IfaceId>,
@@ -54,20 +66,24 @@ impl Change {
         ) {
             words.next();
         }
-        let reject = words.peek().and_then(reject_named);
-        if reject.is_some() || words.peek() == Some("unicast") {
+        let kind = words.peek().and_then(kind_named);
+        if kind.is_some() {
             words.next();
         }
+        let kind = kind.unwrap_or(Kind::Unicast);
         let is_v6 = text.split_whitespace().any(|word| word.contains(':'));
         let mut change = Self {
             verb,
-            table: TableId::MAIN,
+            table: match kind {
+                Kind::Local => TableId::LOCAL,
+                Kind::Unicast | Kind::Reject(_) => TableId::MAIN,
+            },
             prefix: prefix(&mut words, is_v6)?,
             via: None,
             iface: None,
             source: None,
             metric: 0,
-            reject,
+            kind,
         };
         while let Some(word) = words.next() {
             match word {
@@ -86,9 +102,10 @@ impl Change {
     pub(crate) fn is_meant(&self, decision: &Decision, metric: u32) -> bool {
         let fits_metric = self.metric == 0 || self.metric == metric;
         fits_metric
-            && match (decision, self.reject) {
-                (Decision::Reject(other), Some(reject)) => *other == reject,
-                (Decision::Route(route), None) => {
+            && match (decision, self.kind) {
+                (Decision::Reject(other), Kind::Reject(reject)) => *other == reject,
+                (Decision::Local, Kind::Local) => true,
+                (Decision::Route(route), Kind::Unicast) => {
                     self.via.is_none_or(|via| route.via == Some(via))
                         && self.iface.is_none_or(|iface| route.iface == iface)
                         && self
@@ -203,6 +220,9 @@ fn table(words: &mut Words<'_>) -> Result<TableId, ParseError> {
     if words.take("default") {
         return Ok(TableId::DEFAULT);
     }
+    if words.take("local") {
+        return Ok(TableId::LOCAL);
+    }
     words.value("number of a table").map(TableId)
 }
 
@@ -248,6 +268,14 @@ fn owners(words: &mut Words<'_>) -> Result<(u32, u32), ParseError> {
         })
 }
 
+fn kind_named(word: &str) -> Option<Kind> {
+    match word {
+        "unicast" => Some(Kind::Unicast),
+        "local" => Some(Kind::Local),
+        word => reject_named(word).map(Kind::Reject),
+    }
+}
+
 fn reject_named(word: &str) -> Option<Reject> {
     Some(match word {
         "blackhole" => Reject::Blackhole,
@@ -269,6 +297,7 @@ impl fmt::Display for Reject {
 
 /// A line of what `ip route` prints: the words that would add the route again.
 pub(crate) struct Line<'a> {
+    pub(crate) table: TableId,
     pub(crate) prefix: IpCidr,
     pub(crate) metric: u32,
     pub(crate) decision: Decision,
@@ -277,8 +306,10 @@ pub(crate) struct Line<'a> {
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Decision::Reject(reject) = self.decision {
-            write!(f, "{reject} ")?;
+        match self.decision {
+            Decision::Route(_) => {}
+            Decision::Local => f.write_str("local ")?,
+            Decision::Reject(reject) => write!(f, "{reject} ")?,
         }
         match self.prefix.prefix_len {
             0 => f.write_str("default")?,
@@ -296,9 +327,16 @@ impl fmt::Display for Line<'_> {
                 write!(f, " src {source}")?;
             }
         }
-        match self.metric {
-            0 => Ok(()),
-            metric => write!(f, " metric {metric}"),
+        if self.metric != 0 {
+            write!(f, " metric {}", self.metric)?;
+        }
+        match (self.decision, self.table) {
+            // Without a word they would be added to the local table.
+            (Decision::Local, TableId::MAIN) => f.write_str(" table main"),
+            (Decision::Local, TableId(number)) if self.table != TableId::LOCAL => {
+                write!(f, " table {number}")
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -50,6 +50,12 @@ pub enum IpOption {
     /// Whose the socket is, a number of the embedder's own: rules of policy routing
     /// [see](crate::route::Selector::owner) it, as they see the user of a socket in Linux (`ip rule … uidrange`).
     Owner(u32),
+    /// Whether the socket may have addresses that are not this host's (`IP_TRANSPARENT`,
+    /// `IPV6_TRANSPARENT`): it may bind to them, connect and send from them, and rules may
+    /// [give](crate::filter::Action::Tproxy) it what is for them. What comes for an address and port that
+    /// such a socket is bound to, or connected from, is this host's; fragments of it are put together
+    /// before anything else is decided.
+    Transparent(bool),
     /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
     PathMtu(PathMtuMode),
     /// Path MTU discovery for IPv6 packets (`IPV6_MTU_DISCOVER`), which no router fragments.
@@ -82,12 +88,28 @@ pub struct IpSettings {
     pub path_mtu: PathMtuMode,
     /// Path MTU discovery for IPv6 packets (`IPV6_MTU_DISCOVER`).
     pub path_mtu_v6: PathMtuMode,
+    /// Whether it may have addresses that are not this host's (`IP_TRANSPARENT`).
+    pub(crate) transparent: bool,
     /// The only interface to send and receive over (`SO_BINDTODEVICE`); see
     /// [`Stack::bind_iface`](crate::Stack::bind_iface).
     pub(crate) iface: Option<IfaceId>,
 }
 
 impl IpSettings {
+    /// Those of what answers from the address that was asked, whosever that is.
+    pub(crate) fn of_answer() -> Self {
+        Self {
+            transparent: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the socket may have addresses that are not this host's (`IP_TRANSPARENT`).
+    #[must_use]
+    pub const fn transparent(&self) -> bool {
+        self.transparent
+    }
+
     /// The only interface to send and receive over, if there is one.
     #[must_use]
     pub const fn iface(&self) -> Option<IfaceId> {
@@ -123,6 +145,7 @@ impl IpSettings {
             IpOption::Priority(priority) => self.priority = priority,
             IpOption::Mark(mark) => self.mark = mark,
             IpOption::Owner(owner) => self.owner = owner,
+            IpOption::Transparent(transparent) => self.transparent = transparent,
             IpOption::PathMtu(mode) => self.path_mtu = mode,
             IpOption::PathMtuV6(mode) => self.path_mtu_v6 = mode,
         }

@@ -32,6 +32,11 @@ impl Stack {
         Ok(())
     }
 
+    /// Whether what comes in over an interface for others goes on.
+    pub(super) fn is_forwarding(&self, iface: IfaceId) -> bool {
+        self.iface(iface).is_some_and(|iface| iface.forwarding)
+    }
+
     /// Says which sources may come in over an interface (RFC 3704). [`ReversePath::Off`] by default.
     ///
     /// # Errors
@@ -79,10 +84,9 @@ impl Stack {
         arrival: &mut Arrival<'_>,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let forwards = self
-            .iface(arrival.over)
-            .is_some_and(|iface| iface.forwarding);
-        if !forwards || !may_be_forwarded(arrival.ip.source, arrival.ip.dest) {
+        if !self.is_forwarding(arrival.over)
+            || !may_be_forwarded(arrival.ip.source, arrival.ip.dest)
+        {
             return Err(DropReason::NotForUs);
         }
         if !arrival.options_v4().is_empty() {
@@ -201,6 +205,7 @@ impl Stack {
                 tracked: &mut copy.meta.tracked,
                 checksum: copy.meta.checksum,
                 front: None,
+                given_to: None,
             };
             nat::translate_back(&mut view, Transport { protocol, at }, &before);
         }
@@ -212,6 +217,7 @@ impl Stack {
             ip,
             delivery: Delivery::Foreign,
             over,
+            given_to: None,
             packet: &mut copy,
         };
         self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
@@ -235,11 +241,13 @@ impl Stack {
             tos: arrival.ip.tos,
             over: Some(arrival.over),
             owner: None,
+            // What ends here has been delivered.
+            to_host: false,
         };
         match self.routes.decide(&query, flow) {
             Some(Decision::Route(route)) => Ok(route),
             Some(Decision::Reject(reject)) => Err(Some(reject)),
-            None => Err(None),
+            Some(Decision::Local) | None => Err(None),
         }
     }
 

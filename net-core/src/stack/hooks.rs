@@ -81,9 +81,13 @@ impl Stack {
             tracked: &mut meta.tracked,
             checksum: meta.checksum,
             front: None,
+            given_to: None,
         };
         match self.hooks.ask(at, &mut view, now) {
-            Outcome::Accept => Ok(true),
+            Outcome::Accept => {
+                arrival.given_to = view.given_to.or(arrival.given_to);
+                Ok(true)
+            }
             Outcome::Replaced => {
                 let front = *view.front.ok_or(DropReason::Hook)?;
                 match leaves_over {
@@ -163,6 +167,7 @@ impl Stack {
             tracked: &mut packet.meta.tracked,
             checksum: packet.meta.checksum,
             front: None,
+            given_to: None,
         };
         match self.hooks.ask(at, &mut view, now) {
             Outcome::Accept => true,

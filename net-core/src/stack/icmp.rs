@@ -85,7 +85,12 @@ impl Stack {
             tos: ecn_cleared,
             options: &options,
         };
-        if self.icmp_send(&ip, Tracked::default(), answer, now)? {
+        let cause = Cause {
+            ip: &ip,
+            delivery,
+            tracked: Tracked::default(),
+        };
+        if self.icmp_send(&cause, answer, now)? {
             self.stats.icmp_echo_replies += 1;
         }
         Ok(())
@@ -99,7 +104,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
-            .filter(|quoted| self.addresses.contains(quoted.ip.source))
+            .filter(|quoted| quoted.ip.source == arrival.ip.dest || self.is_local(quoted.ip.source))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let error = match arrival.ip.dest {
             IpAddr::V4(_) => IcmpError::from_v4(message, quoted.ip.total_len()),
@@ -195,29 +200,36 @@ impl Stack {
             IpAddr::V4(_) => MAX_ERROR_V4 - 20 - icmp::HEADER_LEN,
             IpAddr::V6(_) => MAX_ERROR_V6 - 40 - icmp::HEADER_LEN,
         };
-        let tracked = packet.meta.tracked.answer();
         let answer = Answer {
             message,
             body: quote(packet, room),
             tos: 0,
             options: &[],
         };
-        match self.icmp_send(&ip, tracked, answer, now) {
+        let cause = Cause {
+            ip: &ip,
+            delivery,
+            tracked: packet.meta.tracked.answer(),
+        };
+        match self.icmp_send(&cause, answer, now) {
             Ok(true) => self.stats.icmp_errors_sent += 1,
             Ok(false) => {}
             Err(reason) => self.stats.count_drop(reason),
         }
     }
 
-    /// Sends a message back to where `cause` came from; whether the queue had room. `tracked` is what
-    /// is known about its flow.
+    /// Sends a message back to where `cause` came from; whether the queue had room.
     fn icmp_send(
         &mut self,
-        cause: &IpHeader,
-        tracked: Tracked,
+        cause: &Cause<'_>,
         answer: Answer<'_>,
         now: Instant,
     ) -> Result<bool, DropReason> {
+        let &Cause {
+            ip: cause,
+            delivery,
+            tracked,
+        } = cause;
         let Answer {
             message,
             body,
@@ -225,9 +237,10 @@ impl Stack {
             options,
         } = answer;
         // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
-        let source = Some(cause.dest).filter(|dest| self.addresses.contains(*dest));
+        let is_ours = delivery == Delivery::Local && !cause.dest.is_multicast();
+        let source = is_ours.then_some(cause.dest);
         let path = self
-            .route(cause.source, source)
+            .route_for(&IpSettings::of_answer(), cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;
         let source = path.source;
         let mut packet = self.new_packet();
@@ -261,6 +274,14 @@ impl Stack {
         }
         Ok(self.ip_output(&path, meta, packet, None, now))
     }
+}
+
+/// What a message is sent about.
+struct Cause<'a> {
+    ip: &'a IpHeader,
+    delivery: Delivery,
+    /// What is known about the flow of the message.
+    tracked: Tracked,
 }
 
 /// A message in answer to a packet.

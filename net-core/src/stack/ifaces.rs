@@ -163,6 +163,48 @@ impl Stack {
         table.insert_reject(prefix, reject, metric)
     }
 
+    /// Makes a prefix this host's own (`ip route add local PREFIX dev lo`), in a table: the local one
+    /// ([`TableId::LOCAL`]) is asked first of all.
+    ///
+    /// What comes for a single host of it, over whichever interface, is delivered here, unless a more
+    /// specific route or an earlier table leads elsewhere: a socket on the wildcard address takes it, and
+    /// has the address that was meant as its own. Where such routes are found for packets without a mark,
+    /// sockets may bind to the addresses and send from them, too, and no packet may claim to come from
+    /// one over a wire (RFC 1122 §3.2.1.3(g)). Broadcasts and groups are nobody's own, nor are link-local
+    /// addresses of IPv6. Neighbours do not hear of them: packets have to be routed here.
+    ///
+    /// ```
+    /// use net_core::iface::IpCidr;
+    /// use net_core::route::TableId;
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// let prefix = IpCidr {
+    ///     address: "192.0.2.0".parse()?,
+    ///     prefix_len: 24,
+    /// };
+    /// stack.add_local_route(TableId::LOCAL, prefix, 0)?;
+    /// assert_eq!(stack.show_routes(TableId::LOCAL), "local 192.0.2.0/24\n");
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`add_reject`](Self::add_reject).
+    pub fn add_local_route(
+        &mut self,
+        table: TableId,
+        prefix: IpCidr,
+        metric: u32,
+    ) -> Result<(), SocketError> {
+        prefix.check()?;
+        self.routes.insert_local(table, prefix, metric)
+    }
+
+    /// Takes back that exactly this prefix is this host's own; whether it was.
+    pub fn remove_local_route(&mut self, table: TableId, prefix: IpCidr) -> bool {
+        let is_local = |decision: &Decision, _| *decision == Decision::Local;
+        self.routes.table_mut(table).remove_where(prefix, is_local) > 0
+    }
+
     pub(super) fn check_route(&self, route: &Route) -> Result<(), SocketError> {
         route.prefix.check()?;
         if self.iface(route.iface).is_none() {
@@ -180,10 +222,7 @@ impl Stack {
                 "the next hop and source of a route have the family of its prefix",
             ));
         }
-        if route
-            .source
-            .is_some_and(|source| !self.addresses.contains(source))
-        {
+        if route.source.is_some_and(|source| !self.is_local(source)) {
             return Err(SocketError::InvalidInput(
                 "the route's source is not an address of this stack",
             ));

@@ -9,7 +9,6 @@ use crate::must::must;
 use crate::stats::DropReason;
 use crate::tcp::segment::{Payload, Segment};
 use crate::time::Instant;
-use crate::wire::ipv6_ext::Chain;
 use crate::wire::{IpHeader, TcpHeader, igmp, ip, ipv4, ipv6_ext, transport};
 use core::net::{IpAddr, SocketAddr};
 
@@ -22,6 +21,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) delivery: Delivery,
     /// Which interface it came over.
     pub(crate) over: IfaceId,
+    /// Whose socket it is for if not for that of its destination: a rule has said so (`tproxy`).
+    pub(crate) given_to: Option<SocketAddr>,
     /// The packet from the IP header on, without padding, its transport checksum in order.
     pub(crate) packet: &'a mut RxPacket,
 }
@@ -64,21 +65,19 @@ impl Stack {
             ip: header,
             delivery: Delivery::Foreign,
             over: iface,
+            given_to: None,
             packet,
         };
-        if self.hooks.is_watched(HookPoint::PreRouting) {
-            if self.hooks.is_tracking() && self.is_joined_for_flows(&arrival) {
-                arrival.delivery = self.addresses.delivery(arrival.ip.dest);
-                match self.unwrap(arrival, now)? {
-                    Some(whole) => arrival = whole,
-                    None => return Ok(()),
-                }
-            }
-            if !self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)? {
-                return Ok(());
+        if self.hooks.is_watched(HookPoint::PreRouting) || self.transparent {
+            match self.before_routing(arrival, now)? {
+                Some(passed) => arrival = passed,
+                None => return Ok(()),
             }
         }
-        arrival.delivery = self.input_route(iface, &arrival.ip)?;
+        arrival.delivery = self.input_route(&arrival)?;
+        if arrival.delivery == Delivery::Foreign && self.may_take_foreign(&arrival) {
+            arrival.delivery = self.foreign_route(&arrival);
+        }
         let to_group = arrival.packet.meta.to_group;
         if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
             return Err(DropReason::LinkBroadcast);
@@ -92,20 +91,6 @@ impl Stack {
             }
             Delivery::Foreign => self.ip_forward(&mut arrival, now),
         }
-    }
-
-    /// Whether a fragment is put to the others of its packet before flows are looked for: they are known
-    /// by ports, which later fragments do not have. Those of IPv6 that are for others are not, because
-    /// no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as invalid.
-    fn is_joined_for_flows(&self, arrival: &Arrival<'_>) -> bool {
-        let header = &arrival.ip;
-        if header.dest.is_ipv4() {
-            return header.fragment.is_some();
-        }
-        let mut chain = Chain::new(&arrival.packet.frame).map_while(Result::ok);
-        has_extensions(header)
-            && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
-            && (header.dest.is_multicast() || self.addresses.contains(header.dest))
     }
 
     /// Hands a packet that is for this host to its protocol, once all of it is there.
@@ -146,8 +131,9 @@ impl Stack {
         }
     }
 
-    /// Checks where the packet claims to come from and finds out whom it is for.
-    fn input_route(&self, iface: IfaceId, header: &IpHeader) -> Result<Delivery, DropReason> {
+    /// Checks where the packet claims to come from and finds out whom it is for, by addresses alone.
+    fn input_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
+        let (iface, header) = (arrival.over, &arrival.ip);
         let over = self.iface(iface).ok_or(DropReason::NotForUs)?;
         let over_loopback = over.config.kind == IfaceKind::Loopback;
         // Our own address as the source, or a loopback address as either, never comes over a wire
@@ -159,8 +145,7 @@ impl Stack {
             && header.dest.is_multicast();
         let from_nobody = is_martian_source(header.source, over_loopback) && must("9293 MUST-63");
         if (from_nobody && !asks_before_having)
-            || (!over_loopback
-                && (header.dest.is_loopback() || self.addresses.contains(header.source)))
+            || (!over_loopback && (header.dest.is_loopback() || self.is_local(header.source)))
             || self.addresses.is_broadcast(header.source)
         {
             return Err(DropReason::Martian);
@@ -179,6 +164,7 @@ impl Stack {
             ip,
             delivery,
             over,
+            given_to,
             packet,
         } = arrival;
         if delivery != Delivery::Local && must("9293 MUST-57") {
@@ -193,7 +179,8 @@ impl Stack {
         let gso_size = packet.meta.gso.map(|gso| gso.size);
         let headers = ip.header_len.saturating_add(header.header_len);
         let payload = Payload::behind(packet, headers)?;
-        let segment = Segment::new(&header, payload, gso_size, ip.tos, over);
+        let mut segment = Segment::new(&header, payload, gso_size, ip.tos, over);
+        segment.given_to = given_to;
         let local = SocketAddr::new(ip.dest, header.dest_port);
         let remote = SocketAddr::new(ip.source, header.source_port);
         self.tcp_input(segment, local, remote, now);
@@ -202,7 +189,7 @@ impl Stack {
 }
 
 /// Whether something is between an IPv6 header and the protocol.
-const fn has_extensions(header: &IpHeader) -> bool {
+pub(super) const fn has_extensions(header: &IpHeader) -> bool {
     header.dest.is_ipv6() && ipv6_ext::is_extension(header.protocol)
 }
 

@@ -7,6 +7,7 @@ mod dispatch;
 mod egress;
 mod events;
 mod filter;
+mod foreign;
 mod forward;
 mod hooks;
 mod icmp;
@@ -22,6 +23,7 @@ mod membership;
 mod multicast;
 mod ndp;
 mod neighbors;
+mod original_dst;
 mod packet_sockets;
 mod path_mtu;
 mod protocols;
@@ -46,6 +48,7 @@ mod told_routes;
 mod track;
 mod udp;
 mod udp_groups;
+mod udp_route;
 mod udp_sockets;
 mod wheel;
 
@@ -116,6 +119,8 @@ pub struct Stack {
     /// Whether flows are followed whatever the filter needs.
     tracking: bool,
     pub(crate) addresses: LocalAddresses,
+    /// Whether a socket may have addresses that are not this host's: set by the first that asked, for good.
+    transparent: bool,
     pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
     /// Set while fragments wait.
@@ -169,6 +174,7 @@ impl Stack {
             track_seed: seed.part("flows", 0),
             tracking: false,
             addresses: LocalAddresses::default(),
+            transparent: false,
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,

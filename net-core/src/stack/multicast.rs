@@ -192,22 +192,23 @@ impl Stack {
         let Some(iface) = named.or_else(of_source) else {
             return match (self.route_for(ip, group, source), self.first_iface(group)) {
                 (Err(SocketError::NetworkUnreachable), Some(iface)) => {
-                    self.path_to_group(iface, group, source)
+                    self.path_to_group(ip, iface, group, source)
                 }
                 (path, _) => path,
             };
         };
-        self.path_to_group(iface, group, source)
+        self.path_to_group(ip, iface, group, source)
     }
 
     fn path_to_group(
         &self,
+        ip: &IpSettings,
         iface: IfaceId,
         group: IpAddr,
         source: Option<IpAddr>,
     ) -> Result<Path, SocketError> {
-        if source.is_some_and(|source| !self.addresses.contains(source)) {
-            return Err(SocketError::AddressNotAvailable);
+        if let Some(source) = source {
+            self.check_source(ip, source)?;
         }
         let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
         let source = source
@@ -264,6 +265,7 @@ impl Stack {
             ip: header,
             delivery: Delivery::Multicast,
             over,
+            given_to: None,
             packet: &mut copy,
         };
         match self.local_deliver(arrival, self.clock) {

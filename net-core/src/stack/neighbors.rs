@@ -247,12 +247,15 @@ impl Stack {
         let tracker = self.hooks.tracker();
         let before = tracker.and_then(|tracker| tracker.before(&header, &packet.head));
         let sender = before.map_or(header.source, |tuple| tuple.source);
-        if !self.addresses.contains(sender) {
+        let quotation = packet.front(MAX_QUOTATION);
+        let quoted = Quoted::read(&quotation);
+        let is_sent_here = |quoted: &Quoted| self.transparent && self.has_sent(quoted);
+        let is_ours = self.is_local(sender) || quoted.as_ref().is_some_and(is_sent_here);
+        if !is_ours {
             self.forwarded_in_vain(iface, header, before, packet, now);
             return;
         }
-        let quotation = packet.front(MAX_QUOTATION);
-        let Some(quoted) = Quoted::read(&quotation) else {
+        let Some(quoted) = quoted else {
             return;
         };
         let error = IcmpError::unreachable_neighbor();

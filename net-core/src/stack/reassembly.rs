@@ -80,6 +80,7 @@ impl Stack {
             delivery,
             over,
             packet,
+            ..
         } = arrival;
         let arrived = Arrived {
             header: &ip,
@@ -102,6 +103,7 @@ impl Stack {
             ip,
             delivery,
             over,
+            given_to: None,
             packet,
         }))
     }
@@ -156,6 +158,7 @@ impl Stack {
                     ip,
                     delivery,
                     over,
+                    given_to: None,
                     packet: &mut packet,
                 };
                 self.reassembly_time_exceeded(arrival, now);

@@ -86,7 +86,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
-            .filter(|quoted| self.addresses.contains(quoted.ip.source))
+            .filter(|quoted| self.is_local(quoted.ip.source))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let redirect = Redirect {
             iface: arrival.over,
@@ -230,6 +230,7 @@ impl Stack {
             ip: arrival.ip,
             delivery: arrival.delivery,
             over: arrival.over,
+            given_to: None,
             packet: &mut copy,
         };
         let message = IcmpMessage::Other {

@@ -156,6 +156,7 @@ impl Stack {
             ip: IpHeader::parse_quoted(&packet.head)?,
             delivery: Delivery::Foreign,
             over,
+            given_to: None,
             packet: &mut copy,
         };
         let mtu = u32::try_from(mtu).unwrap_or(u32::MAX);

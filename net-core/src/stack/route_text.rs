@@ -2,15 +2,17 @@
 
 use super::Stack;
 use crate::iface::IfaceId;
-use crate::route::{Change, Line, Route, TableId, Verb, parse_rule};
+use crate::route::{Change, Kind, Line, Route, TableId, Verb, parse_rule};
 use crate::text::{ParseError, Words};
 use alloc::string::String;
 use core::fmt::Write as _;
 
 impl Stack {
     /// Changes a route by the words that `ip route` takes: `[add|append|replace|del]
-    /// [blackhole|unreachable|prohibit] PREFIX [via ADDRESS] [dev NAME] [src ADDRESS] [metric N]
-    /// [table N]`. Without `dev` the interface is the one that leads to the next hop.
+    /// [local|blackhole|unreachable|prohibit] PREFIX [via ADDRESS] [dev NAME] [src ADDRESS] [metric N]
+    /// [table N]`. Without `dev` the interface is the one that leads to the next hop. A
+    /// [local](Self::add_local_route) route is in the local table unless another is named; the only device
+    /// that it may name is the loopback, as it has no way on.
     ///
     /// ```
     /// use net_core::{Config, Instant, Seed, Stack};
@@ -36,11 +38,25 @@ impl Stack {
         if change.verb == Verb::Add && self.has_route(&change) {
             return Err(whole("there is such a route already; append or replace it"));
         }
-        if let Some(reject) = change.reject {
-            let table = self.routes.table_mut(change.table);
-            let added = table.insert_reject(change.prefix, reject, change.metric);
-            return added.map_err(|error| ParseError::at(1, error));
-        }
+        let added = match change.kind {
+            Kind::Unicast => return self.change_way(&change),
+            Kind::Local if !self.is_whole_local(&change) => {
+                return Err(whole(
+                    "a local route has no way on: no device but the loopback",
+                ));
+            }
+            Kind::Local => self.add_local_route(change.table, change.prefix, change.metric),
+            Kind::Reject(reject) => {
+                let table = self.routes.table_mut(change.table);
+                table.insert_reject(change.prefix, reject, change.metric)
+            }
+        };
+        added.map_err(|error| ParseError::at(1, error))
+    }
+
+    /// Adds a route that leads on.
+    fn change_way(&mut self, change: &Change) -> Result<(), ParseError> {
+        let whole = |problem: &str| ParseError::at(1, problem);
         let iface = change.iface.or_else(|| {
             let next = self.routes.main().lookup(change.via?)?;
             Some(next.iface)
@@ -95,6 +111,7 @@ impl Stack {
         let mut text = String::new();
         for (prefix, metric, decision) in entries {
             let line = Line {
+                table,
                 prefix,
                 metric,
                 decision,
@@ -103,6 +120,13 @@ impl Stack {
             writeln!(text, "{line}").expect("strings take everything");
         }
         text
+    }
+
+    /// Whether nothing is said of a local route that it cannot have.
+    fn is_whole_local(&self, change: &Change) -> bool {
+        let device = change.iface;
+        let leads_nowhere = change.via.is_none() && change.source.is_none();
+        leads_nowhere && device.is_none_or(|iface| self.addresses.loopback() == Some(iface))
     }
 
     fn iface_named(&self, name: &str) -> Option<IfaceId> {

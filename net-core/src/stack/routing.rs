@@ -3,7 +3,7 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{Iface, IfaceId, IfaceKind, IpCidr};
-use crate::ip::{Fitness, Path, Standing};
+use crate::ip::{Fitness, Path, Standing, is_martian_source, may_be_local};
 use crate::must::must;
 use crate::neighbor::NeighborHint;
 use crate::route::{Decision, Query, Route};
@@ -33,8 +33,8 @@ impl Stack {
         dest: IpAddr,
         source: Option<IpAddr>,
     ) -> Result<Path, SocketError> {
-        if source.is_some_and(|source| !self.addresses.contains(source)) {
-            return Err(SocketError::AddressNotAvailable);
+        if let Some(source) = source {
+            self.check_source(settings, source)?;
         }
         if source.is_some_and(|source| source.is_ipv4() != dest.is_ipv4()) {
             return Err(SocketError::NetworkUnreachable);
@@ -42,8 +42,14 @@ impl Stack {
         if self.addresses.contains(dest) {
             return self.route_to_self(dest, source);
         }
+        let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
         let route = match settings.iface() {
-            None => self.decide(settings, dest, source)?,
+            None => match self.decide(settings, dest, source, !to_many) {
+                Some(Decision::Local) => return self.route_to_self(dest, source),
+                Some(Decision::Route(route)) => Some(route),
+                Some(Decision::Reject(reject)) => return Err(reject.into()),
+                None => None,
+            },
             Some(iface) => self
                 .routes
                 .main()
@@ -72,7 +78,6 @@ impl Stack {
                 "a loopback source address cannot leave this host",
             ));
         }
-        let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
         let past_routers = to_many || is_of_one_link(dest) || is_of_one_link(source);
         let next_hop = route.via.filter(|_| !past_routers).unwrap_or(dest);
         Ok(self.path(route.iface, iface, source, next_hop))
@@ -107,7 +112,8 @@ impl Stack {
         settings: &IpSettings,
         dest: IpAddr,
         source: Option<IpAddr>,
-    ) -> Result<Option<Route>, SocketError> {
+        to_host: bool,
+    ) -> Option<Decision> {
         let query = Query {
             dest,
             source,
@@ -115,13 +121,31 @@ impl Stack {
             tos: settings.class_to(dest),
             over: None,
             owner: Some(settings.owner),
+            to_host: to_host && may_be_local(dest),
         };
         let flow = || self.flow_key.hash_one((source, dest));
-        match self.routes.decide(&query, flow) {
-            Some(Decision::Route(route)) => Ok(Some(route)),
-            Some(Decision::Reject(reject)) => Err(reject.into()),
-            None => Ok(None),
-        }
+        self.routes.decide(&query, flow)
+    }
+
+    /// Whether an address is this host's: an interface has it, or it is one of a local route's.
+    #[inline]
+    pub(crate) fn is_local(&self, address: IpAddr) -> bool {
+        self.addresses.contains(address)
+            || (self.routes.may_have_local() && self.is_of_local_route(address))
+    }
+
+    /// Whether a local route makes an address this host's for packets that nothing else is known of.
+    #[inline(never)]
+    fn is_of_local_route(&self, address: IpAddr) -> bool {
+        self.routes.ends_here(&Query {
+            dest: address,
+            source: None,
+            mark: 0,
+            tos: 0,
+            over: None,
+            owner: None,
+            to_host: may_be_local(address) && !self.addresses.is_broadcast(address),
+        })
     }
 
     /// The destination that a socket means by `addr`: an unspecified address is this host
@@ -137,9 +161,27 @@ impl Stack {
         SocketAddr::new(ip, addr.port())
     }
 
-    /// Checks that a socket may be bound to `address`: a wildcard or one of the stack's own.
-    pub(crate) fn check_local(&self, address: IpAddr) -> Result<(), SocketError> {
-        if address.is_unspecified() || self.addresses.contains(address) {
+    /// Checks that a socket may be bound to `address`: a wildcard, or one that it may send from.
+    pub(crate) fn check_local(
+        &self,
+        settings: &IpSettings,
+        address: IpAddr,
+    ) -> Result<(), SocketError> {
+        if address.is_unspecified() {
+            return Ok(());
+        }
+        self.check_source(settings, address)
+    }
+
+    /// Checks that a socket may send from `address`: one of this host's, or, of a transparent socket, of
+    /// any single host.
+    pub(super) fn check_source(
+        &self,
+        settings: &IpSettings,
+        address: IpAddr,
+    ) -> Result<(), SocketError> {
+        let is_foreign = settings.transparent && !is_martian_source(address, false);
+        if is_foreign || self.is_local(address) {
             Ok(())
         } else {
             Err(SocketError::AddressNotAvailable)

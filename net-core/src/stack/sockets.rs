@@ -345,6 +345,7 @@ impl Stack {
     /// `InvalidInput` for a value out of range, `NoSuchSocket`; `NoSuchOption` for a socket of a
     /// plugged protocol.
     pub fn set_ip_option(&mut self, id: SocketId, option: IpOption) -> Result<(), SocketError> {
+        self.transparent |= option == IpOption::Transparent(true);
         let stale = self.route_generation().wrapping_sub(1);
         match self.kind(id)? {
             Kind::Tcp => {

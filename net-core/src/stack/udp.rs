@@ -49,11 +49,13 @@ impl UdpTables {
         }
     }
 
-    /// The socket for a datagram: a connected one, else the most specifically bound one.
+    /// The socket for a datagram: a connected one, else the one that is most specifically bound to
+    /// `bound`, the datagram's destination or what a rule says instead.
     fn find(
         &self,
         local: SocketAddr,
         remote: SocketAddr,
+        bound: SocketAddr,
         over: IfaceId,
         takes: impl Fn(SocketId) -> bool,
     ) -> Option<SocketId> {
@@ -64,7 +66,7 @@ impl UdpTables {
         {
             return Some(*id);
         }
-        self.ports.lookup(local, over, || self.flows.hash(&key))
+        self.ports.lookup(bound, over, || self.flows.hash(&key))
     }
 }
 
@@ -100,7 +102,10 @@ impl Stack {
             let socket = self.sockets.udp(id);
             socket.is_some_and(|socket| socket.settings.ip.takes_from(over))
         };
-        let Some(id) = self.udp.find(local, remote, over, takes) else {
+        let bound = arrival.given_to.unwrap_or(local);
+        let found = self.udp.find(local, remote, bound, over, takes);
+        let found = found.filter(|id| bound == local || self.is_transparent(*id));
+        let Some(id) = found else {
             self.port_unreachable(arrival, now);
             return Err(DropReason::NoSocket);
         };

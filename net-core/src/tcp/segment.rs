@@ -7,6 +7,7 @@ use crate::stats::DropReason;
 use crate::wire::ip::ECN_MASK;
 use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 use bytes::Buf;
+use core::net::SocketAddr;
 
 /// The data of one segment: what is left of its packet behind the headers.
 #[derive(Debug)]
@@ -105,6 +106,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) ecn: u8,
     /// Which interface it came over.
     pub(crate) over: IfaceId,
+    /// Whose listener it is for if not for that of its destination.
+    pub(crate) given_to: Option<SocketAddr>,
 }
 
 impl<'a> Segment<'a> {
@@ -128,6 +131,7 @@ impl<'a> Segment<'a> {
             payload,
             ecn: tos & ECN_MASK,
             over,
+            given_to: None,
         }
     }
 

@@ -61,7 +61,8 @@ impl<'a> Udp<'a> {
     ///
     /// # Errors
     /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them, or
-    /// for the time of an acknowledgement; `AddressNotAvailable` for a source that is not ours.
+    /// for the time of an acknowledgement; `AddressNotAvailable` for a source that is not ours, and
+    /// `PermissionDenied` for another port than the socket's, if it is not transparent.
     pub fn send_with(&mut self, payload: Bytes, meta: &SendMeta) -> Result<(), SocketError> {
         self.stack
             .udp_send(self.id, Outgoing::Shared(payload), meta)

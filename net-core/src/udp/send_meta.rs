@@ -1,6 +1,6 @@
 //! What a sender may say about one datagram.
 
-use super::WantTimes;
+use super::{Datagram, WantTimes};
 use core::net::{IpAddr, SocketAddr};
 
 /// How a datagram, or several at once, are to leave: the control data of `sendmsg`.
@@ -26,6 +26,9 @@ pub struct SendMeta {
     pub ttl: Option<u8>,
     /// The local address to send from, instead of the socket's or the route's choice (`IP_PKTINFO`).
     pub source: Option<IpAddr>,
+    /// The local port to send from, instead of the socket's: another is for
+    /// [transparent](crate::socket::IpOption::Transparent) sockets, as are sources that are not this host's.
+    pub source_port: Option<u16>,
     /// When it leaves is wanted to be known (`SO_TIMESTAMPING`, `SCM_TS_OPT_ID`).
     pub times: Option<WantTimes>,
 }
@@ -43,7 +46,19 @@ impl SendMeta {
             tos: None,
             ttl: None,
             source: None,
+            source_port: None,
             times: None,
+        }
+    }
+
+    /// One datagram that answers another: to where that came from, from the address and port that it was
+    /// sent to, which was a single host's.
+    #[must_use]
+    pub const fn answer(to: &Datagram) -> Self {
+        Self {
+            source: Some(to.dest.ip()),
+            source_port: Some(to.dest.port()),
+            ..Self::to(to.source)
         }
     }
 

@@ -195,6 +195,21 @@ impl DatagramSocket {
         (!ip.is_unspecified() && !ip.is_multicast()).then_some(ip)
     }
 
+    /// Checks that the socket may send from a port: its own, or, being transparent, any.
+    pub(crate) fn check_source_port(&self, port: u16) -> Result<(), SocketError> {
+        if port == 0 {
+            return Err(SocketError::InvalidInput("port 0 is no source"));
+        }
+        let is_own = self.bound.is_some_and(|bound| bound.addr.port() == port);
+        if is_own || self.settings.ip.transparent {
+            Ok(())
+        } else {
+            Err(SocketError::PermissionDenied(
+                "set the transparent option to send from another port",
+            ))
+        }
+    }
+
     /// Bytes of the headers in front of a payload that the socket sends.
     pub(crate) const fn headers_to(&self, dest: IpAddr) -> usize {
         let transport = match self.speaks {

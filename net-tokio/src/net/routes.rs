@@ -82,6 +82,24 @@ impl Routes {
         self.change(|stack| stack.add_reject(prefix, reject, metric))
     }
 
+    /// Makes a prefix the stack's own (`ip route add local PREFIX dev lo`): what comes for any address of it
+    /// is for this host, and sockets may be bound to each.
+    /// [`Stack::add_local_route`](net_core::Stack::add_local_route) tells more.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_local(&self, prefix: IpCidr) -> io::Result<()> {
+        self.change(|stack| stack.add_local_route(TableId::LOCAL, prefix, 0))
+    }
+
+    /// Takes back that exactly this prefix is the stack's own; whether it was.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn remove_local(&self, prefix: IpCidr) -> io::Result<bool> {
+        self.change(|stack| Ok(stack.remove_local_route(TableId::LOCAL, prefix)))
+    }
+
     /// Removes every route to exactly this prefix; whether there was one.
     ///
     /// # Errors

@@ -100,6 +100,17 @@ impl TcpStream {
         self.conn.peer_addr()
     }
 
+    /// Where the connection was to go when it began, before a rule sent it here by `dnat` or `redirect`
+    /// (`SO_ORIGINAL_DST`).
+    ///
+    /// # Errors
+    /// The kernel's ENOENT (`NotFound`) where flows are not followed, or this one has been forgotten.
+    pub fn original_dst(&self) -> io::Result<SocketAddr> {
+        let id = self.conn.slot.id();
+        let engine = self.conn.net().engine();
+        engine.control(|core, _| core.stack().original_dst(id))
+    }
+
     /// Takes the pending error, as `SO_ERROR`.
     ///
     /// # Errors

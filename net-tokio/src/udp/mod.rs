@@ -17,6 +17,7 @@ use crate::lookup::{ToSocketAddrs, first_that};
 use crate::net::Net;
 use crate::shared::{Fault, Stop, Touch};
 use crate::tcp::{slot_ready, tokio_ready};
+use net_core::udp::Datagram;
 use net_core::{SocketError, SocketId};
 use std::fmt;
 use std::io;
@@ -72,6 +73,16 @@ impl UdpSocket {
     /// `NotConnected` where it is not.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.control(|core, id| core.stack().peer_addr(id))
+    }
+
+    /// Where a datagram that has been received was to go, before a rule sent it here by `dnat` or
+    /// `redirect` (`SO_ORIGINAL_DST`). To be asked soon: a flow of one datagram is forgotten after half a
+    /// minute.
+    ///
+    /// # Errors
+    /// The kernel's ENOENT (`NotFound`) where flows are not followed, or this one has been forgotten.
+    pub fn original_dst(&self, datagram: &Datagram) -> io::Result<SocketAddr> {
+        self.control(|core, id| core.stack().original_dst_of(id, datagram))
     }
 
     /// Bytes that packets to the peer may have now, IP header included (`IP_MTU`): what the link takes,

@@ -76,9 +76,8 @@ impl AsyncUdpSocket for QuicSocket {
             segment,
             // The other bits are those of the socket, which quinn leaves at zero.
             tos: transmit.ecn.map(|ecn| ecn as u8),
-            ttl: None,
             source: transmit.src_ip,
-            times: None,
+            ..SendMeta::default()
         };
         self.socket.try_send_with(transmit.contents, meta).map(drop)
     }

@@ -4,7 +4,7 @@ use super::TextError;
 use super::names::Kind;
 use super::subject::{Subject, What, raw, subject};
 use super::tokens::{Token, Tokens};
-use super::translation::{kind_of, translation};
+use super::translation::{kind_of, tproxy, translation};
 use super::values::{
     Elements, NamedSet, addresses, bits, elements, is_set, list, named, number, range,
 };
@@ -81,6 +81,7 @@ fn action(
             Action::Queue { number, bypass }
         }
         "notrack" => Action::Untrack,
+        "tproxy" => Action::Tproxy(tproxy(tokens)?),
         "snat" | "dnat" | "masquerade" | "redirect" => {
             context.translations.push((kind_of(word), tokens.place()));
             Action::Translate(translation(kind_of(word), tokens)?)

@@ -95,6 +95,11 @@ fn rules_are_printed_as_they_are_written() {
         "ct mark 7 accept",
         "ct mark set 0x7",
         "notrack",
+        "meta l4proto tcp tproxy to :1080 accept",
+        "tproxy to 127.0.0.1:1080 meta mark set 0x1 accept",
+        "tproxy to [::1]:1080",
+        "tproxy to 127.0.0.1",
+        "tproxy",
         "snat to 10.0.0.1-10.0.0.9:1024-2047",
         "dnat to [fd00::1]:80",
         "dnat to fd00::1",
@@ -160,6 +165,9 @@ fn mistakes_are_shown_where_they_are() {
             "tuples have addresses and numbers only",
         ),
         ("tcp dport < 0", 15, "no number is beyond that"),
+        ("tproxy ip :1080", 13, "to goes here"),
+        ("tproxy to :80-90", 13, "one socket goes here: ADDRESS:PORT"),
+        ("tproxy to :0", 13, "ports go here: 80 or 1024-65535"),
     ] {
         let error = of_rule(rule).parse::<Ruleset>().unwrap_err();
         assert_eq!((error.line, error.column), (3, column), "{rule}: {error}");

@@ -176,6 +176,7 @@ impl Display for Action {
             }
             Self::FlowMark(mark) => write!(f, "ct mark set {mark:#x}"),
             Self::Untrack => f.write_str("notrack"),
+            Self::Tproxy(target) => target.fmt(f),
             Self::Translate(translation) => translation.fmt(f),
             Self::Queue { number, bypass } => {
                 let bypass = if *bypass { " bypass" } else { "" };

@@ -52,8 +52,11 @@ impl Stack {
     ) {
         let key = FlowKey::new(local, remote);
         let TcpTables { flows, ports, .. } = &self.tcp;
-        let listener = ports.lookup(local, segment.over, || flows.hash(&key));
-        let Some(listener) = listener.filter(|&id| self.is_listening(id)) else {
+        let bound = segment.given_to.unwrap_or(local);
+        let listener = ports.lookup(bound, segment.over, || flows.hash(&key));
+        let listener = listener
+            .filter(|&id| self.is_listening(id) && (bound == local || self.is_transparent(id)));
+        let Some(listener) = listener else {
             self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
         };

@@ -28,9 +28,7 @@ impl Stack {
         }
         let settings = &socket.settings;
         let mut local = accept_addr(addr, socket.family, settings.only_v6)?;
-        if !local.ip().is_unspecified() && !self.addresses.contains(local.ip()) {
-            return Err(SocketError::AddressNotAvailable);
-        }
+        self.check_local(&settings.ip, local.ip())?;
         let claim = Claim {
             addr: local,
             only_v6: settings.only_v6,

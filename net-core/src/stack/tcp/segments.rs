@@ -126,7 +126,7 @@ impl Stack {
             header.ack = origin.end;
         }
         self.stats.tcp_resets_sent += 1;
-        self.send_bare(header, local, remote, &IpSettings::default(), now);
+        self.send_bare(header, local, remote, &IpSettings::of_answer(), now);
     }
 
     /// Sends a segment without payload that no socket keeps: RST, SYN-ACK, an ACK of TIME_WAIT.

@@ -2,12 +2,14 @@
 
 mod address_checks;
 mod autoconf;
+mod clients;
 mod dispatch;
 mod error_queue;
 mod ethernet;
 mod extensions;
 mod filter;
 mod flows;
+mod foreign;
 mod forward;
 mod fragments;
 mod hooks;
@@ -16,10 +18,12 @@ mod iface_bound;
 mod ingress;
 mod ip_options;
 mod link_local;
+mod local_routes;
 mod multicast;
 mod nat;
 mod nat_ports;
 mod ndp_rules;
+mod original_dst;
 mod path_mtu;
 mod qdisc;
 mod queue;

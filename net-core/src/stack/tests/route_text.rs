@@ -19,6 +19,8 @@ fn routes_are_added_shown_and_deleted_by_words() {
         "add 2001:db8::/32 via fd07::9",
         "replace default via 10.7.0.3 dev tun0",
         "add default via fd07::4 table 100",
+        "add local 203.0.113.0/24 dev lo",
+        "add local default metric 9 table main",
     ] {
         host.stack
             .ip_route(words)
@@ -32,6 +34,7 @@ fn routes_are_added_shown_and_deleted_by_words() {
         "192.0.2.0/24 via 10.7.0.7 dev tun0 metric 7",
         "prohibit 198.51.100.0/24",
         "2001:db8::/32 via fd07::9 dev tun0",
+        "local default metric 9 table main",
     ];
     for line in expected {
         assert!(
@@ -39,6 +42,10 @@ fn routes_are_added_shown_and_deleted_by_words() {
             "{line} of\n{shown}"
         );
     }
+    let local = host.stack.show_routes(TableId::LOCAL);
+    assert_eq!(local, "local 203.0.113.0/24\n");
+    host.stack.ip_route("del local 203.0.113.0/24").unwrap();
+    assert_eq!(host.stack.show_routes(TableId::LOCAL), "");
     let other = host.stack.show_routes(TableId(100));
     assert_eq!(other, "default via fd07::4 dev tun0\n");
     host.stack
@@ -92,6 +99,10 @@ fn errors_point_at_the_column() {
             "column 1: there is such a route already; append or replace it",
         ),
         ("del 192.0.2.0/24", "column 1: there is no such route"),
+        (
+            "add local 192.0.2.0/24 dev tun0",
+            "column 1: a local route has no way on: no device but the loopback",
+        ),
         (
             "add 192.0.2.0/24 metric -1",
             "column 25: \"-1\" is no number",

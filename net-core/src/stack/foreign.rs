@@ -1,0 +1,134 @@
+//! What comes for addresses that no interface has, and is this host's all the same: by a rule that gives
+//! it to a socket (`tproxy`), by a transparent socket that has the address, or by a local route (any-IP).
+
+use super::Stack;
+use super::ip_input::{Arrival, has_extensions};
+use crate::hook::HookPoint;
+use crate::icmp::Quoted;
+use crate::ip::{Delivery, may_be_local};
+use crate::route::Query;
+use crate::socket::{FlowKey, SocketId};
+use crate::stats::DropReason;
+use crate::time::Instant;
+use crate::wire::ipv6_ext::{self, Chain};
+use crate::wire::{IpHeader, ip};
+use core::net::SocketAddr;
+
+impl Stack {
+    /// What a packet passes before anybody knows where it goes: it is put together, where what follows
+    /// needs its ports, and hooks are asked. `None` where nothing of it goes on.
+    pub(super) fn before_routing<'a>(
+        &mut self,
+        mut arrival: Arrival<'a>,
+        now: Instant,
+    ) -> Result<Option<Arrival<'a>>, DropReason> {
+        if self.is_joined(&arrival) {
+            arrival.delivery = self.addresses.delivery(arrival.ip.dest);
+            match self.unwrap(arrival, now)? {
+                Some(whole) => arrival = whole,
+                None => return Ok(None),
+            }
+        }
+        let watched = self.hooks.is_watched(HookPoint::PreRouting);
+        let passes = !watched || self.pass_in(HookPoint::PreRouting, &mut arrival, None, now)?;
+        Ok(passes.then_some(arrival))
+    }
+
+    /// Whether a fragment is put to the others of its packet before its flow or its socket is looked for:
+    /// they are known by ports, which later fragments do not have. Those of IPv6 that a router sends on are
+    /// not, because no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as
+    /// invalid.
+    fn is_joined(&self, arrival: &Arrival<'_>) -> bool {
+        let (header, takes_foreign) = (&arrival.ip, self.transparent || self.hooks.gives());
+        if !takes_foreign && !self.hooks.is_tracking() {
+            return false;
+        }
+        if header.dest.is_ipv4() {
+            return header.fragment.is_some();
+        }
+        let mut chain = Chain::new(&arrival.packet.frame).map_while(Result::ok);
+        has_extensions(header)
+            && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
+            && (header.dest.is_multicast()
+                || self.is_local(header.dest)
+                || (takes_foreign && !self.is_forwarding(arrival.over)))
+    }
+
+    /// Whether it is worth a look who takes what is for no address of ours.
+    #[inline]
+    pub(super) const fn may_take_foreign(&self, arrival: &Arrival<'_>) -> bool {
+        self.routes.may_have_local() || self.transparent || arrival.given_to.is_some()
+    }
+
+    /// Whom a packet is for that is for no address of ours: this host or somebody else.
+    #[inline(never)]
+    pub(super) fn foreign_route(&self, arrival: &Arrival<'_>) -> Delivery {
+        let IpHeader {
+            source, dest, tos, ..
+        } = arrival.ip;
+        let query = Query {
+            dest,
+            source: Some(source),
+            mark: arrival.packet.meta.mark,
+            tos,
+            over: Some(arrival.over),
+            owner: None,
+            to_host: may_be_local(dest),
+        };
+        let is_taken =
+            query.to_host && (arrival.given_to.is_some() || self.has_socket_for(arrival));
+        if is_taken || self.routes.ends_here(&query) {
+            Delivery::Local
+        } else {
+            Delivery::Foreign
+        }
+    }
+
+    /// Whether a transparent socket has the address and port that a packet is for, or that an ICMP error
+    /// is about.
+    fn has_socket_for(&self, arrival: &Arrival<'_>) -> bool {
+        if !self.transparent || arrival.ip.fragment.is_some() {
+            return false;
+        }
+        let IpHeader {
+            source,
+            dest,
+            protocol,
+            header_len,
+            ..
+        } = arrival.ip;
+        if matches!(protocol, ip::ICMP | ip::ICMPV6) {
+            let quoted = Quoted::parse(arrival.packet, header_len);
+            return quoted.is_some_and(|quoted| quoted.ip.source == dest && self.has_sent(&quoted));
+        }
+        let ports = arrival.packet.frame.get(header_len..);
+        ports
+            .and_then(|bytes| bytes.first_chunk())
+            .is_some_and(|&[a, b, c, d]| {
+                let local = SocketAddr::new(dest, u16::from_be_bytes([c, d]));
+                let remote = SocketAddr::new(source, u16::from_be_bytes([a, b]));
+                self.has_socket(protocol, local, remote)
+            })
+    }
+
+    /// Whether rules may give a socket what is not for its address.
+    pub(super) fn is_transparent(&self, id: SocketId) -> bool {
+        let settings = self.ip_settings(id);
+        settings.is_ok_and(|settings| settings.transparent)
+    }
+
+    /// Whether a socket of this host has sent what somebody quotes.
+    pub(super) fn has_sent(&self, quoted: &Quoted) -> bool {
+        self.has_socket(quoted.ip.protocol, quoted.local(), quoted.remote())
+    }
+
+    /// Whether a socket has just this address and port, alone or with this peer.
+    fn has_socket(&self, protocol: u8, local: SocketAddr, remote: SocketAddr) -> bool {
+        let key = FlowKey::new(local, remote);
+        match protocol {
+            ip::TCP => self.tcp.flows.contains(&key) || self.tcp.ports.has_at(local),
+            ip::UDP => self.udp.flows.contains(&key) || self.udp.ports.has_at(local),
+            _ => false,
+        }
+    }
+}
