@@ -73,6 +73,11 @@ pub struct TcpConfig {
     pub cwnd_validation: bool,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
+    /// The share of a round trip's data, in percent and below 100, that may get lost in a probe of BBR before it
+    /// ends it and bounds what is in flight (BBR.LossThresh). On paths that lose more at random, whatever is
+    /// sent, the draft's value costs most of the bandwidth; a larger one has more overflow where flows share a
+    /// small buffer. 2, as the draft has it.
+    pub bbr_loss_threshold: u8,
     /// Receive buffer that new sockets begin with, in bytes; what is advertised, not what is
     /// allocated. 4 MiB.
     pub recv_buffer: usize,
@@ -330,6 +335,7 @@ impl Default for TcpConfig {
             slow_start_after_idle: true,
             cwnd_validation: false,
             congestion: CongestionAlgorithm::default(),
+            bbr_loss_threshold: 2,
             recv_buffer: 4 << 20,
             recv_buffer_max: 32 << 20,
             send_buffer: 4 << 20,
