@@ -115,6 +115,7 @@ impl Connection {
             fin_queued: false,
             fin_sent: false,
             more: false,
+            marks_app_limit: config.app_limited_samples,
             small_end: facts.iss,
             push_end: facts.iss,
             congestion: Congestion::new(settings.congestion, 536, config, 0),
@@ -334,6 +335,9 @@ impl Connection {
             return 0;
         }
         let classic = cx.settings.wants_ecn(cx.config);
+        if classic && !cx.config.ecn_fallback {
+            return u8::MAX;
+        }
         u8::from(classic) + u8::from(cx.settings.wants_accurate_ecn(cx.config))
     }
 

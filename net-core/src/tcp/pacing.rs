@@ -124,6 +124,9 @@ impl Connection {
         } else if most < u64::MAX {
             self.pacer.set_rate(most.max(1));
         }
+        if !cx.config.segment_autosizing {
+            self.pacer.quantum = u32::MAX;
+        }
     }
 
     fn wanted_rate(&self) -> Option<u64> {
