@@ -43,6 +43,9 @@ pub struct Config {
 pub struct TcpConfig {
     /// Offer and accept timestamps (RFC 7323). On.
     pub timestamps: bool,
+    /// Our clock of timestamps has another offset towards each peer (RFC 7323 §7.1). Off: all see the same clock,
+    /// which tells for how long the stack runs. On.
+    pub timestamp_offsets: bool,
     /// Offer and accept selective acknowledgements (RFC 2018). On.
     pub sack: bool,
     /// Offer and accept window scaling (RFC 7323). On.
@@ -52,6 +55,9 @@ pub struct TcpConfig {
     /// Where it is asked for, ask for accurate feedback (RFC 9768), and grant that; peers without it
     /// get the classic one. With `sack` it needs `recovery.dsack`. Off.
     pub accurate_ecn: bool,
+    /// Where SYNs that ask for congestion notification are not answered, or nothing that can be marked arrives, go
+    /// on without (RFC 3168 §6.1.1.1, RFC 9768 §3.1.4.1). Off: go on asking. On.
+    pub ecn_fallback: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
     /// Segments by which one acknowledgement may widen the window in slow start: L of RFC 3465,
@@ -68,21 +74,41 @@ pub struct TcpConfig {
     /// After an idle time of a retransmission timeout the window decays to the initial window, by half
     /// for each (RFC 5681 §4.1, as in Linux). Off: it stays. BBR's stays always. On.
     pub slow_start_after_idle: bool,
+    /// Samples of the delivery rate say whether the application limited them (draft-ietf-ccwg-bbr §4.1.2.4), so
+    /// that BBR does not take its rate for the path's. Off: all count as the path's. On.
+    pub app_limited_samples: bool,
+    /// A super-segment of a paced connection is what its rate lets out in a millisecond. Off: as much as fits
+    /// into a packet. On.
+    pub segment_autosizing: bool,
+    /// For how long the path is kept busy by what one connection has waiting in front of a device with a queueing
+    /// discipline, two segments at least and 1 MiB at most (as Linux's TSQ); `None`: no bound. 2 ms.
+    pub device_queue_time: Option<Duration>,
     /// In place of that decay, keep a window that is not put to use for five minutes, but let it neither
     /// grow nor be trusted when something is lost (RFC 7661). Not with BBR. Off.
     pub cwnd_validation: bool,
     /// Congestion control of new sockets. CUBIC.
     pub congestion: CongestionAlgorithm,
+    /// The share of a round trip's data, in percent and below 100, that may get lost in a probe of BBR before it
+    /// ends it and bounds what is in flight (BBR.LossThresh). On paths that lose more at random, whatever is
+    /// sent, the draft's value costs most of the bandwidth; a larger one has more overflow where flows share a
+    /// small buffer. 2, as the draft has it.
+    pub bbr_loss_threshold: u8,
     /// Receive buffer that new sockets begin with, in bytes; what is advertised, not what is
     /// allocated. 4 MiB.
     pub recv_buffer: usize,
     /// What it may grow to, at most 1 GiB: to twice what the application reads in a round trip. It
     /// decides which window scale is offered. 32 MiB.
     pub recv_buffer_max: usize,
+    /// Let it grow so far. Off: only on sockets that ask for it
+    /// ([`RecvBufferMax`](crate::socket::TcpOption::RecvBufferMax)). On.
+    pub recv_autotuning: bool,
     /// Send buffer that new sockets begin with, in bytes; a limit, not an allocation. 4 MiB.
     pub send_buffer: usize,
     /// What it may grow to: to twice the congestion window. 32 MiB.
     pub send_buffer_max: usize,
+    /// Let it grow so far. Off: only on sockets that ask for it
+    /// ([`SendBufferMax`](crate::socket::TcpOption::SendBufferMax)). On.
+    pub send_autotuning: bool,
     /// Unsent bytes at which a new socket stops being writable (`TCP_NOTSENT_LOWAT`): what waits
     /// here only grows cold in the caches. What is sent and unacknowledged counts against
     /// `send_buffer` alone. 128 KiB.
@@ -118,6 +144,9 @@ pub struct TcpConfig {
     pub delayed_ack_max: Duration,
     /// How long TIME_WAIT lasts: 2 × MSL. 60 s.
     pub time_wait: Duration,
+    /// A SYN that is certainly newer begins a connection anew during that time (RFC 6191). Off: it is answered as
+    /// any other segment. On.
+    pub time_wait_reuse: bool,
     /// How long a closed socket waits in FIN_WAIT_2 for the peer's FIN. 60 s.
     pub fin_wait_2: Duration,
     /// Connections that deliver what is left although their sockets are closed; one more is reset
@@ -319,21 +348,29 @@ impl Default for TcpConfig {
     fn default() -> Self {
         Self {
             timestamps: true,
+            timestamp_offsets: true,
             sack: true,
             window_scaling: true,
             ecn: false,
             accurate_ecn: false,
+            ecn_fallback: true,
             initial_window: 10,
             abc_limit: 0,
             pacing: false,
             hystart: true,
             slow_start_after_idle: true,
+            app_limited_samples: true,
+            segment_autosizing: true,
+            device_queue_time: Some(Duration::from_millis(2)),
             cwnd_validation: false,
             congestion: CongestionAlgorithm::default(),
+            bbr_loss_threshold: 2,
             recv_buffer: 4 << 20,
             recv_buffer_max: 32 << 20,
+            recv_autotuning: true,
             send_buffer: 4 << 20,
             send_buffer_max: 32 << 20,
+            send_autotuning: true,
             notsent_lowat: 128 << 10,
             max_backlog: 4096,
             max_half_open: 65536,
@@ -348,6 +385,7 @@ impl Default for TcpConfig {
             delayed_ack: Duration::from_millis(40),
             delayed_ack_max: Duration::from_millis(200),
             time_wait: Duration::from_secs(60),
+            time_wait_reuse: true,
             fin_wait_2: Duration::from_secs(60),
             max_orphans: 65536,
             challenge_acks: 10,

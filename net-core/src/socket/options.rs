@@ -152,15 +152,17 @@ impl TcpSettings {
             user_timeout: None,
             linger: None,
             send_buffer: config.send_buffer,
-            send_buffer_max: config
-                .send_buffer_max
-                .min(MAX_BUFFER)
-                .max(config.send_buffer),
+            send_buffer_max: ceiling(
+                config.send_buffer,
+                config.send_buffer_max,
+                config.send_autotuning,
+            ),
             recv_buffer: config.recv_buffer,
-            recv_buffer_max: config
-                .recv_buffer_max
-                .min(MAX_BUFFER)
-                .max(config.recv_buffer),
+            recv_buffer_max: ceiling(
+                config.recv_buffer,
+                config.recv_buffer_max,
+                config.recv_autotuning,
+            ),
             max_segment: None,
             notsent_lowat: config.notsent_lowat,
             syn_retries: config.syn_retries,
@@ -336,6 +338,12 @@ impl UdpSettings {
 /// The smallest send and receive buffers, in bytes; half of what Linux shows, which doubles.
 const MIN_SEND_BUFFER: usize = 2304;
 const MIN_RECV_BUFFER: usize = 1152;
+
+/// What a buffer that begins with `size` may grow to, if it `grows`.
+fn ceiling(size: usize, most: usize, grows: bool) -> usize {
+    let most = if grows { most } else { size };
+    most.min(MAX_BUFFER).max(size)
+}
 
 /// The largest buffers: the largest window (RFC 7323 §2.3).
 const MAX_BUFFER: usize = 1 << 30;

@@ -35,9 +35,9 @@ impl Connection {
         let echo = ack.echo.filter(|_| ack.advances());
         self.measure_round_trip(echo, &delivery, cx.now);
         if ack.marked && self.recovery.phase == Phase::Open {
-            let used = self.respond_unvalidated(prior_in_flight);
-            self.congestion.on_ecn(used, cx.now);
-            self.forget_validation(cx.now);
+            self.respond_to_mark(prior_in_flight, cx);
+        } else if ack.advances() {
+            self.ecn.marks_in_row = 0;
         }
         let phase = self.recovery.phase;
         let lost = self.recover(&ack, &delivery, cx);
@@ -48,6 +48,17 @@ impl Connection {
             self.inform_congestion_control(&ack, lost, prior_in_flight, recovers, &delivery, cx);
         }
         self.rearm(&ack, cx);
+    }
+
+    /// The peer echoes a mark: like a loss, but nothing is to be repaired (RFC 3168 §6.1.2).
+    fn respond_to_mark(&mut self, in_flight: u32, cx: &Context<'_>) {
+        if self.congestion.window() <= self.mss && must("9438 MUST 4.6.5") {
+            self.pause_for_mark(self.ecn.marks_in_row, cx);
+            self.ecn.marks_in_row = self.ecn.marks_in_row.saturating_add(1);
+        }
+        let used = self.respond_unvalidated(in_flight);
+        self.congestion.on_ecn(used, cx.now);
+        self.forget_validation(cx.now);
     }
 
     /// Moves the send variables and the scoreboard; what the ACK is to loss recovery.
@@ -266,7 +277,7 @@ impl Connection {
         }
         let rate = self.board.rate.sample(delivery, self.rtt.min_nanos());
         if self.validation.is_some() && self.recovery.phase == Phase::Open {
-            self.validate_window(rate.delivered, cx);
+            self.validate_window(&rate, cx);
         }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering; nor does what echoes a mark (RFC 3168 §6.1.2).

@@ -24,7 +24,7 @@ use super::validation::Validation;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::socket::TcpSettings;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) fin_sent: bool,
     /// The last write said that more follows.
     pub(crate) more: bool,
+    /// [`TcpConfig::app_limited_samples`](crate::config::TcpConfig::app_limited_samples).
+    pub(crate) marks_app_limit: bool,
     /// End of the last segment below MSS: Nagle's rule lets one such be unacknowledged.
     pub(crate) small_end: SeqNum,
     /// End of the last segment that left with PSH.
@@ -222,7 +224,7 @@ impl Connection {
         }
         self.pushed += len as u64;
         let unsent = self.unsent_len();
-        if unsent < self.mss as usize {
+        if unsent < self.mss as usize && self.marks_app_limit {
             self.note_app_limit();
         }
         Ok(unsent > 0)
@@ -313,11 +315,12 @@ impl Connection {
     }
 
     /// Bytes that may wait for the device where a discipline decides what leaves: what the path
-    /// carries in 2 ms, but no less than two segments.
-    pub(crate) fn queue_limit(&self) -> u32 {
+    /// carries in `time`, but no less than two segments.
+    pub(crate) fn queue_limit(&self, time: Option<Duration>) -> u32 {
+        let Some(time) = time else { return u32::MAX };
         let carried = self.rtt.smoothed().map_or(MAX_QUEUED, |srtt| {
             // A window leaves each round trip, and in slow start two.
-            let bytes = 2 * u64::from(self.congestion.window()) * QUEUED_NANOS;
+            let bytes = (2 * u64::from(self.congestion.window())).saturating_mul(nanos(time));
             bytes / nanos(srtt).max(1)
         });
         let carried = u32::try_from(carried.min(MAX_QUEUED)).unwrap_or(u32::MAX);
@@ -333,9 +336,6 @@ impl Connection {
         }
     }
 }
-
-/// How long what waits for the device may keep the path busy, in nanoseconds.
-const QUEUED_NANOS: u64 = 2_000_000;
 
 /// Bytes that one connection has waiting for the device at most: 2 ms at 4 Gbit/s.
 const MAX_QUEUED: u64 = 1 << 20;

@@ -59,6 +59,8 @@ pub(crate) struct Ecn {
     tell_reduced: bool,
     /// One reduction for a window of data: echoes that acknowledge less than this are old news.
     reduced_until: SeqNum,
+    /// Marks in a row that were echoed while the window was one segment.
+    pub(crate) marks_in_row: u8,
     /// The packet just built carries new data, so it may be marked on its way.
     capable: bool,
     /// Something that left as ECN-capable has arrived.

@@ -1,6 +1,7 @@
 //! Initial sequence numbers (RFC 6528) and timestamp offsets, both keyed by the stack's secret.
 
 use super::SeqNum;
+use crate::config::TcpConfig;
 use crate::must::must;
 use crate::seed::{Key, Seed};
 use crate::socket::FlowKey;
@@ -69,7 +70,10 @@ impl Secrets {
 
     /// The offset of our timestamps towards one peer: the same for all ports, so that a reused
     /// port's timestamps go on rising (RFC 7323 §5.4, RFC 6191).
-    pub(crate) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
+    pub(crate) fn timestamp_offset(&self, key: &FlowKey, config: &TcpConfig) -> u32 {
+        if !config.timestamp_offsets {
+            return 0;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
         {
             self.timestamps.prf(key.address_bytes()) as u32

@@ -82,6 +82,12 @@ impl MtuSearch {
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.phase != SearchPhase::Off
     }
+
+    /// More than `size` bytes need not be tried.
+    pub(crate) fn limit_to(&mut self, size: u32) {
+        self.full = self.full.min(size);
+        self.high = self.high.min(size + 1);
+    }
 }
 
 impl Connection {
@@ -208,7 +214,8 @@ impl Connection {
         }
     }
 
-    /// Something was found lost; whether it is a probe alone, which says nothing of congestion.
+    /// Something was found lost; whether it is a probe alone, which says nothing of congestion. One that is
+    /// lost with others may be lost as they are: that says nothing of its size (RFC 4821 §7.6.4).
     pub(crate) fn is_lost_mtu_probe(&mut self, lost: u32, now: Instant) -> bool {
         let Some((start, end)) = self.mtu.probe else {
             return false;
@@ -218,12 +225,18 @@ impl Connection {
         let alone = first.is_some_and(|(from, _)| from == start)
             && lost <= size
             && self.board.lost() <= size;
-        if first.is_some_and(|(from, to)| from.before(end) && to.after(start)) {
+        if alone {
             self.mtu.probe = None;
-            self.mtu.high = size;
+            self.mtu.high = self.mtu.high.min(size);
             self.narrow_search(now);
         }
         alone
+    }
+
+    /// `start..end` leaves again, in segments that pass: that they arrive says nothing of a probe in there.
+    pub(crate) fn on_mtu_probe_resent(&mut self, start: SeqNum, end: SeqNum) {
+        let probe = &mut self.mtu.probe;
+        *probe = probe.filter(|&(from, to)| !(start.before(to) && end.after(from)));
     }
 
     fn narrow_search(&mut self, now: Instant) {

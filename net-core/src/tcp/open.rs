@@ -115,6 +115,7 @@ impl Connection {
             fin_queued: false,
             fin_sent: false,
             more: false,
+            marks_app_limit: config.app_limited_samples,
             small_end: facts.iss,
             push_end: facts.iss,
             congestion: Congestion::new(settings.congestion, 536, config, 0),
@@ -181,24 +182,43 @@ impl Connection {
         }
     }
 
-    /// The path's MTU changed.
+    /// The path's MTU is known.
     pub(crate) fn set_path_mss(
         &mut self,
         path_mss: u16,
         config: &TcpConfig,
         settings: &TcpSettings,
     ) {
+        self.mss = self.mss_over(path_mss, config, settings);
+        self.mtu = MtuSearch::default();
+        self.congestion.set_segment_size(self.mss);
+    }
+
+    /// A router says how much the path takes; whether segments get smaller. They never get larger (RFC 1191
+    /// §3, RFC 8899 §3): where smaller ones are known to pass that is where a search need not go beyond.
+    pub(crate) fn hear_path_mss(
+        &mut self,
+        path_mss: u16,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+    ) -> bool {
+        let told = self.mss_over(path_mss, config, settings);
+        let smaller = told < self.mss || !must("8899 MUST 3.8");
+        if smaller {
+            self.set_path_mss(path_mss, config, settings);
+        } else {
+            self.mtu.limit_to(told);
+        }
+        smaller
+    }
+
+    /// The largest segment for a path whose packets carry `path_mss` bytes.
+    fn mss_over(&self, path_mss: u16, config: &TcpConfig, settings: &TcpSettings) -> u32 {
         let stamped = self.ts_recent.is_some() && must("9293 MUST-16");
         let options = if stamped { 12 } else { 0 };
         let limit = settings.max_segment.unwrap_or(u16::MAX);
-        let mss = self
-            .peer_mss
-            .min(path_mss)
-            .min(limit)
-            .saturating_sub(options);
-        self.mss = u32::from(mss.max(config.min_segment));
-        self.mtu = MtuSearch::default();
-        self.congestion.set_segment_size(self.mss);
+        let most = self.peer_mss.min(path_mss).min(limit);
+        u32::from(most.saturating_sub(options).max(config.min_segment))
     }
 
     /// Takes in what the peer's SYN settled.
@@ -315,6 +335,9 @@ impl Connection {
             return 0;
         }
         let classic = cx.settings.wants_ecn(cx.config);
+        if classic && !cx.config.ecn_fallback {
+            return u8::MAX;
+        }
         u8::from(classic) + u8::from(cx.settings.wants_accurate_ecn(cx.config))
     }
 

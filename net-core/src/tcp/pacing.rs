@@ -31,6 +31,8 @@ pub(crate) struct Pacer {
 const SLOW_START_SHARE: u32 = 2;
 /// The most that is made up for: what a super-segment takes at most, and what a timer's tick may take.
 const MOST_OWED: Duration = Duration::from_millis(1);
+/// Waits for marks double so often at most.
+const MOST_DOUBLINGS: u8 = 16;
 /// The rate in percent of cwnd / SRTT, in slow start and later.
 const SLOW_START_PERCENT: u64 = 200;
 const AVOIDANCE_PERCENT: u64 = 120;
@@ -63,6 +65,12 @@ impl Pacer {
     fn set_rate(&mut self, rate: u64) {
         self.rate = rate;
         self.quantum = u32::try_from(rate / 1000).unwrap_or(u32::MAX).max(1);
+    }
+
+    /// Nothing leaves for so long, whether or not the connection is paced.
+    fn pause(&mut self, wait: Duration, now: Instant) {
+        self.next_at = self.next_at.max(now + wait);
+        self.owed = Duration::ZERO;
     }
 
     /// What was held back is let out, if its time has come: later than it could have left, where the timer
@@ -116,6 +124,9 @@ impl Connection {
         } else if most < u64::MAX {
             self.pacer.set_rate(most.max(1));
         }
+        if !cx.config.segment_autosizing {
+            self.pacer.quantum = u32::MAX;
+        }
     }
 
     fn wanted_rate(&self) -> Option<u64> {
@@ -153,6 +164,15 @@ impl Connection {
         }
     }
 
+    /// A mark was echoed with a window of one segment, which cannot be reduced: the next one leaves when the
+    /// retransmission timer would expire, twice as late after each further mark in a row (RFC 3168 §6.1.2,
+    /// RFC 9438 §4.6).
+    pub(crate) fn pause_for_mark(&mut self, marks_in_row: u8, cx: &Context<'_>) {
+        let doublings = u32::from(marks_in_row.min(MOST_DOUBLINGS));
+        let wait = self.rtt.rto().saturating_mul(1 << doublings);
+        self.pacer.pause(wait.min(cx.config.rto_max), cx.now);
+    }
+
     /// `bytes` of payload leave, new or again.
     pub(crate) fn pace(&mut self, bytes: u32, now: Instant) {
         // Of what was delivered one unit is the SYN: until there is more, this is the first flight.
@@ -163,7 +183,7 @@ impl Connection {
 
     /// Sets the timer for what pacing holds back.
     pub(crate) fn arm_pacing(&mut self, cx: &Context<'_>) {
-        if !self.pacer.on {
+        if !self.pacer.on && !self.pacer.holds(cx.now) {
             return;
         }
         let waits = self.pacer.holds(cx.now)

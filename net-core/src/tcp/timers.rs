@@ -113,7 +113,9 @@ impl Connection {
             cx.stats.tcp_retransmits += 1;
             return;
         }
-        self.ecn.on_timeout();
+        if cx.config.ecn_fallback {
+            self.ecn.on_timeout();
+        }
         self.suspect_black_hole(cx);
         self.begin_loss_recovery(cx);
     }

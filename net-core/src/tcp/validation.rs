@@ -7,8 +7,9 @@
 //! round trip (pipeACK) says how much of the window is known to be good; the estimator of the delivery rate
 //! measures just that.
 
-use super::congestion::CongestionControl;
+use super::congestion::{CongestionControl, RateSample};
 use super::connection::{Connection, Context};
+use crate::must::must;
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 
@@ -27,6 +28,8 @@ pub(crate) struct Validation {
     half_began: Instant,
     /// When the window last was known to be good, or was last adjusted.
     good_at: Instant,
+    /// So much was delivered when the last recovery ended: what left before is no sample.
+    recovered_at: u64,
     /// LossFlightSize or, where that is larger, pipeACK, while a recovery runs that began in the
     /// non-validated phase; and the bytes that had been sent again before it.
     at_loss: Option<(u32, u64)>,
@@ -76,15 +79,18 @@ impl Connection {
         }
     }
 
-    /// `volume` bytes were acknowledged in the round trip that ends now. Not asked during fast recovery
-    /// (§4.2).
-    pub(super) fn validate_window(&mut self, volume: u64, cx: &Context<'_>) {
+    /// What was acknowledged in the round trip that ends now. Not asked during fast recovery, nor does a
+    /// round trip count that began in one (§4.2).
+    pub(super) fn validate_window(&mut self, sample: &RateSample, cx: &Context<'_>) {
         let srtt = self.rtt.smoothed().unwrap_or_default();
         let Some(validation) = &mut self.validation else {
             return;
         };
+        if sample.prior_delivered < validation.recovered_at && must("7661 MUST 4.2.2") {
+            return;
+        }
         validation.age(srtt, cx.now);
-        let volume = u32::try_from(volume).unwrap_or(u32::MAX);
+        let volume = u32::try_from(sample.delivered).unwrap_or(u32::MAX);
         validation.samples[0] = validation.samples[0].max(Some(volume));
         self.adjust_unused_window(cx);
     }
@@ -143,10 +149,12 @@ impl Connection {
 
     /// §4.4.1: fast recovery is over.
     pub(super) fn end_unvalidated(&mut self, now: Instant) {
+        let delivered = self.board.delivered();
         let Some(validation) = &mut self.validation else {
             return;
         };
         validation.reset(now);
+        validation.recovered_at = delivered;
         if let Some((used, before)) = validation.at_loss.take() {
             let again = self.counters.bytes_retransmitted - before;
             let again = u32::try_from(again).unwrap_or(u32::MAX);

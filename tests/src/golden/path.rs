@@ -192,6 +192,7 @@ pub(super) fn name(algorithm: CongestionAlgorithm) -> String {
         CongestionAlgorithm::Reno => "Reno".into(),
         CongestionAlgorithm::Cubic => "CUBIC".into(),
         CongestionAlgorithm::Bbr => "BBR".into(),
+        CongestionAlgorithm::Bbr1 => "BBR version 1".into(),
         other => format!("{other:?}"),
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn measure() -> Vec<Table> {
     for algorithm in ALGORITHMS {
         figures.push(figures::clean_path(algorithm, 1, time));
         figures.push(figures::one_percent_lost(algorithm, 3, time));
-        figures.push(figures::three_percent_lost(algorithm, 3, time));
+        figures.extend(figures::three_percent_lost(algorithm, 3, time));
         figures.extend(reordering::overtaken_packets(algorithm, 1, time));
         figures.push(reordering::lost_tail(algorithm, 5));
         figures.extend(fairness::two_alike(algorithm, 1, time));

@@ -161,7 +161,7 @@ impl Stack {
                 .timestamps
                 .filter(|_| config.timestamps)
                 .map(|(value, _)| value),
-            ts_offset: self.tcp.secrets.timestamp_offset(key),
+            ts_offset: self.tcp.secrets.timestamp_offset(key, config),
         })
     }
 

@@ -157,9 +157,10 @@ impl Stack {
             true => self.fast_open_to(path.source, remote, now),
             false => None,
         };
-        let without_ecn = self.tcp.ecn.is_held_off(remote.ip(), now);
+        let fallback = self.config.tcp.ecn_fallback;
+        let without_ecn = fallback && self.tcp.ecn.is_held_off(remote.ip(), now);
         let iss = self.tcp.secrets.isn(&key, now);
-        let ts_offset = self.tcp.secrets.timestamp_offset(&key);
+        let ts_offset = self.tcp.secrets.timestamp_offset(&key, &self.config.tcp);
         self.tcp.ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(id));
 

@@ -224,8 +224,9 @@ impl Stack {
         path.mtu = mtu;
         let mss = super::path_mss(mtu, path.source);
         self.with_connection(id, now, |connection: &mut Connection, cx| {
-            connection.set_path_mss(mss, cx.config, cx.settings);
-            connection.resend_too_big();
+            if connection.hear_path_mss(mss, cx.config, cx.settings) {
+                connection.resend_too_big();
+            }
         });
     }
 }

@@ -81,6 +81,7 @@ impl Stack {
         }
         if segment.has(TcpFlags::SYN)
             && !segment.has(TcpFlags::ACK)
+            && self.config.tcp.time_wait_reuse
             && begins_anew(wait, segment, self.config.tcp.timestamps)
         {
             // RFC 9293 §3.6.1 MAY-2, RFC 6191: a new connection of the same four-tuple.

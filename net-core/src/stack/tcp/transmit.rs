@@ -220,7 +220,8 @@ impl Stack {
     /// How much a socket may have in the queue in front of its device; `None` if it has that there.
     fn tcp_queue_limit(&self, id: SocketId) -> Option<u32> {
         let socket = self.sockets.tcp(id)?;
-        let limit = socket.connection()?.queue_limit();
+        let time = self.config.tcp.device_queue_time;
+        let limit = socket.connection()?.queue_limit(time);
         (socket.queued < limit).then_some(limit)
     }
 

@@ -2,6 +2,7 @@
 
 use super::hystart::{HyStart, slow_start};
 use super::{AckSample, CongestionControl, decayed, remembered};
+use crate::must::must;
 use crate::time::{Duration, Instant};
 
 /// β_cubic = 0.7 (RFC 9438 §4.6), in thousandths.
@@ -193,8 +194,17 @@ impl CongestionControl for Cubic {
         self.curve.cwnd = self.curve.ssthresh;
     }
 
+    fn on_ecn(&mut self, _in_flight: u32, now: Instant) {
+        self.reduce(now);
+        // §4.6: marks leave one segment, losses two.
+        let least = if must("9438 MUST 4.6.4") { 1 } else { 2 };
+        self.curve.cwnd = scale(self.curve.cwnd, BETA).max(least * self.mss);
+    }
+
     fn on_rto(&mut self, _in_flight: u32, now: Instant) {
         self.reduce(now);
+        // §4.8: K is 0, and W_max the window with which congestion avoidance begins.
+        self.curve.w_max = 0;
         self.curve.cwnd = self.mss;
     }
 

@@ -165,7 +165,10 @@ impl Congestion {
             CongestionAlgorithm::Reno => Self::Reno(Reno::new(mss, window, config.hystart)),
             CongestionAlgorithm::Cubic => Self::Cubic(Cubic::new(mss, window, config.hystart)),
             CongestionAlgorithm::Dctcp => Self::Dctcp(Dctcp::new(mss, window)),
-            CongestionAlgorithm::Bbr => Self::Bbr(Box::new(Bbr::new(mss, window, chance))),
+            CongestionAlgorithm::Bbr => {
+                let threshold = config.bbr_loss_threshold;
+                Self::Bbr(Box::new(Bbr::new(mss, window, chance, threshold)))
+            }
             CongestionAlgorithm::Bbr1 => Self::Bbr1(Box::new(Bbr1::new(mss, window, chance))),
         }
     }

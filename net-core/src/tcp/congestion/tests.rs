@@ -321,6 +321,45 @@ fn an_idle_window_decays_to_the_initial_one() {
     }
 }
 
+/// RFC 9438 §4.8: after a timeout congestion avoidance knows of no plateau, and begins with a flat curve.
+#[test]
+fn after_a_timeout_the_curve_begins_at_its_plateau() {
+    let mut cubic = Cubic::new(MSS, 100 * MSS, false);
+    cubic.on_rto(100 * MSS, Instant::ZERO);
+    assert_eq!(cubic.window(), MSS);
+    let seconds = |rtt: u64, cubic: &mut Cubic| {
+        for _ in 0..cubic.window() / MSS {
+            let sample = AckSample {
+                rtt: Some(Duration::from_secs(1)),
+                ..ack(MSS)
+            };
+            cubic.on_ack(&sample, Instant::from_millis(rtt * 1000));
+        }
+        cubic.window()
+    };
+    while cubic.window() < 70 * MSS {
+        seconds(0, &mut cubic);
+    }
+    // 70 + 0.4 × 3³; with the plateau of 100 it would be 97 by then.
+    for (second, least, most) in [(0, 70, 71), (1, 70, 73), (2, 72, 81)] {
+        let window = seconds(second, &mut cubic);
+        assert!((least * MSS..=most * MSS).contains(&window), "{window}");
+    }
+}
+
+/// RFC 9438 §4.6: marks reduce the window to one segment, and the threshold to two.
+#[test]
+fn marks_reduce_a_cubic_window_to_one_segment() {
+    let mut cubic = Cubic::new(MSS, 4 * MSS, false);
+    for expected in [2800, 1960, 1372, MSS, MSS] {
+        cubic.on_ecn(4 * MSS, Instant::ZERO);
+        assert_eq!(cubic.window(), expected);
+    }
+    assert_eq!(cubic.slow_start_threshold(), 2 * MSS);
+    cubic.on_loss(MSS, Instant::ZERO);
+    assert_eq!(cubic.window(), 2 * MSS);
+}
+
 /// RFC 5681 §3.1, RFC 9438 §4.6.
 #[test]
 fn a_window_is_never_reduced_below_two_segments() {
@@ -330,8 +369,8 @@ fn a_window_is_never_reduced_below_two_segments() {
         &mut Dctcp::new(MSS, MSS),
     ] {
         for _ in 0..5 {
-            control.on_loss(MSS, Instant::ZERO);
             control.on_ecn(MSS, Instant::ZERO);
+            control.on_loss(MSS, Instant::ZERO);
         }
         assert_eq!(control.window(), 2 * MSS);
     }

@@ -250,3 +250,39 @@ fn a_window_probe_is_an_ordinary_packet() {
     let probe = peer.sent.pop_front().expect("a probe");
     assert_eq!((probe.ecn, probe.header.flags), (0, ACK));
 }
+
+/// RFC 9438 §4.6, RFC 3168 §6.1.2: marks leave a window of one segment; if they go on it waits for the timer,
+/// for longer each time.
+#[test]
+fn marks_at_a_window_of_one_segment_slow_the_sender_further() {
+    let mut peer = capable(|_| {});
+    let mut pauses = std::vec::Vec::new();
+    peer.writes(60 * 1460);
+    let mut edge = 1;
+    while pauses.len() < 3 {
+        edge += u32::try_from(peer.takes().iter().map(|sent| sent.1).sum::<usize>()).unwrap();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(edge).flags(ACK | ECE));
+        if peer.info().cwnd > 1460 {
+            continue;
+        }
+        let mut waited = 0;
+        while peer.sent.is_empty() {
+            peer.waits(ms(10));
+            waited += 10;
+        }
+        assert_eq!(peer.sent.len(), 1);
+        pauses.push(waited);
+    }
+    // The first came with the mark that left one segment.
+    assert_eq!(pauses[0], 0);
+    let rto = pauses[1];
+    assert!((200..=300).contains(&rto), "{pauses:?}");
+    assert!(pauses[2] >= 2 * rto - 20, "{pauses:?}");
+    // A segment that arrives without a mark ends it.
+    edge += 1460;
+    peer.skips();
+    peer.waits(ms(50));
+    peer.sends(tcp().ack(edge));
+    assert_eq!(peer.takes().len(), 2);
+}

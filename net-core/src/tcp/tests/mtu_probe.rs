@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tcp::TcpInfo;
+use crate::wire::IcmpMessage;
 use std::vec::Vec;
 
 /// A receiver behind a link that carries `most` bytes of payload.
@@ -12,6 +13,8 @@ struct Narrow {
     islands: Vec<(u32, u32)>,
     edge: u32,
     eaten: usize,
+    /// A probe with so many segments in front of it and behind it is lost with them.
+    lost_with_probes: Option<(usize, usize)>,
 }
 
 impl Narrow {
@@ -24,18 +27,25 @@ impl Narrow {
             islands: Vec::new(),
             edge: 1,
             eaten: 0,
+            lost_with_probes: None,
         }
     }
 
     /// A round trip: what was sent arrives, unless it is too large, and is acknowledged.
     fn trip(&mut self) {
+        let usual = self.peer.info().send_mss as usize;
         let sent = self.peer.takes();
+        let probe = sent.iter().position(|&(_, len)| len > usual);
+        let lost = self.lost_with_probes.and_then(|(front, behind)| {
+            let last = probe? + behind;
+            Some(probe?.checked_sub(front)?..=last).filter(|_| last < sent.len())
+        });
         self.peer.waits(ms(50));
-        for (seq, len) in sent {
+        for (at, (seq, len)) in sent.into_iter().enumerate() {
             if len == 0 {
                 continue;
             }
-            if len > self.most {
+            if len > self.most || lost.as_ref().is_some_and(|lost| lost.contains(&at)) {
                 self.eaten += 1;
                 continue;
             }
@@ -105,6 +115,52 @@ fn the_loss_of_a_probe_reduces_nothing() {
     assert_eq!(info.fast_recoveries, before.fast_recoveries);
     let again = path.peer.takes();
     assert!(again.contains(&(start, size as usize)), "{again:?}");
+}
+
+/// RFC 4821 §7.6.4: a probe that is lost with its neighbour may have been small enough.
+#[test]
+fn a_probe_that_is_lost_with_the_next_segment_has_not_failed() {
+    let mut path = Narrow::new(1200, |_| {});
+    path.carries(500_000);
+    path.peer.waits(secs(601));
+    (path.most, path.lost_with_probes) = (1460, Some((0, 1)));
+    path.carries(500_000);
+    path.lost_with_probes = None;
+    path.carries(500_000);
+    let size = path.peer.info().send_mss;
+    assert!(size > 1440, "{size}");
+}
+
+/// RFC 4821 §7.6.4, RFC 8899 §3: nor has it passed, when what it carried arrives in smaller segments.
+#[test]
+fn a_probe_that_is_lost_behind_others_has_not_passed() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.waits(secs(601));
+    (path.eaten, path.lost_with_probes) = (0, Some((2, 0)));
+    // Too little for a probe, and then enough.
+    path.peer.writes(2 * size);
+    path.peer.writes(50_000);
+    path.trip();
+    assert_eq!(path.eaten, 3);
+    path.carries(0);
+    assert_eq!(path.peer.info().send_mss, size);
+}
+
+/// RFC 8899 §3: a router's word raises nothing, but a search need not go beyond it.
+#[test]
+fn packet_too_big_raises_nothing_during_a_search() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.writes(1000);
+    let (seq, _) = path.peer.takes()[0];
+    path.peer.icmp(IcmpMessage::PacketTooBig { mtu: 1400 }, seq);
+    path.peer.expects_nothing();
+    assert_eq!(path.peer.info().send_mss, size);
+    path.peer.sends(tcp().ack(seq + 1000));
+    path.peer.waits(secs(601));
+    path.peer.writes(50_000);
+    assert_eq!(path.peer.takes()[0].1, 1400 - 40);
 }
 
 /// RFC 4821 §7.4: with fewer behind it its loss would not show in time.

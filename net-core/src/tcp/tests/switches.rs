@@ -1,8 +1,11 @@
 //! Settings of the configuration: each changes what it says.
 
+use super::segment::Seen;
 use super::*;
 use crate::Config;
+use crate::qdisc::{Rate, Tbf, TbfConfig};
 use crate::socket::TcpOption;
+use std::vec::Vec;
 
 /// The congestion window after two flights in slow start, the second of which took 50 ms longer.
 fn window_after_a_slower_round_trip(hystart: bool) -> u32 {
@@ -114,4 +117,177 @@ fn keepalive_begins_when_configured() {
     let mut peer = Peer::established_with(syn(), |config| config.tcp.keepalive_time = secs(90));
     peer.sets(TcpOption::KeepAlive(true));
     peer.expects_after(secs(90), tcp().seq(0).ack(1).bare());
+}
+
+/// RFC 6191: where it is not to begin a connection anew, a newer SYN is acknowledged like any other segment.
+#[test]
+fn time_wait_can_be_kept_from_being_reused() {
+    for (reuse, flags) in [(true, SYN_ACK), (false, ACK)] {
+        let mut peer = Peer::established_with(syn(), |config| config.tcp.time_wait_reuse = reuse);
+        peer.closes();
+        peer.skips();
+        peer.sends(tcp().flags(FIN_ACK).ack(2));
+        peer.skips();
+        peer.waits(ms(10));
+        peer.sends(syn().seq(1000));
+        assert_eq!(peer.sent.pop_front().unwrap().header.flags, flags);
+    }
+}
+
+/// RFC 7323 §7.1: without offsets all peers see one clock, which tells the time since the stack began.
+#[test]
+fn the_clock_of_timestamps_can_be_the_same_for_all() {
+    let clock = |host: &str, offsets: bool| {
+        let mut peer = Peer::with(|config| config.tcp.timestamp_offsets = offsets);
+        peer.remote = host.parse().unwrap();
+        peer.connects();
+        let options = peer.sent.pop_front().unwrap().header.options;
+        options.timestamps.unwrap().0
+    };
+    let ours = [clock("10.0.0.2:80", true), clock("10.0.0.3:80", true)];
+    assert!(ours[0].abs_diff(ours[1]) > 1000, "{ours:?}");
+    let plain = clock("10.0.0.2:80", false);
+    assert_eq!(plain, clock("10.0.0.3:80", false));
+    let begun = Peer::new().now.as_millis();
+    assert_eq!(u64::from(plain), begun);
+}
+
+/// RFC 3168 §6.1.1.1.
+#[test]
+fn syns_go_on_asking_for_ecn_without_the_fallback() {
+    for (fallback, asks) in [(true, false), (false, true)] {
+        let mut peer = Peer::with(|config| {
+            config.tcp.ecn = true;
+            config.tcp.ecn_fallback = fallback;
+        });
+        peer.connects();
+        peer.skips();
+        for wait in [1, 2, 4] {
+            peer.waits(secs(wait));
+            let flags = peer.sent.pop_front().unwrap().header.flags;
+            assert_eq!(flags.contains(ECE | CWR), asks);
+        }
+    }
+}
+
+#[test]
+fn data_goes_on_being_capable_without_the_fallback() {
+    for (fallback, mark) in [(true, 0), (false, 2)] {
+        let mut peer = Peer::with(|config| {
+            config.tcp.ecn = true;
+            config.tcp.ecn_fallback = fallback;
+        });
+        peer.listen(16);
+        peer.sends(syn().flags(SYN | ECE | CWR));
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().seq(1).ack(1));
+        peer.accept();
+        peer.writes(30 * 1460);
+        peer.waits(ms(500));
+        peer.skips();
+        // Only what was sent again has arrived.
+        peer.sends(tcp().ack(1 + 1460));
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 10 * 1460));
+        let new = |seen: &Seen| seen.seq > 10 * 1460;
+        let marks: Vec<_> = peer.sent.iter().filter(|seen| new(seen)).collect();
+        assert!(!marks.is_empty() && marks.iter().all(|seen| seen.ecn == mark));
+    }
+}
+
+/// The sizes of both buffers after a few round trips in which they are used up.
+fn grown_buffers(change: impl FnOnce(&mut Config), option: Option<TcpOption>) -> (usize, usize) {
+    let mut peer = Peer::with(|config| {
+        (config.tcp.recv_buffer, config.tcp.send_buffer) = (60_000, 10_000);
+        change(config);
+    });
+    peer.window = 60_000;
+    peer.handshake_in(ms(100), syn().scale(7));
+    if let Some(option) = option {
+        peer.sets(option);
+    }
+    for _ in 0..5 {
+        let segments = peer.info().receive_window / 1460;
+        let batch: Vec<_> = (0..segments).map(|_| tcp().data(1460)).collect();
+        peer.sends_batch(&batch);
+        peer.reads(segments * 1460);
+        peer.skips();
+        peer.waits(ms(100));
+    }
+    let id = peer.id();
+    let send = peer.stack.tcp(id, peer.now).unwrap().send_buffer();
+    (peer.info().receive_buffer, send)
+}
+
+#[test]
+fn buffers_can_be_kept_from_growing() {
+    let (receive, send) = grown_buffers(|_| {}, None);
+    assert!(receive > 200_000 && send == 2 * 10 * 1460);
+    let (receive, send) = grown_buffers(|config| config.tcp.recv_autotuning = false, None);
+    assert_eq!((receive, send), (60_000, 2 * 10 * 1460));
+    let (receive, send) = grown_buffers(|config| config.tcp.send_autotuning = false, None);
+    assert!(receive > 200_000 && send == 10_000);
+    // Who asks for it gets it.
+    let asks = TcpOption::RecvBufferMax(150_000);
+    let (receive, _) = grown_buffers(|config| config.tcp.recv_autotuning = false, Some(asks));
+    assert_eq!(receive, 150_000);
+}
+
+/// draft-ietf-ccwg-bbr §4.1.2.4.
+#[test]
+fn samples_can_leave_out_what_the_application_limits() {
+    for marks in [true, false] {
+        let mut peer = Peer::established_with(syn(), |config| {
+            config.tcp.app_limited_samples = marks;
+        });
+        peer.writes(1460);
+        peer.waits(ms(50));
+        let id = peer.id();
+        let connection = peer.stack.sockets.tcp(id).unwrap().connection().unwrap();
+        assert_eq!(connection.board.rate.is_app_limited(), marks);
+    }
+}
+
+/// Ten million bytes a second are 10,000 in a millisecond.
+#[test]
+fn super_segments_can_be_as_long_as_a_packet() {
+    for (autosizing, segments) in [(true, 6), (false, 24)] {
+        let caps = crate::DeviceCaps {
+            tso: true,
+            tx_checksum: true,
+            ..crate::DeviceCaps::default()
+        };
+        let change = |config: &mut Config| {
+            config.tcp.initial_window = 12;
+            config.tcp.segment_autosizing = autosizing;
+        };
+        let mut peer = Peer::build(false, change, caps);
+        peer.handshake_in(ms(5), syn());
+        peer.sets(TcpOption::MaxPacingRate(Some(10_000_000)));
+        peer.writes(100 * 1460);
+        peer.skips();
+        peer.waits(ms(5));
+        peer.sends(tcp().ack(1 + 12 * 1460));
+        assert_eq!(peer.takes()[0].1, segments * 1460);
+    }
+}
+
+/// Of a window of ten segments one leaves at once; of the others as many wait as keep the path busy for the
+/// configured time, two at least.
+#[test]
+fn a_connection_has_its_share_of_the_queue_at_most() {
+    for (time, waiting) in [(Some(ms(2)), 2), (Some(ms(10)), 5), (None, 9)] {
+        let mut peer = Peer::with(|config| config.tcp.device_queue_time = time);
+        peer.handshake_in(ms(50), syn());
+        let config = TbfConfig {
+            limit: 1 << 20,
+            ..TbfConfig::new(Rate::from_bytes(1000), 1600)
+        };
+        let tbf = Tbf::new(config, peer.now);
+        peer.stack.set_qdisc(peer.iface, tbf, peer.now).unwrap();
+        peer.writes(20 * 1460);
+        let stats = peer.stack.qdisc_stats(peer.iface).unwrap();
+        assert_eq!(stats.backlog_packets, waiting, "{time:?}");
+    }
 }

@@ -125,6 +125,30 @@ fn after_a_recovery_the_window_grows_as_usual() {
     assert!(peer.info().cwnd > before);
 }
 
+/// §4.2: the ACK that ends a recovery tells of a round trip in it, and so of no part of the window: the next loss
+/// is answered as by anyone.
+#[test]
+fn a_round_trip_that_began_in_a_recovery_is_no_sample() {
+    let mut peer = grown(40, |config| {
+        config.tcp.congestion = CongestionAlgorithm::Reno;
+        validates(config);
+    });
+    peer.waits(secs(2));
+    for (segments, left) in [(10, 9 * MSS / 2), (4, 2 * MSS)] {
+        let start = 1 + peer.written;
+        peer.writes(segments * MSS);
+        assert_eq!(peer.skips(), segments as usize);
+        peer.waits(ms(50));
+        let end = start + segments * MSS;
+        peer.sends(tcp().ack(start).sacks(&[(start + MSS, end)]));
+        peer.expects(tcp().seq(start).data(MSS));
+        assert!(peer.info().in_recovery);
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(end));
+        assert_eq!(peer.info().cwnd, left);
+    }
+}
+
 /// §4.2: what was acknowledged during recovery does not count; a timeout ends the phase.
 #[test]
 fn a_timeout_leaves_one_segment() {

@@ -1,6 +1,6 @@
 //! What losses, and marks, say of the path.
 
-use super::{BETA, Bbr, LOSS_THRESHOLD, State, share};
+use super::{BETA, Bbr, State, share};
 use crate::tcp::congestion::{AckSample, LossSample};
 use crate::time::Instant;
 
@@ -109,7 +109,7 @@ impl Bbr {
             return;
         };
         if self.is_too_high(sent.lost, sent.tx_in_flight) {
-            let at = inflight_at_loss(lost.bytes, sent.lost, sent.tx_in_flight);
+            let at = self.inflight_at_loss(lost.bytes, sent.lost, sent.tx_in_flight);
             self.handle_inflight_too_high(at, sent.app_limited, now);
         }
     }
@@ -127,7 +127,17 @@ impl Bbr {
 
     /// IsInflightTooHigh.
     pub(super) fn is_too_high(&self, lost: u64, tx_in_flight: u32) -> bool {
-        lost * 100 > u64::from(tx_in_flight) * LOSS_THRESHOLD || lost > 0 && !self.sack
+        lost * 100 > u64::from(tx_in_flight) * self.loss_threshold || lost > 0 && !self.sack
+    }
+
+    /// InflightAtLoss: with how much in flight the losses crossed the threshold, somewhere in the `bytes`
+    /// that are lost.
+    fn inflight_at_loss(&self, bytes: u32, lost: u64, tx_in_flight: u32) -> u32 {
+        let inflight_before = u64::from(tx_in_flight.saturating_sub(bytes));
+        let lost_before = lost.saturating_sub(bytes.into());
+        let budget = (inflight_before * self.loss_threshold).saturating_sub(lost_before * 100);
+        let prefix = budget / (100 - self.loss_threshold);
+        u32::try_from(inflight_before + prefix).unwrap_or(u32::MAX)
     }
 
     /// HandleInflightTooHigh.
@@ -170,14 +180,4 @@ impl Bbr {
 /// RS.delivered, as a volume in flight.
 fn volume_of(sample: &AckSample) -> u32 {
     u32::try_from(sample.rate.delivered).unwrap_or(u32::MAX)
-}
-
-/// InflightAtLoss: with how much in flight the losses crossed the threshold, somewhere in the
-/// `bytes` that are lost.
-fn inflight_at_loss(bytes: u32, lost: u64, tx_in_flight: u32) -> u32 {
-    let inflight_before = u64::from(tx_in_flight.saturating_sub(bytes));
-    let lost_before = lost.saturating_sub(bytes.into());
-    let budget = (inflight_before * LOSS_THRESHOLD).saturating_sub(lost_before * 100);
-    let prefix = budget / (100 - LOSS_THRESHOLD);
-    u32::try_from(inflight_before + prefix).unwrap_or(u32::MAX)
 }

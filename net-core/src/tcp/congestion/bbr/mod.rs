@@ -32,8 +32,6 @@ use probe_bw::Probe;
 use probe_rtt::ProbeRtt;
 use startup::FullPipe;
 
-/// LossThresh, in percent.
-const LOSS_THRESHOLD: u64 = 2;
 /// Beta, in percent.
 const BETA: u64 = 70;
 
@@ -90,6 +88,8 @@ pub struct Bbr {
     /// The last cwnd that neither loss recovery nor ProbeRTT had touched.
     prior_cwnd: u32,
     pacing_rate: u64,
+    /// LossThresh, in percent.
+    loss_threshold: u64,
     /// C.has_selective_acks.
     sack: bool,
     /// A loss is being repaired.
@@ -109,14 +109,16 @@ pub struct Bbr {
 
 impl Bbr {
     /// A new connection's state; `chance` spreads the probes of flows that share a bottleneck.
+    /// `loss_threshold` is LossThresh in percent, below 100; the draft's is 2.
     #[must_use]
-    pub fn new(mss: u32, initial_window: u32, chance: u32) -> Self {
+    pub fn new(mss: u32, initial_window: u32, chance: u32, loss_threshold: u8) -> Self {
         Self {
             mss,
             initial_window,
             cwnd: initial_window,
             prior_cwnd: 0,
             pacing_rate: control::initial_rate(initial_window, None),
+            loss_threshold: u64::from(loss_threshold.min(99)),
             sack: true,
             in_recovery: false,
             state: State::Startup,

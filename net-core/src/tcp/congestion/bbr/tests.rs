@@ -1,8 +1,9 @@
 //! BBR on a bottleneck with a drop-tail queue, after the example test cases of the draft.
 
 use super::{Bbr, State};
-use crate::tcp::congestion::CongestionControl;
+use crate::config::{CongestionAlgorithm, TcpConfig};
 use crate::tcp::congestion::bottleneck::{self, BDP, MSS, RATE, RTT, Watched, ms, secs};
+use crate::tcp::congestion::{Congestion, CongestionControl};
 use crate::time::Instant;
 use std::vec::Vec;
 
@@ -12,7 +13,7 @@ impl Watched for Bbr {
     type State = State;
 
     fn begin() -> Self {
-        Self::new(MSS, 10 * MSS, 7)
+        Self::new(MSS, 10 * MSS, 7, 2)
     }
 
     fn state(&self) -> State {
@@ -180,6 +181,29 @@ fn a_timeout_leaves_the_model_in_place() {
     assert_eq!(path.control.model.max_bandwidth(), bandwidth);
 }
 
+/// LossThresh: 3 % lost at random end each probe at 2 %, and bound what is in flight; at 5 % they do not.
+#[test]
+fn the_loss_that_ends_a_probe_can_be_configured() {
+    let mut delivered = Vec::new();
+    for (threshold, bounded) in [(2, true), (5, false)] {
+        let config = TcpConfig {
+            bbr_loss_threshold: threshold,
+            ..TcpConfig::default()
+        };
+        let control = Congestion::new(CongestionAlgorithm::Bbr, MSS, &config, 7);
+        let Congestion::Bbr(control) = control else {
+            panic!("another algorithm");
+        };
+        let mut path = Path::new(4 * BDP);
+        path.control.loss_threshold = control.loss_threshold;
+        path.loses = Some(33);
+        path.runs(secs(3));
+        delivered.push(path.runs(secs(20)));
+        assert_eq!(path.control.model.inflight_long < u32::MAX, bounded);
+    }
+    assert!(delivered[1] > 2 * delivered[0], "{delivered:?}");
+}
+
 /// A mark ends Startup, and a probe, as losses do.
 #[test]
 fn a_mark_counts_as_congestion() {
@@ -201,7 +225,7 @@ fn a_mark_counts_as_congestion() {
 fn flows_wait_for_two_to_three_seconds_each_differently() {
     let mut waits: Vec<_> = (0..20_u32)
         .map(|chance| {
-            let mut bbr = Bbr::new(MSS, 10 * MSS, chance.wrapping_mul(0x1234_5677));
+            let mut bbr = Bbr::new(MSS, 10 * MSS, chance.wrapping_mul(0x1234_5677), 2);
             bbr.start_down(Instant::ZERO);
             bbr.probe.wait()
         })
