@@ -47,3 +47,48 @@ pre{{overflow:auto;background:#f4f4f4;padding:1em}}svg{{max-width:100%;height:au
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn page() -> String {
+        let options = "--duration 2s --rate 100mbit --rtt 80ms --loss 1% --cc bbr,cubic";
+        let args = Args::parse_from(["path"].into_iter().chain(options.split(' ')));
+        let mut run = Run::new(&args).expect("a path");
+        run.finish(&args).expect("it gets on");
+        render(&args, &mut run, Duration::ZERO)
+    }
+
+    #[test]
+    fn the_page_has_every_plot_and_needs_no_other_file() {
+        let page = page();
+        assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+        for title in ["all flows, delivered", "queue in front of the link"] {
+            assert!(page.contains(title), "{title}");
+        }
+        // Of each flow there is a drawing of its own, with lines in it.
+        for title in ["flow 0, Bbr", "flow 1, Cubic"] {
+            let at = page.find(&format!("<h2>{title}</h2>")).expect(title);
+            let rest = &page[at..];
+            let drawing = &rest[rest.find("<svg").expect(title)..rest.find("</svg>").expect(title)];
+            assert!(
+                drawing.contains("<polyline") || drawing.contains("<path"),
+                "{title}"
+            );
+        }
+        assert_eq!(page.matches("<svg").count(), 4);
+        assert_eq!(page.matches("</svg>").count(), 4);
+        // The name of a namespace is no reference.
+        let page = page.replace("http://www.w3.org/2000/svg", "");
+        for reference in ["src=", "href=", "url(", "@import", "<link", "<script", "//"] {
+            assert!(!page.contains(reference), "{reference}");
+        }
+    }
+
+    #[test]
+    fn the_same_options_draw_the_same_page() {
+        assert!(page() == page());
+    }
+}

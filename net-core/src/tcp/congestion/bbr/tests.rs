@@ -106,7 +106,7 @@ fn an_application_that_leaves_the_pipe_empty_needs_no_probe() {
 /// The loss threshold: with 1 % of loss each round trip's delivery is 1 % below its rate, which the draft
 /// makes the next round trip's (bw_shortterm = bw_latest), for the 63 round trips until the next probe: a
 /// mean of (1 − 0.99⁶³) / 0.63 = 74 %, and what the probe brings. CUBIC would keep a tenth. Losses at
-/// random, in bursts and pauses, cost less: the golden tables have 86 %.
+/// random, in bursts and pauses, cost less: the golden tables have 80 %.
 #[test]
 fn random_loss_below_the_threshold_costs_little() {
     let mut path = Path::new(BDP);
