@@ -25,6 +25,7 @@ mod nat_ports;
 mod ndp_rules;
 mod original_dst;
 mod path_mtu;
+mod policy;
 mod qdisc;
 mod queue;
 mod raw;
