@@ -37,6 +37,7 @@ mod routers;
 mod routing;
 mod temporary;
 mod udp;
+mod udp_iface;
 mod udp_limits;
 mod udp_meta;
 mod udp_times;
