@@ -4,6 +4,7 @@ use net_core::Seed;
 use net_core::iface::IpCidr;
 use net_core::route::{Reject, Route, TableId};
 use net_core::stats::DropReason;
+use net_core::udp::SendMeta;
 use net_tokio::device::{LinkConfig, pair};
 use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
 use std::io::ErrorKind;
@@ -169,4 +170,33 @@ async fn routes_and_rules_are_changed_by_words() {
         .ip_rule("del fwmark 7 lookup 100")
         .expect("it is there");
     assert!(routes.rules().is_empty());
+}
+
+/// A datagram's own interface (`IP_PKTINFO`) goes before what routes say.
+#[tokio::test(start_paused = true)]
+async fn a_datagram_leaves_over_the_interface_that_it_names() {
+    let Forked { host, ends } = forked();
+    host.routes().add(over(&host, "link0")).expect("a route");
+    let socket = UdpSocket::bind_on(&host, "0.0.0.0:0").await;
+    let socket = socket.expect("a port");
+    for (end, link) in ends.iter().zip(["link0", "link1"]) {
+        let heard = UdpSocket::bind_on(end, (SHARED, 7)).await.expect("a port");
+        let meta = SendMeta {
+            iface: host.interface_id(link).ok(),
+            ..SendMeta::to((SHARED.parse::<IpAddr>().expect("an address"), 7).into())
+        };
+        socket.send_with(b"this way", meta).await.expect("sent");
+        let len = heard.recv(&mut [0; 9]).await.expect("a datagram");
+        assert_eq!(len, 8);
+        let other = if link == "link0" { "link1" } else { "link0" };
+        socket
+            .bind_device(Some(other.as_bytes()))
+            .expect("an option");
+        let error = socket
+            .send_with(b"x", meta)
+            .await
+            .expect_err("bound elsewhere");
+        assert_eq!(error.raw_os_error(), Some(22));
+        socket.bind_device(None).expect("an option");
+    }
 }

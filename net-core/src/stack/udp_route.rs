@@ -5,34 +5,29 @@ use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::socket::{Family, IpSettings, PathMtuMode, SocketId, accept_addr};
-use crate::udp::{DatagramSocket, Peer, Recent};
+use crate::udp::{DatagramSocket, Peer, Recent, SendMeta};
 use core::net::{IpAddr, SocketAddr};
 
 impl Stack {
-    /// Where a socket's datagram to `addr` goes, from `source` if the sender says so, and how.
+    /// Where a socket's datagram to `addr` goes, and how, as far as its sender does not say that.
     pub(super) fn udp_route(
         &self,
         id: SocketId,
         addr: SocketAddr,
-        source: Option<IpAddr>,
+        way: OwnWay,
     ) -> Result<(SocketAddr, Path), SocketError> {
         let socket = self.udp_socket(id)?;
         let remote = destination(addr, socket)?;
-        let source = source
+        let source = (way.source)
             .or(socket.source())
             .filter(|&source| !self.addresses.is_broadcast(source));
         let remote = Self::meant_dest(remote, source);
         let settings = &socket.settings;
-        let mut ip = settings.ip;
-        match (scope(addr), ip.iface) {
-            (None, _) => {}
-            (Some(scope), Some(bound)) if scope != bound => {
-                return Err(SocketError::InvalidInput(
-                    "the socket is bound to another interface",
-                ));
-            }
-            (scope, _) => ip.iface = scope,
+        if way.iface.is_some_and(|iface| self.iface(iface).is_none()) {
+            return Err(SocketError::NoSuchInterface);
         }
+        let mut ip = settings.ip;
+        ip.iface = agreed([way.iface, scope(addr), ip.iface])?;
         let path = if remote.ip().is_multicast() {
             self.route_to_group(&ip, &settings.multicast, remote.ip(), source)?
         } else {
@@ -83,21 +78,21 @@ impl Stack {
         {
             return Ok((recent.remote, recent.path));
         }
-        let (remote, path) = self.udp_route(id, to, None)?;
+        let (remote, path) = self.udp_route(id, to, OwnWay::default())?;
         if let Some(socket) = self.sockets.udp_mut(id) {
             socket.note_sent(Recent { to, remote, path });
         }
         Ok((remote, path))
     }
 
-    /// The way to `to` from an address that the application names for this once.
-    pub(super) fn udp_from(
+    /// The way to `to` that the application chooses for this once.
+    pub(super) fn udp_once(
         &mut self,
         id: SocketId,
         to: SocketAddr,
-        source: Option<IpAddr>,
+        way: OwnWay,
     ) -> Result<(SocketAddr, Path), SocketError> {
-        let (remote, path) = self.udp_route(id, to, source)?;
+        let (remote, path) = self.udp_route(id, to, way)?;
         if let Some(socket) = self.sockets.udp_mut(id) {
             // That it was sent to is remembered, but not for the next time the way there.
             let generation = path.generation.wrapping_sub(1);
@@ -123,6 +118,37 @@ impl Stack {
             peer.path = path;
         }
         Ok(path)
+    }
+}
+
+/// What the sender of a datagram says of its way (`IP_PKTINFO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct OwnWay {
+    /// The address to send from.
+    pub(super) source: Option<IpAddr>,
+    /// The interface to leave over.
+    pub(super) iface: Option<IfaceId>,
+}
+
+impl OwnWay {
+    pub(super) fn of(send: &SendMeta) -> Self {
+        Self {
+            source: send.source.map(|source| source.to_canonical()),
+            iface: send.iface,
+        }
+    }
+}
+
+/// The interface on which all agree that name one.
+fn agreed(named: [Option<IfaceId>; 3]) -> Result<Option<IfaceId>, SocketError> {
+    let mut named = named.into_iter().flatten();
+    let first = named.next();
+    if named.all(|other| Some(other) == first) {
+        Ok(first)
+    } else {
+        Err(SocketError::InvalidInput(
+            "the socket is bound to another interface, or the address is of another link",
+        ))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the application does to UDP sockets: bind, connect, send, close.
 
 use super::Stack;
-use super::udp_route::scope;
+use super::udp_route::{OwnWay, scope};
 use crate::buf::{Gso, GsoKind, TxPacket};
 use crate::error::SocketError;
 use crate::ip::{Fragments, IpMeta, Path};
@@ -70,7 +70,7 @@ impl Stack {
         id: SocketId,
         addr: SocketAddr,
     ) -> Result<(), SocketError> {
-        let (remote, path) = self.udp_route(id, addr, None)?;
+        let (remote, path) = self.udp_route(id, addr, OwnWay::default())?;
         if scope(addr).is_some() {
             // As in Linux, and so that the way is found again when routes change.
             self.bind_iface(id, Some(path.iface))?;
@@ -253,7 +253,8 @@ impl Stack {
         {
             return Err(SocketError::InvalidInput("nobody acknowledges datagrams"));
         }
-        let source = send.source.map(|source| source.to_canonical());
+        let way = OwnWay::of(send);
+        let has_own = way != OwnWay::default();
         let socket = self.udp_socket(id)?;
         if socket.settings.no_checksum && send.segment.is_some() {
             return Err(SocketError::InvalidInput("what is cut gets checksums"));
@@ -271,9 +272,12 @@ impl Stack {
             (Some(to), _) if to.port() == 0 && is_udp => {
                 return Err(SocketError::InvalidInput("port 0 is no destination"));
             }
-            (Some(to), _) if source.is_some() => self.udp_from(id, to, source)?,
+            (Some(to), _) if has_own => self.udp_once(id, to, way)?,
             (Some(to), _) => self.udp_recent(id, to)?,
-            (None, Some(peer)) if source.is_some() => self.udp_route(id, peer.remote, source)?,
+            (None, Some(peer)) if has_own => {
+                let source = way.source.or(Some(peer.local.ip()));
+                self.udp_route(id, peer.remote, OwnWay { source, ..way })?
+            }
             (None, Some(peer)) => (peer.remote, self.udp_path(id, &peer)?),
             (None, None) => return Err(SocketError::DestinationRequired),
         };

@@ -62,7 +62,9 @@ impl<'a> Udp<'a> {
     /// # Errors
     /// As for [`send`](Self::send); `InvalidInput` for segments of no bytes or too many of them, or
     /// for the time of an acknowledgement; `AddressNotAvailable` for a source that is not ours, and
-    /// `PermissionDenied` for another port than the socket's, if it is not transparent.
+    /// `PermissionDenied` for another port than the socket's, if it is not transparent;
+    /// `NoSuchInterface`, and `InvalidInput` for another interface than the one that the socket is bound to,
+    /// or that the scope of the destination names.
     pub fn send_with(&mut self, payload: Bytes, meta: &SendMeta) -> Result<(), SocketError> {
         self.stack
             .udp_send(self.id, Outgoing::Shared(payload), meta)

@@ -1,6 +1,7 @@
 //! What a sender may say about one datagram.
 
 use super::{Datagram, WantTimes};
+use crate::iface::IfaceId;
 use core::net::{IpAddr, SocketAddr};
 
 /// How a datagram, or several at once, are to leave: the control data of `sendmsg`.
@@ -29,6 +30,11 @@ pub struct SendMeta {
     /// The local port to send from, instead of the socket's: another is for
     /// [transparent](crate::socket::IpOption::Transparent) sockets, as are sources that are not this host's.
     pub source_port: Option<u16>,
+    /// The interface to leave over (`ipi_ifindex` of `IP_PKTINFO`, `ipi6_ifindex` of RFC 3542 §6.2), instead
+    /// of where routes lead: as for a socket that is bound to it, and for groups before the socket's
+    /// multicast interface. A socket that is bound to an interface sends over no other, nor does what goes
+    /// to an address with a scope.
+    pub iface: Option<IfaceId>,
     /// When it leaves is wanted to be known (`SO_TIMESTAMPING`, `SCM_TS_OPT_ID`).
     pub times: Option<WantTimes>,
 }
@@ -47,6 +53,7 @@ impl SendMeta {
             ttl: None,
             source: None,
             source_port: None,
+            iface: None,
             times: None,
         }
     }

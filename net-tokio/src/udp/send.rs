@@ -88,7 +88,8 @@ impl UdpSocket {
     /// # Errors
     /// As for [`send_to`](Self::send_to); `InvalidInput` for too many datagrams, or the time of an
     /// acknowledgement; `AddrNotAvailable` for a source that is not the stack's, and `PermissionDenied` for
-    /// another port than the socket's, if it is not [transparent](Self::set_transparent).
+    /// another port than the socket's, if it is not [transparent](Self::set_transparent); the kernel's ENODEV
+    /// for an interface that the stack has not.
     ///
     /// # Cancel safety
     ///
