@@ -72,6 +72,9 @@ impl RecvQueue {
 
     /// Puts all of `chunks` behind what is there.
     pub(crate) fn push_all(&mut self, chunks: &mut SmallVec<[Chunk; 2]>) {
+        if chunks.is_empty() {
+            return;
+        }
         let (mut len, mut pins, mut plain) = (0, 0, true);
         for chunk in chunks.iter() {
             len += chunk.bytes.len();
