@@ -191,6 +191,17 @@ impl TcpSettings {
         config.accurate_ecn && duplicates && self.wants_ecn(config)
     }
 
+    /// What the receive buffer may grow to in a connection's life. Where it does not by itself the application
+    /// can still raise it, and the window scale of the handshake has to do for that.
+    pub(crate) fn largest_recv_buffer(&self, config: &TcpConfig) -> usize {
+        if config.recv_autotuning {
+            self.recv_buffer_max
+        } else {
+            let most = config.recv_buffer_max.min(MAX_BUFFER);
+            self.recv_buffer_max.max(most)
+        }
+    }
+
     /// Takes in one option. `active`: the socket listens or has a connection; `bound`: it has a
     /// local address.
     ///

@@ -25,7 +25,7 @@ impl Connection {
                 .ecn
                 .on_ack(segment, progress, (self.una, self.nxt), self.mss);
             if marks.reduce {
-                self.congestion.on_ecn(0, cx.now);
+                self.respond_to_mark(0, cx);
             }
             return;
         }
@@ -36,7 +36,7 @@ impl Connection {
         self.measure_round_trip(echo, &delivery, cx.now);
         if ack.marked && self.recovery.phase == Phase::Open {
             self.respond_to_mark(prior_in_flight, cx);
-        } else if ack.advances() {
+        } else if ack.advances() && !ack.echoes_mark {
             self.ecn.marks_in_row = 0;
         }
         let phase = self.recovery.phase;
@@ -338,7 +338,7 @@ impl Connection {
             self.retransmit_at = if self.una == self.nxt {
                 Instant::MAX
             } else {
-                cx.now + self.rtt.rto()
+                self.next_timeout(cx.now)
             };
             self.arm_loss_probe(cx);
         } else if ack.delivered > 0 {

@@ -152,7 +152,7 @@ impl Connection {
         } else if self.congestion_room() < next {
             // Whether or not it would also have to wait for its turn.
             Limit::CongestionWindow
-        } else if self.pacer.holds(cx.now) {
+        } else if self.pacer.holds(cx.now) || self.pacer.is_paused(cx.now) {
             Limit::Pacing
         } else {
             Limit::Device

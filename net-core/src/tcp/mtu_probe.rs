@@ -83,10 +83,42 @@ impl MtuSearch {
         self.phase != SearchPhase::Off
     }
 
+    /// What is not known to pass.
+    #[cfg(test)]
+    pub(crate) const fn bound(&self) -> u32 {
+        self.high
+    }
+
     /// More than `size` bytes need not be tried.
-    pub(crate) fn limit_to(&mut self, size: u32) {
+    pub(crate) fn limit_to(&mut self, size: u32, now: Instant) {
         self.full = self.full.min(size);
         self.high = self.high.min(size + 1);
+        if self.probe.is_none() {
+            self.narrow_search(now);
+        }
+    }
+
+    /// Nothing will be known of the probe under way.
+    fn drop_probe(&mut self, now: Instant) {
+        if self.probe.take().is_some() {
+            self.narrow_search(now);
+        }
+    }
+
+    /// Ends the search if its bounds have become close. Whatever moves them calls this, so that what is
+    /// tried is always larger than what passes.
+    fn narrow_search(&mut self, now: Instant) {
+        let searching = self.phase == SearchPhase::Searching;
+        let close = self.high.saturating_sub(self.low) <= CLOSE_ENOUGH;
+        if !close || !(searching || self.phase == SearchPhase::Complete) {
+            return;
+        }
+        if self.low >= self.full {
+            self.phase = SearchPhase::Off;
+        } else if searching {
+            self.phase = SearchPhase::Complete;
+            self.raise_at = now + RAISE;
+        }
     }
 }
 
@@ -94,7 +126,7 @@ impl Connection {
     /// The retransmission timer has expired, not for the first time: perhaps segments are too large
     /// for the path (RFC 4821 §7.7).
     pub(crate) fn suspect_black_hole(&mut self, cx: &Context<'_>) {
-        self.mtu.probe = None;
+        self.mtu.drop_probe(cx.now);
         let suspicious = cx.config.mtu_probing
             && self.retries >= SUSPICIOUS_TIMEOUTS
             && self.flight_size() >= self.mss
@@ -200,54 +232,48 @@ impl Connection {
     pub(crate) fn confirm_mtu(&mut self, now: Instant) {
         match self.mtu.phase {
             SearchPhase::Off | SearchPhase::Complete => {}
-            SearchPhase::Base => self.mtu.phase = SearchPhase::Searching,
+            SearchPhase::Base => {
+                self.mtu.phase = SearchPhase::Searching;
+                self.mtu.narrow_search(now);
+            }
             SearchPhase::Searching => {
                 if let Some((start, end)) = self.mtu.probe
                     && self.una.at_or_after(end)
                 {
-                    self.mtu.probe = None;
-                    self.mtu.low = end.distance_from(start);
+                    // A router may have said meanwhile that this is too much.
+                    self.mtu.low = end.distance_from(start).min(self.mtu.full);
                     self.use_segments_of(self.mtu.low);
-                    self.narrow_search(now);
+                    self.mtu.drop_probe(now);
                 }
             }
         }
     }
 
     /// Something was found lost; whether it is a probe alone, which says nothing of congestion. One that is
-    /// lost with others may be lost as they are: that says nothing of its size (RFC 4821 §7.6.4).
+    /// lost near others may be lost as they are: that says nothing of its size (RFC 4821 §7.6.4). A probe
+    /// leaves while nothing is lost, so what a recovery repairs is near it.
     pub(crate) fn is_lost_mtu_probe(&mut self, lost: u32, now: Instant) -> bool {
         let Some((start, end)) = self.mtu.probe else {
             return false;
         };
         let size = end.distance_from(start);
         let first = self.board.next_lost(size);
-        let alone = first.is_some_and(|(from, _)| from == start)
+        let alone = self.recovery.phase == Phase::Open
+            && first.is_some_and(|(from, _)| from == start)
             && lost <= size
             && self.board.lost() <= size;
         if alone {
-            self.mtu.probe = None;
             self.mtu.high = self.mtu.high.min(size);
-            self.narrow_search(now);
+            self.mtu.drop_probe(now);
         }
         alone
     }
 
     /// `start..end` leaves again, in segments that pass: that they arrive says nothing of a probe in there.
-    pub(crate) fn on_mtu_probe_resent(&mut self, start: SeqNum, end: SeqNum) {
-        let probe = &mut self.mtu.probe;
-        *probe = probe.filter(|&(from, to)| !(start.before(to) && end.after(from)));
-    }
-
-    fn narrow_search(&mut self, now: Instant) {
-        if self.mtu.high.saturating_sub(self.mtu.low) <= CLOSE_ENOUGH {
-            let whole = self.mtu.low >= self.mtu.full;
-            self.mtu.phase = if whole {
-                SearchPhase::Off
-            } else {
-                SearchPhase::Complete
-            };
-            self.mtu.raise_at = now + RAISE;
+    pub(crate) fn on_mtu_probe_resent(&mut self, start: SeqNum, end: SeqNum, now: Instant) {
+        let probe = self.mtu.probe;
+        if probe.is_some_and(|(from, to)| start.before(to) && end.after(from)) {
+            self.mtu.drop_probe(now);
         }
     }
 }

@@ -42,7 +42,7 @@ impl Connection {
             irs: SeqNum::default(),
             peer_mss: our_mss,
             our_mss,
-            our_scale: window_scale(settings.recv_buffer_max),
+            our_scale: window_scale(settings.largest_recv_buffer(config)),
             peer_scale: None,
             sack: false,
             ecn: Agreement::default(),
@@ -201,13 +201,14 @@ impl Connection {
         path_mss: u16,
         config: &TcpConfig,
         settings: &TcpSettings,
+        now: Instant,
     ) -> bool {
         let told = self.mss_over(path_mss, config, settings);
         let smaller = told < self.mss || !must("8899 MUST 3.8");
         if smaller {
             self.set_path_mss(path_mss, config, settings);
         } else {
-            self.mtu.limit_to(told);
+            self.mtu.limit_to(told, now);
         }
         smaller
     }

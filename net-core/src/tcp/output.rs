@@ -114,15 +114,21 @@ impl Connection {
         let data = if self.pacer.holds(cx.now) {
             None
         } else {
-            self.next_retransmit()
-                .or_else(|| match self.next_mtu_probe(cx) {
-                    MtuProbe::No => self.next_data(cx),
-                    MtuProbe::Wait => None,
-                    MtuProbe::Send(len) => Some(Next::MtuProbe { len }),
-                })
+            self.next_retransmit().or_else(|| self.next_new_data(cx))
         };
         data.or_else(|| self.probe_due.then_some(Next::Probe))
             .or_else(|| self.owes_ack().then_some(Next::Ack))
+    }
+
+    fn next_new_data(&self, cx: &Context<'_>) -> Option<Next> {
+        if self.pacer.is_paused(cx.now) {
+            return None;
+        }
+        match self.next_mtu_probe(cx) {
+            MtuProbe::No => self.next_data(cx),
+            MtuProbe::Wait => None,
+            MtuProbe::Send(len) => Some(Next::MtuProbe { len }),
+        }
     }
 
     /// Whether there are acknowledgements to send whose options leave no room for data.

@@ -23,6 +23,8 @@ pub(crate) struct Pacer {
     next_at: Instant,
     /// When what is held back may leave; `Instant::MAX`: nothing is.
     pub(crate) wake_at: Instant,
+    /// No new data leaves before, because of marks.
+    paused_until: Instant,
     /// By how much what was held back left late and what followed has not made up for.
     owed: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Pacer {
             quantum: u32::MAX,
             next_at: Instant::ZERO,
             wake_at: Instant::MAX,
+            paused_until: Instant::ZERO,
             owed: Duration::ZERO,
         }
     }
@@ -67,10 +70,9 @@ impl Pacer {
         self.quantum = u32::try_from(rate / 1000).unwrap_or(u32::MAX).max(1);
     }
 
-    /// Nothing leaves for so long, whether or not the connection is paced.
-    fn pause(&mut self, wait: Duration, now: Instant) {
-        self.next_at = self.next_at.max(now + wait);
-        self.owed = Duration::ZERO;
+    /// Whether new data has to wait because of marks, whether or not the connection is paced.
+    pub(crate) fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until > now
     }
 
     /// What was held back is let out, if its time has come: later than it could have left, where the timer
@@ -166,11 +168,23 @@ impl Connection {
 
     /// A mark was echoed with a window of one segment, which cannot be reduced: the next one leaves when the
     /// retransmission timer would expire, twice as late after each further mark in a row (RFC 3168 §6.1.2,
-    /// RFC 9438 §4.6).
+    /// RFC 9438 §4.6). That timer is put off until then, and what is found lost otherwise is repaired; a loss
+    /// probe would be new data.
     pub(crate) fn pause_for_mark(&mut self, marks_in_row: u8, cx: &Context<'_>) {
         let doublings = u32::from(marks_in_row.min(MOST_DOUBLINGS));
         let wait = self.rtt.rto().saturating_mul(1 << doublings);
-        self.pacer.pause(wait.min(cx.config.rto_max), cx.now);
+        let until = cx.now + wait.min(cx.config.rto_max);
+        self.pacer.paused_until = self.pacer.paused_until.max(until);
+        self.pacer.owed = Duration::ZERO;
+        if self.retransmit_at != Instant::MAX {
+            self.retransmit_at = self.next_timeout(cx.now);
+        }
+        (self.recovery.probe.at, self.recovery.probe.due) = (Instant::MAX, false);
+    }
+
+    /// When the retransmission timer expires if it is started now.
+    pub(crate) fn next_timeout(&self, now: Instant) -> Instant {
+        (now + self.rtt.rto()).max(self.pacer.paused_until)
     }
 
     /// `bytes` of payload leave, new or again.
@@ -183,14 +197,16 @@ impl Connection {
 
     /// Sets the timer for what pacing holds back.
     pub(crate) fn arm_pacing(&mut self, cx: &Context<'_>) {
-        if !self.pacer.on && !self.pacer.holds(cx.now) {
+        let (holds, paused) = (self.pacer.holds(cx.now), self.pacer.is_paused(cx.now));
+        if !self.pacer.on && !paused {
             return;
         }
-        let waits = self.pacer.holds(cx.now)
-            && self.state.is_synchronised()
-            && (self.next_retransmit().is_some() || self.next_data(cx).is_some());
-        self.pacer.wake_at = if waits {
+        self.pacer.wake_at = if !(holds || paused) || !self.state.is_synchronised() {
+            Instant::MAX
+        } else if holds && self.next_retransmit().is_some() {
             self.pacer.next_at
+        } else if self.next_data(cx).is_some() {
+            self.pacer.next_at.max(self.pacer.paused_until)
         } else {
             Instant::MAX
         };

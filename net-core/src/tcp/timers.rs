@@ -122,7 +122,7 @@ impl Connection {
 
     /// The retransmission timer runs for an RTO from now.
     pub(crate) fn restart_retransmit_timer(&mut self, cx: &Context<'_>) {
-        self.retransmit_at = cx.now + self.rtt.rto();
+        self.retransmit_at = self.next_timeout(cx.now);
         if let Some(limit) = self.user_timeout(cx).filter(|_| self.retries > 0) {
             // It must be looked at when it ends, not at the next retransmission behind it.
             self.retransmit_at = self.retransmit_at.min(self.waiting_since + limit);

@@ -129,8 +129,8 @@ pub(super) fn one_percent_lost(
     }
 }
 
-/// 3 % random loss: BBR comes to ten times what CUBIC does, or to what the threshold of its draft leaves
-/// it. Beside it what that threshold costs, and what the first version of BBR comes to.
+/// 3 % random loss: BBR comes to ten times what CUBIC does. Beside it what the threshold of its draft costs,
+/// and what the first version of BBR comes to.
 pub(super) fn three_percent_lost(
     algorithm: CongestionAlgorithm,
     seeds: u64,

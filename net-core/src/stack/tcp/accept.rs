@@ -149,7 +149,7 @@ impl Stack {
                 .unwrap_or(default_mss(remote.is_ipv6()))
                 .max(config.min_segment),
             our_mss: path_mss(mtu, remote.ip()).min(limit),
-            our_scale: window_scale(settings.recv_buffer_max),
+            our_scale: window_scale(settings.largest_recv_buffer(config)),
             peer_scale: options.window_scale.filter(|_| config.window_scaling),
             sack: options.sack_permitted && config.sack,
             ecn: Agreement::with_syn(

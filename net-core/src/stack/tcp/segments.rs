@@ -224,7 +224,7 @@ impl Stack {
         path.mtu = mtu;
         let mss = super::path_mss(mtu, path.source);
         self.with_connection(id, now, |connection: &mut Connection, cx| {
-            if connection.hear_path_mss(mss, cx.config, cx.settings) {
+            if connection.hear_path_mss(mss, cx.config, cx.settings, cx.now) {
                 connection.resend_too_big();
             }
         });

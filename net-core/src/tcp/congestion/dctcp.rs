@@ -73,8 +73,11 @@ impl CongestionControl for Dctcp {
     fn on_ecn(&mut self, _in_flight: u32, _now: Instant) {
         let window = u64::from(self.reno.window());
         let less = window * u64::from(self.alpha) / u64::from(2 * ONE);
+        let before = self.reno.window();
         self.reno
             .reduce_to(u32::try_from(window - less).unwrap_or(u32::MAX));
+        // A window of one segment does not become two.
+        self.reno.limit_window(before);
     }
 
     fn on_loss(&mut self, in_flight: u32, now: Instant) {

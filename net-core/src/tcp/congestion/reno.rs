@@ -85,6 +85,12 @@ impl CongestionControl for Reno {
         self.cwnd = self.ssthresh;
     }
 
+    /// A window of one segment does not become two.
+    fn on_ecn(&mut self, in_flight: u32, _now: Instant) {
+        self.halve(in_flight);
+        self.cwnd = self.cwnd.min(self.ssthresh);
+    }
+
     fn on_rto(&mut self, in_flight: u32, _now: Instant) {
         self.halve(in_flight);
         self.cwnd = self.mss;

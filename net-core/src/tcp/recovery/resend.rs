@@ -93,7 +93,7 @@ impl Connection {
         self.count_probe(cx);
         let bytes = end.distance_from(start);
         self.recovery.on_resent(bytes, end, self.nxt, cx.now);
-        self.on_mtu_probe_resent(start, end);
+        self.on_mtu_probe_resent(start, end, cx.now);
         if start == self.una {
             // RFC 6298 §5: it must not leave once more earlier than an RTO from now.
             self.restart_retransmit_timer(cx);

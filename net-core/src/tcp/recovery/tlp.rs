@@ -88,6 +88,7 @@ impl Connection {
             && cx.config.recovery.rack
             && probe.end.is_none()
             && probe.sampled
+            && !self.pacer.is_paused(cx.now)
             && !self.is_unconfirmed();
         self.recovery.probe.at = if useful {
             (cx.now + self.probe_timeout(cx.config.recovery.max_ack_delay)).min(self.retransmit_at)

@@ -5,6 +5,7 @@ use super::*;
 use crate::Config;
 use crate::config::CongestionAlgorithm;
 use crate::socket::TcpOption;
+use crate::tcp::congestion::CongestionControl;
 
 /// A connection that may send ECN-capable packets.
 fn capable(change: impl FnOnce(&mut Config)) -> Peer {
@@ -249,6 +250,80 @@ fn a_window_probe_is_an_ordinary_packet() {
     peer.waits(secs(1));
     let probe = peer.sent.pop_front().expect("a probe");
     assert_eq!((probe.ecn, probe.header.flags), (0, ACK));
+}
+
+/// The same: the timer is put off, so that it never expires without effect, and what is lost is repaired.
+#[test]
+fn the_pause_for_marks_holds_neither_the_timer_nor_retransmissions() {
+    for repairs in [false, true] {
+        let mut peer = capable(|_| {});
+        peer.writes(30 * 1460);
+        assert_eq!(peer.skips(), 10);
+        let id = peer.id();
+        let socket = peer.stack.sockets.tcp_mut(id).unwrap();
+        let connection = socket.connection_mut().unwrap();
+        connection.congestion.limit_window(1460);
+        connection.ecn.marks_in_row = 3;
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1461).flags(ACK | ECE));
+        peer.expects_nothing();
+        if repairs {
+            for _ in 0..3 {
+                peer.sends(tcp().ack(1461));
+            }
+            assert_eq!(peer.takes(), [(1461, 1460)]);
+            continue;
+        }
+        // Eight times 200 ms at least.
+        peer.waits(ms(1500));
+        peer.expects_nothing();
+        assert_eq!(peer.info().timeouts, 0);
+        while peer.sent.is_empty() {
+            peer.waits(ms(10));
+        }
+        assert_eq!(peer.takes(), [(1461, 1460)]);
+        assert_eq!(peer.info().timeouts, 1);
+    }
+}
+
+/// RFC 3168 §6.1.2: SYNs that were lost leave a window of one segment, and a mark does not make it two.
+#[test]
+fn a_mark_does_not_widen_a_window_of_one_segment() {
+    use CongestionAlgorithm::{Cubic, Dctcp, Reno};
+    for algorithm in [Reno, Dctcp, Cubic] {
+        let mut peer = capable(|config| config.tcp.congestion = algorithm);
+        peer.writes(30 * 1460);
+        let id = peer.id();
+        let socket = peer.stack.sockets.tcp_mut(id).unwrap();
+        socket
+            .connection_mut()
+            .unwrap()
+            .congestion
+            .limit_window(1460);
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1461).flags(ACK | ECE));
+        assert_eq!(peer.info().cwnd, 1460, "{algorithm:?}");
+    }
+}
+
+/// RFC 9438 §4.6: more of the same window's echoes do not end the row of marks.
+#[test]
+fn what_echoes_a_mark_does_not_end_a_row_of_marks() {
+    let mut peer = capable(|_| {});
+    peer.writes(10 * 1460);
+    let id = peer.id();
+    let socket = peer.stack.sockets.tcp_mut(id).unwrap();
+    socket
+        .connection_mut()
+        .unwrap()
+        .congestion
+        .limit_window(1460);
+    peer.waits(ms(50));
+    for (segments, flags, row) in [(1, ACK | ECE, 1), (2, ACK | ECE, 1), (3, ACK, 0)] {
+        peer.sends(tcp().ack(1 + segments * 1460).flags(flags));
+        let connection = peer.stack.sockets.tcp(id).unwrap().connection();
+        assert_eq!(connection.unwrap().ecn.marks_in_row, row);
+    }
 }
 
 /// RFC 9438 §4.6, RFC 3168 §6.1.2: marks leave a window of one segment; if they go on it waits for the timer,

@@ -13,8 +13,8 @@ struct Narrow {
     islands: Vec<(u32, u32)>,
     edge: u32,
     eaten: usize,
-    /// A probe with so many segments in front of it and behind it is lost with them.
-    lost_with_probes: Option<(usize, usize)>,
+    /// A probe is lost with these segments, if all of them are there: counted from it, 0.
+    lost_with_probes: &'static [isize],
 }
 
 impl Narrow {
@@ -27,7 +27,7 @@ impl Narrow {
             islands: Vec::new(),
             edge: 1,
             eaten: 0,
-            lost_with_probes: None,
+            lost_with_probes: &[],
         }
     }
 
@@ -36,10 +36,10 @@ impl Narrow {
         let usual = self.peer.info().send_mss as usize;
         let sent = self.peer.takes();
         let probe = sent.iter().position(|&(_, len)| len > usual);
-        let lost = self.lost_with_probes.and_then(|(front, behind)| {
-            let last = probe? + behind;
-            Some(probe?.checked_sub(front)?..=last).filter(|_| last < sent.len())
-        });
+        let offsets = self.lost_with_probes.iter();
+        let lost: Option<Vec<_>> = offsets
+            .map(|&by| probe?.checked_add_signed(by).filter(|&at| at < sent.len()))
+            .collect();
         self.peer.waits(ms(50));
         for (at, (seq, len)) in sent.into_iter().enumerate() {
             if len == 0 {
@@ -60,6 +60,13 @@ impl Narrow {
             let blocks: Vec<_> = self.islands.iter().copied().rev().take(3).collect();
             self.peer.sends(tcp().ack(self.edge).sacks(&blocks));
         }
+    }
+
+    /// What the stack looks for.
+    fn search(&mut self) -> &crate::tcp::mtu_probe::MtuSearch {
+        let id = self.peer.id();
+        let socket = self.peer.stack.sockets.tcp(id).unwrap();
+        &socket.connection().unwrap().mtu
     }
 
     /// Time passes until what was written has arrived.
@@ -123,9 +130,9 @@ fn a_probe_that_is_lost_with_the_next_segment_has_not_failed() {
     let mut path = Narrow::new(1200, |_| {});
     path.carries(500_000);
     path.peer.waits(secs(601));
-    (path.most, path.lost_with_probes) = (1460, Some((0, 1)));
+    (path.most, path.lost_with_probes) = (1460, &[0, 1]);
     path.carries(500_000);
-    path.lost_with_probes = None;
+    path.lost_with_probes = &[];
     path.carries(500_000);
     let size = path.peer.info().send_mss;
     assert!(size > 1440, "{size}");
@@ -137,7 +144,7 @@ fn a_probe_that_is_lost_behind_others_has_not_passed() {
     let mut path = Narrow::new(1200, |_| {});
     let size = path.carries(500_000).send_mss;
     path.peer.waits(secs(601));
-    (path.eaten, path.lost_with_probes) = (0, Some((2, 0)));
+    (path.eaten, path.lost_with_probes) = (0, &[-2, -1, 0]);
     // Too little for a probe, and then enough.
     path.peer.writes(2 * size);
     path.peer.writes(50_000);
@@ -145,6 +152,23 @@ fn a_probe_that_is_lost_behind_others_has_not_passed() {
     assert_eq!(path.eaten, 3);
     path.carries(0);
     assert_eq!(path.peer.info().send_mss, size);
+}
+
+/// RFC 4821 §7.6.4: nor has it failed, where that loss is further away and is being repaired already.
+#[test]
+fn a_probe_that_is_lost_during_a_recovery_has_not_failed() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.carries(500_000).send_mss;
+    path.peer.waits(secs(601));
+    (path.most, path.eaten) = (1460, 0);
+    path.lost_with_probes = &[-4, 0];
+    path.peer.writes(4 * size);
+    path.peer.writes(50_000);
+    path.trip();
+    assert_eq!(path.eaten, 2);
+    path.lost_with_probes = &[];
+    path.carries(0);
+    assert_eq!(path.search().bound(), 1461);
 }
 
 /// RFC 8899 §3: a router's word raises nothing, but a search need not go beyond it.
@@ -161,6 +185,30 @@ fn packet_too_big_raises_nothing_during_a_search() {
     path.peer.waits(secs(601));
     path.peer.writes(50_000);
     assert_eq!(path.peer.takes()[0].1, 1400 - 40);
+}
+
+/// A router names exactly what passes already: there is nothing to look for any more, wherever the search is.
+#[test]
+fn packet_too_big_of_the_present_size_ends_the_search() {
+    // Complete; Searching, with a probe out that is lost, and with one that arrives.
+    for (searches, arrives) in [(false, false), (true, false), (true, true)] {
+        let mut path = Narrow::new(1200, |_| {});
+        let size = path.carries(500_000).send_mss;
+        let told = IcmpMessage::PacketTooBig { mtu: size + 40 };
+        if searches {
+            path.peer.waits(secs(601));
+            path.peer.writes(20_000);
+            assert_eq!(path.peer.sent[0].payload.len(), 1460);
+        } else {
+            path.peer.writes(1000);
+        }
+        let seq = path.edge;
+        path.peer.icmp(told, seq);
+        path.most = if arrives { 1460 } else { path.most };
+        path.carries(100_000);
+        assert_eq!(path.peer.info().send_mss, size, "{searches} {arrives}");
+        assert!(!path.search().is_in_trouble(), "{searches} {arrives}");
+    }
 }
 
 /// RFC 4821 §7.4: with fewer behind it its loss would not show in time.

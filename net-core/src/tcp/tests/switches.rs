@@ -215,6 +215,10 @@ fn grown_buffers(change: impl FnOnce(&mut Config), option: Option<TcpOption>) ->
         peer.skips();
         peer.waits(ms(100));
     }
+    if option.is_some() {
+        // The scale of the handshake does for it.
+        assert!(peer.info().receive_window > 65_535);
+    }
     let id = peer.id();
     let send = peer.stack.tcp(id, peer.now).unwrap().send_buffer();
     (peer.info().receive_buffer, send)
