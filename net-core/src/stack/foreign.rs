@@ -111,8 +111,22 @@ impl Stack {
             })
     }
 
-    /// Whether rules may give a socket what is not for its address.
-    pub(super) fn is_transparent(&self, id: SocketId) -> bool {
+    /// Whether a socket takes what is for `local`: what a rule gave to `given_to` reaches a socket that is
+    /// not transparent only if it would have done so without the rule.
+    #[inline]
+    pub(super) fn may_take(
+        &self,
+        id: SocketId,
+        local: SocketAddr,
+        given_to: Option<SocketAddr>,
+    ) -> bool {
+        given_to.is_none_or(|bound| {
+            (bound == local && self.is_local(local.ip())) || self.is_transparent(id)
+        })
+    }
+
+    /// Whether a socket may have what is not for an address of this host.
+    fn is_transparent(&self, id: SocketId) -> bool {
         let settings = self.ip_settings(id);
         settings.is_ok_and(|settings| settings.transparent)
     }
@@ -122,13 +136,15 @@ impl Stack {
         self.has_socket(quoted.ip.protocol, quoted.local(), quoted.remote())
     }
 
-    /// Whether a socket has just this address and port, alone or with this peer.
+    /// Whether a socket has just this address and port, with this peer or, being transparent, with any: it
+    /// listens, or is an unconnected one of UDP.
     fn has_socket(&self, protocol: u8, local: SocketAddr, remote: SocketAddr) -> bool {
         let key = FlowKey::new(local, remote);
-        match protocol {
-            ip::TCP => self.tcp.flows.contains(&key) || self.tcp.ports.has_at(local),
-            ip::UDP => self.udp.flows.contains(&key) || self.udp.ports.has_at(local),
-            _ => false,
-        }
+        let (has_flow, ports) = match protocol {
+            ip::TCP => (self.tcp.flows.contains(&key), &self.tcp.ports),
+            ip::UDP => (self.udp.flows.contains(&key), &self.udp.ports),
+            _ => return false,
+        };
+        has_flow || ports.takers_at(local).any(|id| self.is_transparent(id))
     }
 }

@@ -55,7 +55,7 @@ impl Stack {
         let bound = segment.given_to.unwrap_or(local);
         let listener = ports.lookup(bound, segment.over, || flows.hash(&key));
         let listener = listener
-            .filter(|&id| self.is_listening(id) && (bound == local || self.is_transparent(id)));
+            .filter(|&id| self.is_listening(id) && self.may_take(id, local, segment.given_to));
         let Some(listener) = listener else {
             self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
