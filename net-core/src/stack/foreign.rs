@@ -39,7 +39,7 @@ impl Stack {
     /// not, because no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as
     /// invalid.
     fn is_joined(&self, arrival: &Arrival<'_>) -> bool {
-        let (header, takes_foreign) = (&arrival.ip, self.transparent || self.hooks.gives());
+        let (header, takes_foreign) = (&arrival.ip, self.has_transparent() || self.hooks.gives());
         if !takes_foreign && !self.hooks.is_tracking() {
             return false;
         }
@@ -54,10 +54,16 @@ impl Stack {
                 || (takes_foreign && !self.is_forwarding(arrival.over)))
     }
 
+    /// Whether there is a transparent socket, or what is remembered of one's connection.
+    #[inline]
+    pub(super) const fn has_transparent(&self) -> bool {
+        self.sockets.has_transparent() || self.tcp.transparent_waits > 0
+    }
+
     /// Whether it is worth a look who takes what is for no address of ours.
     #[inline]
-    pub(super) const fn may_take_foreign(&self, arrival: &Arrival<'_>) -> bool {
-        self.routes.may_have_local() || self.transparent || arrival.given_to.is_some()
+    pub(super) fn may_take_foreign(&self, arrival: &Arrival<'_>) -> bool {
+        self.routes.may_have_local() || self.has_transparent() || arrival.given_to.is_some()
     }
 
     /// Whom a packet is for that is for no address of ours: this host or somebody else.
@@ -87,7 +93,7 @@ impl Stack {
     /// Whether a transparent socket has the address and port that a packet is for, or that an ICMP error
     /// is about.
     fn has_socket_for(&self, arrival: &Arrival<'_>) -> bool {
-        if !self.transparent || arrival.ip.fragment.is_some() {
+        if !self.has_transparent() || arrival.ip.fragment.is_some() {
             return false;
         }
         let IpHeader {

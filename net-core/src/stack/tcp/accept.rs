@@ -209,11 +209,12 @@ impl Stack {
         child.linked = true;
         child.path = Some(path);
         child.role = Role::Connection(Box::new(connection));
-        let reuse = child.settings.reuse_address;
+        let (reuse, transparent) = (child.settings.reuse_address, child.settings.ip.transparent);
         let Ok(child) = self.sockets.insert(SocketKind::Tcp(Box::new(child))) else {
             self.stats.count_drop(DropReason::NoMemory);
             return None;
         };
+        self.sockets.note_transparent(child, transparent);
         self.tcp.ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(child));
         self.stats.tcp_passive_opens += 1;

@@ -56,6 +56,7 @@ impl Stack {
             ip,
             timer,
         });
+        self.tcp.transparent_waits += usize::from(ip.transparent);
         self.tcp.flows.insert(key, Flow::TimeWait(index));
         if ack_due {
             self.acknowledge(
@@ -120,6 +121,7 @@ impl Stack {
             return;
         };
         self.wheel.cancel(wait.timer);
+        self.tcp.transparent_waits -= usize::from(wait.ip.transparent);
         self.tcp.flows.remove(&wait.key);
         self.tcp.ports.unhold(wait.key.local(), wait.reuse);
     }

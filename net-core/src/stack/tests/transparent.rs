@@ -4,7 +4,7 @@ use super::clients::{ISS, Reply, SYN, SYN_ACK, tcp};
 use super::filter::router;
 use super::*;
 use crate::error::SocketError;
-use crate::socket::IpOption;
+use crate::socket::{IpOption, Operation, Policy};
 use crate::tcp::SeqNum;
 use crate::udp::SendMeta;
 use crate::wire::TcpFlags;
@@ -57,6 +57,9 @@ fn the_fin_of_a_client_is_acknowledged_from_the_address_that_it_asked() {
         host.inject(end());
         assert_eq!(replies(&mut host), ack);
         if max_time_wait > 0 {
+            // Also without the rule and the listener.
+            host.stack.clear_filter();
+            host.stack.close(listener, host.now);
             host.inject(end());
             assert_eq!(replies(&mut host), ack, "as if the last was lost");
         }
@@ -157,4 +160,73 @@ fn addresses_that_no_single_host_has_are_not_for_transparent_sockets_either() {
         let bound = host.stack.bind(stream, SocketAddr::new(ip(nobody), 80));
         assert_eq!(bound, Err(SocketError::AddressNotAvailable), "{nobody}");
     }
+}
+
+/// Whether a router sends fragments on as they come, and does not wait for the others of their packets.
+fn fragments_pass(host: &mut Host, far: IfaceId) -> bool {
+    let mut packet = datagram("10.7.0.9:5", "10.9.0.9:53", &[7; 64]);
+    let more = ip::Fragment {
+        offset: 0,
+        more: true,
+        id: 77,
+    };
+    let len = u16::try_from(packet.len()).unwrap();
+    crate::wire::ipv4::set_fragment(&mut packet.head[..20], len, more);
+    host.inject(packet);
+    !host.sent_over(far).is_empty()
+}
+
+#[test]
+fn fragments_for_others_wait_only_while_a_socket_is_transparent() {
+    let (mut host, far) = router();
+    assert!(fragments_pass(&mut host, far));
+    let id = host.stack.udp_open(Family::V4).unwrap();
+    host.set_transparent(id);
+    host.set_transparent(id);
+    assert!(!fragments_pass(&mut host, far));
+    let no = IpOption::Transparent(false);
+    host.stack.set_ip_option(id, no).unwrap();
+    assert!(fragments_pass(&mut host, far), "it is no longer");
+    host.set_transparent(id);
+    assert!(!fragments_pass(&mut host, far));
+    host.stack.close(id, host.now);
+    assert!(fragments_pass(&mut host, far), "it is closed");
+    let yes = IpOption::Transparent(true);
+    let stale = host.stack.set_ip_option(id, yes);
+    assert_eq!(stale, Err(SocketError::NoSuchSocket));
+    assert!(fragments_pass(&mut host, far), "it has not become so");
+}
+
+/// Keeps sockets from having what is not this host's.
+#[derive(Debug)]
+struct Honest;
+
+impl Policy for Honest {
+    fn permit(&mut self, operation: &Operation) -> Result<(), SocketError> {
+        match operation {
+            Operation::SetTransparent { .. } => {
+                Err(SocketError::PermissionDenied("it would be somebody else"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_policy_keeps_sockets_from_being_transparent() {
+    let (mut host, far) = router();
+    host.stack.set_policy(Honest);
+    let denied = Err(SocketError::PermissionDenied("it would be somebody else"));
+    for id in [
+        host.stack.tcp_open(Family::V4).unwrap(),
+        host.stack.udp_open(Family::V4).unwrap(),
+    ] {
+        let asked = host.stack.set_ip_option(id, IpOption::Transparent(true));
+        assert_eq!(asked, denied);
+        let bound = host.stack.bind(id, addr("192.0.2.7:80"));
+        assert_eq!(bound, Err(SocketError::AddressNotAvailable));
+        let undone = host.stack.set_ip_option(id, IpOption::Transparent(false));
+        assert_eq!(undone, Ok(()), "nobody is asked for leave to be oneself");
+    }
+    assert!(fragments_pass(&mut host, far));
 }
