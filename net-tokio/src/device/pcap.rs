@@ -1,6 +1,6 @@
 //! A capture of everything that goes through a device.
 
-use super::Device;
+use super::{Device, Overruns};
 use crate::clock::Clock;
 use bytes::BytesMut;
 use net_core::DeviceCaps;
@@ -141,7 +141,7 @@ impl<D: Device> Device for PcapTap<D> {
         received
     }
 
-    fn overruns(&self) -> u64 {
+    fn overruns(&self) -> Overruns {
         self.device.overruns()
     }
 

@@ -4,10 +4,10 @@ mod open;
 
 pub use open::TunBuilder;
 
-use super::Device;
 use super::descriptor::Descriptor;
 use super::framing::{Counters, Framing};
 use super::netlink::Netlink;
+use super::{Device, Overruns};
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
@@ -105,8 +105,9 @@ impl Device for Tun {
         self.descriptor.poll_recv(cx, batch, budget)
     }
 
-    fn overruns(&self) -> u64 {
-        self.stats().overruns()
+    fn overruns(&self) -> Overruns {
+        let stats = self.stats();
+        Overruns::asked(move || stats.overruns())
     }
 
     fn poll_send(

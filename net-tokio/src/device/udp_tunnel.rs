@@ -1,6 +1,6 @@
 //! IP packets in datagrams of the host's UDP.
 
-use super::Device;
+use super::{Device, Overruns};
 use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
@@ -174,9 +174,10 @@ impl Device for UdpTunnel {
 
     /// What the socket of the host had no room for; told on Linux only.
     #[cfg(target_os = "linux")]
-    fn overruns(&self) -> u64 {
+    fn overruns(&self) -> Overruns {
         self.drops
             .count(|| super::sys::socket_drops(&self.socket).ok())
+            .into()
     }
 
     fn poll_send(
