@@ -16,15 +16,29 @@ if [[ -z ${IN_NAMESPACE:-} ]]; then
 fi
 
 folder=$(mktemp -d)
-target/release/examples/router --outside-address dhcp >"$folder/router" &
+"${CARGO_TARGET_DIR:-target}"/release/examples/router --outside-address dhcp >"$folder/router" 2>&1 &
 router=$!
-unshare --net sleep 60 &
+unshare --net sleep 300 &
 outside=$!
 dnsmasq=
 trap 'kill $router $outside $dnsmasq 2>/dev/null; rm -rf "$folder"' EXIT
 outside() { nsenter --target "$outside" --net "$@"; }
-until ip link show wan0 >/dev/null 2>&1; do sleep 0.1; done
-until [[ $(readlink /proc/$outside/ns/net) != $(readlink /proc/self/ns/net) ]]; do sleep 0.1; done
+# Waits until a command succeeds; ends the script where that takes long, or a process is gone before.
+until_while() {
+    local process=$1
+    shift
+    for _ in {1..200}; do
+        if "$@" >/dev/null 2>&1; then return; fi
+        if ! kill -0 "$process" 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    cat "$folder/router"
+    echo "in vain: $*"
+    exit 1
+}
+is_apart() { [[ $(readlink "/proc/$outside/ns/net") != $(readlink /proc/self/ns/net) ]]; }
+until_while "$router" ip link show wan0
+until_while "$outside" is_apart
 
 ip link set lo up
 ip link set wan0 netns "$outside"

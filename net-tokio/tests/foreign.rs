@@ -7,6 +7,7 @@ use net_tokio::device::{LinkConfig, pair};
 use net_tokio::{Net, TcpListener, TcpSocket, TcpStream, UdpSocket};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A client, and the stack that its default routes lead to.
@@ -194,4 +195,26 @@ async fn what_a_rule_has_redirected_tells_where_it_was_to_go() {
     asker.send_to(b"question", to).await.expect("sent");
     let asked = socket.recv_datagram().await.expect("a datagram");
     assert_eq!(socket.original_dst(&asked).expect("a flow"), to);
+}
+
+/// A mark that makes an address this host's counts also on arrival: the loopback device keeps it.
+#[tokio::test(start_paused = true)]
+async fn a_marked_socket_reaches_its_own_host_by_a_local_route_of_the_mark() {
+    let net = Net::builder().build().expect("a stack");
+    let routes = net.routes();
+    routes
+        .ip_rule("add fwmark 1 lookup 100")
+        .expect("a selector");
+    routes
+        .ip_route("add local 192.0.2.0/24 dev lo table 100")
+        .expect("a route");
+    let (any, to) = ("0.0.0.0:53", addr("192.0.2.7:53"));
+    let socket = UdpSocket::bind_on(&net, any).await.expect("a port");
+    let asker = UdpSocket::bind_on(&net, "0.0.0.0:0").await.expect("a port");
+    asker.send_to(b"x", to).await.expect_err("no way");
+    asker.set_mark(1).expect("a mark");
+    asker.send_to(b"question", to).await.expect("a way");
+    let asked = tokio::time::timeout(Duration::from_secs(9), socket.recv_datagram()).await;
+    let asked = asked.expect("it arrives").expect("a datagram");
+    assert_eq!((&asked.payload[..], asked.dest), (&b"question"[..], to));
 }

@@ -2,8 +2,9 @@
 
 use super::{Chunk, RecvQueue};
 use crate::wire::tests::cases;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
+use smallvec::SmallVec;
 use std::vec;
 use std::vec::Vec;
 
@@ -88,6 +89,43 @@ fn a_segment_pins_no_more_than_twice_its_payload_and_256_bytes() {
                 );
             }
         }
+    }
+}
+
+/// As a segment does that came alone: its data lies behind the headers in its frame, and there is no
+/// other piece.
+#[test]
+fn single_bytes_are_copied_together() {
+    let mut queue = RecvQueue::default();
+    for byte in 0..1000_u32 {
+        let mut frame = BytesMut::from(&byte.to_le_bytes()[..1]);
+        queue.push_frame(&mut frame, 2048);
+        queue.push_all(&mut SmallVec::new());
+        assert!(queue.is_copied());
+    }
+    assert_eq!(queue.len(), 1000);
+    assert!(queue.pins() <= 4096, "{}", queue.pins());
+}
+
+#[test]
+fn pieces_in_one_go_are_as_one_by_one() {
+    for pins in [0, 1448, 4000] {
+        let mut sources = [Source::default(), Source::default()];
+        let (mut one_by_one, mut at_once) = (RecvQueue::default(), RecvQueue::default());
+        for count in [1, 5, 2] {
+            let mut chunks = SmallVec::new();
+            for len in [1448, 1, 0, 700].into_iter().take(count) {
+                one_by_one.push(sources[0].chunk(len, pins));
+                chunks.push(sources[1].chunk(len, pins));
+            }
+            at_once.push_all(&mut chunks);
+            assert!(chunks.is_empty());
+            assert_eq!(at_once.len(), one_by_one.len());
+            assert_eq!(at_once.pins(), one_by_one.pins());
+        }
+        let (mut expected, mut read) = (vec![0; 8000], vec![0; 8000]);
+        let len = one_by_one.read(&mut expected);
+        assert_eq!((at_once.read(&mut read), read), (len, expected));
     }
 }
 

@@ -52,9 +52,10 @@ pub enum IpOption {
     Owner(u32),
     /// Whether the socket may have addresses that are not this host's (`IP_TRANSPARENT`,
     /// `IPV6_TRANSPARENT`): it may bind to them, connect and send from them, and rules may
-    /// [give](crate::filter::Action::Tproxy) it what is for them. What comes for an address and port that
-    /// such a socket is bound to, or connected from, is this host's; fragments of it are put together
-    /// before anything else is decided.
+    /// [give](crate::filter::Action::Tproxy) it what is for them. What comes for an address and port
+    /// where such a socket listens or takes datagrams, or from the peer that it is connected to, is this
+    /// host's. While there is such a socket, all fragments of IPv4 are put together before anything else is
+    /// decided, also those that are sent on.
     Transparent(bool),
     /// Path MTU discovery for IPv4 packets (`IP_MTU_DISCOVER`).
     PathMtu(PathMtuMode),

@@ -4,7 +4,7 @@ use super::{IpOption, Request, Shutdown, SocketId, TcpOption, TcpSettings};
 use crate::error::SocketError;
 use alloc::boxed::Box;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// Decides about the operations of sockets, and hears of connections.
 ///
@@ -110,6 +110,15 @@ pub enum Operation {
         socket: SocketId,
         /// Where to, unless it is the connected peer.
         to: Option<SocketAddr>,
+        /// The address to send this from, where it names one.
+        source: Option<IpAddr>,
+        /// The port to send this from, where it names one.
+        source_port: Option<u16>,
+    },
+    /// To become [transparent](IpOption::Transparent): to have addresses that are not this host's.
+    SetTransparent {
+        /// Which socket.
+        socket: SocketId,
     },
     /// To receive.
     Recv {

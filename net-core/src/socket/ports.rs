@@ -254,13 +254,14 @@ impl PortTable {
             .find_map(|place| port.active_at(place, over, &hash))
     }
 
-    /// Whether a socket is bound to just this address.
-    pub(crate) fn has_at(&self, local: SocketAddr) -> bool {
+    /// Every active socket that is bound to just this address.
+    pub(crate) fn takers_at(&self, local: SocketAddr) -> impl Iterator<Item = SocketId> + '_ {
         let place = Place::new(local.ip(), true);
-        self.port(local.port()).is_some_and(|port| {
-            let at = port.bindings.partition_point(|old| old.place < place);
-            port.bindings.get(at).is_some_and(|old| old.place == place)
-        })
+        let bindings = self.port(local.port()).map(|port| &port.bindings);
+        let bindings = bindings.into_iter().flatten();
+        bindings
+            .filter(move |binding| binding.active && binding.place == place)
+            .map(|binding| binding.id)
     }
 
     /// Every socket that is bound to an address which covers `local`.

@@ -30,6 +30,8 @@ pub(crate) struct SocketTable {
     entries: Vec<Entry>,
     free: Option<u32>,
     live: usize,
+    /// How many may have addresses that are not this host's.
+    transparent: usize,
     max: usize,
 }
 
@@ -39,6 +41,8 @@ struct Entry {
     orphan: bool,
     /// Something happened that the application was not told yet.
     changed: bool,
+    /// It counts as transparent.
+    transparent: bool,
     state: State,
 }
 
@@ -55,6 +59,7 @@ impl SocketTable {
             entries: Vec::new(),
             free: None,
             live: 0,
+            transparent: 0,
             max: max.min(u32::MAX as usize),
         }
     }
@@ -91,6 +96,7 @@ impl SocketTable {
                     generation: 0,
                     orphan: false,
                     changed: false,
+                    transparent: false,
                     state: State::Free { next: None },
                 });
                 index
@@ -110,8 +116,25 @@ impl SocketTable {
         Ok(id)
     }
 
+    /// Whether a socket may have addresses that are not this host's.
+    #[inline]
+    pub(crate) const fn has_transparent(&self) -> bool {
+        self.transparent > 0
+    }
+
+    /// Notes whether the socket may have addresses that are not this host's.
+    pub(crate) fn note_transparent(&mut self, id: SocketId, transparent: bool) {
+        let Some(entry) = self.entry_mut(id) else {
+            return;
+        };
+        let before = core::mem::replace(&mut entry.transparent, transparent);
+        self.transparent += usize::from(transparent);
+        self.transparent -= usize::from(before);
+    }
+
     /// Takes a socket out; its id is stale from now on.
     pub(crate) fn remove(&mut self, id: SocketId) -> Option<SocketKind> {
+        self.note_transparent(id, false);
         let free = self.free;
         let entry = self.entry_mut(id)?;
         let State::Live(kind) = core::mem::replace(&mut entry.state, State::Free { next: free })

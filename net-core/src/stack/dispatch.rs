@@ -147,6 +147,8 @@ impl Stack {
             settings: &mut tcp.settings,
         };
         policy.established(&connection, &mut options);
+        let transparent = tcp.settings.ip.transparent;
+        self.sockets.note_transparent(socket, transparent);
         self.with_connection(socket, now, |connection, cx| connection.apply(cx));
     }
 
@@ -190,7 +192,12 @@ impl Stack {
         data: &[u8],
         to: Option<SocketAddr>,
     ) -> Result<usize, SocketError> {
-        self.permit(&Operation::Send { socket: id, to })?;
+        self.permit(&Operation::Send {
+            socket: id,
+            to,
+            source: None,
+            source_port: None,
+        })?;
         self.plugged(id)
             .ok_or(SocketError::NoSuchSocket)?
             .send(data, to)

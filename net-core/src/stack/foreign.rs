@@ -39,7 +39,7 @@ impl Stack {
     /// not, because no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as
     /// invalid.
     fn is_joined(&self, arrival: &Arrival<'_>) -> bool {
-        let (header, takes_foreign) = (&arrival.ip, self.transparent || self.hooks.gives());
+        let (header, takes_foreign) = (&arrival.ip, self.has_transparent() || self.hooks.gives());
         if !takes_foreign && !self.hooks.is_tracking() {
             return false;
         }
@@ -54,10 +54,16 @@ impl Stack {
                 || (takes_foreign && !self.is_forwarding(arrival.over)))
     }
 
+    /// Whether there is a transparent socket, or what is remembered of one's connection.
+    #[inline]
+    pub(super) const fn has_transparent(&self) -> bool {
+        self.sockets.has_transparent() || self.tcp.transparent_waits > 0
+    }
+
     /// Whether it is worth a look who takes what is for no address of ours.
     #[inline]
-    pub(super) const fn may_take_foreign(&self, arrival: &Arrival<'_>) -> bool {
-        self.routes.may_have_local() || self.transparent || arrival.given_to.is_some()
+    pub(super) fn may_take_foreign(&self, arrival: &Arrival<'_>) -> bool {
+        self.routes.may_have_local() || self.has_transparent() || arrival.given_to.is_some()
     }
 
     /// Whom a packet is for that is for no address of ours: this host or somebody else.
@@ -87,7 +93,7 @@ impl Stack {
     /// Whether a transparent socket has the address and port that a packet is for, or that an ICMP error
     /// is about.
     fn has_socket_for(&self, arrival: &Arrival<'_>) -> bool {
-        if !self.transparent || arrival.ip.fragment.is_some() {
+        if !self.has_transparent() || arrival.ip.fragment.is_some() {
             return false;
         }
         let IpHeader {
@@ -111,8 +117,22 @@ impl Stack {
             })
     }
 
-    /// Whether rules may give a socket what is not for its address.
-    pub(super) fn is_transparent(&self, id: SocketId) -> bool {
+    /// Whether a socket takes what is for `local`: what a rule gave to `given_to` reaches a socket that is
+    /// not transparent only if it would have done so without the rule.
+    #[inline]
+    pub(super) fn may_take(
+        &self,
+        id: SocketId,
+        local: SocketAddr,
+        given_to: Option<SocketAddr>,
+    ) -> bool {
+        given_to.is_none_or(|bound| {
+            (bound == local && self.is_local(local.ip())) || self.is_transparent(id)
+        })
+    }
+
+    /// Whether a socket may have what is not for an address of this host.
+    fn is_transparent(&self, id: SocketId) -> bool {
         let settings = self.ip_settings(id);
         settings.is_ok_and(|settings| settings.transparent)
     }
@@ -122,13 +142,15 @@ impl Stack {
         self.has_socket(quoted.ip.protocol, quoted.local(), quoted.remote())
     }
 
-    /// Whether a socket has just this address and port, alone or with this peer.
+    /// Whether a socket has just this address and port, with this peer or, being transparent, with any: it
+    /// listens, or is an unconnected one of UDP.
     fn has_socket(&self, protocol: u8, local: SocketAddr, remote: SocketAddr) -> bool {
         let key = FlowKey::new(local, remote);
-        match protocol {
-            ip::TCP => self.tcp.flows.contains(&key) || self.tcp.ports.has_at(local),
-            ip::UDP => self.udp.flows.contains(&key) || self.udp.ports.has_at(local),
-            _ => false,
-        }
+        let (has_flow, ports) = match protocol {
+            ip::TCP => (self.tcp.flows.contains(&key), &self.tcp.ports),
+            ip::UDP => (self.udp.flows.contains(&key), &self.udp.ports),
+            _ => return false,
+        };
+        has_flow || ports.takers_at(local).any(|id| self.is_transparent(id))
     }
 }

@@ -243,6 +243,7 @@ impl Stack {
             .route_for(&IpSettings::of_answer(), cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;
         let source = path.source;
+        let options = self.options_of_answer(options, source, now)?;
         let mut packet = self.new_packet();
         packet.body = body;
         packet.meta.tracked = tracked;
@@ -268,7 +269,6 @@ impl Stack {
                 self.config.ttl,
             )
         };
-        let options = self.options_of_answer(options, source, now);
         if !options.is_empty() {
             return Ok(self.ip_output_with_options(&path, meta, &options, packet, now));
         }

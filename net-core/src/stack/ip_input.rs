@@ -68,7 +68,7 @@ impl Stack {
             given_to: None,
             packet,
         };
-        if self.hooks.is_watched(HookPoint::PreRouting) || self.transparent {
+        if self.hooks.is_watched(HookPoint::PreRouting) || self.has_transparent() {
             match self.before_routing(arrival, now)? {
                 Some(passed) => arrival = passed,
                 None => return Ok(()),

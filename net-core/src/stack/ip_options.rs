@@ -66,13 +66,22 @@ impl Stack {
     }
 
     /// The options of the answer to a packet, which is to go out with an address of this host: what
-    /// has been recorded on the way, and ourselves (RFC 1122 §3.2.2.6).
-    pub(super) fn options_of_answer(&self, asked: &[u8], own: IpAddr, now: Instant) -> Options {
+    /// has been recorded on the way, and ourselves (RFC 1122 §3.2.2.6). An option that then has room for
+    /// a part of an entry would be thrown away by the next router: there is no answer.
+    pub(super) fn options_of_answer(
+        &self,
+        asked: &[u8],
+        own: IpAddr,
+        now: Instant,
+    ) -> Result<Options, DropReason> {
         let mut options = ipv4_options::echoed(asked);
         if let IpAddr::V4(own) = own {
             self.record_in(&mut options, own, false, now);
         }
-        options
+        if ipv4_options::has_partial_room(&options) {
+            return Err(DropReason::IpOption);
+        }
+        Ok(options)
     }
 
     fn record_in(&self, options: &mut [u8], address: Ipv4Addr, counts: bool, now: Instant) {

@@ -119,8 +119,6 @@ pub struct Stack {
     /// Whether flows are followed whatever the filter needs.
     tracking: bool,
     pub(crate) addresses: LocalAddresses,
-    /// Whether a socket may have addresses that are not this host's: set by the first that asked, for good.
-    transparent: bool,
     pub(crate) neighbors: NeighborCache,
     reassembler: Reassembler,
     /// Set while fragments wait.
@@ -174,7 +172,6 @@ impl Stack {
             track_seed: seed.part("flows", 0),
             tracking: false,
             addresses: LocalAddresses::default(),
-            transparent: false,
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,

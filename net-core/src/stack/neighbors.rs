@@ -249,7 +249,7 @@ impl Stack {
         let sender = before.map_or(header.source, |tuple| tuple.source);
         let quotation = packet.front(MAX_QUOTATION);
         let quoted = Quoted::read(&quotation);
-        let is_sent_here = |quoted: &Quoted| self.transparent && self.has_sent(quoted);
+        let is_sent_here = |quoted: &Quoted| self.has_transparent() && self.has_sent(quoted);
         let is_ours = self.is_local(sender) || quoted.as_ref().is_some_and(is_sent_here);
         if !is_ours {
             self.forwarded_in_vain(iface, header, before, packet, now);

@@ -180,12 +180,20 @@ impl Stack {
         settings: &IpSettings,
         address: IpAddr,
     ) -> Result<(), SocketError> {
-        let is_foreign = settings.transparent && !is_martian_source(address, false);
-        if is_foreign || self.is_local(address) {
+        if self.is_local(address) || (settings.transparent && self.may_be_foreign(address)) {
             Ok(())
         } else {
             Err(SocketError::AddressNotAvailable)
         }
+    }
+
+    /// Whether an address can be that of a single host elsewhere.
+    fn may_be_foreign(&self, address: IpAddr) -> bool {
+        let is_reserved = match address {
+            IpAddr::V4(v4) => v4.octets()[0] >= 240,
+            IpAddr::V6(_) => false,
+        };
+        !is_reserved && !is_martian_source(address, false) && !self.addresses.is_broadcast(address)
     }
 
     fn route_to_self(&self, dest: IpAddr, source: Option<IpAddr>) -> Result<Path, SocketError> {

@@ -343,9 +343,11 @@ impl Stack {
     ///
     /// # Errors
     /// `InvalidInput` for a value out of range, `NoSuchSocket`; `NoSuchOption` for a socket of a
-    /// plugged protocol.
+    /// plugged protocol; the policy's for [`Transparent`](IpOption::Transparent).
     pub fn set_ip_option(&mut self, id: SocketId, option: IpOption) -> Result<(), SocketError> {
-        self.transparent |= option == IpOption::Transparent(true);
+        if option == IpOption::Transparent(true) {
+            self.permit(&Operation::SetTransparent { socket: id })?;
+        }
         let stale = self.route_generation().wrapping_sub(1);
         match self.kind(id)? {
             Kind::Tcp => {
@@ -353,7 +355,7 @@ impl Stack {
                 if let Some(path) = &mut socket.path {
                     path.generation = stale;
                 }
-                socket.settings.ip.set(option, true)
+                socket.settings.ip.set(option, true)?;
             }
             Kind::Udp => {
                 let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
@@ -361,10 +363,14 @@ impl Stack {
                 if let Some(peer) = &mut socket.peer {
                     peer.path.generation = stale;
                 }
-                socket.settings.ip.set(option, false)
+                socket.settings.ip.set(option, false)?;
             }
-            Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),
+            Kind::Packet | Kind::Plugged => return Err(SocketError::NoSuchOption),
         }
+        if let IpOption::Transparent(transparent) = option {
+            self.sockets.note_transparent(id, transparent);
+        }
+        Ok(())
     }
 
     /// Binds a socket to an interface (`SO_BINDTODEVICE`), or to none: it sends by the routes over

@@ -104,7 +104,7 @@ impl Stack {
         };
         let bound = arrival.given_to.unwrap_or(local);
         let found = self.udp.find(local, remote, bound, over, takes);
-        let found = found.filter(|id| bound == local || self.is_transparent(*id));
+        let found = found.filter(|id| self.may_take(*id, local, arrival.given_to));
         let Some(id) = found else {
             self.port_unreachable(arrival, now);
             return Err(DropReason::NoSocket);

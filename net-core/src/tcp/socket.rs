@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::{SeqNum, State};
 use crate::config::Config;
 use crate::ip::Path;
-use crate::socket::{Family, FlowKey, Readiness, SocketId, TcpSettings};
+use crate::socket::{Family, FlowKey, IpSettings, Readiness, SocketId, TcpSettings};
 use crate::stack::TimerId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -118,6 +118,8 @@ pub(crate) struct TimeWait {
     pub(crate) window: u16,
     /// The local port may be bound anew by sockets that ask for it.
     pub(crate) reuse: bool,
+    /// How its acknowledgements go out, and whether from an address that is not this host's.
+    pub(crate) ip: IpSettings,
     pub(crate) timer: TimerId,
 }
 

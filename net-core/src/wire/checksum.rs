@@ -233,6 +233,34 @@ mod wide {
         let sum = |lanes: S::u64s| lanes.as_slice().iter().copied().fold(0, u64::wrapping_add);
         super::halves(sum(total), sum(high))
     }
+
+    /// Vectors of each width that this machine has come to the same sum, wherever the bytes lie.
+    #[test]
+    fn every_width_comes_to_the_same_sum() {
+        #[cfg(target_arch = "x86_64")]
+        let narrower = Level::new().as_avx2().map(Level::Avx2);
+        #[cfg(not(target_arch = "x86_64"))]
+        let narrower = None;
+        let levels = [Some(Level::new()), narrower, Some(Level::baseline())];
+        let bytes: std::vec::Vec<u8> = (0..=255).cycle().step_by(151).take(1024).collect();
+        for start in 0..130 {
+            for len in (LONG..2 * LONG).step_by(2) {
+                let part = &bytes[start..start + len];
+                let words = part
+                    .chunks(2)
+                    .map(|word| u16::from_ne_bytes([word[0], word[1]]));
+                let expected = super::fold_words(words.map(u64::from).sum());
+                for level in levels.into_iter().flatten() {
+                    let sum = dispatch!(level, simd => sum_vectors(simd, part));
+                    assert_eq!(
+                        super::fold_words(sum),
+                        expected,
+                        "{level:?}: {len} from {start}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 /// The sum of up to seven bytes.

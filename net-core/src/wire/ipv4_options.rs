@@ -142,6 +142,15 @@ pub(crate) fn echoed(options: &[u8]) -> Options {
     echoed
 }
 
+/// Whether one of the options has some room left for what is recorded, but not for a whole entry: the
+/// packet is in error (RFC 791 §3.1, Record Route and Internet Timestamp).
+pub(crate) fn has_partial_room(options: &[u8]) -> bool {
+    let mut places = places(options).map_while(Result::ok);
+    places.any(|place| {
+        matches!(place.kind, RECORD_ROUTE | TIMESTAMP) && place.has_partial_room(options)
+    })
+}
+
 /// Blots out the options that the first fragment of a packet has alone.
 pub(crate) fn keep_copied(options: &mut [u8]) {
     let mut next = 0;
@@ -173,15 +182,10 @@ impl Place {
         if pointer < first {
             return at(POINTER);
         }
-        let needs = match self.flags(options) {
-            WITH_ADDRESSES | PRESCRIBED if is_time => 8,
-            _ => 4,
-        };
-        let is_full = pointer > self.len;
-        if !is_full && pointer + needs - 1 > self.len && !self.is_source_route() {
+        if self.has_partial_room(options) && !self.is_source_route() {
             return at(POINTER);
         }
-        if is_time && is_full && self.byte(options, FLAGS) >> 4 == 15 {
+        if is_time && pointer > self.len && self.byte(options, FLAGS) >> 4 == 15 {
             // Nor is there room to count one more.
             return at(FLAGS);
         }
@@ -190,6 +194,15 @@ impl Place {
 
     const fn is_source_route(self) -> bool {
         matches!(self.kind, LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE)
+    }
+
+    fn has_partial_room(self, options: &[u8]) -> bool {
+        let needs = match (self.kind, self.flags(options)) {
+            (TIMESTAMP, WITH_ADDRESSES | PRESCRIBED) => 8,
+            _ => 4,
+        };
+        let pointer = self.byte(options, POINTER);
+        pointer <= self.len && pointer + needs - 1 > self.len
     }
 
     /// The kind of a Timestamp.
@@ -212,6 +225,9 @@ impl Place {
             {
                 *flags = flags.saturating_add(0x10);
             }
+            return;
+        }
+        if self.has_partial_room(options) {
             return;
         }
         match self.flags(options) {

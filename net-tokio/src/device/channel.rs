@@ -1,6 +1,6 @@
 //! Packets to and from the program itself: a device to embed the stack in a VPN or a test.
 
-use super::{Device, register, wake};
+use super::{Device, Overruns, register, wake};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
@@ -119,8 +119,8 @@ impl Device for Channel {
         Poll::Pending
     }
 
-    fn overruns(&self) -> u64 {
-        self.inward.state().overruns
+    fn overruns(&self) -> Overruns {
+        self.inward.state().overruns.into()
     }
 
     fn poll_send(

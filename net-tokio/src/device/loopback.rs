@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, Waker};
 
-/// The loopback device: packets return at once, in order, none lost, their payload not copied.
+/// The loopback device: packets return at once, in order, none lost, their payload not copied, and with
+/// their marks, as in Linux: the rules that led a packet here lead it to its socket.
 ///
 /// It holds up to 1024 packets or 16 MiB; beyond that the sender waits.
 #[derive(Debug)]
@@ -90,8 +91,10 @@ impl Device for Loopback {
             if self.is_full() {
                 break;
             }
+            let mark = packet.meta.mark;
             let mut packet = shared(packet, &mut self.frames);
             packet.meta.checksum = Checksum::Verified;
+            packet.meta.mark = mark;
             self.queued_bytes += packet.len();
             self.queue.push_back(packet);
             sent += 1;

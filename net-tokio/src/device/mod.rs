@@ -20,6 +20,7 @@ mod loopback;
 mod netlink;
 #[cfg(target_os = "linux")]
 mod nic;
+mod overruns;
 mod pair;
 mod pcap;
 mod switch;
@@ -42,6 +43,7 @@ pub use loopback::Loopback;
 pub use net_core::sim::{LinkConfig, LinkCounters};
 #[cfg(target_os = "linux")]
 pub use nic::{Nic, NicBuilder, NicStats};
+pub use overruns::Overruns;
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
 pub use switch::{Switch, SwitchCounters, SwitchPort};
@@ -96,8 +98,8 @@ pub trait Device: Send + 'static {
 
     /// Packets that were lost before the stack fetched them, since the device is there: its receive
     /// ring was full. Stays 0 where the sender waits for room.
-    fn overruns(&self) -> u64 {
-        0
+    fn overruns(&self) -> Overruns {
+        Overruns::from(0)
     }
 
     /// Sends packets from the front of `batch` and takes them out of it.
@@ -162,7 +164,7 @@ impl<D: Device + ?Sized> Device for Box<D> {
         (**self).poll_recv(cx, batch, budget)
     }
 
-    fn overruns(&self) -> u64 {
+    fn overruns(&self) -> Overruns {
         (**self).overruns()
     }
 

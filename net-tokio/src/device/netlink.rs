@@ -1,5 +1,6 @@
 //! The host's interfaces by netlink (`rtnetlink(7)`): their addresses, and what they have dropped.
 
+use rustix::io::retry_on_intr;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto,
@@ -7,6 +8,58 @@ use rustix::net::{
 };
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
+
+/// A socket of the namespace in which it was opened.
+#[derive(Debug)]
+pub(super) struct Netlink {
+    /// Locked from a request to its answer.
+    socket: Mutex<OwnedFd>,
+}
+
+impl Netlink {
+    /// Opens it in the network namespace of the caller.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn open() -> io::Result<Self> {
+        let (family, kind) = (AddressFamily::NETLINK, SocketType::RAW);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, NETLINK_ROUTE)?;
+        let socket = Mutex::new(socket);
+        Ok(Self { socket })
+    }
+
+    /// Packets to send that the interface with `index` has dropped since it is there.
+    ///
+    /// # Errors
+    /// What the kernel says: ENODEV where there is no such interface.
+    pub(super) fn dropped_to_send(&self, index: u32) -> io::Result<u64> {
+        let mut body = vec![0; LINK_LEN];
+        body[4..8].copy_from_slice(&index.to_ne_bytes());
+        let mut answer = vec![0; LONGEST_ANSWER];
+        let request = message(RTM_GETLINK, NLM_F_REQUEST, &body);
+        let answer = self.ask(&request, &mut answer)?;
+        let Some(attributes) = answer.get(HEADER_LEN + LINK_LEN..) else {
+            return acknowledged(answer).and(Err(malformed()));
+        };
+        let stats = attribute(attributes, IFLA_STATS64);
+        let dropped = stats.and_then(|stats| stats.get(TX_DROPPED..TX_DROPPED + 8));
+        let dropped = dropped.and_then(|bytes| bytes.try_into().ok());
+        dropped.map(u64::from_ne_bytes).ok_or_else(malformed)
+    }
+
+    /// Asks the kernel; the answer lies in `room`.
+    fn ask<'a>(&self, request: &[u8], room: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let kernel = SocketAddrNetlink::new(0, 0);
+        sendto(&*socket, request, SendFlags::empty(), &kernel)?;
+        // An answer that was left there would be taken for that to the next request.
+        let received = retry_on_intr(|| recv(&*socket, &mut *room, RecvFlags::empty()));
+        let (len, _) = received?;
+        Ok(&room[..len])
+    }
+}
 
 /// Adds `address` with the route to its prefix to the interface with `index`; it may be there.
 ///
@@ -15,39 +68,7 @@ use std::net::IpAddr;
 pub(super) fn add_address(index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
     let mut answer = [0; 512];
     let request = new_address(index, address, prefix_len);
-    acknowledged(ask(&request, &mut answer)?)
-}
-
-/// Packets to send that the interface with `index` has dropped since it is there.
-///
-/// # Errors
-/// What the kernel says: ENODEV where there is no such interface.
-pub(super) fn dropped_to_send(index: u32) -> io::Result<u64> {
-    let mut body = vec![0; LINK_LEN];
-    body[4..8].copy_from_slice(&index.to_ne_bytes());
-    let mut answer = vec![0; LONGEST_ANSWER];
-    let request = message(RTM_GETLINK, NLM_F_REQUEST, &body);
-    let answer = ask(&request, &mut answer)?;
-    let Some(attributes) = answer.get(HEADER_LEN + LINK_LEN..) else {
-        return acknowledged(answer).and(Err(malformed()));
-    };
-    let stats = attribute(attributes, IFLA_STATS64);
-    let dropped = stats.and_then(|stats| stats.get(TX_DROPPED..TX_DROPPED + 8)?.try_into().ok());
-    dropped.map(u64::from_ne_bytes).ok_or_else(malformed)
-}
-
-/// Asks the kernel; the answer lies in `room`.
-fn ask<'a>(request: &[u8], room: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        NETLINK_ROUTE,
-    )?;
-    let kernel = SocketAddrNetlink::new(0, 0);
-    sendto(&socket, request, SendFlags::empty(), &kernel)?;
-    let (len, _) = recv(&socket, &mut *room, RecvFlags::empty())?;
-    Ok(&room[..len])
+    acknowledged(Netlink::open()?.ask(&request, &mut answer)?)
 }
 
 /// The value of the first attribute of a kind.

@@ -2,7 +2,7 @@
 
 use super::descriptor::Descriptor;
 use super::framing::{Counters, Framing};
-use super::{Device, sys};
+use super::{Device, Overruns, sys};
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
@@ -92,8 +92,9 @@ impl Device for Nic {
         self.descriptor.poll_recv(cx, batch, budget)
     }
 
-    fn overruns(&self) -> u64 {
-        self.stats().overruns()
+    fn overruns(&self) -> Overruns {
+        let stats = self.stats();
+        Overruns::asked(move || stats.overruns())
     }
 
     fn poll_send(

@@ -1,15 +1,18 @@
 //! A capture of everything that goes through a device.
 
-use super::Device;
+use super::{Device, Overruns};
 use crate::clock::Clock;
 use bytes::BytesMut;
 use net_core::DeviceCaps;
-use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket, crossing};
+use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
 use net_core::sim::pcapng::{self, Direction, LinkType, Record};
+use net_core::stack::MAX_TX_BATCH;
 use net_core::time::Instant;
 use net_core::wire::{MacAddr, ethernet};
+use smallvec::SmallVec;
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,8 +40,7 @@ pub struct PcapTap<D> {
     clock: Clock,
     /// The date at which the clock showed zero.
     epoch: Duration,
-    /// Packets that have been written, but that the device has not taken yet: the next ones to send.
-    written: usize,
+    /// Copies of packets one behind the other, of no use between calls.
     scratch: BytesMut,
     /// Room for a block, empty between packets.
     block: Vec<u8>,
@@ -65,7 +67,6 @@ impl<D: Device> PcapTap<D> {
             writer: Some(writer),
             epoch: epoch_of(clock),
             clock,
-            written: 0,
             scratch: BytesMut::new(),
             block,
         })
@@ -81,16 +82,11 @@ impl<D: Device> PcapTap<D> {
         if let Some(ip) = self.scratch.get_mut(link..) {
             crossing::complete(packet.meta.checksum, ip);
         }
-        self.write(Direction::Inbound);
+        self.write(Direction::Inbound, 0..self.scratch.len());
     }
 
-    fn write_sent(&mut self, packet: &TxPacket) {
-        self.scratch.clear();
-        crossing::copy_completed(packet, &mut self.scratch);
-        self.write(Direction::Outbound);
-    }
-
-    fn write(&mut self, direction: Direction) {
+    /// Writes the part of the copies that is one packet.
+    fn write(&mut self, direction: Direction, part: Range<usize>) {
         let Some(writer) = &mut self.writer else {
             return;
         };
@@ -100,8 +96,8 @@ impl<D: Device> PcapTap<D> {
             interface: 0,
             nanos: u64::try_from(date.as_nanos()).unwrap_or(u64::MAX),
             direction,
-            bytes: &self.scratch,
-            len: self.scratch.len(),
+            len: part.len(),
+            bytes: &self.scratch[part],
         };
         self.block.clear();
         pcapng::packet(&mut self.block, &record);
@@ -128,8 +124,6 @@ impl<D: Device> Device for PcapTap<D> {
     fn attach(&mut self, clock: Clock) {
         self.clock = clock;
         self.epoch = epoch_of(clock);
-        // A stack before this one took with it what it had not sent.
-        self.written = 0;
         self.device.attach(clock);
     }
 
@@ -147,7 +141,7 @@ impl<D: Device> Device for PcapTap<D> {
         received
     }
 
-    fn overruns(&self) -> u64 {
+    fn overruns(&self) -> Overruns {
         self.device.overruns()
     }
 
@@ -157,13 +151,23 @@ impl<D: Device> Device for PcapTap<D> {
         batch: &mut TxBatch,
         now: Instant,
     ) -> Poll<io::Result<()>> {
-        let before = batch.len();
-        for packet in batch.packets().iter().skip(self.written) {
-            self.write_sent(packet);
+        // Copied in front of the device, which keeps the packets, and written when it has taken them: what
+        // it gives back comes again, from whichever port above.
+        self.scratch.clear();
+        let mut ends: SmallVec<[usize; MAX_TX_BATCH]> = SmallVec::new();
+        if self.writer.is_some() {
+            for packet in batch.packets() {
+                crossing::copy_completed(packet, &mut self.scratch);
+                ends.push(self.scratch.len());
+            }
         }
+        let before = batch.len();
         let sent = self.device.poll_send(cx, batch, now);
-        // What the device gave back comes again, first and in the same order, if not all at once.
-        self.written = self.written.saturating_sub(before) + batch.len();
+        let mut start = 0;
+        for end in ends.into_iter().take(before - batch.len()) {
+            self.write(Direction::Outbound, start..end);
+            start = end;
+        }
         sent
     }
 
@@ -355,6 +359,24 @@ mod tests {
         let packets = packets_in(&file);
         let numbers: Vec<u8> = packets.iter().map(|(_, bytes)| bytes[28]).collect();
         assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+    }
+
+    /// As the ports of a trunk do: what one of them gets back is not what the other brings next.
+    #[test]
+    fn of_two_ports_that_take_turns_every_packet_is_written_once() {
+        let file = File::default();
+        let mut device = PcapTap::new(Narrow, "narrow", file.clone()).unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut ports = [vec![0, 1, 2], vec![10, 11, 12]];
+        for turn in 0..6 {
+            let waiting = &mut ports[turn % 2];
+            let mut packets = batch(waiting.iter().map(|number| datagram(&[*number], false)));
+            let _ = device.poll_send(&mut cx, &mut packets, Instant::ZERO);
+            waiting.remove(0);
+        }
+        let packets = packets_in(&file);
+        let numbers: Vec<u8> = packets.iter().map(|(_, bytes)| bytes[28]).collect();
+        assert_eq!(numbers, [0, 10, 1, 11, 2, 12]);
     }
 
     /// A round receives, and then sends by the time at which it began.

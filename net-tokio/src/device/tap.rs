@@ -1,6 +1,6 @@
 //! The host's kernel at the other end of an Ethernet: a TAP (Linux).
 
-use super::{Device, Tun, TunBuilder, TunStats};
+use super::{Device, Overruns, Tun, TunBuilder, TunStats};
 use crate::clock::Clock;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
@@ -83,7 +83,7 @@ impl Device for Tap {
         self.tun.poll_recv(cx, batch, budget)
     }
 
-    fn overruns(&self) -> u64 {
+    fn overruns(&self) -> Overruns {
         self.tun.overruns()
     }
 

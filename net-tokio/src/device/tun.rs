@@ -4,10 +4,10 @@ mod open;
 
 pub use open::TunBuilder;
 
-use super::Device;
 use super::descriptor::Descriptor;
 use super::framing::{Counters, Framing};
-use super::netlink;
+use super::netlink::Netlink;
+use super::{Device, Overruns};
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
@@ -105,8 +105,9 @@ impl Device for Tun {
         self.descriptor.poll_recv(cx, batch, budget)
     }
 
-    fn overruns(&self) -> u64 {
-        self.stats().overruns()
+    fn overruns(&self) -> Overruns {
+        let stats = self.stats();
+        Overruns::asked(move || stats.overruns())
     }
 
     fn poll_send(
@@ -136,7 +137,7 @@ pub struct TunStats {
 impl TunStats {
     /// Packets that the kernel dropped since the device was opened because the stack had not fetched
     /// those before: its queue (`txqueuelen`) was full. They are what the kernel tells of the interface
-    /// (`ip -s link`: TX dropped), as long as that is in the network namespace of whoever asks.
+    /// (`ip -s link`: TX dropped), as long as that is in the network namespace in which it was opened.
     #[must_use]
     pub fn overruns(&self) -> u64 {
         // Behind its end the interface may be another.
@@ -160,6 +161,9 @@ impl TunStats {
 /// What the kernel counts of the packets that are to come out of a device.
 #[derive(Debug)]
 struct KernelQueue {
+    /// Of the namespace in which the device was opened, whoever asks later; `None` where a host lets
+    /// nobody ask.
+    netlink: Option<Netlink>,
     /// The index of its interface.
     index: u32,
     /// What had been dropped before the device was opened.
@@ -170,15 +174,23 @@ struct KernelQueue {
 
 impl KernelQueue {
     fn of(index: u32) -> Self {
-        Self {
+        let mut queue = Self {
+            netlink: Netlink::open().ok(),
             index,
-            before: netlink::dropped_to_send(index).unwrap_or(0),
+            before: 0,
             known: AtomicU64::new(0),
-        }
+        };
+        queue.before = queue.dropped().unwrap_or(0);
+        queue
+    }
+
+    /// What the kernel says now.
+    fn dropped(&self) -> Option<u64> {
+        self.netlink.as_ref()?.dropped_to_send(self.index).ok()
     }
 
     fn overruns(&self, open: bool) -> u64 {
-        if open && let Ok(dropped) = netlink::dropped_to_send(self.index) {
+        if open && let Some(dropped) = self.dropped() {
             let since = dropped.saturating_sub(self.before);
             self.known.fetch_max(since, Ordering::Relaxed);
         }

@@ -1,6 +1,6 @@
 //! IP packets in datagrams of the host's UDP.
 
-use super::Device;
+use super::{Device, Overruns};
 use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
@@ -38,6 +38,8 @@ pub struct UdpTunnel {
     buffer: Vec<u8>,
     flat: BytesMut,
     counters: Arc<Counters>,
+    #[cfg(target_os = "linux")]
+    drops: Drops,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +71,8 @@ impl UdpTunnel {
     #[must_use]
     pub fn new(socket: UdpSocket, mtu: u16) -> Self {
         Self {
+            #[cfg(target_os = "linux")]
+            drops: Drops::since(super::sys::socket_drops(&socket).unwrap_or(0)),
             socket,
             mtu,
             buffer: vec![0; LONGEST],
@@ -170,8 +174,10 @@ impl Device for UdpTunnel {
 
     /// What the socket of the host had no room for; told on Linux only.
     #[cfg(target_os = "linux")]
-    fn overruns(&self) -> u64 {
-        super::sys::socket_drops(&self.socket).map_or(0, u64::from)
+    fn overruns(&self) -> Overruns {
+        self.drops
+            .count(|| super::sys::socket_drops(&self.socket).ok())
+            .into()
     }
 
     fn poll_send(
@@ -199,6 +205,39 @@ impl Device for UdpTunnel {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// What a socket of the host has dropped since a tunnel has it. The kernel's own count may have begun
+/// before, and begins anew behind its 32 bits.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Drops {
+    before: u32,
+    known: AtomicU64,
+}
+
+#[cfg(target_os = "linux")]
+impl Drops {
+    fn since(before: u32) -> Self {
+        Self {
+            before,
+            known: AtomicU64::new(0),
+        }
+    }
+
+    /// The count, brought up to that of the kernel.
+    fn count(&self, kernel: impl Fn() -> Option<u32>) -> u64 {
+        let next = |known: u64| {
+            #[expect(clippy::cast_possible_truncation, reason = "as the kernel counts")]
+            let last = self.before.wrapping_add(known as u32);
+            // Asked only here: what is known is never ahead of it.
+            Some(known + u64::from(kernel()?.wrapping_sub(last)))
+        };
+        let _ = self
+            .known
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        self.known.load(Ordering::Relaxed)
     }
 }
 
@@ -251,3 +290,23 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// The longest datagram.
 const LONGEST: usize = 65_535;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::Drops;
+
+    #[test]
+    fn drops_are_counted_from_the_first_and_over_the_end_of_the_kernels_count() {
+        let drops = Drops::since(u32::MAX - 1);
+        for (kernel, count) in [
+            (Some(u32::MAX - 1), 0),
+            (Some(u32::MAX), 1),
+            (Some(3), 5),
+            (None, 5),
+            (Some(u32::MAX - 1), 1 << 32),
+            (Some(0), (1 << 32) + 2),
+        ] {
+            assert_eq!(drops.count(|| kernel), count);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Several VLANs over one Ethernet (IEEE 802.1Q): a device for each.
 
-use super::{Device, register};
+use super::{Device, Overruns, register};
 use crate::clock::Clock;
 use bytes::Buf as _;
 use net_core::DeviceCaps;
@@ -203,9 +203,9 @@ impl Device for TrunkPort {
     }
 
     /// Those of this VLAN; what the device below has lost belongs to nobody yet.
-    fn overruns(&self) -> u64 {
+    fn overruns(&self) -> Overruns {
         let mut state = self.shared.state();
-        state.port(self.id).map_or(0, |port| port.overruns)
+        state.port(self.id).map_or(0, |port| port.overruns).into()
     }
 
     fn poll_send(

@@ -4,7 +4,7 @@ use super::busy::Traffic;
 use super::mail::{ListenerEntry, Mail, PacketEntry, TcpEntry, UdpEntry};
 use super::slots::Slots;
 use super::warnings::{Warning, Warnings};
-use crate::device::Device;
+use crate::device::{Device, Overruns};
 use crate::error::Ended;
 use crate::net::InterfaceStatus;
 use net_core::autoconf::AddressState;
@@ -148,12 +148,13 @@ impl Core {
         Some(port.bound.device)
     }
 
-    /// How the interfaces are.
-    pub(crate) fn interfaces(&self) -> impl Iterator<Item = InterfaceStatus> + '_ {
+    /// How the interfaces are, and how to ask what they have lost, which is not in it: the host is asked
+    /// without the lock.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = (InterfaceStatus, Overruns)> + '_ {
         self.devices.iter().map(|port| {
             let mut known = self.stack.ifaces();
             let config = known.find_map(|(id, config)| (id == port.bound.iface).then_some(config));
-            InterfaceStatus {
+            let status = InterfaceStatus {
                 name: port.bound.name.clone(),
                 mac: port.bound.device.mac(),
                 mtu: config.map_or_else(|| port.bound.device.mtu(), |config| config.mtu),
@@ -167,9 +168,10 @@ impl Core {
                     .dns_search(port.bound.iface)
                     .map(str::to_owned)
                     .collect(),
-                overruns: port.bound.device.overruns(),
+                overruns: 0,
                 failure: port.failure.clone(),
-            }
+            };
+            (status, port.bound.device.overruns())
         })
     }
 

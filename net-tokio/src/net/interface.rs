@@ -362,7 +362,12 @@ impl Net {
     /// The interfaces, also those whose devices have failed.
     #[must_use]
     pub fn interfaces(&self) -> Vec<InterfaceStatus> {
-        self.engine().look(|core| core.interfaces().collect())
+        let all: Vec<_> = self.engine().look(|core| core.interfaces().collect());
+        let asked = all.into_iter().map(|(status, overruns)| InterfaceStatus {
+            overruns: overruns.count(),
+            ..status
+        });
+        asked.collect()
     }
 }
 

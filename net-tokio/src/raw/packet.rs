@@ -252,7 +252,12 @@ impl PacketSocket {
         let engine = self.net.engine();
         let socket = self.slot.id();
         engine
-            .permit(&Operation::Send { socket, to: None })
+            .permit(&Operation::Send {
+                socket,
+                to: None,
+                source: None,
+                source_port: None,
+            })
             .map_err(to_io)?;
         let frame = Bytes::copy_from_slice(payload);
         self.control(|packet| packet.send(frame, to))?;

@@ -198,7 +198,12 @@ impl Conn {
         }
         let socket = self.slot.id();
         let operation = match interest.contains(SlotReady::WRITE) {
-            true => Operation::Send { socket, to: None },
+            true => Operation::Send {
+                socket,
+                to: None,
+                source: None,
+                source_port: None,
+            },
             false => Operation::Recv { socket },
         };
         self.net.engine().permit(&operation).map_err(to_io)

@@ -135,6 +135,8 @@ impl UdpSocket {
         engine.permit(&Operation::Send {
             socket: self.slot.id(),
             to: meta.to,
+            source: meta.source,
+            source_port: meta.source_port,
         })?;
         self.slot.can_send(waker)?;
         // What is large is copied before the stack is locked, and what is to be cut lies in one piece.

@@ -5,6 +5,7 @@ use net_core::socket::{
     Domain as Number, Entry, Handler, Operation, Policy, Protocol as ProtocolNumber, Readiness,
     Request, Shutdown as Direction, SocketOps, SocketType,
 };
+use net_core::udp::SendMeta;
 use net_core::{Instant, SocketError};
 use net_tokio::{Net, Socket, TcpListener, TcpStream, UdpSocket};
 use socket2::{Domain, Type};
@@ -123,7 +124,15 @@ impl Policy for Guard {
             Operation::Bind { .. } => "bind",
             Operation::Accept { .. } => "accept",
             Operation::Connect { .. } => "connect",
+            Operation::Send {
+                source: Some(_), ..
+            } => "send from",
+            Operation::Send {
+                source_port: Some(_),
+                ..
+            } => "send from a port",
             Operation::Send { .. } => "send",
+            Operation::SetTransparent { .. } => "be somebody else",
             Operation::Recv { .. } => "recv",
             Operation::Shutdown { .. } => "shutdown",
             _ => "other",
@@ -162,6 +171,21 @@ async fn a_policy_denies_what_tasks_do_with_sockets() {
     denied(socket.send_to(b"x", own).await.expect_err("send"));
     denied(socket.try_recv(&mut [0; 4]).expect_err("recv"));
     denied(socket.recv(&mut [0; 4]).await.expect_err("recv"));
+    guard.refuse(&["send from", "send from a port", "be somebody else"]);
+    let plain = SendMeta::to(own);
+    let source = SendMeta {
+        source: Some(own.ip()),
+        ..plain
+    };
+    let source_port = SendMeta {
+        source_port: Some(own.port()),
+        ..plain
+    };
+    denied(socket.try_send_with(b"x", source).expect_err("send from"));
+    let from_port = socket.try_send_with(b"x", source_port);
+    denied(from_port.expect_err("send from a port"));
+    assert_eq!(socket.try_send_with(b"x", plain).expect("room"), 1);
+    denied(socket.set_transparent(true).expect_err("be somebody else"));
     guard.refuse(&["connect", "shutdown"]);
     denied(TcpStream::connect_on(&net, to).await.expect_err("connect"));
     denied(socket.connect(own).await.expect_err("connect"));

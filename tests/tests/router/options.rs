@@ -70,6 +70,9 @@ fn requests() -> Vec<Vec<u8>> {
         times(20, 5, 3, nobody),
         times(8, 9, 0x20, [1; 4]),
         times(12, 5, 2, [0; 4]),
+        // Room for what the request records, and too little for the answer.
+        route(9, 4),
+        times(10, 5, 0, [0; 4]),
         // Both, what is between them, and what is behind the end.
         both.clone(),
         [&[1, 1, 0x5e, 4, 9, 9][..], &route(7, 4), &[1]].concat(),

@@ -55,7 +55,7 @@ impl Stack {
         let bound = segment.given_to.unwrap_or(local);
         let listener = ports.lookup(bound, segment.over, || flows.hash(&key));
         let listener = listener
-            .filter(|&id| self.is_listening(id) && (bound == local || self.is_transparent(id)));
+            .filter(|&id| self.is_listening(id) && self.may_take(id, local, segment.given_to));
         let Some(listener) = listener else {
             self.refuse_segment(Origin::of(segment), local, remote, now);
             return;
@@ -209,11 +209,12 @@ impl Stack {
         child.linked = true;
         child.path = Some(path);
         child.role = Role::Connection(Box::new(connection));
-        let reuse = child.settings.reuse_address;
+        let (reuse, transparent) = (child.settings.reuse_address, child.settings.ip.transparent);
         let Ok(child) = self.sockets.insert(SocketKind::Tcp(Box::new(child))) else {
             self.stats.count_drop(DropReason::NoMemory);
             return None;
         };
+        self.sockets.note_transparent(child, transparent);
         self.tcp.ports.hold(local, reuse);
         self.tcp.flows.insert(key, Flow::Socket(child));
         self.stats.tcp_passive_opens += 1;

@@ -109,15 +109,18 @@ impl Stack {
             self.stats.count_drop(DropReason::RateLimited);
             return;
         }
-        let Some(Embryo { key, facts, .. }) = self.tcp.embryos.get(index as usize) else {
+        let embryo = self.tcp.embryos.get(index as usize);
+        let listener = embryo.and_then(|embryo| self.sockets.tcp(embryo.listener));
+        let (Some(Embryo { key, facts, .. }), Some(listener)) = (embryo, listener) else {
             return;
         };
-        let (local, remote, facts) = (key.local(), key.remote(), *facts);
+        let (local, remote, facts, ip) = (key.local(), key.remote(), *facts, listener.settings.ip);
         let shift = facts.peer_scale.map_or(0, |_| facts.our_scale);
         let window = u16::try_from(window >> shift).unwrap_or(u16::MAX);
         let (seq, ack, recent) = (facts.iss + 1, facts.irs + 1, facts.ts_recent);
         self.stats.tcp_challenge_acks += 1;
         self.acknowledge(
+            &ip,
             local,
             remote,
             seq,

@@ -37,6 +37,8 @@ pub(crate) struct TcpTables {
     pub(crate) ports: PortTable,
     pub(crate) embryos: Slab<Embryo>,
     pub(crate) time_waits: Slab<TimeWait>,
+    /// How many of them are of transparent sockets.
+    pub(crate) transparent_waits: usize,
     pub(crate) secrets: Secrets,
     /// Connections whose sockets are closed, and that deliver what is left.
     pub(crate) orphans: usize,
@@ -59,6 +61,7 @@ impl TcpTables {
             ),
             embryos: Slab::new(),
             time_waits: Slab::new(),
+            transparent_waits: 0,
             secrets: Secrets::new(seed),
             orphans: 0,
             fast_open: FastOpenPeers::new(&config.tcp.fast_open),

@@ -21,7 +21,7 @@ impl Stack {
         let (Some(local), Some(remote), true) = (socket.local, socket.remote, socket.linked) else {
             return;
         };
-        let reuse = socket.settings.reuse_address;
+        let (reuse, ip) = (socket.settings.reuse_address, socket.settings.ip);
         let Some(connection) = socket.connection_mut() else {
             return;
         };
@@ -34,7 +34,7 @@ impl Stack {
             // As the kernel: no room to remember, so this one ends here.
             connection.state = State::Closed;
             self.acknowledge(
-                local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now,
+                &ip, local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now,
             );
             return;
         }
@@ -53,12 +53,14 @@ impl Stack {
             ts_offset,
             window,
             reuse,
+            ip,
             timer,
         });
+        self.tcp.transparent_waits += usize::from(ip.transparent);
         self.tcp.flows.insert(key, Flow::TimeWait(index));
         if ack_due {
             self.acknowledge(
-                local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now,
+                &ip, local, remote, snd_nxt, rcv_nxt, ts_recent, ts_offset, window, now,
             );
         }
     }
@@ -91,7 +93,7 @@ impl Stack {
             return;
         }
         let (nxt, rcv, recent) = (wait.snd_nxt, wait.rcv_nxt, wait.ts_recent);
-        let (offset, window, timer) = (wait.ts_offset, wait.window, wait.timer);
+        let (offset, window, timer, ip) = (wait.ts_offset, wait.window, wait.timer, wait.ip);
         if segment.has(TcpFlags::ACK) && segment.seq_len() == 0 && segment.seq == rcv {
             return;
         }
@@ -110,7 +112,7 @@ impl Stack {
                 return;
             }
         }
-        self.acknowledge(local, remote, nxt, rcv, recent, offset, window, now);
+        self.acknowledge(&ip, local, remote, nxt, rcv, recent, offset, window, now);
     }
 
     /// 2 × MSL have passed.
@@ -119,6 +121,7 @@ impl Stack {
             return;
         };
         self.wheel.cancel(wait.timer);
+        self.tcp.transparent_waits -= usize::from(wait.ip.transparent);
         self.tcp.flows.remove(&wait.key);
         self.tcp.ports.unhold(wait.key.local(), wait.reuse);
     }
@@ -126,6 +129,7 @@ impl Stack {
     #[expect(clippy::too_many_arguments, reason = "the fields of one header")]
     pub(super) fn acknowledge(
         &mut self,
+        settings: &IpSettings,
         local: SocketAddr,
         remote: SocketAddr,
         seq: crate::tcp::SeqNum,
@@ -149,7 +153,7 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        self.send_bare(header, local, remote, &IpSettings::default(), now);
+        self.send_bare(header, local, remote, settings, now);
     }
 }
 

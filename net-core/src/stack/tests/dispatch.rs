@@ -364,6 +364,7 @@ impl Policy for Deny {
             Operation::Accept { .. } => "accept",
             Operation::Connect { .. } => "connect",
             Operation::Send { .. } => "send",
+            Operation::SetTransparent { .. } => "set transparent",
             Operation::Recv { .. } => "recv",
             Operation::Shutdown { .. } => "shutdown",
         };
@@ -414,6 +415,8 @@ fn a_policy_denies_each_operation_with_its_own_error_and_nothing_changes() {
             Operation::Send {
                 socket: id,
                 to: None,
+                source: None,
+                source_port: None,
             },
         ),
         ("recv", Operation::Recv { socket: id }),

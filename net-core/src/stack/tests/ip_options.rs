@@ -104,6 +104,23 @@ fn the_answer_to_an_echo_takes_back_what_was_recorded() {
     assert_eq!(options_of(&host.sent()[0]), []);
 }
 
+/// RFC 791 §3.1: some room, but not for a whole address or time, is an error of the packet. As with Linux
+/// nobody is told, since the request was as it should be.
+#[test]
+fn an_echo_whose_options_have_no_whole_room_for_the_answer_is_not_answered() {
+    let mut host = Host::new();
+    for options in [
+        &[7, 9, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+        &[68, 10, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        // Ours at the end of the request fits, and so does that of the answer, but nobody's behind it.
+        &[7, 13, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ] {
+        host.inject(with_options(&echo_request(), options));
+        assert_eq!(host.sent().len(), 0, "{options:?}");
+    }
+    host.assert_dropped(DropReason::IpOption, 3);
+}
+
 /// A long answer is cut, and only its first part has what is not to be copied.
 #[test]
 fn a_recorded_route_is_in_the_first_fragment_alone() {

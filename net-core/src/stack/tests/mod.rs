@@ -36,6 +36,7 @@ mod router_options;
 mod routers;
 mod routing;
 mod temporary;
+mod transparent;
 mod udp;
 mod udp_iface;
 mod udp_limits;
