@@ -14,6 +14,10 @@ use core::net::{IpAddr, SocketAddr};
 /// [`Datagram::dest`](crate::udp::Datagram::dest). Without such a socket the packet is answered as one
 /// for a closed port; it never goes on to others.
 ///
+/// Packets in fragments are put together first, but for those of IPv6 that come over an interface which
+/// [forwards](crate::Stack::set_forwarding): their first fragment is dropped where the rule matches, so that no
+/// packet passes the socket by in pieces.
+///
 /// What is for many is not given to anybody. Packets of other protocols, and those of the other IP version
 /// than that of the address, are left to the rules behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,11 +5,12 @@ use super::Stack;
 use super::ip_input::{Arrival, has_extensions};
 use crate::hook::HookPoint;
 use crate::icmp::Quoted;
-use crate::ip::{Delivery, may_be_local};
+use crate::ip::{Delivery, may_be_local, read_chain};
 use crate::route::Query;
 use crate::socket::{FlowKey, SocketId};
 use crate::stats::DropReason;
 use crate::time::Instant;
+use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{self, Chain};
 use crate::wire::{IpHeader, ip};
 use core::net::SocketAddr;
@@ -67,8 +68,12 @@ impl Stack {
     }
 
     /// Whom a packet is for that is for no address of ours: this host or somebody else.
+    ///
+    /// # Errors
+    /// For the first fragment of what a socket would get, were it whole ([`is_joined`](Self::is_joined)): the
+    /// others, which do not tell, go on, and must not make a packet that passes the socket by.
     #[inline(never)]
-    pub(super) fn foreign_route(&self, arrival: &Arrival<'_>) -> Delivery {
+    pub(super) fn foreign_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
         let IpHeader {
             source, dest, tos, ..
         } = arrival.ip;
@@ -81,33 +86,34 @@ impl Stack {
             owner: None,
             to_host: may_be_local(dest),
         };
-        let is_taken =
-            query.to_host && (arrival.given_to.is_some() || self.has_socket_for(arrival));
-        if is_taken || self.routes.ends_here(&query) {
-            Delivery::Local
-        } else {
-            Delivery::Foreign
+        if self.routes.ends_here(&query) {
+            return Ok(Delivery::Local);
+        }
+        let Some(place) = Carried::of(arrival).filter(|_| query.to_host) else {
+            return Ok(Delivery::Foreign);
+        };
+        let is_taken = arrival.given_to.is_some() || self.has_socket_for(arrival, &place);
+        match place.fragment {
+            _ if !is_taken => Ok(Delivery::Foreign),
+            Some(_) => Err(DropReason::BadFragment),
+            None => Ok(Delivery::Local),
         }
     }
 
     /// Whether a transparent socket has the address and port that a packet is for, or that an ICMP error
     /// is about.
-    fn has_socket_for(&self, arrival: &Arrival<'_>) -> bool {
-        if !self.has_transparent() || arrival.ip.fragment.is_some() {
+    fn has_socket_for(&self, arrival: &Arrival<'_>, carried: &Carried) -> bool {
+        let is_later = carried.fragment.is_some_and(|place| place.offset != 0);
+        if !self.has_transparent() || is_later {
             return false;
         }
-        let IpHeader {
-            source,
-            dest,
-            protocol,
-            header_len,
-            ..
-        } = arrival.ip;
+        let IpHeader { source, dest, .. } = arrival.ip;
+        let Carried { protocol, at, .. } = *carried;
         if matches!(protocol, ip::ICMP | ip::ICMPV6) {
-            let quoted = Quoted::parse(arrival.packet, header_len);
+            let quoted = Quoted::parse(arrival.packet, at);
             return quoted.is_some_and(|quoted| quoted.ip.source == dest && self.has_sent(&quoted));
         }
-        let ports = arrival.packet.frame.get(header_len..);
+        let ports = arrival.packet.frame.get(at..);
         ports
             .and_then(|bytes| bytes.first_chunk())
             .is_some_and(|&[a, b, c, d]| {
@@ -152,5 +158,32 @@ impl Stack {
             _ => return false,
         };
         has_flow || ports.takers_at(local).any(|id| self.is_transparent(id))
+    }
+}
+
+/// What a packet carries behind all headers of IP.
+struct Carried {
+    protocol: u8,
+    at: usize,
+    fragment: Option<Fragment>,
+}
+
+impl Carried {
+    /// Looks behind extension headers; `None` where they are broken.
+    fn of(arrival: &Arrival<'_>) -> Option<Self> {
+        let header = &arrival.ip;
+        if !has_extensions(header) {
+            return Some(Self {
+                protocol: header.protocol,
+                at: header.header_len,
+                fragment: header.fragment,
+            });
+        }
+        let end = read_chain(&arrival.packet.frame, header).ok()?;
+        Some(Self {
+            protocol: end.protocol,
+            at: end.position,
+            fragment: end.fragment,
+        })
     }
 }

@@ -7,7 +7,7 @@ use crate::error::SocketError;
 use crate::socket::{IpOption, Operation, Policy};
 use crate::tcp::SeqNum;
 use crate::udp::SendMeta;
-use crate::wire::TcpFlags;
+use crate::wire::{TcpFlags, ipv6_ext};
 
 const CLIENT: &str = "10.7.0.9:5000";
 const SERVER: &str = "192.0.2.7:80";
@@ -229,4 +229,51 @@ fn a_policy_keeps_sockets_from_being_transparent() {
         assert_eq!(undone, Ok(()), "nobody is asked for leave to be oneself");
     }
     assert!(fragments_pass(&mut host, far));
+}
+
+/// A router cannot cut packets of IPv6 again, and so does not put those together that it may have to send on.
+#[test]
+fn no_packet_passes_a_socket_by_in_fragments_of_ipv6() {
+    let rule = "table inet t { chain pre { type filter hook prerouting priority mangle
+        udp dport 53 tproxy accept } }";
+    for rules in [Some(rule), None] {
+        let (mut host, far) = router();
+        if let Some(rules) = rules {
+            host.filter(rules);
+        }
+        let id = host.stack.udp_open(Family::V6).unwrap();
+        host.set_transparent(id);
+        host.stack.bind(id, addr("[fd09::9]:53")).unwrap();
+        let fragment = |port: u8, offset: u8, more: u8| {
+            let mut bytes = [0; 64];
+            bytes[..6].copy_from_slice(&[0, 5, 0, port, 0, 128]);
+            let mut packet = body(&bytes);
+            let header = [17, 0, 0, offset << 3 | more, 0, 0, 0, 9];
+            packet.head.prepend(8).copy_from_slice(&header);
+            wrap(ip("fd07::9"), ip("fd09::9"), ipv6_ext::FRAGMENT, packet)
+        };
+        host.inject(fragment(53, 0, 1));
+        host.assert_dropped(DropReason::BadFragment, 1);
+        assert!(host.sent_over(far).is_empty());
+        host.inject(fragment(54, 0, 1));
+        assert_eq!(host.sent_over(far).len(), 1, "is for nobody here");
+        host.inject(fragment(0, 8, 0));
+        assert_eq!(host.sent_over(far).len(), 1, "does not tell whose it is");
+    }
+}
+
+#[test]
+fn extension_headers_do_not_hide_a_packet_from_its_socket() {
+    let (mut host, far) = router();
+    let id = host.stack.udp_open(Family::V6).unwrap();
+    host.set_transparent(id);
+    host.stack.bind(id, addr("[fd09::9]:53")).unwrap();
+    let mut packet = datagram("[fd07::9]:5", "[fd09::9]:53", b"x");
+    packet.head.strip(40);
+    let padding = [17, 0, 1, 4, 0, 0, 0, 0];
+    packet.head.prepend(8).copy_from_slice(&padding);
+    let (from, to) = (ip("fd07::9"), ip("fd09::9"));
+    host.inject(wrap(from, to, ipv6_ext::DESTINATION, packet));
+    assert!(host.stack.udp(id).unwrap().recv().is_some());
+    assert!(host.sent_over(far).is_empty());
 }
