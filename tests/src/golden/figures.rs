@@ -40,16 +40,8 @@ pub(super) fn measure() -> Vec<Table> {
 buffer of one bandwidth-delay product where nothing else is said. Flows that share a link begin within \
 a round trip of each other, in any order, where nothing else is said, and their packets take up to a \
 fortieth of the round trip longer, at random. Shares are of the payload rate, \
-1448/1500 of the link's. Where 3 % are lost at random BBR's draft leaves it less than ten times what CUBIC \
-has. Its LossThresh is 2 %: each probe of more bandwidth ends with the first loss of its round trip that makes \
-more than that, which of a flight of N segments is one more than N / 50, where 3 N / 100 are lost; and below 50 \
-segments any single one. A probe that ends so bounds what is in flight by what was in flight when the lost \
-segment left, early in the refilling of the pipe, which is less than it was. Between probes each round trip with a \
-loss makes its delivery the rate of the next. So the flow shrinks from probe to probe towards the flights in which \
-nothing is lost, some 30 segments: the longer it lasts, the less its mean (over 180 s it is 8.2 Mbit/s). Measured with \
-one part of the draft after the other taken out of the code: without the threshold 62.5 Mbit/s, without what losses do \
-between probes 42.4, without both 89.1. None of it is changed; `bbr_loss_threshold` lets whoever has such a path \
-change the threshold, openly.",
+1448/1500 of the link's. What becomes of BBR where 3 % are lost at random, and why, \
+is in docs/bbr-loss.md.",
         figures,
     )]
 }
