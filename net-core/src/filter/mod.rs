@@ -26,11 +26,11 @@
 //! - values, ranges, `{ sets }`, `@names`, tuples (`ip saddr . tcp dport { ... }`), `!=`, `<`, `<=`,
 //!   `>`, `>=`, masks (`& N == N`);
 //! - `counter` (every rule counts anyway), `log [prefix "..."]`, `meta mark set N`, `ct mark set N`,
-//!   `notrack`, at `prerouting` `tproxy [[ip|ip6] to [ADDRESS][:PORT]]` (see [`Tproxy`]; without a socket the
-//!   packet is refused, where `nft` leaves it to the next rule), and at the end `accept`, `drop`, `reject [with icmp|icmpv6|icmpx CODE | with tcp
-//!   reset]`, `jump CHAIN`, `goto CHAIN`, `return`, `queue [num N] [bypass]`, and in `nat` chains
-//!   `snat to`, `dnat to`, `masquerade [to]`, `redirect [to]`, the sources with (not in `nft`)
-//!   `endpoint-independent`.
+//!   `notrack`, at `prerouting` `tproxy [[ip|ip6] to [ADDRESS][:PORT]]` (see [`Tproxy`]; without a socket
+//!   the packet is refused, where `nft` leaves it to the next rule), and at the end `accept`, `drop`,
+//!   `reject [with icmp|icmpv6|icmpx CODE | with tcp reset]`, `jump CHAIN`, `goto CHAIN`, `return`,
+//!   `queue [num N] [bypass]`, and in `nat` chains `snat to`, `dnat to`, `masquerade [to]`,
+//!   `redirect [to]`, the sources with (not in `nft`) `endpoint-independent`.
 
 mod addresses;
 mod chain;

@@ -257,11 +257,9 @@ impl PortTable {
     /// Every active socket that is bound to just this address.
     pub(crate) fn takers_at(&self, local: SocketAddr) -> impl Iterator<Item = SocketId> + '_ {
         let place = Place::new(local.ip(), true);
-        let bindings = self.port(local.port()).map(|port| &port.bindings);
-        let bindings = bindings.into_iter().flatten();
-        bindings
-            .filter(move |binding| binding.active && binding.place == place)
-            .map(|binding| binding.id)
+        let port = self.port(local.port());
+        let takers = port.map_or(&[][..], |port| port.takers(place));
+        takers.iter().map(|binding| binding.id)
     }
 
     /// Every socket that is bound to an address which covers `local`.
@@ -369,15 +367,17 @@ impl Port {
         Some(self.bindings.remove(at))
     }
 
+    /// The active sockets at exactly `place`.
+    fn takers(&self, place: Place) -> &[Binding] {
+        let bindings = &self.bindings;
+        let start = bindings.partition_point(|old| old.rank() < (place, true));
+        let end = bindings.partition_point(|old| old.rank() <= (place, true));
+        bindings.get(start..end).unwrap_or_default()
+    }
+
     /// The active socket at exactly `place` for what came over `over`.
     fn active_at(&self, place: Place, over: IfaceId, hash: impl Fn() -> u64) -> Option<SocketId> {
-        let end = self
-            .bindings
-            .partition_point(|old| old.rank() <= (place, true));
-        let start = self
-            .bindings
-            .partition_point(|old| old.rank() < (place, true));
-        let group = self.bindings.get(start..end)?;
+        let group = self.takers(place);
         let bound = group.iter().any(|binding| binding.iface == Some(over));
         let iface = bound.then_some(over);
         let takers = || group.iter().filter(move |binding| binding.iface == iface);

@@ -4,7 +4,7 @@ use super::Stack;
 use super::ip_input::Arrival;
 use crate::buf::TxPacket;
 use crate::iface::{DeviceCaps, IfaceId};
-use crate::ip::{Delivery, Fragments, IpMeta, Path, Problem};
+use crate::ip::{Delivery, IpMeta, Path, Problem};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv4;
@@ -123,25 +123,7 @@ impl Stack {
         if packet.len() <= usize::from(path.mtu) {
             return self.link_output(path, packet, None, now);
         }
-        let id = self
-            .identifications
-            .next(meta.source, meta.dest, meta.protocol, 1);
-        let sent = match Fragments::new(&mut packet, path.mtu, id) {
-            Ok(fragments) if self.has_room(path.iface, fragments.count()) => {
-                self.send_fragments(path, fragments, None, now);
-                true
-            }
-            Ok(_) => {
-                self.stats.count_drop(DropReason::TxQueueFull);
-                false
-            }
-            Err(reason) => {
-                self.stats.count_drop(reason);
-                false
-            }
-        };
-        self.recycle(packet);
-        sent
+        self.send_cut(path, meta, packet, None, now)
     }
 }
 

@@ -45,12 +45,6 @@ impl Stack {
         owner: Option<Sender>,
         now: Instant,
     ) -> bool {
-        let IpMeta {
-            source,
-            dest,
-            protocol,
-            ..
-        } = meta;
         // Whoever cuts them has to sum them, and may cut them again on the way.
         let whole = Path {
             caps: DeviceCaps::default(),
@@ -65,7 +59,21 @@ impl Stack {
             self.recycle(packet);
             return true;
         }
-        let id = self.identifications.next(source, dest, protocol, 1);
+        self.send_cut(path, meta, packet, owner, now)
+    }
+
+    /// Sends a finished packet in fragments; whether the queue had room for all of them.
+    pub(super) fn send_cut(
+        &mut self,
+        path: &Path,
+        meta: IpMeta,
+        mut packet: Box<TxPacket>,
+        owner: Option<Sender>,
+        now: Instant,
+    ) -> bool {
+        let id = self
+            .identifications
+            .next(meta.source, meta.dest, meta.protocol, 1);
         let sent = match Fragments::new(&mut packet, path.mtu, id) {
             Ok(fragments) if self.has_room(path.iface, fragments.count()) => {
                 self.send_fragments(path, fragments, owner, now);

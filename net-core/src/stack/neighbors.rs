@@ -15,6 +15,7 @@ use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{ArpPacket, EtherType, IpHeader, MacAddr, ip};
 use alloc::collections::VecDeque;
+use bytes::BytesMut;
 use core::net::{IpAddr, Ipv4Addr};
 
 impl Stack {
@@ -247,11 +248,14 @@ impl Stack {
         let tracker = self.hooks.tracker();
         let before = tracker.and_then(|tracker| tracker.before(&header, &packet.head));
         let sender = before.map_or(header.source, |tuple| tuple.source);
-        let quotation = packet.front(MAX_QUOTATION);
+        let is_local = self.is_local(sender);
+        let quotation = match is_local || self.has_transparent() {
+            true => packet.front(MAX_QUOTATION),
+            // Nobody here can have sent it.
+            false => BytesMut::new(),
+        };
         let quoted = Quoted::read(&quotation);
-        let is_sent_here = |quoted: &Quoted| self.has_transparent() && self.has_sent(quoted);
-        let is_ours = self.is_local(sender) || quoted.as_ref().is_some_and(is_sent_here);
-        if !is_ours {
+        if !is_local && !quoted.as_ref().is_some_and(|quoted| self.has_sent(quoted)) {
             self.forwarded_in_vain(iface, header, before, packet, now);
             return;
         }

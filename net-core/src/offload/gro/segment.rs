@@ -3,6 +3,7 @@
 use crate::buf::{Checksum, RxPacket};
 use crate::wire::checksum::Sum;
 use crate::wire::{IpHeader, TcpFlags, ip, ipv4, ipv6, tcp};
+use core::ops::Range;
 
 const V4: usize = ipv4::MIN_HEADER_LEN;
 const V6: usize = ipv6::HEADER_LEN;
@@ -57,16 +58,24 @@ impl Segment {
         if !whole || flags - TcpFlags::PSH != TcpFlags::ACK {
             return None;
         }
-        let segment = Self {
-            ip_header_len,
-            header_len,
-            payload_len: total_len.checked_sub(header_len).filter(|&len| len > 0)?,
+        let segment = Self::of(tcp, ip_header_len..header_len, total_len, id)?;
+        Some((segment, pseudo))
+    }
+
+    /// The segment of a packet of `total_len` bytes with this header of TCP, which lies at `place`; `None`
+    /// without data.
+    #[inline]
+    fn of(tcp: &[u8; TCP], place: Range<usize>, total_len: usize, id: Option<u16>) -> Option<Self> {
+        let flags = TcpFlags::from_bits_truncate(u16_at(tcp, tcp::OFFSET_FLAGS_OFFSET));
+        Some(Self {
+            ip_header_len: place.start,
+            header_len: place.end,
+            payload_len: total_len.checked_sub(place.end).filter(|&len| len > 0)?,
             seq: u32_at(tcp, tcp::SEQ_OFFSET),
             ports: [tcp[0], tcp[1], tcp[2], tcp[3]],
             push: flags.contains(TcpFlags::PSH),
             id,
-        };
-        Some((segment, pseudo))
+        })
     }
 
     /// Reads the packet that may come next in the run that `first`, a packet with plain headers of
@@ -96,16 +105,7 @@ impl Segment {
             return None;
         }
         let tcp = frame.get(ip_header_len..)?.first_chunk::<TCP>()?;
-        let flags = TcpFlags::from_bits_truncate(u16_at(tcp, tcp::OFFSET_FLAGS_OFFSET));
-        let segment = Self {
-            ip_header_len,
-            header_len,
-            payload_len: total_len.checked_sub(header_len).filter(|&len| len > 0)?,
-            seq: u32_at(tcp, tcp::SEQ_OFFSET),
-            ports: [tcp[0], tcp[1], tcp[2], tcp[3]],
-            push: flags.contains(TcpFlags::PSH),
-            id,
-        };
+        let segment = Self::of(tcp, ip_header_len..header_len, total_len, id)?;
         Some((segment, pseudo))
     }
 

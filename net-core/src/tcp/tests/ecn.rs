@@ -6,6 +6,14 @@ use crate::Config;
 use crate::config::CongestionAlgorithm;
 use crate::socket::TcpOption;
 use crate::tcp::congestion::CongestionControl;
+use crate::tcp::connection::Connection;
+
+/// The stack's end.
+fn connection(peer: &mut Peer) -> &mut Connection {
+    let id = peer.id();
+    let socket = peer.stack.sockets.tcp_mut(id).unwrap();
+    socket.connection_mut().unwrap()
+}
 
 /// A connection that may send ECN-capable packets.
 fn capable(change: impl FnOnce(&mut Config)) -> Peer {
@@ -259,11 +267,9 @@ fn the_pause_for_marks_holds_neither_the_timer_nor_retransmissions() {
         let mut peer = capable(|_| {});
         peer.writes(30 * 1460);
         assert_eq!(peer.skips(), 10);
-        let id = peer.id();
-        let socket = peer.stack.sockets.tcp_mut(id).unwrap();
-        let connection = socket.connection_mut().unwrap();
-        connection.congestion.limit_window(1460);
-        connection.ecn.marks_in_row = 3;
+        let sender = connection(&mut peer);
+        sender.congestion.limit_window(1460);
+        sender.ecn.marks_in_row = 3;
         peer.waits(ms(50));
         peer.sends(tcp().ack(1461).flags(ACK | ECE));
         peer.expects_nothing();
@@ -293,13 +299,7 @@ fn a_mark_does_not_widen_a_window_of_one_segment() {
     for algorithm in [Reno, Dctcp, Cubic] {
         let mut peer = capable(|config| config.tcp.congestion = algorithm);
         peer.writes(30 * 1460);
-        let id = peer.id();
-        let socket = peer.stack.sockets.tcp_mut(id).unwrap();
-        socket
-            .connection_mut()
-            .unwrap()
-            .congestion
-            .limit_window(1460);
+        connection(&mut peer).congestion.limit_window(1460);
         peer.waits(ms(50));
         peer.sends(tcp().ack(1461).flags(ACK | ECE));
         assert_eq!(peer.info().cwnd, 1460, "{algorithm:?}");
@@ -311,18 +311,11 @@ fn a_mark_does_not_widen_a_window_of_one_segment() {
 fn what_echoes_a_mark_does_not_end_a_row_of_marks() {
     let mut peer = capable(|_| {});
     peer.writes(10 * 1460);
-    let id = peer.id();
-    let socket = peer.stack.sockets.tcp_mut(id).unwrap();
-    socket
-        .connection_mut()
-        .unwrap()
-        .congestion
-        .limit_window(1460);
+    connection(&mut peer).congestion.limit_window(1460);
     peer.waits(ms(50));
     for (segments, flags, row) in [(1, ACK | ECE, 1), (2, ACK | ECE, 1), (3, ACK, 0)] {
         peer.sends(tcp().ack(1 + segments * 1460).flags(flags));
-        let connection = peer.stack.sockets.tcp(id).unwrap().connection();
-        assert_eq!(connection.unwrap().ecn.marks_in_row, row);
+        assert_eq!(connection(&mut peer).ecn.marks_in_row, row);
     }
 }
 
