@@ -173,7 +173,7 @@ impl Host {
 /// The packet as it arrives: headers copied, payload where the sender has it, nothing said about
 /// its checksum.
 fn arrive(packet: &mut TxPacket, received: &mut RxPacket) {
-    if !received.frame.try_reclaim(HEADS) {
+    if received.frame.capacity() < HEADS && !received.frame.try_reclaim(HEADS) {
         received.frame = BytesMut::with_capacity(HEADS);
     }
     received.frame.extend_from_slice(&packet.head);

@@ -5,6 +5,7 @@
 //! two ends of the stack.
 
 mod batch;
+mod copy;
 pub mod crossing;
 mod head;
 mod packet;
@@ -16,6 +17,8 @@ mod rest;
 mod tests;
 
 pub use batch::{RxBatch, RxDrain, TxBatch, TxDrain};
+pub use copy::in_parts;
+pub(crate) use copy::{copy, copy_of};
 pub use head::HeadBuf;
 pub(crate) use head::SMALL_PAYLOAD;
 pub use packet::{Checksum, Chunk, Gso, GsoKind, RxMeta, RxPacket, TxMeta, TxPacket};

@@ -1,6 +1,6 @@
 //! Received bytes in order, waiting for the application.
 
-use super::Chunk;
+use super::{Chunk, copy};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
@@ -142,7 +142,7 @@ impl RecvQueue {
             && done < out.len()
         {
             let len = piece.bytes.len().min(out.len() - done);
-            out[done..done + len].copy_from_slice(&piece.bytes[..len]);
+            copy(&mut out[done..done + len], &piece.bytes[..len]);
             done += len;
             self.len -= len;
             if len < piece.bytes.len() {
@@ -154,7 +154,7 @@ impl RecvQueue {
         }
         let tail = self.tail.get(self.tail_start..).unwrap_or_default();
         let len = tail.len().min(out.len() - done);
-        out[done..done + len].copy_from_slice(&tail[..len]);
+        copy(&mut out[done..done + len], &tail[..len]);
         self.discard(len);
         done + len
     }
@@ -175,7 +175,7 @@ impl RecvQueue {
             };
             skip = 0;
             let len = piece.len().min(out.len() - done);
-            out[done..done + len].copy_from_slice(&piece[..len]);
+            copy(&mut out[done..done + len], &piece[..len]);
             done += len;
             if done == out.len() {
                 break;

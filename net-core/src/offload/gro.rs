@@ -7,7 +7,7 @@ use crate::buf::{Checksum, Chunk, Gso, GsoKind, RxBatch, RxPacket};
 use crate::wire::checksum::{Sum, checksum_after};
 use crate::wire::{TcpFlags, ip, ipv4, ipv6, tcp};
 use bytes::Buf;
-use segment::{Class, Segment, classify};
+use segment::{Class, Common, Segment, classify};
 use smallvec::SmallVec;
 
 /// Flows whose segments may come in turns.
@@ -65,9 +65,7 @@ struct Runs(SmallVec<[Run; FLOWS]>);
 struct Run {
     /// Where its first packet is.
     index: usize,
-    ip_header_len: usize,
-    /// Bytes of all headers.
-    header_len: usize,
+    common: Common,
     ports: [u8; 4],
     next_seq: u32,
     /// Payload length of all but the last.
@@ -91,7 +89,7 @@ impl Runs {
             && let Some(first) = done.get_mut(run.index)
             && let Some((segment, sum)) = run.read_next(packet, first)
         {
-            if !segment.is_intact(packet, sum) {
+            if !Segment::is_intact(packet, segment.header_len, sum) {
                 return false;
             }
             run.grow(&segment, packet, first, waiting);
@@ -110,14 +108,15 @@ impl Runs {
         };
         packet.meta.checksum = Checksum::Verified;
         self.close(segment.ports, done);
-        if !segment.push {
+        if !segment.push
+            && let Some(common) = Common::of(&segment, &packet.frame)
+        {
             if self.0.len() == FLOWS {
                 self.0.remove(0).finish(done);
             }
             self.0.push(Run {
                 index: kept,
-                ip_header_len: segment.ip_header_len,
-                header_len: segment.header_len,
+                common,
                 ports: segment.ports,
                 next_seq: segment.end_seq(),
                 size: segment.payload_len,
@@ -140,22 +139,20 @@ impl Run {
     /// Whether the packet may be of this flow.
     #[inline]
     fn has_ports_of(&self, packet: &RxPacket) -> bool {
-        read::<4>(&packet.frame, self.ip_header_len) == Some(self.ports)
+        read::<4>(&packet.frame, self.common.ip_header_len) == Some(self.ports)
     }
 
     /// Reads the packet if it goes on where this run, which `first` has begun, ends. With it comes the
-    /// sum of its pseudo-header; its checksum is still to be verified.
+    /// sum of its headers; its checksum is still to be verified.
     #[inline]
     fn read_next(&self, packet: &RxPacket, first: &RxPacket) -> Option<(Segment, Sum)> {
-        Segment::read_next(first, self.ip_header_len, self.header_len, packet).filter(
-            |(segment, _)| {
-                segment.seq == self.next_seq
-                    && segment.payload_len <= self.size
-                    && self.total_len + segment.payload_len <= MAX_LEN
-                    && first.frags.len() + packet.frags.len() < MAX_PIECES
-                    && self.id_follows(&first.frame, segment.id)
-            },
-        )
+        self.common.read_next(first, packet).filter(|(segment, _)| {
+            segment.seq == self.next_seq
+                && segment.payload_len <= self.size
+                && self.total_len + segment.payload_len <= MAX_LEN
+                && first.frags.len() + packet.frags.len() < MAX_PIECES
+                && self.id_follows(&first.frame, segment.id)
+        })
     }
 
     /// Without DF the identification must count up, as it does when the run is cut again. With DF

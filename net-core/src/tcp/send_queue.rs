@@ -1,6 +1,6 @@
 //! The bytes that the application gave us and the peer has not acknowledged.
 
-use crate::buf::SMALL_PAYLOAD;
+use crate::buf::{SMALL_PAYLOAD, copy_of};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
@@ -69,7 +69,7 @@ impl SendQueue {
             // A segment carries so few behind its headers.
             self.join(bytes, FIRST_CHUNK);
         } else {
-            self.push(Bytes::copy_from_slice(bytes), false);
+            self.push(copy_of(bytes), false);
         }
     }
 

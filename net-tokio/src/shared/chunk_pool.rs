@@ -2,6 +2,7 @@
 
 use crate::sync::Mutex;
 use bytes::{Bytes, BytesMut};
+use net_core::buf::in_parts;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -106,7 +107,7 @@ impl<'a> Source<'a> {
         {
             let slice = first.get(self.taken..).unwrap_or_default();
             let piece = slice.get(..len).unwrap_or(slice);
-            sink(piece);
+            in_parts(piece).for_each(&mut sink);
             len -= piece.len();
             if piece.len() == slice.len() {
                 self.slices = rest;

@@ -22,7 +22,9 @@ fn segments_fit_the_link() {
         let info = ours.info().expect("connected");
         assert_eq!(info.send_mss, whole);
         assert!(info.receive_mss <= whole + 12, "{info:?}");
-        assert_eq!(info.retransmits, 0);
+        // A segment that does not fit is lost among others that do. What a busy machine's timers
+        // send twice is no loss.
+        assert_eq!(info.fast_recoveries, 0, "{info:?}");
         peer.finish();
         end(&mut ours).await;
     });

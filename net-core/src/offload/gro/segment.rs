@@ -78,54 +78,104 @@ impl Segment {
         })
     }
 
-    /// Reads the packet that may come next in the run that `first`, a packet with plain headers of
-    /// these lengths, has begun. `None` unless its headers agree with them in all that a merged packet
-    /// keeps of only one, so that they are plain too.
+    /// Whether the device or the sum says that the checksum of the packet that this was read from is
+    /// right. `sum` has the pseudo-header and what comes before `from` of the transport header.
     #[inline]
-    pub(super) fn read_next(
-        first: &RxPacket,
-        ip_header_len: usize,
-        header_len: usize,
-        packet: &RxPacket,
-    ) -> Option<(Self, Sum)> {
+    pub(super) fn is_intact(packet: &RxPacket, from: usize, mut sum: Sum) -> bool {
+        if packet.meta.checksum == Checksum::Verified {
+            return true;
+        }
+        match packet.frame.get(from..) {
+            None => return false,
+            Some([]) => {}
+            Some(rest) => sum.add_bytes(rest),
+        }
+        for piece in &packet.frags {
+            sum.add_bytes(&piece.bytes);
+        }
+        sum.fold() == 0
+    }
+}
+
+/// What the headers of a run's packets have in common, and the sums of that.
+pub(super) struct Common {
+    pub(super) ip_header_len: usize,
+    /// Bytes of all headers.
+    pub(super) header_len: usize,
+    /// The identification means something.
+    counts: bool,
+    ip: Sum,
+    /// With the pseudo-header's addresses and protocol.
+    transport: Sum,
+}
+
+impl Common {
+    /// That of a run which `segment`, read from a packet with this frame, begins.
+    pub(super) fn of(segment: &Segment, frame: &[u8]) -> Option<Self> {
+        let (mut ip, mut transport) = (Sum::new(), Sum::new());
+        if segment.ip_header_len == V4 {
+            let header = masked(frame.first_chunk::<{ V4 + TCP }>()?, &SAME_V4);
+            let (front, back) = header.split_first_chunk::<V4>()?;
+            ip.add_header(front);
+            transport.add_bytes(back);
+            transport.add(pseudo(front.last_chunk::<8>()?, 0));
+        } else {
+            let header = masked(frame.first_chunk::<{ V6 + TCP }>()?, &SAME_V6);
+            let (front, back) = header.split_first_chunk::<V6>()?;
+            transport.add_bytes(back);
+            transport.add(pseudo(front.last_chunk::<32>()?, 0));
+        }
+        transport.add_bytes(frame.get(segment.ip_header_len + TCP..segment.header_len)?);
+        Some(Self {
+            ip_header_len: segment.ip_header_len,
+            header_len: segment.header_len,
+            counts: segment.id.is_some(),
+            ip,
+            transport,
+        })
+    }
+
+    /// Reads the packet that may come next in the run that `first` has begun. `None` unless its headers
+    /// agree with those in all that a merged packet keeps of only one, so that they are plain too. With
+    /// it comes the sum of its headers, the pseudo-header's among them.
+    #[inline]
+    pub(super) fn read_next(&self, first: &RxPacket, packet: &RxPacket) -> Option<(Segment, Sum)> {
         if !is_single(packet) {
             return None;
         }
         let total_len = packet.len();
         let (first, frame) = (&first.frame[..], &packet.frame[..]);
-        let (agree, (_, id, pseudo)) = if ip_header_len == V4 {
-            let agree = agree(first.first_chunk()?, frame.first_chunk()?, &SAME_V4);
-            (agree, read_v4(frame, total_len)?)
+        let mut id = None;
+        let agree = if self.ip_header_len == V4 {
+            let ip = frame.first_chunk::<V4>()?;
+            let number = u16_at(ip, ipv4::ID_OFFSET);
+            id = self.counts.then_some(number);
+            let length = u16_at(ip, ipv4::LENGTH_OFFSET);
+            let mut sum = self.ip;
+            sum.add_u16(length);
+            sum.add_u16(number);
+            sum.add_u16(u16_at(ip, ipv4::CHECKSUM_OFFSET));
+            agree(first.first_chunk()?, frame.first_chunk()?, &SAME_V4)
+                && usize::from(length) == total_len
+                && sum.fold() == 0
         } else {
-            let agree = agree(first.first_chunk()?, frame.first_chunk()?, &SAME_V6);
-            (agree, read_v6(frame, total_len)?)
+            let ip = frame.first_chunk::<V6>()?;
+            agree(first.first_chunk()?, frame.first_chunk()?, &SAME_V6)
+                && usize::from(u16_at(ip, ipv6::LENGTH_OFFSET)) + V6 == total_len
         };
-        let options = ip_header_len + TCP..header_len;
+        let options = self.ip_header_len + TCP..self.header_len;
         if !agree || !same_options(first.get(options.clone())?, frame.get(options)?) {
             return None;
         }
-        let tcp = frame.get(ip_header_len..)?.first_chunk::<TCP>()?;
-        let segment = Self::of(tcp, ip_header_len..header_len, total_len, id)?;
-        Some((segment, pseudo))
-    }
-
-    /// Whether the device or the sum, which begins with the pseudo-header's, says that the checksum
-    /// of the packet that this was read from is right.
-    #[inline]
-    pub(super) fn is_intact(&self, packet: &RxPacket, mut sum: Sum) -> bool {
-        if packet.meta.checksum == Checksum::Verified {
-            return true;
-        }
-        let transport = packet.frame.get(self.ip_header_len..);
-        let Some((tcp, rest)) = transport.and_then(|bytes| bytes.split_first_chunk::<TCP>()) else {
-            return false;
-        };
-        sum.add_header(tcp);
-        sum.add_bytes(rest);
-        for piece in &packet.frags {
-            sum.add_bytes(&piece.bytes);
-        }
-        sum.fold() == 0
+        let tcp = frame.get(self.ip_header_len..)?.first_chunk::<TCP>()?;
+        let segment = Segment::of(tcp, self.ip_header_len..self.header_len, total_len, id)?;
+        let mut sum = self.transport;
+        let transport_len = total_len - self.ip_header_len;
+        sum.add_u32(u32::try_from(transport_len).unwrap_or(u32::MAX));
+        sum.add_u32(segment.seq);
+        sum.add_u16(u16_at(tcp, tcp::OFFSET_FLAGS_OFFSET) & TcpFlags::PSH.bits());
+        sum.add_u16(u16_at(tcp, tcp::CHECKSUM_OFFSET));
+        Some((segment, sum))
     }
 }
 
@@ -174,7 +224,7 @@ fn pseudo<const N: usize>(addresses: &[u8; N], len: usize) -> Sum {
 pub(super) fn classify(packet: &RxPacket) -> Class {
     let total_len = packet.len();
     if let Some((segment, sum)) = Segment::read(packet, total_len) {
-        return if segment.is_intact(packet, sum) {
+        return if Segment::is_intact(packet, segment.ip_header_len, sum) {
             Class::Data(segment)
         } else {
             Class::Other
@@ -191,17 +241,22 @@ pub(super) fn classify(packet: &RxPacket) -> Class {
 #[inline]
 fn agree<const N: usize>(a: &[u8; N], b: &[u8; N], mask: &[u8; N]) -> bool {
     const { assert!(N.is_multiple_of(4), "headers are counted in 32-bit words") };
-    let (a, b, mask) = (
-        a.as_chunks::<4>().0,
-        b.as_chunks::<4>().0,
-        mask.as_chunks::<4>().0,
-    );
-    let differs = |a: [u8; 4], b: [u8; 4], mask: [u8; 4]| {
-        (u32::from_ne_bytes(a) ^ u32::from_ne_bytes(b)) & u32::from_ne_bytes(mask)
-    };
     // No way out before the end: that would cost more than the few words behind it.
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let (mask, mask_rest) = mask.as_chunks::<8>();
     let words = a.iter().zip(b).zip(mask);
-    words.fold(0, |before, ((&a, &b), &mask)| before | differs(a, b, mask)) == 0
+    let differ = words.fold(0, |before, ((&a, &b), &mask)| {
+        before | (u64::from_ne_bytes(a) ^ u64::from_ne_bytes(b)) & u64::from_ne_bytes(mask)
+    });
+    let bytes = a_rest.iter().zip(b_rest).zip(mask_rest);
+    let rest = bytes.fold(0, |before, ((a, b), mask)| before | (a ^ b) & mask);
+    differ == 0 && rest == 0
+}
+
+/// What of a header `mask` lets through.
+fn masked<const N: usize>(header: &[u8; N], mask: &[u8; N]) -> [u8; N] {
+    core::array::from_fn(|at| header[at] & mask[at])
 }
 
 /// Whether options, whose length is known to be the same, are; they are few.

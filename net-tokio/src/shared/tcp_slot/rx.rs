@@ -3,7 +3,7 @@
 use super::{Close, Ready, Stop, TcpSlot, Touch, register};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use bytes::Bytes;
-use net_core::buf::RecvQueue;
+use net_core::buf::{RecvQueue, in_parts};
 use std::task::{Poll, Waker};
 
 #[derive(Debug)]
@@ -466,7 +466,7 @@ fn move_out(queue: &mut RecvQueue, max: usize, sink: &mut impl FnMut(&[u8])) -> 
             break;
         }
         let len = piece.len();
-        sink(piece);
+        in_parts(piece).for_each(&mut *sink);
         queue.discard(len);
         done += len;
     }
