@@ -314,6 +314,10 @@ pub struct UdpSettings {
     /// UDP datagrams over IPv4 leave without a checksum (`SO_NO_CHECK`, RFC 768). Over IPv6 there is
     /// always one (RFC 8200 §8.1).
     pub no_checksum: bool,
+    /// Datagrams that a device has joined into one packet are received as one buffer, with their size in
+    /// [`Datagram::segment`](crate::udp::Datagram::segment) (`UDP_GRO`). Not those to groups or to
+    /// broadcast addresses, which have many receivers.
+    pub gro: bool,
     /// What a raw socket sends begins with the IP header (`IP_HDRINCL`).
     pub header_included: bool,
     /// Multicast.
@@ -337,6 +341,7 @@ impl UdpSettings {
             broadcast: false,
             recv_errors: false,
             no_checksum: false,
+            gro: false,
             header_included: false,
             multicast: MulticastSettings::default(),
             recv_buffer: config.recv_buffer,

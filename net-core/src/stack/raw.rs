@@ -272,6 +272,7 @@ fn datagram(payload: Bytes, header: &IpHeader, iface: IfaceId, at: Instant) -> D
         ttl: header.ttl,
         iface,
         at,
+        segment: None,
     }
 }
 

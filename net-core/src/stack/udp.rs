@@ -109,19 +109,22 @@ impl Stack {
             self.port_unreachable(arrival, now);
             return Err(DropReason::NoSocket);
         };
-        self.udp_each(local, remote, &header, arrival, |stack, datagram| {
+        let joined = self.sockets.udp(id).is_some_and(|to| to.settings.gro);
+        let ends = (local, remote);
+        self.udp_each(ends, &header, arrival, joined, |stack, datagram| {
             stack.udp_queue(id, datagram)
         })
     }
 
-    /// Cuts a packet into its datagrams, and has `queue` queue each.
+    /// Cuts a packet from the second of two ends to the first into its datagrams, unless they stay
+    /// `joined`, and has `queue` queue each.
     #[inline]
     pub(super) fn udp_each(
         &mut self,
-        local: SocketAddr,
-        remote: SocketAddr,
+        (local, remote): (SocketAddr, SocketAddr),
         header: &UdpHeader,
         arrival: Arrival<'_>,
+        joined: bool,
         mut queue: impl FnMut(&mut Self, Datagram) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
         let Arrival {
@@ -137,6 +140,11 @@ impl Stack {
         if total.div_ceil(size) > MAX_SEGMENTS {
             return Err(DropReason::BadOffload);
         }
+        let segment = (joined && size < total).then(|| u16::try_from(size).ok());
+        let (segment, size) = match segment.flatten() {
+            Some(each) => (Some(each), total),
+            None => (None, size),
+        };
         let mut cutter = Cutter::new(packet, ip.header_len.saturating_add(HEADER_LEN))?;
         let remote = scoped(remote, over);
         let mut left = total;
@@ -152,6 +160,7 @@ impl Stack {
                 ttl: ip.ttl,
                 iface: over,
                 at,
+                segment,
                 pins,
             };
             if let Err(reason) = queue(self, datagram) {
@@ -175,9 +184,10 @@ impl Stack {
         if !self.memory.try_charge(DatagramSocket::cost(datagram.pins)) {
             return Err(DropReason::NoMemory);
         }
-        let is_udp = socket.speaks == Speaks::Udp;
+        if socket.speaks == Speaks::Udp {
+            self.stats.udp_in += datagram.count() as u64;
+        }
         socket.push(datagram);
-        self.stats.udp_in += u64::from(is_udp);
         self.changed(id);
         Ok(())
     }

@@ -33,10 +33,10 @@ impl Stack {
             return Err(DropReason::NoSocket);
         }
         self.udp_each(
-            local,
-            remote,
+            (local, remote),
             header,
             arrival,
+            false,
             |stack, datagram: Datagram| {
                 for &id in &takers {
                     if let Err(reason) = stack.udp_queue(id, datagram.clone()) {

@@ -32,8 +32,35 @@ pub struct Datagram {
     pub iface: IfaceId,
     /// When it came (`SO_TIMESTAMP`).
     pub at: Instant,
+    /// The payload is that of several datagrams of so many bytes each, but for the last, which may be
+    /// shorter (`UDP_GRO`); at sockets that ask for it only, see [`UdpSettings::gro`].
+    pub segment: Option<u16>,
     /// Bytes of memory that keeping `payload` costs.
     pub pins: u32,
+}
+
+impl Datagram {
+    /// How many datagrams it stands for.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.payload.len().div_ceil(self.stride()).max(1)
+    }
+
+    /// The payload of each datagram that it stands for, in order; none is copied.
+    pub fn payloads(&self) -> impl Iterator<Item = Bytes> + '_ {
+        let stride = self.stride();
+        (0..self.count()).map(move |number| {
+            let start = number * stride;
+            let end = self.payload.len().min(start.saturating_add(stride));
+            self.payload.slice(start..end)
+        })
+    }
+
+    /// Bytes of all datagrams but the last, at least 1.
+    fn stride(&self) -> usize {
+        let whole = self.payload.len();
+        self.segment.map_or(whole, usize::from).max(1)
+    }
 }
 
 /// A UDP socket, or one that does the same with another protocol.

@@ -5,8 +5,9 @@
 use bytes::BytesMut;
 use net_core::wire::EtherType;
 use rustix::ioctl::{IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
+use smallvec::SmallVec;
 use std::ffi::c_int;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use tokio::io::Interest;
@@ -145,6 +146,39 @@ pub(super) fn take_overruns(fd: impl AsFd) -> io::Result<u32> {
 pub(super) fn socket_drops(fd: impl AsFd) -> io::Result<u32> {
     let [.., drops] = numbers_of::<MEMORY_NUMBERS>(fd, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
     Ok(drops)
+}
+
+/// Receives what is there, up to a datagram for each of `places`, by one system call; their lengths, in
+/// order. The socket does not block.
+///
+/// # Errors
+/// What `recvmmsg` says where there is none.
+pub(super) fn receive_each(
+    fd: &impl AsFd,
+    places: &mut [IoSliceMut<'_>],
+) -> io::Result<SmallVec<[usize; 16]>> {
+    let mut messages: SmallVec<[libc::mmsghdr; 16]> = places
+        .iter_mut()
+        .map(|place| {
+            // SAFETY: a message header of zeros is a valid one.
+            let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+            // One is laid out as an iovec is.
+            message.msg_hdr.msg_iov = (&raw mut *place).cast();
+            message.msg_hdr.msg_iovlen = 1;
+            message
+        })
+        .collect();
+    let many = libc::c_uint::try_from(messages.len()).unwrap_or(libc::c_uint::MAX);
+    // SAFETY: there are `many` headers, each of which names one piece of writable memory and no other; all
+    // of them live through the call.
+    let received = unsafe {
+        let (fd, headers) = (fd.as_fd().as_raw_fd(), messages.as_mut_ptr());
+        libc::recvmmsg(fd, headers, many, 0, std::ptr::null_mut())
+    };
+    check(received)?;
+    messages.truncate(usize::try_from(received).unwrap_or(0));
+    let len = |message: libc::mmsghdr| usize::try_from(message.msg_len).unwrap_or(0);
+    Ok(messages.into_iter().map(len).collect())
 }
 
 /// An option of a socket that is so many numbers; those that this kernel does not have are 0.

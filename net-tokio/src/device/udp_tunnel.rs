@@ -1,5 +1,7 @@
 //! IP packets in datagrams of the host's UDP.
 
+#[cfg(target_os = "linux")]
+use super::sys::receive_each;
 use super::{Device, Overruns};
 use bytes::BytesMut;
 use net_core::DeviceCaps;
@@ -7,12 +9,13 @@ use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
 use net_core::stack::MAX_TX_BATCH;
 use net_core::time::Instant;
 use smallvec::SmallVec;
-use std::io;
+use std::fmt;
+use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use tokio::io::{Interest, ReadBuf};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// A tunnel to one peer: every datagram is one IP packet and nothing else, without encryption and
@@ -35,7 +38,7 @@ use tokio::net::UdpSocket;
 pub struct UdpTunnel {
     socket: UdpSocket,
     mtu: u16,
-    buffer: Vec<u8>,
+    inbox: Inbox,
     flat: BytesMut,
     counters: Arc<Counters>,
     #[cfg(target_os = "linux")]
@@ -45,6 +48,7 @@ pub struct UdpTunnel {
 #[derive(Debug, Default)]
 struct Counters {
     calls: AtomicU64,
+    recv_calls: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -75,7 +79,7 @@ impl UdpTunnel {
             drops: Drops::since(super::sys::socket_drops(&socket).unwrap_or(0)),
             socket,
             mtu,
-            buffer: vec![0; LONGEST],
+            inbox: Inbox::new(),
             flat: BytesMut::new(),
             counters: Arc::default(),
         }
@@ -128,6 +132,12 @@ impl UdpTunnelStats {
         self.counters.calls.load(Ordering::Relaxed)
     }
 
+    /// System calls by which the host has given packets, on Linux up to 64 with each.
+    #[must_use]
+    pub fn recv_calls(&self) -> u64 {
+        self.counters.recv_calls.load(Ordering::Relaxed)
+    }
+
     /// Packets that the host did not take: too large, no route, or the peer refused an earlier one.
     #[must_use]
     pub fn refused(&self) -> u64 {
@@ -153,20 +163,29 @@ impl Device for UdpTunnel {
         batch: &mut RxBatch,
         budget: usize,
     ) -> Poll<io::Result<usize>> {
+        let Self { socket, inbox, .. } = self;
         let mut count = 0;
         while count < budget {
-            let mut buffer = ReadBuf::new(&mut self.buffer);
-            match self.socket.poll_recv(cx, &mut buffer) {
-                Poll::Ready(Ok(())) => {
-                    let frame = BytesMut::from(buffer.filled());
-                    batch.push(RxPacket::from_frame(frame));
-                    count += 1;
-                }
-                // An ICMP error about an earlier packet: the tunnel goes on.
-                Poll::Ready(Err(error)) if is_passing(&error) => {}
+            match socket.poll_recv_ready(cx) {
+                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) if count == 0 => return Poll::Ready(Err(error)),
                 Poll::Pending if count == 0 => return Poll::Pending,
                 Poll::Ready(Err(_)) | Poll::Pending => break,
+            }
+            let wanted = budget - count;
+            match socket.try_io(Interest::READABLE, || inbox.receive(socket, wanted, batch)) {
+                Ok(received) => {
+                    self.counters.recv_calls.fetch_add(1, Ordering::Relaxed);
+                    count += received;
+                    // The next call finds the socket dry, or what has come since.
+                    if received < wanted.min(Inbox::MOST) {
+                        break;
+                    }
+                }
+                // Not any more, or an ICMP error about an earlier packet: the tunnel goes on.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock || is_passing(&error) => {}
+                Err(error) if count == 0 => return Poll::Ready(Err(error)),
+                Err(_) => break,
             }
         }
         Poll::Ready(Ok(count))
@@ -274,6 +293,63 @@ fn send_all(socket: &UdpSocket, flat: &[u8], lens: &[usize]) -> io::Result<usize
     let first = lens.first().copied().unwrap_or(0);
     socket2::SockRef::from(socket).send(&flat[..first])?;
     Ok(1)
+}
+
+/// Where datagrams are received, several with a call. Of its room only what datagrams have filled costs
+/// memory.
+struct Inbox {
+    room: Vec<u8>,
+}
+
+impl Inbox {
+    /// Datagrams of a call at most.
+    const MOST: usize = if cfg!(target_os = "linux") { 64 } else { 1 };
+    /// From one datagram to the next: not a multiple of a power of two, by which their beginnings would share
+    /// few lines of a cache.
+    const STRIDE: usize = LONGEST + 33 * 64 + 1;
+
+    fn new() -> Self {
+        Self {
+            room: vec![0; Self::MOST * Self::STRIDE],
+        }
+    }
+
+    /// Receives up to `most` datagrams by one system call, behind those of `batch`; how many.
+    fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        most: usize,
+        batch: &mut RxBatch,
+    ) -> io::Result<usize> {
+        let mut places: SmallVec<[IoSliceMut<'_>; 16]> = self
+            .room
+            .chunks_exact_mut(Self::STRIDE)
+            .take(most)
+            .map(|place| IoSliceMut::new(&mut place[..LONGEST]))
+            .collect();
+        let lens = receive_each(socket, &mut places)?;
+        let mut count = 0;
+        for (place, len) in places.iter().zip(lens) {
+            let frame = BytesMut::from(place.get(..len).unwrap_or_default());
+            batch.push(RxPacket::from_frame(frame));
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").finish_non_exhaustive()
+    }
+}
+
+/// Receives one datagram: there is no call for several.
+#[cfg(not(target_os = "linux"))]
+fn receive_each(socket: &UdpSocket, places: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
+    let first = places.first_mut();
+    let len = first.map(|place| io::Read::read(&mut &*socket2::SockRef::from(socket), place));
+    len.transpose()
 }
 
 /// Whether an error is about one packet only.

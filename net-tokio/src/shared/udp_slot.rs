@@ -6,6 +6,7 @@ use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use bytes::Bytes;
 use net_core::udp::SendMeta;
 use std::collections::VecDeque;
+use std::iter;
 use std::task::{Poll, Waker};
 
 /// A datagram socket as the application sees it; `D` is a received datagram.
@@ -161,6 +162,21 @@ impl<D> UdpSlot<D> {
         Ok((datagram, touch))
     }
 
+    /// Takes up to `limit` datagrams, at least 1, behind those of `into`; how many.
+    pub(crate) fn recv_many(
+        &self,
+        caller: Caller<'_>,
+        into: &mut Vec<D>,
+        limit: usize,
+    ) -> Result<(usize, Touch), Stop> {
+        let mut user = self.user.lock();
+        let touch = self.refill(&mut user, caller)?;
+        let count = user.len().min(limit);
+        into.extend(user.drain(..count));
+        self.unread.fetch_sub(count, Ordering::AcqRel);
+        Ok((count, touch))
+    }
+
     /// Lets `look` see the oldest datagram without taking it; as [`recv`](Self::recv) otherwise.
     /// `look` runs under the user lock and must not use this half.
     pub(crate) fn peek<R>(
@@ -213,13 +229,31 @@ impl<D> UdpSlot<D> {
         meta: SendMeta,
         waker: Option<&Waker>,
     ) -> Result<Touch, Stop> {
+        let (_, touch) = self.send_many(&mut iter::once((payload, meta)), waker)?;
+        Ok(touch)
+    }
+
+    /// Queues datagrams, there being one at least, as far as there is room for them; how many. Without any
+    /// as [`send`](Self::send).
+    pub(crate) fn send_many(
+        &self,
+        datagrams: &mut impl Iterator<Item = Outgoing>,
+        waker: Option<&Waker>,
+    ) -> Result<(usize, Touch), Stop> {
         self.can_send(waker)?;
         let mut tx = self.tx.lock();
         let idle = tx.datagrams.is_empty();
-        tx.bytes += payload.len() + OVERHEAD;
-        tx.datagrams.push_back((payload, meta));
+        let mut count = 0;
+        while count == 0 || tx.has_room() {
+            let Some((payload, meta)) = datagrams.next() else {
+                break;
+            };
+            tx.bytes += payload.len() + OVERHEAD;
+            tx.datagrams.push_back((payload, meta));
+            count += 1;
+        }
         self.waiting.store(true, Ordering::Release);
-        Ok(if idle { Touch::Kick } else { Touch::None })
+        Ok((count, if idle { Touch::Kick } else { Touch::None }))
     }
 
     /// Whether a datagram can be queued now; takes the pending error otherwise, or remembers `waker`.

@@ -1,5 +1,6 @@
 //! Datagram sockets: the twin of tokio's.
 
+mod batch;
 mod multicast;
 mod open;
 mod options;

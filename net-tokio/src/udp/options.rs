@@ -41,6 +41,25 @@ impl UdpSocket {
         self.change(|settings| settings.no_checksum = on)
     }
 
+    /// Whether datagrams that a device has joined are received as one (`UDP_GRO`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn gro(&self) -> io::Result<bool> {
+        self.setting(|settings| settings.gro)
+    }
+
+    /// Receives datagrams that a device has joined into one packet as one buffer (`UDP_GRO`), off by
+    /// default: their size is then in [`Datagram::segment`](net_core::udp::Datagram::segment). A device
+    /// joins what was [sent together](Self::send_with), be it by a kernel behind a TUN. As in Linux, other
+    /// ways to receive see the buffer too, and do not tell the size.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_gro(&self, on: bool) -> io::Result<()> {
+        self.change(|settings| settings.gro = on)
+    }
+
     /// Whether ICMP errors are kept (`IP_RECVERR`).
     ///
     /// # Errors

@@ -121,16 +121,21 @@ impl AsyncUdpSocket for QuicSocket {
 
 impl QuicSocket {
     /// Receives a datagram, and those behind it that are of its kind, into `buf`: of the same size,
-    /// but for the last, which may be shorter.
+    /// but for the last, which may be shorter. Either may stand for several already.
     fn poll_train(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<RecvMeta>> {
         let socket = &self.socket;
         let first = std::task::ready!(socket.poll_recv_datagram(cx))?;
-        let stride = first.payload.len();
+        let stride = first.segment.map_or(first.payload.len(), usize::from);
         let mut len = put(&first, buf, 0);
         let room = buf.len().min(stride * SendMeta::MAX_SEGMENTS);
         let follows = |next: &Datagram, len: usize| {
             let size = next.payload.len();
-            (1..=stride.min(room - len)).contains(&size)
+            let of_kind = match next.segment {
+                Some(each) => usize::from(each) == stride,
+                None => (1..=stride).contains(&size),
+            };
+            of_kind
+                && size <= room - len
                 && (next.source, next.dest, next.tos) == (first.source, first.dest, first.tos)
         };
         while (1..room).contains(&len) && len.is_multiple_of(stride) {
@@ -187,5 +192,35 @@ impl UdpPoller for Poller {
 impl fmt::Debug for Poller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Poller").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn what_came_as_one_goes_on_with_what_came_behind_it() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.expect("free");
+        let sender = UdpSocket::bind("127.0.0.1:0").await.expect("free");
+        receiver.set_gro(true).expect("alive");
+        let to = SendMeta::to(receiver.local_addr().expect("bound"));
+        let train = SendMeta {
+            segment: Some(100),
+            ..to
+        };
+        // Joined by the loopback device, then one by one; a short one ends what goes together.
+        let batch = [(200, train), (100, to), (300, train), (30, to), (90, to)];
+        let batch = batch.map(|(len, meta)| (vec![1; len], meta));
+        assert_eq!(sender.send_many(&batch).await.expect("room"), 5);
+        let socket = QuicSocket::new(receiver);
+        let (mut first, mut second) = ([0; 9000], [0; 9000]);
+        let mut bufs = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        let mut metas = [RecvMeta::default(); 2];
+        let count = poll_fn(|cx| socket.poll_recv(cx, &mut bufs, &mut metas)).await;
+        assert_eq!(count.expect("there"), 2);
+        let seen = metas.map(|meta| (meta.len, meta.stride));
+        assert_eq!(seen, [(630, 100), (90, 90)]);
     }
 }

@@ -273,7 +273,7 @@ impl UdpSocket {
         self.slot.peek(caller, look)
     }
 
-    fn permit_recv(&self) -> Result<(), Stop> {
+    pub(super) fn permit_recv(&self) -> Result<(), Stop> {
         let socket = self.slot.id();
         Ok(self.net.engine().permit(&Operation::Recv { socket })?)
     }
@@ -321,4 +321,4 @@ fn put(datagram: &Datagram, buf: &mut impl BufMut) -> (usize, SocketAddr) {
 }
 
 /// What ends the wait of a future that receives.
-const RECEIVE: Ready = Ready::READ.union(Ready::ERROR);
+pub(super) const RECEIVE: Ready = Ready::READ.union(Ready::ERROR);

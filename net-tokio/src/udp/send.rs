@@ -7,6 +7,7 @@ use net_core::SocketError;
 use net_core::socket::Operation;
 use net_core::udp::SendMeta;
 use std::io;
+use std::iter;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
@@ -159,12 +160,7 @@ impl UdpSocket {
                 Touch::None
             }
             Some(Err(SocketError::WouldBlock | SocketError::NoBufferSpace)) | None => {
-                // How many datagrams a payload makes depends on its length.
-                let plain = meta.segment.is_none() && meta.times.is_none();
-                let known = plain && self.slot.is_vetted(meta);
-                if buf.len() > engine.fits_everywhere() || !known {
-                    self.check(buf.len(), meta)?;
-                }
+                self.check(iter::once((buf.len(), meta)))?;
                 let payload = large.unwrap_or_else(|| engine.pool().copy_slice(buf));
                 self.slot.send(payload, meta, waker)?
             }
@@ -173,25 +169,59 @@ impl UdpSocket {
         Ok((buf.len(), touch))
     }
 
-    /// Asks the stack whether a payload of `len` bytes can leave as `meta` says, even if that means to
-    /// wait for the round that runs. A stack that has ended says so elsewhere.
-    fn check(&self, len: usize, meta: SendMeta) -> Result<(), Stop> {
+    /// Asks the stack whether payloads of these lengths can leave as is said of each, where that is not
+    /// known, even if it means to wait for the round that runs; how many in front of the first that cannot.
+    /// A stack that has ended says so elsewhere.
+    ///
+    /// # Errors
+    /// What is wrong with the very first.
+    pub(super) fn check(
+        &self,
+        mut payloads: impl Iterator<Item = (usize, SendMeta)> + Clone,
+    ) -> Result<usize, Stop> {
+        let count = payloads.clone().count();
+        let unknown = payloads
+            .clone()
+            .position(|(len, meta)| !self.knows(len, meta));
+        let Some(unknown) = unknown else {
+            return Ok(count);
+        };
         let checked = self.net.engine().control(|core, _| {
-            let udp = core.stack_mut().udp(self.slot.id());
-            Ok(udp.map(|mut udp| udp.check(len, &meta)))
+            let mut udp = core.stack_mut().udp(self.slot.id());
+            let mut refused =
+                payloads
+                    .clone()
+                    .enumerate()
+                    .skip(unknown)
+                    .filter_map(|(at, (len, meta))| {
+                        let checked = udp.as_mut().map(|udp| udp.check(len, &meta));
+                        checked.and_then(Result::err).map(|error| (at, error))
+                    });
+            Ok(refused.next())
         });
-        if let Ok(Some(Err(error))) = checked {
-            return Err(error.into());
+        let fit = match checked {
+            Ok(Some((0, error))) => return Err(error.into()),
+            Ok(Some((fit, _))) => fit,
+            Ok(None) | Err(_) => count,
+        };
+        if let Some((_, meta)) = payloads.nth(fit.saturating_sub(1)) {
+            self.slot.vet(SendMeta {
+                times: None,
+                ..meta
+            });
         }
-        self.slot.vet(SendMeta {
-            times: None,
-            ..meta
-        });
-        Ok(())
+        Ok(fit)
+    }
+
+    /// Whether the stack has said that a payload of that length can leave so.
+    fn knows(&self, len: usize, meta: SendMeta) -> bool {
+        // How many datagrams a payload makes depends on its length.
+        let plain = meta.segment.is_none() && meta.times.is_none();
+        len <= self.net.engine().fits_everywhere() && plain && self.slot.is_vetted(meta)
     }
 }
 
 /// A datagram of up to so many bytes is copied into the stack.
-const SMALL: usize = 512;
+pub(super) const SMALL: usize = 512;
 /// More than this fits no datagram of IPv4 or IPv6 without jumbograms (RFC 768).
-const MAX_PAYLOAD: usize = 65_535 - 8;
+pub(super) const MAX_PAYLOAD: usize = 65_535 - 8;

@@ -3,6 +3,7 @@
 use crate::kernel::{blocking, upward};
 use crate::matrix::{Opener, Row, World, each_row, rows};
 use net_core::socket::PathMtuMode;
+use net_core::udp::SendMeta;
 use net_tokio::UdpSocket;
 use rustix::io::Errno;
 use rustix::ioctl::{IntegerSetter, Opcode, ioctl, opcode};
@@ -207,6 +208,85 @@ fn a_burst_of_datagrams_arrives_as_it_was_sent() {
             assert_eq!(packets, if joined { 7 } else { count });
         },
     );
+}
+
+/// As `sendmmsg` and `recvmmsg` have them; what the kernel has cut for `UDP_SEGMENT` comes joined to who asks.
+#[test]
+fn batches_cross_both_ways_and_a_train_of_the_kernel_is_one_buffer() {
+    rows(
+        "udp::batches_cross_both_ways_and_a_train_of_the_kernel_is_one_buffer",
+        &Row::on_one_thread(),
+        async |world| {
+            let ours = bind(&world).await;
+            ours.set_gro(true).expect("an option");
+            let kernel = kernel_bind(&world);
+            let to = SendMeta::to(kernel.local_addr().expect("bound"));
+            let from_us = ours.local_addr().expect("bound");
+            let batch: Vec<_> = (0..40).map(|len| (upward(len), to)).collect();
+            assert_eq!(ours.send_many(&batch).await.expect("room"), 40);
+            kernel.connect(from_us).expect("connected");
+            let kernel = blocking(move || {
+                let mut buf = [0; 2000];
+                for len in 0..40 {
+                    let got = kernel.recv(&mut buf).expect("a datagram");
+                    assert_eq!(&buf[..got], upward(len));
+                }
+                for len in 0..40 {
+                    kernel.send(upward(len)).expect("sent");
+                }
+                set_udp_segment(&kernel, 1000).expect("an option");
+                kernel.send(upward(3500)).expect("sent");
+                kernel
+            })
+            .await;
+            let mut received = Vec::new();
+            let mut bytes = 0;
+            while bytes < (0..40).sum::<usize>() + 3500 {
+                let before = received.len();
+                let count = ours.recv_many(&mut received, 64).await.expect("there");
+                assert_eq!(before + count, received.len());
+                let new = &received[before..];
+                bytes += new.iter().map(|each| each.payload.len()).sum::<usize>();
+            }
+            drop(kernel);
+            let (plain, train) = received.split_at(40);
+            for (len, datagram) in plain.iter().enumerate() {
+                assert_eq!(
+                    (&datagram.payload[..], datagram.segment),
+                    (upward(len), None)
+                );
+            }
+            let joined = world.caps.uso;
+            let segments: Vec<_> = train.iter().map(|each| each.segment).collect();
+            assert_eq!(
+                segments,
+                if joined {
+                    vec![Some(1000)]
+                } else {
+                    vec![None; 4]
+                }
+            );
+            let pieces: Vec<_> = train.iter().flat_map(|each| each.payloads()).collect();
+            let lens: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
+            assert_eq!(lens, [1000, 1000, 1000, 500]);
+            assert_eq!(pieces.concat(), upward(3500));
+        },
+    );
+}
+
+/// Has the kernel cut what is sent into datagrams of that size (`UDP_SEGMENT`).
+fn set_udp_segment(socket: &KernelSocket, size: i32) -> std::io::Result<()> {
+    const UDP_SEGMENT: i32 = 103;
+    let len = u32::try_from(size_of::<i32>()).expect("small");
+    // SAFETY: the kernel reads `len` bytes, those of `size`.
+    let done = unsafe {
+        let (fd, size) = (socket.as_raw_fd(), (&raw const size).cast());
+        libc::setsockopt(fd, libc::IPPROTO_UDP, UDP_SEGMENT, size, len)
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }
 
 /// Whether a TUN takes super-packets of UDP, as one that is only asked this says.

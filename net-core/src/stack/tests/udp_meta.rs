@@ -1,6 +1,7 @@
 //! What a sender may say about one datagram, or about several at once.
 
 use super::*;
+use crate::buf::{Gso, GsoKind};
 use crate::error::SocketError;
 use crate::udp::SendMeta;
 
@@ -73,6 +74,38 @@ fn the_loopback_carries_them_as_one_and_they_arrive_one_by_one() {
         .map(|datagram| datagram.payload.len())
         .collect();
     assert_eq!(lens, [700, 700, 600]);
+}
+
+#[test]
+fn a_socket_that_asks_gets_what_was_joined_as_one_with_its_size() {
+    let mut host = Host::new();
+    let (plain, joined) = (host.udp("0.0.0.0:7"), host.udp("0.0.0.0:9"));
+    host.stack.udp_settings_mut(joined).unwrap().gro = true;
+    for (len, count) in [(2000, 3), (1400, 2), (700, 1), (0, 1)] {
+        let whole = std::vec![7; len];
+        for to in ["10.7.0.2:7", "10.7.0.2:9"] {
+            let mut train = linear(&datagram("10.7.0.1:5", to, &whole));
+            train.meta.gso = (len > 700).then_some(Gso {
+                kind: GsoKind::Udp,
+                size: 700,
+                ecn: false,
+            });
+            host.inject(train);
+        }
+        let udp_in = host.stack.stats().udp_in;
+        assert_eq!(udp_in % 2, 0, "each datagram counts, joined or not");
+        let mut one_by_one = host.stack.udp(plain).unwrap();
+        let parts: Vec<_> = core::iter::from_fn(|| one_by_one.recv()).collect();
+        let mut udp = host.stack.udp(joined).unwrap();
+        let train = udp.recv().unwrap();
+        assert_eq!(udp.recv(), None);
+        assert_eq!(train.segment, (count > 1).then_some(700));
+        assert_eq!((train.payload.len(), train.count()), (len, count));
+        assert!(parts.iter().all(|part| part.segment.is_none()));
+        let parts = parts.into_iter().map(|part| part.payload);
+        assert!(train.payloads().eq(parts), "they are those that others get");
+    }
+    assert_eq!(host.stack.stats().udp_in, 2 * 7);
 }
 
 #[test]

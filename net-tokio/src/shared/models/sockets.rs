@@ -157,6 +157,38 @@ fn datagrams_are_received_in_the_order_of_arrival() {
 }
 
 #[test]
+fn a_batch_takes_what_is_there_and_leaves_nothing_unread_behind() {
+    const COUNT: usize = scaled(2, 500);
+    explore(|| {
+        let socket = Arc::new(UdpSlot::new(1000));
+        let driver = {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || {
+                for number in 0..COUNT {
+                    let mut wakes = Vec::new();
+                    socket.fill(&mut VecDeque::from([number]), &mut wakes);
+                    wake(wakes);
+                }
+            })
+        };
+        let mut got = Vec::new();
+        while got.len() < COUNT {
+            let count = block_on(poll_fn(|context| {
+                match socket.recv_many(Caller::Poll(context.waker()), &mut got, 2) {
+                    Ok((count, _)) => Poll::Ready(count),
+                    Err(Stop::WouldBlock) => Poll::Pending,
+                    Err(Stop::Fault(fault)) => panic!("{fault:?}"),
+                }
+            }));
+            assert!((1..=2).contains(&count));
+        }
+        driver.join().expect("driver runs");
+        assert!(got.into_iter().eq(0..COUNT));
+        assert!(!socket.readiness().contains(Ready::READABLE));
+    });
+}
+
+#[test]
 fn a_sender_without_room_is_woken_by_the_driver() {
     explore(|| {
         let socket = Arc::new(UdpSlot::<()>::new(1));
