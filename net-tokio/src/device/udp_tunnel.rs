@@ -1,6 +1,8 @@
 //! IP packets in datagrams of the host's UDP.
 
-use super::{Device, Overruns};
+use super::Device;
+#[cfg(target_os = "linux")]
+use super::Overruns;
 use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
