@@ -72,6 +72,12 @@ impl<'a> Train<'a> {
         self.packets.len()
     }
 
+    /// The headers of its first packet.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        self.first.headers
+    }
+
     /// Appends it as one packet to `out`, behind the [header](vnet) that says how to cut it.
     pub fn emit(&self, out: &mut Vec<u8>) {
         let Datagram {

@@ -6,7 +6,9 @@ use net_core::buf::{RxBatch, TxBatch};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::Weak;
 use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
@@ -37,12 +39,18 @@ impl Descriptor {
         &self.name
     }
 
+    pub(super) fn rename(&mut self, name: String) {
+        self.name = name;
+    }
+
     /// The descriptor itself, for as long as the device is there.
+    #[cfg(target_os = "linux")]
     pub(super) fn share(&self) -> Weak<OwnedFd> {
         Arc::downgrade(&self.io.fd)
     }
 
-    /// Receives up to `budget` packets that are there now; see [`Tun::try_recv`](super::Tun::try_recv).
+    /// Receives up to `budget` packets that are there now; see
+    /// [`PacketFd::try_recv`](super::PacketFd::try_recv).
     pub(super) fn try_recv(&mut self, batch: &mut RxBatch, budget: usize) -> io::Result<usize> {
         loop {
             let (count, stop) = self.framing.recv(self.io.fd(), batch, budget);
@@ -58,7 +66,8 @@ impl Descriptor {
         }
     }
 
-    /// Sends packets from the front of `batch`; see [`Tun::try_send`](super::Tun::try_send).
+    /// Sends packets from the front of `batch`; see
+    /// [`PacketFd::try_send`](super::PacketFd::try_send).
     pub(super) fn try_send(&mut self, batch: &mut TxBatch) -> io::Result<()> {
         match self.framing.send(self.io.fd(), batch) {
             Stop::Done => Ok(()),
@@ -193,7 +202,7 @@ fn poll_readable<'a>(
 ) -> Poll<io::Result<AsyncFdReadyGuard<'a, Arc<OwnedFd>>>> {
     match registered.poll_read_ready(cx) {
         Poll::Pending if registered.poll_write_ready(cx).is_ready() => {
-            Poll::Ready(Err(Errno::BADFD.into()))
+            Poll::Ready(Err(REMOVED.into()))
         }
         readiness => readiness,
     }
@@ -207,6 +216,11 @@ fn gone(kind: &str, name: &str, error: &io::Error) -> io::Error {
 }
 
 const NO_RUNTIME: &str = "a device of the host is polled inside a tokio runtime; a TUN elsewhere by try_recv and try_send";
+
+#[cfg(target_os = "linux")]
+const REMOVED: Errno = Errno::BADFD;
+#[cfg(not(target_os = "linux"))]
+const REMOVED: Errno = Errno::NODEV;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
-//! Packets in and out of a TUN's descriptor, with or without the vnet header.
+//! Packets in and out of a descriptor, with what stands in front of them: a prefix, the vnet header.
 
+use super::prefix::{self, Prefix};
 use super::sys;
 use bytes::{Buf as _, BytesMut};
 use net_core::buf::{GsoKind, Pool, RxBatch, TxBatch, TxPacket};
@@ -23,13 +24,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// copy does (measured over a TUN: 120 ns a packet for both directions).
 #[derive(Debug)]
 pub(super) struct Framing {
+    /// In front of all else.
+    prefix: Prefix,
     vnet: bool,
     /// Bytes of the link's header in front of each packet.
     link_len: usize,
     /// The kernel takes VLAN tags out of frames, and says so.
+    #[cfg(target_os = "linux")]
     tags_apart: bool,
     /// The kernel cuts super-packets of UDP, as far as is known.
     cuts_udp: bool,
+    /// Who reads nothing has come to the end.
+    empty_is_end: bool,
     small_pool: Pool,
     large_pool: Pool,
     /// The next packet goes into this one.
@@ -44,6 +50,34 @@ pub(super) struct Framing {
 pub(super) struct Counters {
     pub(super) malformed: AtomicU64,
     pub(super) refused: AtomicU64,
+    /// Of those that are malformed.
+    truncated: AtomicU64,
+    other_protocol: AtomicU64,
+    other_version: AtomicU64,
+}
+
+impl Counters {
+    fn count(&self, reason: DropReason) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
+        if let Some(counter) = self.of(reason) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The malformed packets that were dropped for one of the reasons that a prefix gives.
+    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
+        self.of(reason)
+            .map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    fn of(&self, reason: DropReason) -> Option<&AtomicU64> {
+        match reason {
+            DropReason::Truncated => Some(&self.truncated),
+            DropReason::EtherType => Some(&self.other_protocol),
+            DropReason::IpVersion => Some(&self.other_version),
+            _ => None,
+        }
+    }
 }
 
 /// Why a read or a write stopped.
@@ -86,21 +120,44 @@ impl Framing {
                     0
                 }
         };
-        let mut large_pool = Pool::new(longest, 128);
+        let mut large_pool = Pool::new(longest, LARGE_BUFFERS);
         Self {
+            prefix: Prefix::None,
             vnet,
             link_len,
+            #[cfg(target_os = "linux")]
             tags_apart: false,
             cuts_udp: false,
+            empty_is_end: false,
             small_pool: Pool::new(SMALL, 1024),
             buffer: large_pool.take(),
             large_pool,
-            flat: Vec::with_capacity(SMALL + vnet::LEN),
+            flat: Vec::with_capacity(SMALL + vnet::LEN + prefix::LEN),
             counters,
         }
     }
 
+    /// For a descriptor that has something in front of each packet, and of its vnet header.
+    pub(super) fn with_prefix(self, prefix: Prefix) -> Self {
+        let mut large_pool = Pool::new(self.large_pool.size() + prefix.len(), LARGE_BUFFERS);
+        Self {
+            prefix,
+            buffer: large_pool.take(),
+            large_pool,
+            ..self
+        }
+    }
+
+    /// For a descriptor from which nothing is read when its other end was closed.
+    pub(super) fn with_end(self) -> Self {
+        Self {
+            empty_is_end: true,
+            ..self
+        }
+    }
+
     /// For a packet socket with `PACKET_AUXDATA`: tags come back to where they were.
+    #[cfg(target_os = "linux")]
     pub(super) fn with_tags_apart(self) -> Self {
         Self {
             tags_apart: true,
@@ -109,6 +166,7 @@ impl Framing {
     }
 
     /// For a device that cuts UDP: datagrams that leave one behind another are joined.
+    #[cfg(target_os = "linux")]
     pub(super) fn with_trains(self, cuts_udp: bool) -> Self {
         Self { cuts_udp, ..self }
     }
@@ -124,10 +182,8 @@ impl Framing {
         let mut count = 0;
         for _ in 0..budget {
             match self.read(fd, batch) {
-                Ok(true) => count += 1,
-                Ok(false) => {
-                    self.counters.malformed.fetch_add(1, Ordering::Relaxed);
-                }
+                Ok(Ok(())) => count += 1,
+                Ok(Err(reason)) => self.counters.count(reason),
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     // A packet of a kind that the vnet header has no word for.
@@ -142,28 +198,28 @@ impl Framing {
         (count, Stop::Done)
     }
 
-    /// Appends the next packet to `batch`; `false` for one whose vnet header is missing or cannot be
-    /// true.
-    fn read(&mut self, fd: BorrowedFd<'_>, batch: &mut RxBatch) -> io::Result<bool> {
-        let tag = if self.tags_apart {
-            sys::read_frame(fd, &mut self.buffer)?
-        } else {
-            sys::read_packet(fd, &mut self.buffer)?;
-            None
-        };
-        let mut header = [0; vnet::LEN];
-        let header_len = if self.vnet { vnet::LEN } else { 0 };
-        let offload = match self.buffer.split_at_checked(header_len) {
-            Some((front, packet)) => {
-                header[..header_len].copy_from_slice(front);
-                vnet::parse_frame(header, packet, self.link_len)
+    /// Appends the next packet to `batch`, or says why it does not: what stands in front of it is
+    /// missing or cannot be true.
+    fn read(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        batch: &mut RxBatch,
+    ) -> io::Result<Result<(), DropReason>> {
+        let tag = self.fill(fd)?;
+        if self.buffer.is_empty() && self.empty_is_end {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "its other end was closed",
+            ));
+        }
+        let offload = match self.offload() {
+            Ok(offload) => offload,
+            Err(reason) => {
+                self.buffer.clear();
+                return Ok(Err(reason));
             }
-            None => Err(DropReason::Truncated),
         };
-        let Ok(offload) = offload else {
-            self.buffer.clear();
-            return Ok(false);
-        };
+        let header_len = self.prefix.len() + self.vnet_len();
         if let Some(tag) = tag {
             insert_tag(&mut self.buffer, header_len + TAG_OFFSET, tag);
         }
@@ -171,7 +227,33 @@ impl Framing {
         packet.meta.checksum = offload.checksum;
         packet.meta.gso = offload.gso;
         packet.meta.pins = self.take_frame(header_len, &mut packet.frame);
-        Ok(true)
+        Ok(Ok(()))
+    }
+
+    /// Reads the next packet into the buffer; the VLAN tag that was taken out of it.
+    fn fill(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<[u16; 2]>> {
+        #[cfg(target_os = "linux")]
+        if self.tags_apart {
+            return sys::read_frame(fd, &mut self.buffer);
+        }
+        sys::read_packet(fd, &mut self.buffer)?;
+        Ok(None)
+    }
+
+    /// What stands in front of the packet in the buffer says about it.
+    fn offload(&self) -> Result<vnet::Offload, DropReason> {
+        let split = self.buffer.split_at_checked(self.prefix.len());
+        let (prefix, rest) = split.ok_or(DropReason::Truncated)?;
+        let split = rest.split_at_checked(self.vnet_len());
+        let (front, packet) = split.ok_or(DropReason::Truncated)?;
+        self.prefix.check(prefix, packet)?;
+        let mut header = [0; vnet::LEN];
+        header[..front.len()].copy_from_slice(front);
+        vnet::parse_frame(header, packet, self.link_len)
+    }
+
+    fn vnet_len(&self) -> usize {
+        if self.vnet { vnet::LEN } else { 0 }
     }
 
     /// Moves what has been read behind the header to `frame`; how much memory keeping it costs.
@@ -270,16 +352,18 @@ impl Framing {
 
     fn write_train(&mut self, device: impl Sink, train: &Train<'_>) -> Result<(), Errno> {
         self.flat.clear();
+        self.begin(train.head())?;
         train.emit(&mut self.flat);
         device.write(&self.flat)
     }
 
     fn write(&mut self, device: impl Sink, packet: &TxPacket) -> Result<(), Errno> {
-        let header = vnet::emit(packet);
-        let header = if self.vnet { &header[..] } else { &[] };
+        self.flat.clear();
+        self.begin(&packet.head)?;
+        if self.vnet {
+            self.flat.extend_from_slice(&vnet::emit(packet));
+        }
         if packet.len() <= SMALL {
-            self.flat.clear();
-            self.flat.extend_from_slice(header);
             self.flat.extend_from_slice(&packet.head);
             for piece in &packet.body {
                 self.flat.extend_from_slice(piece);
@@ -287,12 +371,21 @@ impl Framing {
             return device.write(&self.flat);
         }
         let mut pieces: SmallVec<[IoSlice<'_>; 10]> = SmallVec::new();
-        if self.vnet {
-            pieces.push(IoSlice::new(header));
+        if !self.flat.is_empty() {
+            pieces.push(IoSlice::new(&self.flat));
         }
         pieces.push(IoSlice::new(&packet.head));
         pieces.extend(packet.body.iter().map(|piece| IoSlice::new(piece)));
         device.write_vectored(&pieces)
+    }
+
+    /// Begins what is written for a packet with these headers.
+    fn begin(&mut self, head: &[u8]) -> Result<(), Errno> {
+        if self.prefix != Prefix::None {
+            let prefix = self.prefix.emit(head).ok_or(Errno::AFNOSUPPORT)?;
+            self.flat.extend_from_slice(&prefix[..self.prefix.len()]);
+        }
+        Ok(())
     }
 }
 
@@ -322,9 +415,13 @@ fn insert_tag(buffer: &mut BytesMut, at: usize, [ethertype, control]: [u16; 2]) 
 /// What means that no later packet will do better. An interface that is down (EIO) may come up
 /// again, as a cable may be plugged in.
 fn is_fatal(errno: Errno) -> bool {
+    #[cfg(target_os = "linux")]
+    if errno == Errno::BADFD {
+        return true;
+    }
     matches!(
         errno,
-        Errno::BADFD | Errno::BADF | Errno::NODEV | Errno::NXIO | Errno::FAULT
+        Errno::BADF | Errno::NODEV | Errno::NXIO | Errno::FAULT
     )
 }
 
@@ -333,6 +430,8 @@ const TAG_OFFSET: usize = 12;
 /// Packets up to this length lie in buffers that are so large for them (2 × length + 256) that
 /// whoever keeps their payload copies it.
 const TINY: usize = 800;
+/// Buffers for the longest packet that are kept for later.
+const LARGE_BUFFERS: usize = 128;
 /// Packets up to this length are copied: those of the usual MTU.
 const SMALL: usize = 2048;
 

@@ -3,16 +3,16 @@
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
 //! header, or at its Ethernet header where the device is a [station](Device::mac). The kinds here:
 //! [`Loopback`], the in-memory [`pair`] with impairments, the [`Switch`] for any number of stacks, the
-//! [`channel`] to the program itself, the [`UdpTunnel`], and on Linux the `Tun`, the `Tap` and the
-//! `Nic`. A [`PcapTap`] around any of them writes a capture, and a [`Trunk`] over one of frames carries
+//! [`channel`] to the program itself, the [`UdpTunnel`], on Unix the `PacketFd` over a descriptor that
+//! somebody else has opened, and on Linux the `Tun`, the `Tap` and the `Nic`. A [`PcapTap`] around any of them writes a capture, and a [`Trunk`] over one of frames carries
 //! several VLANs.
 
 mod channel;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod descriptor;
 #[cfg(test)]
 mod ethernet_tests;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod framing;
 mod link;
 mod loopback;
@@ -21,10 +21,14 @@ mod netlink;
 #[cfg(target_os = "linux")]
 mod nic;
 mod overruns;
+#[cfg(unix)]
+mod packet_fd;
 mod pair;
 mod pcap;
+#[cfg(unix)]
+mod prefix;
 mod switch;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) mod sys;
 #[cfg(target_os = "linux")]
 mod tap;
@@ -44,8 +48,12 @@ pub use net_core::sim::{LinkConfig, LinkCounters};
 #[cfg(target_os = "linux")]
 pub use nic::{Nic, NicBuilder, NicStats};
 pub use overruns::Overruns;
+#[cfg(unix)]
+pub use packet_fd::{PacketFd, PacketFdStats};
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
+#[cfg(unix)]
+pub use prefix::Prefix;
 pub use switch::{Switch, SwitchCounters, SwitchPort};
 #[cfg(target_os = "linux")]
 pub use tap::{Tap, TapBuilder};

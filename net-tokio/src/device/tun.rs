@@ -1,5 +1,6 @@
 //! The host's kernel at the other end: a TUN (Linux).
 
+mod adopt;
 mod open;
 
 pub use open::TunBuilder;
@@ -145,7 +146,8 @@ impl TunStats {
         self.queue.overruns(open)
     }
 
-    /// Packets received and dropped because their vnet header was missing or untrue.
+    /// Packets received and dropped because what stands in front of them, the vnet header above all, was
+    /// missing or untrue.
     #[must_use]
     pub fn malformed(&self) -> u64 {
         self.counters.malformed.load(Ordering::Relaxed)
@@ -182,6 +184,16 @@ impl KernelQueue {
         };
         queue.before = queue.dropped().unwrap_or(0);
         queue
+    }
+
+    /// Of an interface that may be in another namespace.
+    fn unknown() -> Self {
+        Self {
+            netlink: None,
+            index: 0,
+            before: 0,
+            known: AtomicU64::new(0),
+        }
     }
 
     /// What the kernel says now.

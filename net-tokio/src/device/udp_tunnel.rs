@@ -1,8 +1,10 @@
 //! IP packets in datagrams of the host's UDP.
 
+use super::Device;
+#[cfg(target_os = "linux")]
+use super::Overruns;
 #[cfg(target_os = "linux")]
 use super::sys::receive_each;
-use super::{Device, Overruns};
 use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};

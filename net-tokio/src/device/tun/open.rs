@@ -211,7 +211,7 @@ impl TunBuilder {
 }
 
 /// Sets all that a persistent device keeps from its last user. What the device does for the stack.
-fn negotiate(fd: &OwnedFd, on: bool) -> io::Result<DeviceCaps> {
+pub(super) fn negotiate(fd: &OwnedFd, on: bool) -> io::Result<DeviceCaps> {
     sys::set_vnet_header_len(fd, i32::try_from(vnet::LEN).expect("ten"))?;
     sys::set_vnet_little_endian(fd)?;
     agree(on, |flags| sys::set_offload(fd, flags))
@@ -304,7 +304,7 @@ const NODE: &str = "/dev/net/tun";
 /// `IFNAMSIZ` less the final zero.
 const NAME_MAX: usize = 15;
 /// What IPv4 asks of every link (RFC 791).
-const MTU_MIN: u16 = 68;
+pub(super) const MTU_MIN: u16 = 68;
 
 #[cfg(test)]
 mod tests {
