@@ -195,8 +195,9 @@ impl Ecn {
     }
 
     /// The flags of the SYN-ACK of a connection that exists already, which has left again so often.
-    pub(crate) fn syn_ack_flags(&mut self, retries: u8) -> TcpFlags {
-        if retries > 1 && self.accurate.is_some() {
+    /// Without `fallback` it goes on granting.
+    pub(crate) fn syn_ack_flags(&mut self, retries: u8, fallback: bool) -> TcpFlags {
+        if fallback && retries > 1 && self.accurate.is_some() {
             // RFC 9768 §3.1.5, §3.2.3.2.2: they may be what the path eats.
             self.ordinary = true;
             return TcpFlags::empty();
