@@ -133,9 +133,13 @@ impl Agreement {
         match self.feedback {
             EcnFeedback::None => {}
             EcnFeedback::Classic if accurate && accecn::is_asked(flags) => return false,
-            // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
+            // RFC 3168 §6.1.1: a SYN that does not ask any more is not granted anything. Should the peer have
+            // heard the first answer, marks are echoed all the same (RFC 9768 §3.1.5).
             EcnFeedback::Classic if !segment.has(TcpFlags::ECE | TcpFlags::CWR) => {
-                self.feedback = EcnFeedback::None;
+                self.ordinary = true;
+                if !must("9768 MUST 3.1.5.1") {
+                    self.feedback = EcnFeedback::None;
+                }
             }
             EcnFeedback::Classic => {}
             EcnFeedback::Accurate if classic => return false,
@@ -150,8 +154,8 @@ impl Agreement {
     /// The flags of a SYN-ACK.
     pub(crate) fn flags(&self) -> TcpFlags {
         match self.feedback {
-            EcnFeedback::None => TcpFlags::empty(),
-            EcnFeedback::Classic => TcpFlags::ECE,
+            EcnFeedback::Classic if !self.ordinary => TcpFlags::ECE,
+            EcnFeedback::None | EcnFeedback::Classic => TcpFlags::empty(),
             EcnFeedback::Accurate => accecn::handshake_flags(self.codepoint),
         }
     }

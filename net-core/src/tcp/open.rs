@@ -400,6 +400,7 @@ impl Connection {
         } else {
             if let Some(accurate) = &mut self.ecn.accurate {
                 accurate.on_syn_ack(segment);
+                accurate.count_bytes(segment);
                 accurate.hear_first_option(segment.options.accurate_ecn);
             }
             // The answer is an ACK of its own, even where there is data to send.
