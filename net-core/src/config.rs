@@ -56,7 +56,7 @@ pub struct TcpConfig {
     /// get the classic one. With `sack` it needs `recovery.dsack`. Off.
     pub accurate_ecn: bool,
     /// Where SYNs that ask for congestion notification are not answered, or nothing that can be marked arrives, go
-    /// on without (RFC 3168 §6.1.1.1, RFC 9768 §3.1.4.1). Off: go on asking. On.
+    /// on without (RFC 3168 §6.1.1.1, RFC 9768 §3.1.4.1, §3.1.5). Off: go on asking, and granting. On.
     pub ecn_fallback: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
@@ -75,10 +75,11 @@ pub struct TcpConfig {
     /// for each (RFC 5681 §4.1, as in Linux). Off: it stays. BBR's stays always. On.
     pub slow_start_after_idle: bool,
     /// Samples of the delivery rate say whether the application limited them (draft-ietf-ccwg-bbr §4.1.2.4), so
-    /// that BBR does not take its rate for the path's. Off: all count as the path's. On.
+    /// that BBR does not take its rate for the path's. Off: all count as the path's; how BBR goes on after an idle
+    /// time does not change. On.
     pub app_limited_samples: bool,
     /// A super-segment of a paced connection is what its rate lets out in a millisecond. Off: as much as fits
-    /// into a packet. On.
+    /// into a packet, and BBR counts with bursts of 64 KiB in both hosts. On.
     pub segment_autosizing: bool,
     /// For how long the path is kept busy by what one connection has waiting in front of a device with a queueing
     /// discipline, two segments at least and 1 MiB at most (as Linux's TSQ); `None`: no bound. 2 ms.

@@ -219,18 +219,9 @@ impl Accurate {
 
     /// An acceptable segment arrived (§3.2); whether it is to be acknowledged at once (§3.2.2.5.1).
     pub(super) fn on_segment(&mut self, segment: &Segment<'_>) -> bool {
+        self.count_bytes(segment);
         let (bytes, marked) = (segment.payload.len(), segment.ecn == ECN_CE);
         let counts = &mut self.received;
-        let counter = match segment.ecn {
-            ECT_1 => Some(&mut counts.ect1_bytes),
-            ECT_0 => Some(&mut counts.ect0_bytes),
-            ECN_CE => Some(&mut counts.ce_bytes),
-            _ => None,
-        };
-        if let Some(counter) = counter.filter(|_| bytes > 0) {
-            *counter = counter.wrapping_add(bytes);
-            self.news = true;
-        }
         if marked {
             let packets = segment.wire_count() * u32::from(must("9768 MUST 3.2.1"));
             counts.ce_packets = counts.ce_packets.wrapping_add(packets);
@@ -239,6 +230,19 @@ impl Accurate {
         let changed = marked && !before && bytes > 0;
         let untold = counts.ce_packets.wrapping_sub(self.told);
         changed || untold >= if bytes > 0 { 2 } else { 3 }
+    }
+
+    /// Counts the data of a segment by how it arrived (§3.2).
+    pub(super) fn count_bytes(&mut self, segment: &Segment<'_>) {
+        let (bytes, counts) = (segment.payload.len(), &mut self.received);
+        let counter = match segment.ecn {
+            ECT_1 => &mut counts.ect1_bytes,
+            ECT_0 => &mut counts.ect0_bytes,
+            ECN_CE => &mut counts.ce_bytes,
+            _ => return,
+        };
+        *counter = counter.wrapping_add(bytes);
+        self.news |= bytes > 0;
     }
 
     /// The flags of a bare ACK that answers a SYN-ACK.

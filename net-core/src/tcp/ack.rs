@@ -303,7 +303,7 @@ impl Connection {
         };
         self.congestion.on_ack(&sample, cx.now);
         if self.congestion.holds_back() {
-            self.board.rate.mark_app_limited(sample.in_flight_now);
+            self.board.rate.mark_held_back(sample.in_flight_now);
         }
         self.update_pacing(cx);
     }

@@ -69,8 +69,6 @@ pub(crate) struct Connection {
     pub(crate) fin_sent: bool,
     /// The last write said that more follows.
     pub(crate) more: bool,
-    /// [`TcpConfig::app_limited_samples`](crate::config::TcpConfig::app_limited_samples).
-    pub(crate) marks_app_limit: bool,
     /// End of the last segment below MSS: Nagle's rule lets one such be unacknowledged.
     pub(crate) small_end: SeqNum,
     /// End of the last segment that left with PSH.
@@ -224,7 +222,7 @@ impl Connection {
         }
         self.pushed += len as u64;
         let unsent = self.unsent_len();
-        if unsent < self.mss as usize && self.marks_app_limit {
+        if unsent < self.mss as usize {
             self.note_app_limit();
         }
         Ok(unsent > 0)

@@ -133,9 +133,13 @@ impl Agreement {
         match self.feedback {
             EcnFeedback::None => {}
             EcnFeedback::Classic if accurate && accecn::is_asked(flags) => return false,
-            // RFC 3168 §6.1.1: a SYN that does not ask any more takes the question back.
+            // RFC 3168 §6.1.1: a SYN that does not ask any more is not granted anything. Should the peer have
+            // heard the first answer, marks are echoed all the same (RFC 9768 §3.1.5).
             EcnFeedback::Classic if !segment.has(TcpFlags::ECE | TcpFlags::CWR) => {
-                self.feedback = EcnFeedback::None;
+                self.ordinary = true;
+                if !must("9768 MUST 3.1.5.1") {
+                    self.feedback = EcnFeedback::None;
+                }
             }
             EcnFeedback::Classic => {}
             EcnFeedback::Accurate if classic => return false,
@@ -150,8 +154,8 @@ impl Agreement {
     /// The flags of a SYN-ACK.
     pub(crate) fn flags(&self) -> TcpFlags {
         match self.feedback {
-            EcnFeedback::None => TcpFlags::empty(),
-            EcnFeedback::Classic => TcpFlags::ECE,
+            EcnFeedback::Classic if !self.ordinary => TcpFlags::ECE,
+            EcnFeedback::None | EcnFeedback::Classic => TcpFlags::empty(),
             EcnFeedback::Accurate => accecn::handshake_flags(self.codepoint),
         }
     }
@@ -195,8 +199,9 @@ impl Ecn {
     }
 
     /// The flags of the SYN-ACK of a connection that exists already, which has left again so often.
-    pub(crate) fn syn_ack_flags(&mut self, retries: u8) -> TcpFlags {
-        if retries > 1 && self.accurate.is_some() {
+    /// Without `fallback` it goes on granting.
+    pub(crate) fn syn_ack_flags(&mut self, retries: u8, fallback: bool) -> TcpFlags {
+        if fallback && retries > 1 && self.accurate.is_some() {
             // RFC 9768 §3.1.5, §3.2.3.2.2: they may be what the path eats.
             self.ordinary = true;
             return TcpFlags::empty();

@@ -323,9 +323,10 @@ impl Connection {
     pub(super) fn take_acknowledgement(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
         self.heard_at = cx.now;
         self.probes = 0;
-        if self.ecn.on && self.ecn.on_segment(segment) {
-            self.receiver.ack_now = true;
-        }
+        let told_at_once = self.ecn.on && self.ecn.on_segment(segment);
+        self.receiver.acks_acks =
+            segment.seq_len() == 0 && (self.receiver.acks_acks || told_at_once && !self.owes_ack());
+        self.receiver.ack_now |= told_at_once;
         self.update_ts_recent(segment, cx);
         self.hear_user_timeout(segment, cx);
         self.handle_ack(segment, cx);

@@ -12,6 +12,7 @@ use super::output::Ports;
 use super::recovery::Phase;
 use super::{SeqNum, State};
 use crate::buf::TxPacket;
+use crate::must::must;
 use crate::time::{Duration, Instant};
 
 /// Timeouts in a row that make the size of packets suspect.
@@ -27,6 +28,8 @@ const CLOSE_ENOUGH: u32 = 8;
 const RAISE: Duration = Duration::from_secs(600);
 /// Segments behind a probe that can show its loss.
 const FOLLOWERS: u32 = 3;
+/// What a timeout adds to the wait for the next probe (RFC 4821 §7.6.3).
+const TIMEOUT_COSTS: u32 = 5;
 
 /// The search of one connection, in bytes of payload.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct MtuSearch {
     /// The probe under way.
     probe: Option<(SeqNum, SeqNum)>,
     raise_at: Instant,
+    /// No probe leaves before: one has failed.
+    wait_until: Instant,
 }
 
 /// RFC 8899 §5.2, from the point of view of a stream that was confirmed by its handshake.
@@ -73,6 +78,7 @@ impl Default for MtuSearch {
             full: 0,
             probe: None,
             raise_at: Instant::MAX,
+            wait_until: Instant::ZERO,
         }
     }
 }
@@ -126,6 +132,9 @@ impl Connection {
     /// The retransmission timer has expired, not for the first time: perhaps segments are too large
     /// for the path (RFC 4821 §7.7).
     pub(crate) fn suspect_black_hole(&mut self, cx: &Context<'_>) {
+        if self.mtu.probe.is_some() {
+            self.wait_for_next_probe(TIMEOUT_COSTS, cx.now);
+        }
         self.mtu.drop_probe(cx.now);
         let suspicious = cx.config.mtu_probing
             && self.retries >= SUSPICIOUS_TIMEOUTS
@@ -169,7 +178,7 @@ impl Connection {
         let mtu = &self.mtu;
         let due = match mtu.phase {
             SearchPhase::Off | SearchPhase::Base => false,
-            SearchPhase::Searching => mtu.probe.is_none(),
+            SearchPhase::Searching => mtu.probe.is_none() && cx.now >= mtu.wait_until,
             SearchPhase::Complete => cx.now >= mtu.raise_at,
         };
         let calm = self.recovery.phase == Phase::Open && self.board.is_whole();
@@ -251,7 +260,8 @@ impl Connection {
 
     /// Something was found lost; whether it is a probe alone, which says nothing of congestion. One that is
     /// lost near others may be lost as they are: that says nothing of its size (RFC 4821 §7.6.4). A probe
-    /// leaves while nothing is lost, so what a recovery repairs is near it.
+    /// leaves while nothing is lost, so what a recovery repairs is near it; and so is what left behind it and
+    /// is overdue, but not for as long.
     pub(crate) fn is_lost_mtu_probe(&mut self, lost: u32, now: Instant) -> bool {
         let Some((start, end)) = self.mtu.probe else {
             return false;
@@ -261,12 +271,26 @@ impl Connection {
         let alone = self.recovery.phase == Phase::Open
             && first.is_some_and(|(from, _)| from == start)
             && lost <= size
-            && self.board.lost() <= size;
+            && self.board.lost() <= size
+            && (!self.sack || self.board.has_arrived_behind(end));
         if alone {
             self.mtu.high = self.mtu.high.min(size);
             self.mtu.drop_probe(now);
+            self.wait_for_next_probe(1, now);
         }
         alone
+    }
+
+    /// A probe has failed, for which the window is not reduced: the next one waits for so long that this is
+    /// rarer than congestion, a round trip for each segment of the window, so many `times` (RFC 4821 §7.6.2,
+    /// §7.6.3).
+    fn wait_for_next_probe(&mut self, times: u32, now: Instant) {
+        let trips = self.congestion.window() / self.mss.max(1);
+        let trip = self.rtt.smoothed().unwrap_or_default();
+        let wait = trip.saturating_mul(trips.max(1).saturating_mul(times));
+        if must("4821 MUST 7.6.2.2") {
+            self.mtu.wait_until = now + wait;
+        }
     }
 
     /// `start..end` leaves again, in segments that pass: that they arrive says nothing of a probe in there.

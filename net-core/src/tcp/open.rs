@@ -115,7 +115,6 @@ impl Connection {
             fin_queued: false,
             fin_sent: false,
             more: false,
-            marks_app_limit: config.app_limited_samples,
             small_end: facts.iss,
             push_end: facts.iss,
             congestion: Congestion::new(settings.congestion, 536, config, 0),
@@ -168,6 +167,7 @@ impl Connection {
             max_burst: u32::MAX,
         };
         connection.receiver.reports_duplicates = facts.sack && config.recovery.dsack;
+        connection.board.rate.hides_app_limit = !config.app_limited_samples;
         connection.settle_mss(facts.our_mss, config, settings);
         connection
     }
@@ -318,7 +318,8 @@ impl Connection {
 
     fn flags_of_syn(&mut self, acks: bool, cx: &Context<'_>) -> TcpFlags {
         if acks {
-            TcpFlags::SYN | TcpFlags::ACK | self.ecn.syn_ack_flags(self.retries)
+            let granted = self.ecn.syn_ack_flags(self.retries, cx.config.ecn_fallback);
+            TcpFlags::SYN | TcpFlags::ACK | granted
         } else if self.retries >= self.ecn_syns(cx) {
             // A path that eats such SYNs gets an ordinary one next (RFC 3168 §6.1.1.1).
             TcpFlags::SYN
@@ -399,6 +400,7 @@ impl Connection {
         } else {
             if let Some(accurate) = &mut self.ecn.accurate {
                 accurate.on_syn_ack(segment);
+                accurate.count_bytes(segment);
                 accurate.hear_first_option(segment.options.accurate_ecn);
             }
             // The answer is an ACK of its own, even where there is data to send.

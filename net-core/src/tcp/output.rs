@@ -138,7 +138,7 @@ impl Connection {
 
     /// Whether an acknowledgement is due: for what has arrived, or because not all of it has been
     /// told of.
-    fn owes_ack(&self) -> bool {
+    pub(super) fn owes_ack(&self) -> bool {
         self.receiver.ack_now || self.sack && self.receiver.islands.has_news()
     }
 
@@ -435,7 +435,9 @@ impl Connection {
             ..TcpOptions::default()
         };
         let permitted = self.sack || !must("2018 MUST 4.1");
-        if permitted && self.receiver.has_blocks() {
+        // They would make duplicates of ACKs of ACKs (RFC 9768 §3.2.2.5.1).
+        let acks_acks = self.receiver.acks_acks && must("9768 MUST 3.2.2.5.1.5");
+        if permitted && self.receiver.has_blocks() && !acks_acks {
             options.sack = self.receiver.take_blocks(room);
         }
         let flags = if self.ecn.echo {

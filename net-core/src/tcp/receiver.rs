@@ -59,6 +59,8 @@ pub(crate) struct Receiver {
     pending_fin: Option<SeqNum>,
     /// An acknowledgement is due now.
     pub(crate) ack_now: bool,
+    /// And only because of ACKs.
+    pub(crate) acks_acks: bool,
     /// Duplicate acknowledgements to send, each on its own.
     pub(crate) duplicate_acks: u8,
     /// When to acknowledge what arrives in order.
@@ -83,6 +85,7 @@ impl Receiver {
             reports_duplicates: false,
             pending_fin: None,
             ack_now: false,
+            acks_acks: false,
             duplicate_acks: 0,
             delayed_ack: DelayedAck::default(),
         }
@@ -252,7 +255,7 @@ impl Receiver {
 
     /// An acknowledgement leaves: nothing is owed any more.
     pub(crate) fn on_ack_sent(&mut self) {
-        self.ack_now = false;
+        (self.ack_now, self.acks_acks) = (false, false);
         self.delayed_ack.on_ack_sent();
     }
 

@@ -188,8 +188,10 @@ impl Stack {
         cookie: Option<FastOpenCookie>,
         now: Instant,
     ) {
+        let fallback = self.config.tcp.ecn_fallback;
         if let Some(embryo) = self.tcp.embryos.get_mut(index as usize) {
-            if embryo.retries > 1 && embryo.facts.ecn.feedback == EcnFeedback::Accurate {
+            let falls_back = fallback && embryo.retries > 1;
+            if falls_back && embryo.facts.ecn.feedback == EcnFeedback::Accurate {
                 // RFC 9768 §3.1.5: once a SYN-ACK has said so, nothing is ECN-capable.
                 embryo.facts.ecn.ordinary = true;
             }
@@ -197,7 +199,7 @@ impl Stack {
             if facts.ecn.feedback == EcnFeedback::Accurate {
                 // RFC 9768 §3.2.3.2.2: what is sent again has no option, and at last no flags.
                 facts.ecn.tells = embryo.sent_at.is_some();
-                if embryo.retries > 1 {
+                if falls_back {
                     facts.ecn.feedback = EcnFeedback::None;
                 }
             }

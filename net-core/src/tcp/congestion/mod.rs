@@ -167,9 +167,13 @@ impl Congestion {
             CongestionAlgorithm::Dctcp => Self::Dctcp(Dctcp::new(mss, window)),
             CongestionAlgorithm::Bbr => {
                 let threshold = config.bbr_loss_threshold;
-                Self::Bbr(Box::new(Bbr::new(mss, window, chance, threshold)))
+                let bbr = Bbr::new(mss, window, chance, threshold);
+                Self::Bbr(Box::new(bbr.with_autosizing(config.segment_autosizing)))
             }
-            CongestionAlgorithm::Bbr1 => Self::Bbr1(Box::new(Bbr1::new(mss, window, chance))),
+            CongestionAlgorithm::Bbr1 => {
+                let bbr = Bbr1::new(mss, window, chance);
+                Self::Bbr1(Box::new(bbr.with_autosizing(config.segment_autosizing)))
+            }
         }
     }
 

@@ -19,6 +19,11 @@ pub(crate) struct DeliveryRate {
     pub(crate) lost: u64,
     /// What leaves is limited by the application until this much is delivered; 0: it is not.
     app_limited_until: u64,
+    /// And by a congestion control that keeps the rate low on purpose.
+    held_back_until: u64,
+    /// Samples do not tell what the application has limited
+    /// ([`TcpConfig::app_limited_samples`](crate::config::TcpConfig::app_limited_samples)).
+    pub(crate) hides_app_limit: bool,
     /// The latest sample that spans a time.
     pub(crate) latest: RateSample,
 }
@@ -55,7 +60,8 @@ impl DeliveryRate {
             delivered_at: self.delivered_at,
             lost: self.lost,
             in_flight: in_flight.saturating_add(len),
-            app_limited: self.is_app_limited(),
+            app_limited: self.held_back_until > 0
+                || self.app_limited_until > 0 && !self.hides_app_limit,
             joined: false,
         }
     }
@@ -68,20 +74,32 @@ impl DeliveryRate {
 
     /// Whether what leaves now counts as limited by the application.
     pub(crate) const fn is_app_limited(&self) -> bool {
-        self.app_limited_until > 0
+        self.app_limited_until > 0 || self.held_back_until > 0
     }
 
     /// The application has nothing to send although the network would take more: samples of what
     /// is in flight, and of what follows until that is delivered, say little.
     pub(crate) fn mark_app_limited(&mut self, in_flight: u32) {
-        self.app_limited_until = (self.delivered + u64::from(in_flight)).max(1);
+        self.app_limited_until = self.delivered_with(in_flight);
+    }
+
+    /// So do those of a rate that is kept low on purpose.
+    pub(crate) fn mark_held_back(&mut self, in_flight: u32) {
+        self.held_back_until = self.delivered_with(in_flight);
+    }
+
+    /// What will have been delivered when `in_flight` has; never 0.
+    fn delivered_with(&self, in_flight: u32) -> u64 {
+        (self.delivered + u64::from(in_flight)).max(1)
     }
 
     /// The sample of an acknowledgement; `rtt_min`, in ns: over a shorter time than the smallest
     /// round trip no rate can be measured.
     pub(crate) fn sample(&mut self, delivery: &Delivery, rtt_min: u64) -> RateSample {
-        if self.app_limited_until > 0 && self.delivered > self.app_limited_until {
-            self.app_limited_until = 0;
+        for until in [&mut self.app_limited_until, &mut self.held_back_until] {
+            if self.delivered > *until {
+                *until = 0;
+            }
         }
         let Some(newest) = delivery.newest() else {
             return RateSample::default();

@@ -331,6 +331,13 @@ impl Scoreboard {
         self.number(self.fack)
     }
 
+    /// Whether all has arrived that lies behind `from` and in front of what has arrived furthest ahead.
+    pub(crate) fn has_arrived_behind(&self, from: SeqNum) -> bool {
+        self.sacked
+            .next_gap(self.position(from), self.fack)
+            .is_none()
+    }
+
     /// Whether the peer selectively acknowledged the byte that it says it waits for: it no longer
     /// has what it acknowledged (RFC 2018 §8 allows that).
     pub(crate) fn is_reneged(&self) -> bool {

@@ -120,6 +120,26 @@ fn a_mark_after_none_is_told_at_once_and_so_are_two() {
     }
 }
 
+/// §3.2.2.5.1: an ACK that nothing but ACKs have drawn names no hole, lest it be taken for a duplicate.
+#[test]
+fn acknowledgements_of_acknowledgements_have_no_blocks() {
+    let mut peer = served(2, |_| {});
+    let beyond_a_hole = |seq| tcp().seq(seq).flags(ACK | ace(5)).data(100).ecn(2);
+    let mark = tcp().flags(ACK | ace(5)).bare().ecn(3);
+    let blocks = |peer: &mut Peer| -> Vec<usize> {
+        peer.sent.drain(..).map(|seen| seen.sacks.len()).collect()
+    };
+    peer.sends(beyond_a_hole(201));
+    assert_eq!(blocks(&mut peer), [1]);
+    for _ in 0..3 {
+        peer.sends(mark);
+    }
+    assert_eq!(blocks(&mut peer), [0]);
+    // Data that comes with them has its block.
+    peer.sends_batch(&[mark, mark, mark, beyond_a_hole(401)]);
+    assert_eq!(blocks(&mut peer), [2]);
+}
+
 /// §3.2.3.3: SACK goes first.
 #[test]
 fn two_sack_blocks_leave_room_for_two_counters_and_three_for_none() {

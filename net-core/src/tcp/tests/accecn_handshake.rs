@@ -191,6 +191,24 @@ fn who_asks_for_both_kinds_of_feedback_is_reset() {
     }
 }
 
+/// §3.2: data of a SYN-ACK counts like any other.
+#[test]
+fn data_of_a_syn_ack_is_counted() {
+    let received = |tos| {
+        let mut peer = Peer::with(accurate);
+        peer.connects();
+        peer.sends(syn().flags(SYN_ACK | CWR).ack(1).data(100).ecn(tos));
+        let it = peer.feedback().received;
+        [it.ect1_bytes, it.ect0_bytes, it.ce_bytes]
+    };
+    let before = received(0);
+    for (tos, counter) in [(1, 0), (2, 1), (3, 2)] {
+        let mut expected = before;
+        expected[counter] += 100;
+        assert_eq!(received(tos), expected);
+    }
+}
+
 /// §3.1.5: the SYN-ACK tells of the latest SYN; one that does not ask keeps the server from sending what
 /// can be marked.
 #[test]

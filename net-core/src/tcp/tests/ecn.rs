@@ -206,6 +206,23 @@ fn an_ordinary_syn_takes_the_question_for_ecn_back() {
     assert_eq!(marks_of(&mut peer), [0]);
 }
 
+/// RFC 9768 §3.1.5: but the kind of feedback stays. A client that has heard the first answer may send what
+/// can be marked, and is told of marks.
+#[test]
+fn marks_are_echoed_where_an_ordinary_syn_came_late() {
+    let mut peer = Peer::with(|config| config.tcp.ecn = true);
+    peer.listen(5);
+    peer.sends(syn().flags(SYN | ECE | CWR));
+    peer.sends(syn().seq(0));
+    peer.skips();
+    peer.sends(tcp());
+    peer.accept();
+    peer.sends(tcp().data(100).marked());
+    peer.waits(ms(200));
+    let told = peer.sent.pop_back().expect("an ACK").header.flags;
+    assert!(told.contains(ECE));
+}
+
 /// RFC 3168 §6.1.2: what echoes a mark does not widen the window, which is reduced for the first only; the
 /// first new data says so.
 #[test]

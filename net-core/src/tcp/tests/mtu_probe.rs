@@ -69,6 +69,15 @@ impl Narrow {
         &socket.connection().unwrap().mtu
     }
 
+    /// Much is carried, with pauses as long as the wait behind a failed probe, until nothing is tried any more.
+    fn searches(&mut self) -> TcpInfo {
+        for _ in 0..20 {
+            self.carries(200_000);
+            self.peer.waits(secs(10));
+        }
+        self.peer.info()
+    }
+
     /// Time passes until what was written has arrived.
     fn carries(&mut self, bytes: u32) -> TcpInfo {
         self.peer.writes(bytes);
@@ -87,7 +96,7 @@ impl Narrow {
 fn a_flow_through_a_black_hole_recovers_and_finds_its_size() {
     for most in [1300, 1200, 600] {
         let mut path = Narrow::new(most, |_| {});
-        let info = path.carries(500_000);
+        let info = path.searches();
         let size = info.send_mss as usize;
         assert!(size <= most && size + 8 >= most, "{size} of {most}");
         // Now nothing is lost any more.
@@ -101,7 +110,7 @@ fn a_flow_through_a_black_hole_recovers_and_finds_its_size() {
 #[test]
 fn the_loss_of_a_probe_reduces_nothing() {
     let mut path = Narrow::new(1200, |_| {});
-    let size = path.carries(500_000).send_mss;
+    let size = path.searches().send_mss;
     // RFC 8899 §5.1.1: after ten minutes all of it is tried.
     path.peer.waits(secs(601));
     let before = path.peer.info();
@@ -128,12 +137,12 @@ fn the_loss_of_a_probe_reduces_nothing() {
 #[test]
 fn a_probe_that_is_lost_with_the_next_segment_has_not_failed() {
     let mut path = Narrow::new(1200, |_| {});
-    path.carries(500_000);
+    path.searches();
     path.peer.waits(secs(601));
     (path.most, path.lost_with_probes) = (1460, &[0, 1]);
-    path.carries(500_000);
+    path.searches();
     path.lost_with_probes = &[];
-    path.carries(500_000);
+    path.searches();
     let size = path.peer.info().send_mss;
     assert!(size > 1440, "{size}");
 }
@@ -142,7 +151,7 @@ fn a_probe_that_is_lost_with_the_next_segment_has_not_failed() {
 #[test]
 fn a_probe_that_is_lost_behind_others_has_not_passed() {
     let mut path = Narrow::new(1200, |_| {});
-    let size = path.carries(500_000).send_mss;
+    let size = path.searches().send_mss;
     path.peer.waits(secs(601));
     (path.eaten, path.lost_with_probes) = (0, &[-2, -1, 0]);
     // Too little for a probe, and then enough.
@@ -158,7 +167,7 @@ fn a_probe_that_is_lost_behind_others_has_not_passed() {
 #[test]
 fn a_probe_that_is_lost_during_a_recovery_has_not_failed() {
     let mut path = Narrow::new(1200, |_| {});
-    let size = path.carries(500_000).send_mss;
+    let size = path.searches().send_mss;
     path.peer.waits(secs(601));
     (path.most, path.eaten) = (1460, 0);
     path.lost_with_probes = &[-4, 0];
@@ -171,11 +180,104 @@ fn a_probe_that_is_lost_during_a_recovery_has_not_failed() {
     assert_eq!(path.search().bound(), 1461);
 }
 
+/// RFC 4821 §7.6.4: nor where what is lost right behind it left a little later, so that reordering could still
+/// explain that one.
+#[test]
+fn a_probe_that_is_overdue_before_its_neighbour_has_not_failed() {
+    for neighbour in [true, false] {
+        let mut path = Narrow::new(1200, |_| {});
+        let size = path.searches().send_mss;
+        path.peer.waits(secs(601));
+        let id = path.peer.id();
+        let socket = path.peer.stack.sockets.tcp_mut(id).unwrap();
+        let connection = socket.connection_mut().unwrap();
+        connection.recovery.rack.reordering_seen = true;
+        // Five milliseconds from one segment to the next.
+        path.peer.sets(crate::socket::TcpOption::MaxPacingRate(Some(
+            200 * u64::from(size),
+        )));
+        path.peer.writes(50_000);
+        let (probe, before) = (path.edge, path.peer.info().bytes_lost);
+        let (mut sent, mut count, mut first) = (std::collections::VecDeque::new(), 0, None);
+        while path.peer.info().bytes_lost == before {
+            let now = path.peer.now;
+            sent.extend(path.peer.takes().into_iter().map(|segment| (now, segment)));
+            while let Some(&(at, (seq, len))) = sent.front()
+                && at + ms(50) <= now
+            {
+                sent.pop_front();
+                count += 1;
+                if count > 1 + usize::from(neighbour) {
+                    let end = seq + u32::try_from(len).unwrap();
+                    let block = (*first.get_or_insert(seq), end);
+                    path.peer.sends(tcp().ack(probe).sacks(&[block]));
+                }
+            }
+            path.peer.waits(Duration::from_micros(100));
+        }
+        // Of what is overdue the probe comes first.
+        assert_eq!(path.peer.info().bytes_lost, before + 1460);
+        let failed = path.search().bound() == 1460;
+        assert_eq!(
+            (failed, path.peer.info().in_recovery),
+            (!neighbour, neighbour)
+        );
+    }
+}
+
+/// RFC 4821 §7.6.2: a failed probe, which reduces nothing, is to be rarer than losses that do.
+#[test]
+fn a_failed_probe_has_the_next_one_wait_for_as_many_round_trips_as_the_window_has_segments() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.searches().send_mss;
+    path.peer.waits(secs(601));
+    path.eaten = 0;
+    path.peer.writes(20 * size);
+    path.trip();
+    assert_eq!(path.eaten, 1);
+    let window = path.peer.info().cwnd / size;
+    let mut trips = 0;
+    while path.eaten == 1 {
+        path.peer.writes(20 * size);
+        path.trip();
+        trips += 1;
+    }
+    assert!(
+        (window..=window + 3).contains(&trips),
+        "{trips} of {window}"
+    );
+}
+
+/// RFC 4821 §7.6.3: one that costs a timeout is to be rarer still.
+#[test]
+fn a_probe_that_a_timeout_shows_to_be_lost_has_the_next_one_wait_five_times_as_long() {
+    let mut path = Narrow::new(1200, |_| {});
+    let size = path.searches().send_mss;
+    path.peer.waits(secs(601));
+    // The probe is lost, and with it all that could tell of it.
+    path.peer.writes(10 * size);
+    let window = path.peer.info().cwnd / size;
+    path.peer.skips();
+    path.peer.waits(ms(400));
+    path.eaten = 0;
+    let mut trips = 0;
+    while path.eaten == 0 {
+        path.peer.writes(20 * size);
+        path.trip();
+        trips += 1;
+    }
+    // The timeout and what was repaired behind it take some of them.
+    assert!(
+        (5 * window - 10..=5 * window + 10).contains(&trips),
+        "{trips} of {window}"
+    );
+}
+
 /// RFC 8899 §3: a router's word raises nothing, but a search need not go beyond it.
 #[test]
 fn packet_too_big_raises_nothing_during_a_search() {
     let mut path = Narrow::new(1200, |_| {});
-    let size = path.carries(500_000).send_mss;
+    let size = path.searches().send_mss;
     path.peer.writes(1000);
     let (seq, _) = path.peer.takes()[0];
     path.peer.icmp(IcmpMessage::PacketTooBig { mtu: 1400 }, seq);
@@ -193,7 +295,7 @@ fn packet_too_big_of_the_present_size_ends_the_search() {
     // Complete; Searching, with a probe out that is lost, and with one that arrives.
     for (searches, arrives) in [(false, false), (true, false), (true, true)] {
         let mut path = Narrow::new(1200, |_| {});
-        let size = path.carries(500_000).send_mss;
+        let size = path.searches().send_mss;
         let told = IcmpMessage::PacketTooBig { mtu: size + 40 };
         if searches {
             path.peer.waits(secs(601));
@@ -215,7 +317,7 @@ fn packet_too_big_of_the_present_size_ends_the_search() {
 #[test]
 fn a_probe_needs_three_segments_behind_it() {
     let mut path = Narrow::new(1200, |_| {});
-    let size = path.carries(500_000).send_mss;
+    let size = path.searches().send_mss;
     path.peer.waits(secs(601));
     path.eaten = 0;
     path.carries(1460 + 3 * size - 1);
@@ -228,7 +330,7 @@ fn a_probe_needs_three_segments_behind_it() {
 #[test]
 fn a_larger_size_does_not_widen_the_window() {
     let mut path = Narrow::new(1200, |_| {});
-    let size = path.carries(500_000).send_mss;
+    let size = path.searches().send_mss;
     path.peer.waits(secs(601));
     path.peer.writes(50_000);
     let sent = path.peer.takes();

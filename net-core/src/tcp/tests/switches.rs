@@ -1,10 +1,12 @@
 //! Settings of the configuration: each changes what it says.
 
+use super::accecn::ALL;
 use super::segment::Seen;
 use super::*;
 use crate::Config;
 use crate::qdisc::{Rate, Tbf, TbfConfig};
 use crate::socket::TcpOption;
+use crate::wire::TcpFlags;
 use std::vec::Vec;
 
 /// The congestion window after two flights in slow start, the second of which took 50 ms longer.
@@ -170,6 +172,31 @@ fn syns_go_on_asking_for_ecn_without_the_fallback() {
     }
 }
 
+/// RFC 9768 §3.1.5: of a connection that is half open, and of one that exists.
+#[test]
+fn syn_acks_go_on_granting_ecn_without_the_fallback() {
+    for (fallback, granted) in [(true, TcpFlags::empty()), (false, CWR)] {
+        for simultaneous in [false, true] {
+            let mut peer = Peer::with(|config| {
+                (config.tcp.ecn, config.tcp.accurate_ecn) = (true, true);
+                config.tcp.ecn_fallback = fallback;
+            });
+            if simultaneous {
+                peer.connects();
+                peer.skips();
+            } else {
+                peer.listen(16);
+            }
+            peer.sends(syn().flags(SYN | ALL));
+            for (wait, flags) in [(0, CWR), (1, CWR), (2, granted), (4, granted)] {
+                peer.waits(secs(wait));
+                let seen = peer.sent.pop_front().unwrap();
+                assert_eq!(seen.header.flags, SYN_ACK | flags, "{simultaneous} {wait}");
+            }
+        }
+    }
+}
+
 #[test]
 fn data_goes_on_being_capable_without_the_fallback() {
     for (fallback, mark) in [(true, 0), (false, 2)] {
@@ -241,15 +268,40 @@ fn buffers_can_be_kept_from_growing() {
 /// draft-ietf-ccwg-bbr §4.1.2.4.
 #[test]
 fn samples_can_leave_out_what_the_application_limits() {
-    for marks in [true, false] {
+    for tells in [true, false] {
         let mut peer = Peer::established_with(syn(), |config| {
-            config.tcp.app_limited_samples = marks;
+            config.tcp.app_limited_samples = tells;
         });
         peer.writes(1460);
+        peer.skips();
         peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 1460));
         let id = peer.id();
         let connection = peer.stack.sockets.tcp(id).unwrap().connection().unwrap();
-        assert_eq!(connection.board.rate.is_app_limited(), marks);
+        assert_eq!(connection.board.rate.latest.app_limited, tells);
+    }
+}
+
+/// draft-ietf-ccwg-bbr, Restarting From Idle: an idle time shows the round trip as well as ProbeRTT, which
+/// would leave four segments; that the application was idle is known, whatever samples tell.
+#[test]
+fn an_idle_connection_is_known_to_be_without_marked_samples() {
+    for tells in [true, false] {
+        let mut peer = Peer::with(|config| {
+            config.tcp.congestion = crate::config::CongestionAlgorithm::Bbr;
+            config.tcp.app_limited_samples = tells;
+        });
+        peer.handshake_in(ms(50), syn().sack_permitted());
+        peer.writes(1460);
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 1460));
+        peer.waits(secs(6));
+        peer.writes(1460);
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 2 * 1460));
+        assert!(peer.info().cwnd >= 10 * 1460, "{tells}");
     }
 }
 

@@ -33,6 +33,9 @@ impl Bbr {
     /// SetSendQuantum. The pacer's is less at low rates, which the draft wants; this one is for
     /// what hosts hold.
     pub(super) fn send_quantum(&self) -> u32 {
+        if !self.autosizing {
+            return MAX_QUANTUM;
+        }
         let millisecond = u32::try_from(self.pacing_rate / 1000).unwrap_or(u32::MAX);
         millisecond.min(MAX_QUANTUM).max(self.mss.saturating_mul(2))
     }

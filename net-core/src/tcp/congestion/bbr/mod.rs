@@ -88,6 +88,8 @@ pub struct Bbr {
     /// The last cwnd that neither loss recovery nor ProbeRTT had touched.
     prior_cwnd: u32,
     pacing_rate: u64,
+    /// A burst is what leaves in a millisecond.
+    autosizing: bool,
     /// LossThresh, in percent.
     loss_threshold: u64,
     /// C.has_selective_acks.
@@ -118,6 +120,7 @@ impl Bbr {
             cwnd: initial_window,
             prior_cwnd: 0,
             pacing_rate: control::initial_rate(initial_window, None),
+            autosizing: true,
             loss_threshold: u64::from(loss_threshold.min(99)),
             sack: true,
             in_recovery: false,
@@ -132,6 +135,15 @@ impl Bbr {
             probe_rtt: ProbeRtt::default(),
             undo: Undo::default(),
         }
+    }
+
+    /// Whether super-segments follow the rate
+    /// ([`TcpConfig::segment_autosizing`](crate::config::TcpConfig::segment_autosizing)); they do if nobody says
+    /// otherwise. Where they do not, what hosts hold is counted by the largest of them.
+    #[must_use]
+    pub const fn with_autosizing(mut self, autosizing: bool) -> Self {
+        self.autosizing = autosizing;
+        self
     }
 
     /// UpdateModelAndState.

@@ -235,3 +235,17 @@ fn flows_wait_for_two_to_three_seconds_each_differently() {
     waits.dedup();
     assert_eq!(waits.len(), 20);
 }
+
+/// SetSendQuantum: what hosts hold is counted by what leaves at once.
+#[test]
+fn the_send_budget_follows_the_size_of_super_segments() {
+    let budget =
+        |config: &TcpConfig| match Congestion::new(CongestionAlgorithm::Bbr, MSS, config, 7) {
+            Congestion::Bbr(bbr) => bbr.send_quantum(),
+            other => panic!("{other:?}"),
+        };
+    let mut config = TcpConfig::default();
+    assert!(budget(&config) < 64 << 10);
+    config.segment_autosizing = false;
+    assert_eq!(budget(&config), 64 << 10);
+}

@@ -45,7 +45,10 @@ impl Bbr1 {
 
     /// SetSendQuantum (§4.2.2), of which there are to be three beyond what is in flight: at both hosts
     /// and on the way some wait to become one. The pacer's is less, so that no burst makes a queue.
-    fn send_quantum(&self) -> u32 {
+    pub(super) fn send_quantum(&self) -> u32 {
+        if !self.autosizing {
+            return u32::try_from(MAX_QUANTUM).unwrap_or(u32::MAX);
+        }
         if self.pacing_rate < ONE_SEGMENT_BELOW {
             return self.mss;
         }

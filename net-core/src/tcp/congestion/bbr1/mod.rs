@@ -53,6 +53,8 @@ pub struct Bbr1 {
     /// The last cwnd that neither loss recovery nor ProbeRTT had touched.
     prior_cwnd: u32,
     pacing_rate: u64,
+    /// A burst is what leaves in a millisecond.
+    autosizing: bool,
     state: State,
     delivered: u64,
     rounds: Rounds,
@@ -78,6 +80,7 @@ impl Bbr1 {
             cwnd: initial_window,
             prior_cwnd: 0,
             pacing_rate: initial_rate(initial_window, None, HIGH_GAIN),
+            autosizing: true,
             state: State::Startup,
             delivered: 0,
             rounds: Rounds::default(),
@@ -89,6 +92,15 @@ impl Bbr1 {
             idle_restart: false,
             repair: Repair::None,
         }
+    }
+
+    /// Whether super-segments follow the rate
+    /// ([`TcpConfig::segment_autosizing`](crate::config::TcpConfig::segment_autosizing)); they do if nobody says
+    /// otherwise. Where they do not, what hosts hold is counted by the largest of them.
+    #[must_use]
+    pub const fn with_autosizing(mut self, autosizing: bool) -> Self {
+        self.autosizing = autosizing;
+        self
     }
 
     /// UpdateModelAndState (§3.4.1).

@@ -2,8 +2,9 @@
 
 use super::model::MaxFilter;
 use super::{Bbr1, State};
+use crate::config::{CongestionAlgorithm, TcpConfig};
 use crate::tcp::congestion::bottleneck::{self, BDP, MSS, RATE, RTT, Watched, ms, secs};
-use crate::tcp::congestion::{AckSample, CongestionControl, RateSample};
+use crate::tcp::congestion::{AckSample, Congestion, CongestionControl, RateSample};
 use std::vec::Vec;
 
 type Path = bottleneck::Path<Bbr1>;
@@ -262,4 +263,18 @@ fn before_anything_is_measured_the_first_window_is_paced_over_a_round_trip() {
     let rate = path.control.pacing_rate().unwrap();
     // 10 kB × 2.885 in 40 ms.
     assert_eq!(rate, 721_250);
+}
+
+/// §4.2.2: what hosts hold is counted by what leaves at once.
+#[test]
+fn the_send_quantum_follows_the_size_of_super_segments() {
+    let quantum =
+        |config: &TcpConfig| match Congestion::new(CongestionAlgorithm::Bbr1, MSS, config, 7) {
+            Congestion::Bbr1(bbr) => bbr.send_quantum(),
+            other => panic!("{other:?}"),
+        };
+    let mut config = TcpConfig::default();
+    assert!(quantum(&config) < 64 << 10);
+    config.segment_autosizing = false;
+    assert_eq!(quantum(&config), 64 << 10);
 }
