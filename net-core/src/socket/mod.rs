@@ -7,6 +7,7 @@ mod multicast;
 mod operations;
 mod options;
 mod place;
+mod places;
 mod policy;
 mod ports;
 mod queue;
