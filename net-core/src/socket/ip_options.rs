@@ -108,6 +108,13 @@ impl IpSettings {
         }
     }
 
+    /// Takes what a socket has to ask for apart from those `before`.
+    pub(super) const fn keep_granted(&mut self, before: &Self) {
+        self.transparent = before.transparent;
+        self.local_mark = before.local_mark;
+        self.iface = before.iface;
+    }
+
     /// Those of a connection that was begun by a SYN with a mark, by which its address is this host's.
     pub(crate) const fn to_answer(self, local_mark: u32) -> Self {
         Self { local_mark, ..self }

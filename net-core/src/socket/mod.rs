@@ -20,7 +20,7 @@ pub use families::{Entry, Factory, Families, Handler};
 pub use ip_options::{IpOption, IpSettings, PathMtuMode};
 pub use multicast::MulticastSettings;
 pub use operations::{Shutdown, SocketOps};
-pub use options::{TcpOption, TcpSettings, UdpSettings};
+pub use options::{TcpOption, TcpSettings, UdpSettings, UdpSettingsMut};
 pub(crate) use place::{accept_addr, present};
 pub use policy::{Established, Operation, Options, Policy};
 pub(crate) use ports::{Claim, PortTable, Sharing};

@@ -231,6 +231,31 @@ fn a_policy_keeps_sockets_from_being_transparent() {
     assert!(fragments_pass(&mut host, far));
 }
 
+#[test]
+fn transparency_is_not_copied_with_the_other_options() {
+    let (mut host, far) = router();
+    let id = host.stack.udp_open(Family::V4).unwrap();
+    host.set_transparent(id);
+    host.stack.set_ip_option(id, IpOption::Tos(0x10)).unwrap();
+    host.stack.bind_iface(id, Some(far)).unwrap();
+    let all = host.stack.udp_settings(id).unwrap().clone();
+    assert!(all.ip.transparent() && all.ip.iface() == Some(far));
+    host.stack.set_policy(Honest);
+    let other = host.stack.udp_open(Family::V4).unwrap();
+    *host.stack.udp_settings_mut(other).unwrap() = all.clone();
+    let copied = host.stack.udp_settings(other).unwrap();
+    assert_eq!(copied.ip.tos, 0x10);
+    assert!(!copied.ip.transparent() && copied.ip.iface().is_none());
+    let bound = host.stack.bind(other, addr("192.0.2.7:80"));
+    assert_eq!(bound, Err(SocketError::AddressNotAvailable));
+    // Nor does a socket lose what it was granted.
+    let plain = host.stack.udp_settings(other).unwrap().clone();
+    *host.stack.udp_settings_mut(id).unwrap() = plain;
+    let kept = host.stack.ip_settings(id).unwrap();
+    assert!(kept.transparent() && kept.iface() == Some(far));
+    assert_eq!(host.stack.bind(id, addr("192.0.2.7:80")), Ok(()));
+}
+
 /// A router cannot cut packets of IPv6 again, and so does not put those together that it may have to send on.
 #[test]
 fn no_packet_passes_a_socket_by_in_fragments_of_ipv6() {
