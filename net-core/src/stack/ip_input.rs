@@ -76,7 +76,7 @@ impl Stack {
         }
         arrival.delivery = self.input_route(&arrival)?;
         if arrival.delivery == Delivery::Foreign && self.may_take_foreign(&arrival) {
-            arrival.delivery = self.foreign_route(&arrival)?;
+            arrival.delivery = self.foreign_route(&arrival);
         }
         let to_group = arrival.packet.meta.to_group;
         if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
