@@ -5,7 +5,9 @@ use clap::Parser;
 use examples::units::{parse_loss, parse_rate, parse_size, parse_time};
 use net_core::Seed;
 use net_core::config::CongestionAlgorithm;
-use net_core::qdisc::{AnyQdisc, Fq, FqCodel, FqCodelConfig, FqConfig, PfifoFast};
+use net_core::qdisc::{
+    AnyQdisc, Cake, CakeConfig, Fq, FqCodel, FqCodelConfig, FqConfig, PfifoFast,
+};
 use net_core::sim::{GilbertElliott, LinkConfig, Outage};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -121,6 +123,8 @@ pub(crate) enum Qdisc {
     Fq,
     /// Flows by turns, each held to a short delay, with the kernel's limits.
     FqCodel,
+    /// Hosts and their flows by turns, each held to a short delay, with the kernel's limits.
+    Cake,
 }
 
 impl Args {
@@ -159,6 +163,7 @@ impl Args {
             Qdisc::PfifoFast => PfifoFast::default().into(),
             Qdisc::Fq => Fq::new(FqConfig::default(), seed).into(),
             Qdisc::FqCodel => FqCodel::new(FqCodelConfig::default(), seed).into(),
+            Qdisc::Cake => Cake::new(CakeConfig::default(), seed).into(),
         })
     }
 

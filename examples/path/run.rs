@@ -21,7 +21,7 @@ impl Run {
     /// Sets everything up.
     pub(crate) fn new(args: &Args) -> anyhow::Result<Self> {
         let mut config = Config::default();
-        config.tcp.ecn = args.mark.is_some() || args.qdisc == Qdisc::FqCodel;
+        config.tcp.ecn = args.mark.is_some() || matches!(args.qdisc, Qdisc::FqCodel | Qdisc::Cake);
         if let Some(bytes) = args.socket_buffer {
             config.tcp.send_buffer = usize::try_from(bytes)?;
             config.tcp.recv_buffer = usize::try_from(bytes)?;

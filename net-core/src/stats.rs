@@ -59,8 +59,7 @@ drop_reasons! {
     /// Not addressed to this host, and forwarding is not there.
     NotForUs => "not_for_us",
     /// A fragment that cannot be one: its length is no multiple of eight, it would make a packet of
-    /// over 65,535 bytes, or its ECN bits do not go with the others' (RFC 8200 §4.5, RFC 3168 §5.3). Or the
-    /// first of a packet of IPv6 that a router would give to a transparent socket, were it whole.
+    /// over 65,535 bytes, or its ECN bits do not go with the others' (RFC 8200 §4.5, RFC 3168 §5.3).
     BadFragment => "bad_fragment",
     /// A fragment that ends before the transport header does, or begins in it (RFC 3128, RFC 7112).
     TinyFragment => "tiny_fragment",

@@ -3,7 +3,7 @@
 
 use net_core::Seed;
 use net_core::qdisc::{
-    AnyQdisc, Fifo, Fq, FqCodel, FqCodelConfig, FqConfig, Millionths, Netem, NetemConfig,
+    AnyQdisc, Cake, Fifo, Fq, FqCodel, FqCodelConfig, FqConfig, Millionths, Netem, NetemConfig,
     PfifoFast, Prio, Rate, Tbf, TbfConfig,
 };
 use net_core::time::{Duration, Instant};
@@ -89,6 +89,15 @@ fn fq_codel_reads_as_the_kernels() {
         Alike::Ours,
         |_| FqCodel::new(FqCodelConfig::default(), SEED),
     );
+}
+
+#[test]
+fn cake_reads_as_the_kernels() {
+    let name = "cake_reads_as_the_kernels";
+    let parameters = "bandwidth 20mbit diffserv4 dual-srchost rtt 50ms overhead 18 mpu 64";
+    compare(name, &format!("cake {parameters}"), Alike::Ours, |_| {
+        Cake::new(parameters.parse().expect("its parameters"), SEED)
+    });
 }
 
 #[test]

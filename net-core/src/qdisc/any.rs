@@ -1,6 +1,8 @@
 //! A discipline of any kind, for one interface.
 
-use super::{Dropped, Fifo, Fq, FqCodel, Netem, PfifoFast, Prio, Qdisc, QdiscStats, Queued, Tbf};
+use super::{
+    Cake, Dropped, Fifo, Fq, FqCodel, Netem, PfifoFast, Prio, Qdisc, QdiscStats, Queued, Tbf,
+};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use core::fmt;
@@ -36,7 +38,7 @@ macro_rules! disciplines {
     };
 }
 
-disciplines!(Fifo, PfifoFast, Prio, Tbf, Fq, FqCodel, Netem);
+disciplines!(Fifo, PfifoFast, Prio, Tbf, Fq, FqCodel, Cake, Netem);
 
 impl From<Box<dyn Qdisc>> for AnyQdisc {
     fn from(qdisc: Box<dyn Qdisc>) -> Self {

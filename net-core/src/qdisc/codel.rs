@@ -139,7 +139,7 @@ impl Codel {
 }
 
 /// Marks a packet as having met congestion, if its flow knows what that means (RFC 3168 §5).
-fn mark(queued: &mut Queued) -> bool {
+pub(super) fn mark(queued: &mut Queued) -> bool {
     let meta = queued.packet.meta;
     queued
         .packet

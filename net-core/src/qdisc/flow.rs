@@ -8,26 +8,59 @@ use core::net::IpAddr;
 /// The keyed hash of a packet's addresses, protocol and ports. Packets that are no IP, or broken,
 /// are one flow.
 pub(super) fn flow_hash(packet: &TxPacket, key: Key) -> u64 {
-    let head = packet
-        .head
-        .get(usize::from(packet.meta.link_len)..)
-        .unwrap_or_default();
-    let mut flow = [0; FLOW_LEN];
-    if let Ok(header) = IpHeader::parse_quoted(head) {
-        let (source, rest) = flow.split_at_mut(ADDRESS_LEN);
-        let (dest, rest) = rest.split_at_mut(ADDRESS_LEN);
-        write_address(source, header.source);
-        write_address(dest, header.dest);
-        let (ports, protocol) = rest.split_at_mut(PORTS_LEN);
-        protocol[0] = header.protocol;
-        if matches!(header.protocol, ip::TCP | ip::UDP)
-            && header.fragment.is_none()
-            && let Some(both) = head.get(header.header_len..header.header_len + PORTS_LEN)
-        {
-            ports.copy_from_slice(both);
+    FlowKey::of(packet).flow(key)
+}
+
+/// What tells a packet's flow and hosts from others: addresses, ports and protocol.
+#[derive(Debug)]
+pub(super) struct FlowKey([u8; FLOW_LEN]);
+
+impl FlowKey {
+    /// That of a packet; all that are no IP, or broken, have the same.
+    pub(super) fn of(packet: &TxPacket) -> Self {
+        let head = ip_header(packet);
+        let mut flow = [0; FLOW_LEN];
+        if let Ok(header) = IpHeader::parse_quoted(head) {
+            let (source, rest) = flow.split_at_mut(ADDRESS_LEN);
+            let (dest, rest) = rest.split_at_mut(ADDRESS_LEN);
+            write_address(source, header.source);
+            write_address(dest, header.dest);
+            let (ports, protocol) = rest.split_at_mut(PORTS_LEN);
+            protocol[0] = header.protocol;
+            if matches!(header.protocol, ip::TCP | ip::UDP)
+                && header.fragment.is_none()
+                && let Some(both) = head.get(header.header_len..header.header_len + PORTS_LEN)
+            {
+                ports.copy_from_slice(both);
+            }
         }
+        Self(flow)
     }
-    key.prf(&flow)
+
+    /// The keyed hash of the flow.
+    pub(super) fn flow(&self, key: Key) -> u64 {
+        key.prf(&self.0)
+    }
+
+    /// The keyed hash of the host that sends.
+    pub(super) fn source(&self, key: Key) -> u64 {
+        let mut host = [0; ADDRESS_LEN];
+        host.copy_from_slice(&self.0[..ADDRESS_LEN]);
+        key.prf(&host)
+    }
+
+    /// The keyed hash of the host that is sent to; another than where the same host sends.
+    pub(super) fn dest(&self, key: Key) -> u64 {
+        let mut host = [0; ADDRESS_LEN + 1];
+        host[..ADDRESS_LEN].copy_from_slice(&self.0[ADDRESS_LEN..2 * ADDRESS_LEN]);
+        key.prf(&host)
+    }
+}
+
+/// A packet's head from its IP header on.
+pub(super) fn ip_header(packet: &TxPacket) -> &[u8] {
+    let link_len = usize::from(packet.meta.link_len);
+    packet.head.get(link_len..).unwrap_or_default()
 }
 
 fn write_address(to: &mut [u8], address: IpAddr) {

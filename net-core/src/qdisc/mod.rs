@@ -9,6 +9,7 @@
 //! statistics read as `tc -s qdisc` prints them.
 
 mod any;
+mod cake;
 mod codel;
 mod drops;
 mod fifo;
@@ -28,6 +29,7 @@ mod units;
 mod tests;
 
 pub use any::AnyQdisc;
+pub use cake::{Cake, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 pub use codel::CodelConfig;
 pub use drops::Dropped;
 pub use fifo::{Fifo, FifoLimit};

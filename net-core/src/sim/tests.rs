@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::CongestionAlgorithm;
-use crate::qdisc::{FqCodel, FqCodelConfig};
+use crate::qdisc::{AnyQdisc, Cake, FqCodel, FqCodelConfig};
 use crate::socket::TcpOption;
 use crate::tcp::Limit;
 use crate::time::{Duration, Instant};
@@ -320,18 +320,17 @@ fn a_long_fast_link_is_filled_with_the_buffers_as_they_are() {
     assert!(fixed < most / 2, "{fixed} of {most}");
 }
 
-/// Disciplines of the stack stand in front of links: fq_codel keeps the queue short that drop-tail
-/// fills.
+/// Disciplines of the stack stand in front of links: fq_codel and cake keep the queue short that
+/// drop-tail fills.
 #[test]
 fn a_discipline_of_the_stack_may_stand_in_front_of_a_link() {
-    let longest_queue = |codel: bool| {
+    let longest_queue = |qdisc: Option<AnyQdisc>| {
         let (mut network, [client, server], address) =
             pair(12, link(10_000_000, ms(10)), link(10_000_000, ms(10)));
         let [port, ..] = *network.fabric().ports(client) else {
             panic!("a link")
         };
-        if codel {
-            let qdisc = FqCodel::new(FqCodelConfig::default(), Seed::from_u64(12));
+        if let Some(qdisc) = qdisc {
             let queue = Box::new(Discipline::new(qdisc));
             network.fabric_mut().set_queue(port, queue);
         }
@@ -344,8 +343,12 @@ fn a_discipline_of_the_stack_may_stand_in_front_of_a_link() {
         let (_, queue) = network.traced().unwrap().queues().next().unwrap();
         queue.iter().map(|sample| sample.bytes).max().unwrap()
     };
-    let (codel, drop_tail) = (longest_queue(true), longest_queue(false));
+    let seed = Seed::from_u64(12);
+    let codel = longest_queue(Some(FqCodel::new(FqCodelConfig::default(), seed).into()));
     assert!(codel > 0 && codel < 60_000, "{codel}");
+    let cake = longest_queue(Some(Cake::new("".parse().unwrap(), seed).into()));
+    assert!(cake > 0 && cake < 60_000, "{cake}");
+    let drop_tail = longest_queue(None);
     assert!(drop_tail > 200_000, "{drop_tail}");
 }
 

@@ -91,6 +91,9 @@ pub struct IpSettings {
     pub path_mtu_v6: PathMtuMode,
     /// Whether it may have addresses that are not this host's (`IP_TRANSPARENT`).
     pub(crate) transparent: bool,
+    /// The mark of the SYN that began the connection, where its address is this host's for packets with that
+    /// mark only.
+    pub(crate) local_mark: u32,
     /// The only interface to send and receive over (`SO_BINDTODEVICE`); see
     /// [`Stack::bind_iface`](crate::Stack::bind_iface).
     pub(crate) iface: Option<IfaceId>,
@@ -103,6 +106,18 @@ impl IpSettings {
             transparent: true,
             ..Self::default()
         }
+    }
+
+    /// Takes what a socket has to ask for apart from those `before`.
+    pub(super) const fn keep_granted(&mut self, before: &Self) {
+        self.transparent = before.transparent;
+        self.local_mark = before.local_mark;
+        self.iface = before.iface;
+    }
+
+    /// Those of a connection that was begun by a SYN with a mark, by which its address is this host's.
+    pub(crate) const fn to_answer(self, local_mark: u32) -> Self {
+        Self { local_mark, ..self }
     }
 
     /// Whether the socket may have addresses that are not this host's (`IP_TRANSPARENT`).

@@ -3,6 +3,7 @@
 use super::Family;
 use crate::error::SocketError;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::ops::RangeInclusive;
 
 /// The set of local addresses that a binding covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +33,20 @@ impl Place {
             (Self::V4(a), Self::V4(b)) => a == b || a.is_unspecified() || b.is_unspecified(),
             (Self::V6(a), Self::V6(b)) => a == b || a.is_unspecified() || b.is_unspecified(),
             (Self::V4(_), Self::V6(_)) | (Self::V6(_), Self::V4(_)) => false,
+        }
+    }
+
+    /// The places that have some address in common with this one.
+    pub(crate) fn overlapping(self) -> [Option<RangeInclusive<Self>>; 3] {
+        let one = |place| Some(place..=place);
+        let all_v4 = Self::V4(Ipv4Addr::UNSPECIFIED)..=Self::V4(Ipv4Addr::BROADCAST);
+        let all_v6 = Self::V6(Ipv6Addr::UNSPECIFIED)..=Self::V6(Ipv6Addr::from_bits(u128::MAX));
+        match self {
+            Self::Any => [Some(all_v4), Some(all_v6), one(Self::Any)],
+            Self::V4(v4) if v4.is_unspecified() => [Some(all_v4), one(Self::Any), None],
+            Self::V6(v6) if v6.is_unspecified() => [Some(all_v6), one(Self::Any), None],
+            Self::V4(_) => [self, Self::V4(Ipv4Addr::UNSPECIFIED), Self::Any].map(one),
+            Self::V6(_) => [self, Self::V6(Ipv6Addr::UNSPECIFIED), Self::Any].map(one),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::SocketId;
 use super::place::Place;
+use super::places::{ByPlace, Placed};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::seed::Rng;
@@ -49,11 +50,11 @@ pub(crate) struct PortTable {
     sharing: Sharing,
 }
 
-/// One port: both lists are sorted by place.
+/// One port. Of a place, those that are not active come first.
 #[derive(Debug, Default)]
 struct Port {
-    bindings: Vec<Binding>,
-    holds: Vec<Hold>,
+    bindings: ByPlace<Binding>,
+    holds: ByPlace<Hold>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -190,34 +191,34 @@ impl PortTable {
         let Some(port) = self.port_mut(local.port()) else {
             return;
         };
-        let at = port.holds.partition_point(|hold| hold.place < place);
-        match port.holds.get_mut(at) {
-            Some(hold) if hold.place == place => {
+        let strict = u32::from(!reuse);
+        match port.holds.first_mut(place) {
+            Some(hold) => {
                 hold.count += 1;
-                hold.strict += u32::from(!reuse);
+                hold.strict += strict;
             }
-            _ => port.holds.insert(
-                at,
-                Hold {
+            None => {
+                let count = 1;
+                let hold = Hold {
                     place,
-                    count: 1,
-                    strict: u32::from(!reuse),
-                },
-            ),
+                    count,
+                    strict,
+                };
+                port.holds.insert(hold, |_| true);
+            }
         }
     }
 
     /// The end of one [`hold`](Self::hold) with the same arguments.
     pub(crate) fn unhold(&mut self, local: SocketAddr, reuse: bool) {
         let place = Place::new(local.ip(), true);
-        if let Some(port) = self.port_mut(local.port()) {
-            let at = port.holds.partition_point(|hold| hold.place < place);
-            if let Some(hold) = port.holds.get_mut(at).filter(|hold| hold.place == place) {
-                hold.count = hold.count.saturating_sub(1);
-                hold.strict = hold.strict.saturating_sub(u32::from(!reuse));
-                if hold.count == 0 {
-                    port.holds.remove(at);
-                }
+        if let Some(port) = self.port_mut(local.port())
+            && let Some(hold) = port.holds.first_mut(place)
+        {
+            hold.count = hold.count.saturating_sub(1);
+            hold.strict = hold.strict.saturating_sub(u32::from(!reuse));
+            if hold.count == 0 {
+                port.holds.remove(place, |_| true);
             }
         }
         self.tidy(local.port());
@@ -265,11 +266,9 @@ impl PortTable {
     /// Every socket that is bound to an address which covers `local`.
     pub(crate) fn bound(&self, local: SocketAddr) -> impl Iterator<Item = SocketId> + '_ {
         let place = Place::new(local.ip(), true);
-        let bindings = self.port(local.port()).map(|port| &port.bindings);
-        let bindings = bindings.into_iter().flatten();
-        bindings
-            .filter(move |binding| binding.place.overlaps(place))
-            .map(|binding| binding.id)
+        let ports = self.port(local.port()).into_iter();
+        let bindings = ports.flat_map(move |port| port.bindings.overlapping(place));
+        bindings.map(|binding| binding.id)
     }
 
     /// How many bindings and holds there are, for tests of boundedness.
@@ -325,54 +324,42 @@ impl PortTable {
 impl Port {
     /// Whether nothing uses an address that overlaps `place`.
     fn is_untouched(&self, place: Place) -> bool {
-        !self.is_owned(place) && !self.holds.iter().any(|hold| hold.place.overlaps(place))
+        !self.is_owned(place) && self.holds.overlapping(place).next().is_none()
     }
 
     /// Whether a socket is bound to an address that overlaps `place`.
     fn is_owned(&self, place: Place) -> bool {
-        self.bindings
-            .iter()
-            .any(|binding| binding.place.overlaps(place))
+        self.bindings.overlapping(place).next().is_some()
     }
 
     /// Whether `new` may not be bound beside what is there.
     fn conflicts(&self, new: &Binding, sharing: Sharing) -> bool {
-        self.bindings
-            .iter()
-            .any(|old| old.meets(new) && !old.may_share(new, sharing))
-            || self.holds.iter().any(|hold| {
-                hold.place.overlaps(new.place) && !(new.reuse_address && hold.strict == 0)
-            })
+        let mut bindings = self.bindings.overlapping(new.place);
+        let mut holds = self.holds.overlapping(new.place);
+        bindings.any(|old| old.meets(new) && !old.may_share(new, sharing))
+            || holds.any(|hold| !(new.reuse_address && hold.strict == 0))
     }
 
     /// Whether `new` may not become active beside what is active.
     fn conflicts_with_active(&self, new: &Binding, sharing: Sharing) -> bool {
-        self.bindings
-            .iter()
-            .any(|old| old.active && old.meets(new) && !old.may_share(new, sharing))
+        let mut bindings = self.bindings.overlapping(new.place);
+        bindings.any(|old| old.active && old.meets(new) && !old.may_share(new, sharing))
     }
 
     fn add(&mut self, binding: Binding) {
-        let at = self
-            .bindings
-            .partition_point(|old| old.rank() <= binding.rank());
-        self.bindings.insert(at, binding);
+        let active = binding.active;
+        self.bindings.insert(binding, |old| old.active <= active);
     }
 
     fn take(&mut self, place: Place, id: SocketId) -> Option<Binding> {
-        let at = self
-            .bindings
-            .iter()
-            .position(|binding| binding.id == id && binding.place == place)?;
-        Some(self.bindings.remove(at))
+        self.bindings.remove(place, |binding| binding.id == id)
     }
 
     /// The active sockets at exactly `place`.
     fn takers(&self, place: Place) -> &[Binding] {
-        let bindings = &self.bindings;
-        let start = bindings.partition_point(|old| old.rank() < (place, true));
-        let end = bindings.partition_point(|old| old.rank() <= (place, true));
-        bindings.get(start..end).unwrap_or_default()
+        let bindings = self.bindings.at(place);
+        let inactive = bindings.partition_point(|binding| !binding.active);
+        bindings.get(inactive..).unwrap_or_default()
     }
 
     /// The active socket at exactly `place` for what came over `over`.
@@ -392,12 +379,19 @@ impl Port {
     }
 }
 
-impl Binding {
-    /// The order within a port: a place's inactive bindings, then its active ones.
-    fn rank(&self) -> (Place, bool) {
-        (self.place, self.active)
+impl Placed for Binding {
+    fn place(&self) -> Place {
+        self.place
     }
+}
 
+impl Placed for Hold {
+    fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl Binding {
     /// Whether a packet could be for both.
     fn meets(&self, other: &Self) -> bool {
         let over = self.iface.is_none() || other.iface.is_none() || self.iface == other.iface;

@@ -290,3 +290,36 @@ fn a_socket_of_the_interface_goes_before_one_of_all() {
     assert_eq!(table.lookup(local, ETH, no_hash), Some(id(1)));
     assert_eq!(table.lookup(local, WLAN, no_hash), Some(id(2)));
 }
+
+#[test]
+fn a_port_may_have_ten_thousand_addresses() {
+    let mut table = table(Sharing::WhileInactive);
+    let local = |number: u32| {
+        let [_, _, high, low] = number.to_be_bytes();
+        SocketAddr::from(([10, 0, high, low], 80))
+    };
+    let everywhere = claim("[::]:80");
+    let claim = |number| Claim {
+        addr: local(number),
+        ..everywhere
+    };
+    for number in 0..10_000 {
+        table.bind(claim(number), id(number), true).unwrap();
+        table.hold(local(number), false);
+    }
+    let taken = Err(SocketError::AddressInUse);
+    for number in (0..10_000).step_by(99) {
+        assert_eq!(table.bind(claim(number), id(0), true), taken);
+        assert_eq!(table.lookup(local(number), ETH, no_hash), Some(id(number)));
+        assert!(table.takers_at(local(number)).eq([id(number)]));
+        assert!(table.bound(local(number)).eq([id(number)]));
+    }
+    assert_eq!(table.bind(everywhere, id(0), true), taken);
+    assert_eq!(table.bind(claim(10_000), id(10_000), true), Ok(80));
+    for number in 0..10_000 {
+        table.release(local(number), false, id(number));
+        table.unhold(local(number), false);
+        assert_eq!(table.lookup(local(number), ETH, no_hash), None);
+    }
+    assert_eq!(table.len(), 1);
+}

@@ -4,8 +4,10 @@ use super::Stack;
 use crate::autoconf::Announcement;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
+use crate::ip::may_be_local;
 use crate::must::must;
 use crate::neighbor::Sighting;
+use crate::route::Query;
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
 use crate::wire::{ArpOperation, ArpPacket, EtherType, MacAddr};
@@ -31,7 +33,7 @@ impl Stack {
         if self.link_local_conflict(iface, &packet, now) {
             return Err(DropReason::AddressConflict);
         }
-        let for_us = self.has_address(iface, target);
+        let for_us = self.has_address(iface, target) || self.is_routed_here(iface, &packet);
         if self.addresses.contains(sender) {
             self.arp_conflict(iface, packet.sender_ip, now);
             return Err(DropReason::AddressConflict);
@@ -59,6 +61,26 @@ impl Stack {
             self.ethernet_output(iface, dest, EtherType::ARP, &reply.to_bytes());
         }
         Ok(())
+    }
+
+    /// Whether somebody asks for an address that a local route makes this host's: as in Linux such addresses
+    /// are found by ARP on every link, those of IPv6 only by a proxy
+    /// ([`set_neighbor_proxy`](Self::set_neighbor_proxy)).
+    fn is_routed_here(&self, over: IfaceId, packet: &ArpPacket) -> bool {
+        if !self.routes.may_have_local() || packet.operation != ArpOperation::Request {
+            return false;
+        }
+        let target = IpAddr::V4(packet.target_ip);
+        let to_host = may_be_local(target) && !target.is_loopback();
+        self.routes.ends_here(&Query {
+            dest: target,
+            source: (!packet.is_probe()).then_some(IpAddr::V4(packet.sender_ip)),
+            mark: 0,
+            tos: 0,
+            over: Some(over),
+            owner: None,
+            to_host: to_host && !self.addresses.is_broadcast(target),
+        })
     }
 
     /// Somebody else uses an address of ours: says that it is ours, unless that was said a short time

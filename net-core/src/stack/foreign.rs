@@ -38,7 +38,7 @@ impl Stack {
     /// Whether a fragment is put to the others of its packet before its flow or its socket is looked for:
     /// they are known by ports, which later fragments do not have. Those of IPv6 that a router sends on are
     /// not, because no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as
-    /// invalid.
+    /// invalid. But a socket that would get the first of them gets the others that follow.
     fn is_joined(&self, arrival: &Arrival<'_>) -> bool {
         let (header, takes_foreign) = (&arrival.ip, self.has_transparent() || self.hooks.gives());
         if !takes_foreign && !self.hooks.is_tracking() {
@@ -52,7 +52,14 @@ impl Stack {
             && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
             && (header.dest.is_multicast()
                 || self.is_local(header.dest)
-                || (takes_foreign && !self.is_forwarding(arrival.over)))
+                || (takes_foreign
+                    && (!self.is_forwarding(arrival.over) || self.is_waiting_for(arrival))))
+    }
+
+    /// Whether other fragments of the same packet are there.
+    fn is_waiting_for(&self, arrival: &Arrival<'_>) -> bool {
+        let carried = Carried::of(arrival).and_then(|carried| carried.fragment);
+        carried.is_some_and(|place| self.reassembler.knows(&arrival.ip, place, arrival.over))
     }
 
     /// Whether there is a transparent socket, or what is remembered of one's connection.
@@ -67,13 +74,12 @@ impl Stack {
         self.routes.may_have_local() || self.has_transparent() || arrival.given_to.is_some()
     }
 
-    /// Whom a packet is for that is for no address of ours: this host or somebody else.
-    ///
-    /// # Errors
-    /// For the first fragment of what a socket would get, were it whole ([`is_joined`](Self::is_joined)): the
-    /// others, which do not tell, go on, and must not make a packet that passes the socket by.
+    /// Whom a packet is for that is for no address of ours: this host or somebody else. The first fragment of
+    /// what a socket would get, were it whole, is this host's, to wait for the others
+    /// ([`is_joined`](Self::is_joined)): those that came before it have gone on, but without it they are no
+    /// packet that passes the socket by.
     #[inline(never)]
-    pub(super) fn foreign_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
+    pub(super) fn foreign_route(&self, arrival: &Arrival<'_>) -> Delivery {
         let IpHeader {
             source, dest, tos, ..
         } = arrival.ip;
@@ -87,16 +93,15 @@ impl Stack {
             to_host: may_be_local(dest),
         };
         if self.routes.ends_here(&query) {
-            return Ok(Delivery::Local);
+            return Delivery::Local;
         }
         let Some(place) = Carried::of(arrival).filter(|_| query.to_host) else {
-            return Ok(Delivery::Foreign);
+            return Delivery::Foreign;
         };
-        let is_taken = arrival.given_to.is_some() || self.has_socket_for(arrival, &place);
-        match place.fragment {
-            _ if !is_taken => Ok(Delivery::Foreign),
-            Some(_) => Err(DropReason::BadFragment),
-            None => Ok(Delivery::Local),
+        if arrival.given_to.is_some() || self.has_socket_for(arrival, &place) {
+            Delivery::Local
+        } else {
+            Delivery::Foreign
         }
     }
 

@@ -76,7 +76,7 @@ impl Stack {
         }
         arrival.delivery = self.input_route(&arrival)?;
         if arrival.delivery == Delivery::Foreign && self.may_take_foreign(&arrival) {
-            arrival.delivery = self.foreign_route(&arrival)?;
+            arrival.delivery = self.foreign_route(&arrival);
         }
         let to_group = arrival.packet.meta.to_group;
         if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
@@ -176,11 +176,12 @@ impl Stack {
             .get(ip.header_len..)
             .ok_or(DropReason::Truncated)?;
         let header = TcpHeader::parse(segment)?;
-        let gso_size = packet.meta.gso.map(|gso| gso.size);
+        let (gso_size, mark) = (packet.meta.gso.map(|gso| gso.size), packet.meta.mark);
         let headers = ip.header_len.saturating_add(header.header_len);
         let payload = Payload::behind(packet, headers)?;
         let mut segment = Segment::new(&header, payload, gso_size, ip.tos, over);
         segment.given_to = given_to;
+        segment.mark = mark;
         let local = SocketAddr::new(ip.dest, header.dest_port);
         let remote = SocketAddr::new(ip.source, header.source_port);
         self.tcp_input(segment, local, remote, now);

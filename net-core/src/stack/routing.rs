@@ -137,10 +137,15 @@ impl Stack {
     /// Whether a local route makes an address this host's for packets that nothing else is known of.
     #[inline(never)]
     fn is_of_local_route(&self, address: IpAddr) -> bool {
+        self.is_marked_local(address, 0)
+    }
+
+    /// The same for packets with a mark.
+    pub(super) fn is_marked_local(&self, address: IpAddr, mark: u32) -> bool {
         self.routes.ends_here(&Query {
             dest: address,
             source: None,
-            mark: 0,
+            mark,
             tos: 0,
             over: None,
             owner: None,
@@ -174,13 +179,17 @@ impl Stack {
     }
 
     /// Checks that a socket may send from `address`: one of this host's, or, of a transparent socket, of
-    /// any single host.
+    /// any single host. A connection may send from the address that it was begun to, if that is this host's
+    /// for packets with the mark of its SYN.
     pub(super) fn check_source(
         &self,
         settings: &IpSettings,
         address: IpAddr,
     ) -> Result<(), SocketError> {
-        if self.is_local(address) || (settings.transparent && self.may_be_foreign(address)) {
+        let by_mark =
+            || settings.local_mark != 0 && self.is_marked_local(address, settings.local_mark);
+        let foreign = || settings.transparent && self.may_be_foreign(address);
+        if self.is_local(address) || foreign() || by_mark() {
             Ok(())
         } else {
             Err(SocketError::AddressNotAvailable)

@@ -6,7 +6,7 @@ use crate::iface::IfaceId;
 use crate::packet::PacketSocket;
 use crate::socket::{
     Family, IpOption, IpSettings, Operation, Request, SocketId, SocketKind, SocketOps, TcpOption,
-    TcpSettings, UdpSettings,
+    TcpSettings, UdpSettings, UdpSettingsMut,
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
@@ -300,18 +300,15 @@ impl Stack {
         Ok(&self.udp_socket(id)?.settings)
     }
 
-    /// The options of a UDP socket, to change. Those that concern binding count when it is bound.
+    /// The options of a UDP socket, to change. Those that concern binding count when it is bound. Whether it
+    /// is transparent, and its interface, stay as they are ([`UdpSettingsMut`]).
     ///
     /// # Errors
     /// `NoSuchSocket`, also for a socket of another kind.
-    pub fn udp_settings_mut(&mut self, id: SocketId) -> Result<&mut UdpSettings, SocketError> {
-        self.sockets
-            .udp_mut(id)
-            .map(|socket| {
-                socket.recent = None;
-                &mut socket.settings
-            })
-            .ok_or(SocketError::NoSuchSocket)
+    pub fn udp_settings_mut(&mut self, id: SocketId) -> Result<UdpSettingsMut<'_>, SocketError> {
+        let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        socket.recent = None;
+        Ok(UdpSettingsMut::new(&mut socket.settings))
     }
 
     /// The family of a socket.

@@ -30,6 +30,8 @@ pub(crate) struct Negotiated {
     pub(crate) ts_recent: Option<u32>,
     /// Added to the clock for our TSvals.
     pub(crate) ts_offset: u32,
+    /// Of a connection that the peer began: see [`IpSettings::local_mark`](crate::socket::IpSettings).
+    pub(crate) local_mark: u32,
 }
 
 /// What a connection needs of its surroundings in every call.

@@ -196,6 +196,7 @@ impl<'a> Frozen<'a> {
             ecn: Agreement::default(),
             ts_recent: timestamps.then_some(recent),
             ts_offset: 0,
+            local_mark: 0,
         };
         sane.then_some(Self {
             ends,

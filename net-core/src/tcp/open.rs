@@ -48,6 +48,7 @@ impl Connection {
             ecn: Agreement::default(),
             ts_recent: None,
             ts_offset,
+            local_mark: 0,
         };
         let mut connection = Self::new(&negotiated, config, settings, now);
         connection.state = State::SynSent;
@@ -439,6 +440,7 @@ impl Connection {
                 .filter(|_| config.timestamps)
                 .map(|(value, _)| value),
             ts_offset: self.ts_offset,
+            local_mark: 0,
         }
     }
 

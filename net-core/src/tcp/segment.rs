@@ -108,6 +108,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) over: IfaceId,
     /// Whose listener it is for if not for that of its destination.
     pub(crate) given_to: Option<SocketAddr>,
+    /// The mark of the packet that it came in.
+    pub(crate) mark: u32,
 }
 
 impl<'a> Segment<'a> {
@@ -132,6 +134,7 @@ impl<'a> Segment<'a> {
             ecn: tos & ECN_MASK,
             over,
             given_to: None,
+            mark: 0,
         }
     }
 

@@ -138,6 +138,8 @@ pub const RAW: u8 = 255;
 
 /// The two bits of explicit congestion notification in a type of service or traffic class (RFC 3168).
 pub const ECN_MASK: u8 = 3;
+/// The other six, the differentiated services codepoint (RFC 2474 §3).
+pub(crate) const DSCP_MASK: u8 = !ECN_MASK;
 /// Both of them set: the packet has met congestion.
 pub const ECN_CE: u8 = 3;
 
@@ -165,6 +167,26 @@ pub(crate) fn mark_if_capable(packet: &mut [u8]) -> bool {
         Some(4) => ipv4::mark_if_capable(packet),
         Some(6) => ipv6::mark_if_capable(packet),
         _ => false,
+    }
+}
+
+/// The differentiated services codepoint of the packet that begins here (RFC 2474); `None` where it is
+/// no IP.
+pub(crate) fn dscp(packet: &[u8]) -> Option<u8> {
+    let (&first, &second) = (packet.first()?, packet.get(1)?);
+    match version(packet)? {
+        4 => Some(second >> 2),
+        6 => Some((first & 0xf) << 2 | second >> 6),
+        _ => None,
+    }
+}
+
+/// Takes the codepoint out of the packet that begins here, its checksum with it; the bits of ECN stay.
+pub(crate) fn clear_dscp(packet: &mut [u8]) {
+    match version(packet) {
+        Some(4) => ipv4::clear_dscp(packet),
+        Some(6) => ipv6::clear_dscp(packet),
+        _ => {}
     }
 }
 

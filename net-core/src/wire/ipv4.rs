@@ -1,7 +1,7 @@
 //! The IPv4 header (RFC 791 §3.1).
 
 use super::checksum::{Sum, checksum, checksum_after};
-use super::ip::{ECN_CE, Fragment, IpHeader};
+use super::ip::{DSCP_MASK, ECN_CE, Fragment, IpHeader};
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
 use core::net::{IpAddr, Ipv4Addr};
@@ -213,6 +213,16 @@ pub(super) fn mark_if_capable(packet: &mut [u8]) -> bool {
         fixed.checksum = U16::new(checksum_after(fixed.checksum.get(), 0, change));
     }
     capable
+}
+
+/// See [`ip::clear_dscp`](super::ip::clear_dscp).
+pub(super) fn clear_dscp(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        let left = fixed.tos & !DSCP_MASK;
+        let checksum = checksum_after(fixed.checksum.get(), fixed.tos.into(), left.into());
+        fixed.checksum = U16::new(checksum);
+        fixed.tos = left;
+    }
 }
 
 /// See [`ip::decrement_hops`](super::ip::decrement_hops). The checksum follows (RFC 1141).

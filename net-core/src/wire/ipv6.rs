@@ -1,6 +1,6 @@
 //! The IPv6 header (RFC 8200 §3), without extension headers.
 
-use super::ip::{ECN_CE, IpHeader};
+use super::ip::{DSCP_MASK, ECN_CE, IpHeader};
 use super::ipv6_ext::HOP_BY_HOP;
 use crate::buf::HeadBuf;
 use crate::stats::DropReason;
@@ -95,6 +95,14 @@ pub(super) fn mark_if_capable(packet: &mut [u8]) -> bool {
         fixed.version_class_flow = U32::new(marked);
     }
     capable
+}
+
+/// See [`ip::clear_dscp`](super::ip::clear_dscp).
+pub(super) fn clear_dscp(packet: &mut [u8]) {
+    if let Ok((fixed, _)) = Fixed::mut_from_prefix(packet) {
+        let word = fixed.version_class_flow.get();
+        fixed.version_class_flow = U32::new(word & !(u32::from(DSCP_MASK) << 20));
+    }
 }
 
 /// See [`ip::decrement_hops`](super::ip::decrement_hops).

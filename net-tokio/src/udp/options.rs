@@ -227,7 +227,11 @@ impl UdpSocket {
     }
 
     pub(crate) fn change(&self, f: impl FnOnce(&mut UdpSettings)) -> io::Result<()> {
-        self.control(|core, id| core.stack_mut().udp_settings_mut(id).map(f))
+        self.control(|core, id| {
+            let mut settings = core.stack_mut().udp_settings_mut(id)?;
+            f(&mut settings);
+            Ok(())
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::seed::{Key, Seed};
 use crate::stack::Budget;
 use crate::stats::{DropReason, Stats};
 use crate::time::Instant;
-use crate::wire::IpHeader;
+use crate::wire::{Fragment, IpHeader};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, Ipv6Addr};
@@ -97,6 +97,11 @@ impl Reassembler {
             next_number: 0,
             used: 0,
         }
+    }
+
+    /// Whether fragments of the same datagram are there, or were and contradict each other.
+    pub(crate) fn knows(&self, header: &IpHeader, place: Fragment, over: IfaceId) -> bool {
+        self.numbers.contains_key(&Name::new(header, place, over))
     }
 
     /// Takes in a fragment. If it is the last that was missing, `packet` is the whole datagram
@@ -288,7 +293,10 @@ impl Reassembler {
 
 impl Name {
     fn of(arrived: &Arrived<'_>) -> Self {
-        let header = arrived.header;
+        Self::new(arrived.header, arrived.place, arrived.over)
+    }
+
+    fn new(header: &IpHeader, place: Fragment, over: IfaceId) -> Self {
         let scoped = match header.source {
             IpAddr::V4(_) => false,
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
@@ -296,12 +304,12 @@ impl Name {
         Self {
             source: header.source,
             dest: header.dest,
-            id: arrived.place.id,
+            id: place.id,
             protocol: match header.dest {
                 IpAddr::V4(_) => header.protocol,
                 IpAddr::V6(_) => 0,
             },
-            iface: scoped.then_some(arrived.over),
+            iface: scoped.then_some(over),
         }
     }
 

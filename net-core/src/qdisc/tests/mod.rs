@@ -1,6 +1,7 @@
 //! Disciplines alone, under virtual time.
 
 mod bands;
+mod cake;
 mod codel;
 mod fair;
 mod fifo;
@@ -20,6 +21,17 @@ use std::vec::Vec;
 
 /// A UDP datagram of `len` bytes in all from port `flow`, told from others by its mark.
 fn packet(flow: u16, len: usize, number: u32) -> Box<TxPacket> {
+    between([1, 2], flow, 1, len, number)
+}
+
+/// The same between two hosts by the last octets of their addresses, with a type of service.
+pub(super) fn between(
+    hosts: [u8; 2],
+    flow: u16,
+    tos: u8,
+    len: usize,
+    number: u32,
+) -> Box<TxPacket> {
     let mut packet = TxPacket::default();
     packet.body.push(Bytes::from(vec![0; len - 28]));
     packet.meta.mark = number;
@@ -33,9 +45,9 @@ fn packet(flow: u16, len: usize, number: u32) -> Box<TxPacket> {
         0,
         0,
     ]);
-    let (source, dest) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let [source, dest] = hosts.map(|host| [10, 0, 0, host].into());
     let header = IpHeader {
-        tos: 1,
+        tos,
         ..IpHeader::new(source, dest, 17, len - 20)
     };
     header.emit(&mut packet.head);
@@ -130,6 +142,8 @@ fn every_kind() -> Vec<AnyQdisc> {
         Tbf::around(rate, FqCodel::new(FqCodelConfig::default(), SEED), START).into(),
         Fq::new(FqConfig::default(), SEED).into(),
         FqCodel::new(FqCodelConfig::default(), SEED).into(),
+        Cake::new("bandwidth 8mbit".parse().unwrap(), SEED).into(),
+        Cake::new("unlimited diffserv8 memlimit 20k".parse().unwrap(), SEED).into(),
         Netem::new(
             NetemConfig {
                 delay: ms(3),

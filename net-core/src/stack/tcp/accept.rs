@@ -137,8 +137,11 @@ impl Stack {
         let settings = &self.sockets.tcp(id)?.settings;
         let (local, remote) = (key.local(), key.remote());
         let limit = settings.max_segment.unwrap_or(u16::MAX);
+        let is_plain = self.check_source(&settings.ip, local.ip()).is_ok();
+        let local_mark = if is_plain { 0 } else { segment.mark };
+        let ip = settings.ip.to_answer(local_mark);
         let mtu = self
-            .route_for(&settings.ip, remote.ip(), Some(local.ip()))
+            .route_for(&ip, remote.ip(), Some(local.ip()))
             .map_or(576, |path| path.mtu);
         let (config, options) = (&self.config.tcp, &segment.options);
         Some(Negotiated {
@@ -162,6 +165,7 @@ impl Stack {
                 .filter(|_| config.timestamps)
                 .map(|(value, _)| value),
             ts_offset: self.tcp.secrets.timestamp_offset(key, config),
+            local_mark,
         })
     }
 
@@ -173,7 +177,8 @@ impl Stack {
         segment: &mut Segment<'_>,
         now: Instant,
     ) -> bool {
-        let child = self.add_child(made.listener, made.key, |config, settings| {
+        let mark = made.facts.local_mark;
+        let child = self.add_child(made.listener, made.key, mark, |config, settings| {
             let (sent_at, retries) = (made.sent_at, made.retries);
             Connection::accepted(&made.facts, sent_at, retries, config, settings, now)
         });
@@ -192,11 +197,13 @@ impl Stack {
         &mut self,
         id: SocketId,
         key: FlowKey,
+        local_mark: u32,
         make: impl FnOnce(&TcpConfig, &TcpSettings) -> Connection,
     ) -> Option<SocketId> {
         let (local, remote) = (key.local(), key.remote());
         let socket = self.sockets.tcp(id)?;
-        let (family, settings) = (socket.family, socket.settings.clone());
+        let (family, mut settings) = (socket.family, socket.settings.clone());
+        settings.ip = settings.ip.to_answer(local_mark);
         let Ok(path) = self.route_for(&settings.ip, remote.ip(), Some(local.ip())) else {
             self.stats.count_drop(DropReason::NoRoute);
             return None;
@@ -281,7 +288,7 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        let settings = settings.ip;
+        let settings = settings.ip.to_answer(facts.local_mark);
         self.send_bare(header, key.local(), key.remote(), &settings, now);
     }
 }

@@ -114,7 +114,8 @@ impl Stack {
         let (Some(Embryo { key, facts, .. }), Some(listener)) = (embryo, listener) else {
             return;
         };
-        let (local, remote, facts, ip) = (key.local(), key.remote(), *facts, listener.settings.ip);
+        let (local, remote, facts) = (key.local(), key.remote(), *facts);
+        let ip = listener.settings.ip.to_answer(facts.local_mark);
         let shift = facts.peer_scale.map_or(0, |_| facts.our_scale);
         let window = u16::try_from(window >> shift).unwrap_or(u16::MAX);
         let (seq, ack, recent) = (facts.iss + 1, facts.irs + 1, facts.ts_recent);

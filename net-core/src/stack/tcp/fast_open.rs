@@ -179,7 +179,7 @@ impl Stack {
             listener: id,
             generation,
         };
-        let child = self.add_child(id, key, |config, settings| {
+        let child = self.add_child(id, key, facts.local_mark, |config, settings| {
             Connection::accepted_early(facts, window, queue, cookie, config, settings, now)
         });
         let Some(child) = child else { return };

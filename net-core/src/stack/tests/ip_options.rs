@@ -104,6 +104,22 @@ fn the_answer_to_an_echo_takes_back_what_was_recorded() {
     assert_eq!(options_of(&host.sent()[0]), []);
 }
 
+/// RFC 1122 §3.2.1.8(a), (b), RFC 1812 §5.3.13.2, §5.3.13.3: security and stream identifiers.
+#[test]
+fn options_that_nobody_uses_any_more_change_nothing() {
+    let old = [130, 11, 0, 0, 1, 2, 3, 4, 5, 6, 7, 136, 4, 9, 9, 0];
+    let mut router = Router::new();
+    let packet = datagram(NEAR_HOST, FAR_HOST, b"x");
+    let sent = router.forward(with_options(&packet, &old));
+    assert_eq!(options_of(&sent[0]), old);
+    let mut host = Host::new();
+    host.inject(with_options(&echo_request(), &old));
+    let sent = host.sent();
+    let seen = Seen::new(&sent[0]);
+    assert_eq!(seen.icmp(), IcmpMessage::EchoReply { ident: 7, seq: 1 });
+    assert_eq!(options_of(&sent[0]), [], "they are not sent");
+}
+
 /// RFC 791 §3.1: some room, but not for a whole address or time, is an error of the packet. As with Linux
 /// nobody is told, since the request was as it should be.
 #[test]
@@ -169,6 +185,8 @@ fn a_broken_option_is_told_to_its_sender_by_its_place() {
         (&[68, 8, 5, 1, 0, 0, 0, 0], 2),
         (&[68, 4, 5, 0xf0], 3),
         (&[68, 4, 5, 0, 68, 4, 5, 0], 4),
+        // Two source routes, however complete.
+        (&[131, 3, 4, 137, 3, 4, 0, 0], 3),
         (&[0x94, 2, 0, 0], 1),
     ] {
         let mut router = Router::new();

@@ -222,3 +222,31 @@ fn a_mark_decides_whose_a_packet_is() {
         Err(SocketError::AddressNotAvailable)
     );
 }
+
+/// A service need not be transparent to answer over TCP from an address that is this host's for packets with a
+/// mark only, even if all that has the mark ends here.
+#[test]
+fn a_connection_is_answered_from_an_address_that_a_mark_makes_local() {
+    for cookies in [false, true] {
+        let mut config = Config::default();
+        if cookies {
+            config.tcp.syn_cookies = crate::config::SynCookies::Always;
+        }
+        let mut host = Host::with(config);
+        host.filter(
+            "table inet t { chain c { type filter hook prerouting priority mangle
+                tcp dport 53 meta mark set 1; } }",
+        );
+        host.stack.ip_rule("add fwmark 1 lookup 100").unwrap();
+        host.ip_route("add local default table 100");
+        let listener = host.listener("0.0.0.0:53");
+        host.serve(listener, "10.7.0.9:5000", "192.0.2.7:53");
+        // It is the answer's alone: nobody sends from there unasked.
+        let id = host.stack.tcp_open(Family::V4).unwrap();
+        let bound = host.stack.bind(id, addr("192.0.2.7:80"));
+        assert_eq!(bound, Err(SocketError::AddressNotAvailable));
+        // Without the mark the address is somebody else's.
+        host.listener("0.0.0.0:54");
+        assert!(host.knock("10.7.0.9:5001", "192.0.2.7:54").is_none());
+    }
+}

@@ -141,7 +141,7 @@ fn a_datagram_to_a_group_reaches_every_member() {
     assert_eq!(received(&mut host, d), [b""; 0], "bound to another address");
     // Without IP_MULTICAST_ALL a socket hears what it has joined and nothing else.
     for socket in [b, c] {
-        let settings = host.stack.udp_settings_mut(socket).unwrap();
+        let mut settings = host.stack.udp_settings_mut(socket).unwrap();
         settings.multicast.all_v4 = false;
     }
     host.inject(datagram("10.7.0.1:7", "239.1.2.3:9", b"2"));
@@ -367,15 +367,17 @@ fn packets_to_groups_go_one_hop_and_come_back_to_members() {
     assert_eq!(link.source, MAC);
     let header = IpHeader::parse(&bytes, bytes.len()).unwrap();
     assert_eq!((header.ttl, header.source), (1, ip(OURS)));
-    let settings = host.stack.udp_settings_mut(b).unwrap();
+    let mut settings = host.stack.udp_settings_mut(b).unwrap();
     (settings.multicast.ttl, settings.multicast.loop_v4) = (7, false);
+    drop(settings);
     send(&mut host, b, "239.1.2.3:9").unwrap();
     assert_eq!(received(&mut host, a).len(), 0);
     let (_, bytes) = unwrap(&host.sent()[0]);
     assert_eq!(IpHeader::parse(&bytes, bytes.len()).unwrap().ttl, 7);
     // TTL 0: to this host alone (RFC 1112 §6.1).
-    let settings = host.stack.udp_settings_mut(b).unwrap();
+    let mut settings = host.stack.udp_settings_mut(b).unwrap();
     (settings.multicast.ttl, settings.multicast.loop_v4) = (0, true);
+    drop(settings);
     send(&mut host, b, "239.1.2.3:9").unwrap();
     assert_eq!(received(&mut host, a).len(), 1);
     assert_eq!(host.sent().len(), 0);
@@ -394,8 +396,9 @@ fn the_interface_of_packets_to_groups_can_be_chosen() {
     let socket = host.udp("[::]:9");
     send(&mut host, socket, "239.1.2.3:9").unwrap();
     assert_eq!(host.sent().len(), 1, "where the default route leads");
-    let settings = host.stack.udp_settings_mut(socket).unwrap();
+    let mut settings = host.stack.udp_settings_mut(socket).unwrap();
     settings.multicast.iface_v4 = Some(second);
+    drop(settings);
     send(&mut host, socket, "239.1.2.3:9").unwrap();
     let sent = host.sent_over(second);
     assert_eq!(Seen::new(&sent[0]).ip.source, ip("10.8.0.2"));

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::qdisc::{
-    Fifo, Fq, FqCodel, FqCodelConfig, FqConfig, Netem, NetemConfig, PfifoFast, Rate, Tbf, TbfConfig,
+    Cake, Fifo, Fq, FqCodel, FqCodelConfig, FqConfig, Netem, NetemConfig, PfifoFast, Rate, Tbf,
+    TbfConfig,
 };
 use crate::socket::IpOption;
 use crate::tcp::{RecvFlags, SendFlags};
@@ -192,6 +193,24 @@ fn tcp_keeps_to_the_rate_of_a_token_bucket() {
     assert!(range.contains(&took), "{took:?}");
     let stats = host.stack.qdisc_stats(host.loopback).unwrap();
     assert_eq!(stats.dropped, 0, "a socket keeps its share of the queue");
+}
+
+#[test]
+fn tcp_keeps_to_the_bandwidth_of_a_cake() {
+    let mut host = Host::new();
+    let config = "bandwidth 8mbit besteffort".parse();
+    let cake = Cake::new(config.unwrap(), SEED);
+    host.stack.set_qdisc(host.loopback, cake, host.now).unwrap();
+    let took = transfer(&mut host, 1_000_000);
+    let range = Duration::from_millis(930)..Duration::from_millis(1100);
+    assert!(range.contains(&took), "{took:?}");
+    let stats = host.stack.qdisc_stats(host.loopback).unwrap();
+    assert_eq!(
+        stats.dropped, 0,
+        "packets of 64 KiB take longer than the wait that small ones may"
+    );
+    let report = std::format!("{}", host.stack.qdisc_report(host.loopback).unwrap());
+    assert!(report.starts_with("qdisc cake 0: dev lo root refcnt 1 bandwidth 8Mbit besteffort"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::*;
 use crate::error::SocketError;
 use crate::socket::{IpOption, Operation, Policy};
 use crate::tcp::SeqNum;
+use crate::time::Duration;
 use crate::udp::SendMeta;
 use crate::wire::{TcpFlags, ipv6_ext};
 
@@ -231,9 +232,59 @@ fn a_policy_keeps_sockets_from_being_transparent() {
     assert!(fragments_pass(&mut host, far));
 }
 
-/// A router cannot cut packets of IPv6 again, and so does not put those together that it may have to send on.
 #[test]
-fn no_packet_passes_a_socket_by_in_fragments_of_ipv6() {
+fn transparency_is_not_copied_with_the_other_options() {
+    let (mut host, far) = router();
+    let id = host.stack.udp_open(Family::V4).unwrap();
+    host.set_transparent(id);
+    host.stack.set_ip_option(id, IpOption::Tos(0x10)).unwrap();
+    host.stack.bind_iface(id, Some(far)).unwrap();
+    let all = host.stack.udp_settings(id).unwrap().clone();
+    assert!(all.ip.transparent() && all.ip.iface() == Some(far));
+    host.stack.set_policy(Honest);
+    let other = host.stack.udp_open(Family::V4).unwrap();
+    *host.stack.udp_settings_mut(other).unwrap() = all.clone();
+    let copied = host.stack.udp_settings(other).unwrap();
+    assert_eq!(copied.ip.tos, 0x10);
+    assert!(!copied.ip.transparent() && copied.ip.iface().is_none());
+    let bound = host.stack.bind(other, addr("192.0.2.7:80"));
+    assert_eq!(bound, Err(SocketError::AddressNotAvailable));
+    // Nor does a socket lose what it was granted.
+    let plain = host.stack.udp_settings(other).unwrap().clone();
+    *host.stack.udp_settings_mut(id).unwrap() = plain;
+    let kept = host.stack.ip_settings(id).unwrap();
+    assert!(kept.transparent() && kept.iface() == Some(far));
+    assert_eq!(host.stack.bind(id, addr("192.0.2.7:80")), Ok(()));
+}
+
+/// A fragment of a datagram from fd07::9 to fd09::9, of 128 bytes in two of 64.
+fn fragment_v6(port: u8, offset: u8, more: u8, id: u8) -> TxPacket {
+    let mut bytes = [offset; 64];
+    if offset == 0 {
+        bytes[..8].copy_from_slice(&[0, 5, 0, port, 0, 128, 0, 0]);
+        let sum = datagram_sum(port);
+        bytes[6..8].copy_from_slice(&sum.to_be_bytes());
+    }
+    let mut packet = body(&bytes);
+    let header = [17, 0, 0, offset << 3 | more, 0, 0, 0, id];
+    packet.head.prepend(8).copy_from_slice(&header);
+    wrap(ip("fd07::9"), ip("fd09::9"), ipv6_ext::FRAGMENT, packet)
+}
+
+/// The checksum of that datagram.
+fn datagram_sum(port: u8) -> u16 {
+    let mut sum = crate::wire::checksum::pseudo_header(ip("fd07::9"), ip("fd09::9"), 17, 128);
+    let mut bytes = [0; 128];
+    bytes[..8].copy_from_slice(&[0, 5, 0, port, 0, 128, 0, 0]);
+    bytes[64..].fill(8);
+    sum.add_bytes(&bytes);
+    sum.fold()
+}
+
+/// A router cannot cut packets of IPv6 again, and so does not put those together that it may have to send on:
+/// only those whose first fragment says that a socket gets them.
+#[test]
+fn a_router_puts_fragments_of_ipv6_together_that_a_socket_gets() {
     let rule = "table inet t { chain pre { type filter hook prerouting priority mangle
         udp dport 53 tproxy accept } }";
     for rules in [Some(rule), None] {
@@ -244,21 +295,32 @@ fn no_packet_passes_a_socket_by_in_fragments_of_ipv6() {
         let id = host.stack.udp_open(Family::V6).unwrap();
         host.set_transparent(id);
         host.stack.bind(id, addr("[fd09::9]:53")).unwrap();
-        let fragment = |port: u8, offset: u8, more: u8| {
-            let mut bytes = [0; 64];
-            bytes[..6].copy_from_slice(&[0, 5, 0, port, 0, 128]);
-            let mut packet = body(&bytes);
-            let header = [17, 0, 0, offset << 3 | more, 0, 0, 0, 9];
-            packet.head.prepend(8).copy_from_slice(&header);
-            wrap(ip("fd07::9"), ip("fd09::9"), ipv6_ext::FRAGMENT, packet)
-        };
-        host.inject(fragment(53, 0, 1));
-        host.assert_dropped(DropReason::BadFragment, 1);
+        host.inject(fragment_v6(53, 0, 1, 9));
         assert!(host.sent_over(far).is_empty());
-        host.inject(fragment(54, 0, 1));
-        assert_eq!(host.sent_over(far).len(), 1, "is for nobody here");
-        host.inject(fragment(0, 8, 0));
-        assert_eq!(host.sent_over(far).len(), 1, "does not tell whose it is");
+        assert!(host.stack.udp(id).unwrap().recv().is_none(), "half of it");
+        // Others go on as they come, also of the same flow.
+        for fragment in [
+            fragment_v6(54, 0, 1, 10),
+            fragment_v6(0, 8, 0, 10),
+            fragment_v6(0, 8, 0, 11),
+        ] {
+            host.inject(fragment);
+            assert_eq!(host.sent_over(far).len(), 1);
+        }
+        host.inject(fragment_v6(0, 8, 0, 9));
+        assert!(host.sent_over(far).is_empty());
+        let got = host.stack.udp(id).unwrap().recv().expect("all of it");
+        assert_eq!((got.payload.len(), got.dest), (120, addr("[fd09::9]:53")));
+        // It is known no more: the next of its number go on.
+        host.inject(fragment_v6(0, 8, 0, 9));
+        assert_eq!(host.sent_over(far).len(), 1);
+        // What came before the first has gone; what is left of it is no packet.
+        host.inject(fragment_v6(53, 0, 1, 11));
+        assert!(host.sent_over(far).is_empty());
+        host.now += Duration::from_secs(61);
+        host.stack.handle_timeout(host.now);
+        host.assert_dropped(DropReason::ReassemblyTimeout, 1);
+        assert!(host.stack.udp(id).unwrap().recv().is_none());
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::error::SocketError;
-use crate::socket::UdpSettings;
 use crate::udp::SendMeta;
 
 /// A host with a second link, 10.8.0.2/24 and fd08::2/64; default routes lead over the first.
@@ -69,9 +68,10 @@ fn a_datagram_leaves_over_the_interface_that_its_sender_names() {
         ("[ff02::9]:9", second, "fe80::2"),
         ("224.0.0.9:9", first, OURS),
     ] {
-        let settings: &mut UdpSettings = host.stack.udp_settings_mut(id).unwrap();
+        let mut settings = host.stack.udp_settings_mut(id).unwrap();
         settings.multicast.iface_v4 = Some(first);
         settings.multicast.iface_v6 = Some(first);
+        drop(settings);
         let left = send(&mut host, id, &over(link, to));
         assert_eq!(left, Ok(std::vec![(link, ip(source))]), "{to}");
         // It is for this once.

@@ -356,6 +356,51 @@ fn neighbour_discovery_from_beyond_a_router_is_refused() {
     assert_eq!(host.sent().len(), 0);
 }
 
+/// As in Linux: addresses of local routes are found by ARP on every link; those of IPv6 need a proxy.
+#[test]
+fn arp_answers_for_addresses_of_local_routes() {
+    let mut host = plain();
+    host.inject(arp_request(PEER, "192.0.2.7"));
+    assert!(host.sent().is_empty(), "nobody's so far");
+    host.ip_route("add local 192.0.2.0/24 dev lo");
+    host.ip_route("add local 2001:db8::/32 dev lo");
+    for (asks, target, is_answered) in [
+        (PEER, "192.0.2.7", true),
+        ("0.0.0.0", "192.0.2.9", true),
+        (PEER, "198.51.100.7", false),
+        (PEER, "10.7.0.77", false),
+    ] {
+        host.inject(arp_request(asks, target));
+        let sent = host.sent();
+        assert_eq!(sent.len(), usize::from(is_answered), "{asks} {target}");
+        if is_answered {
+            let question = ArpPacket::request(PEER_MAC, v4(asks), v4(target));
+            let (_, reply) = read_arp(&sent[0]);
+            assert_eq!(reply, ArpPacket::reply_to(&question, MAC));
+        }
+    }
+    let known: Vec<_> = host.stack.neighbors().map(|one| one.address).collect();
+    assert_eq!(known, [ip(PEER)], "who asks for it is heard");
+    let target = v6("2001:db8::7");
+    let solicit = NdpMessage::NeighborSolicit { target };
+    let option = [NdpOption::SourceLinkLayer(PEER_MAC)];
+    host.inject(ndp(PEER_V6, target, 255, solicit, &option));
+    assert!(host.sent().is_empty());
+    // Everything ends here, but for what other routes are for: neither they nor groups are answered for.
+    host.ip_route("del local 192.0.2.0/24");
+    host.ip_route("replace local default table main");
+    for (target, is_answered) in [
+        ("198.51.100.7", true),
+        ("10.7.0.77", false),
+        ("10.7.0.255", false),
+        ("224.0.0.9", false),
+        ("127.0.0.9", false),
+    ] {
+        host.inject(arp_request(PEER, target));
+        assert_eq!(host.sent().len(), usize::from(is_answered), "{target}");
+    }
+}
+
 #[test]
 fn an_address_of_ours_is_defended_at_most_every_ten_seconds() {
     let mut host = plain();

@@ -1,0 +1,85 @@
+//! Parameters and statistics.
+
+use super::*;
+
+#[test]
+fn parameters_are_those_of_tc() {
+    for (given, shown) in [
+        (
+            "",
+            "bandwidth unlimited diffserv3 triple-isolate nonat nowash no-ack-filter split-gso \
+             rtt 100ms raw overhead 0",
+        ),
+        (
+            "bandwidth 20Mbit diffserv4 dual-srchost rtt 50ms overhead 18 mpu 64 memlimit 4Mb",
+            "bandwidth 20Mbit diffserv4 dual-srchost nonat nowash no-ack-filter split-gso rtt 50ms \
+             noatm overhead 18 mpu 64 memlimit 4Mb",
+        ),
+        (
+            "bandwidth 1.5mbit precedence hosts wash no-split-gso conservative satellite",
+            "bandwidth 1500Kbit precedence hosts nonat wash no-ack-filter no-split-gso rtt 1s atm \
+             overhead 48",
+        ),
+    ] {
+        let config: CakeConfig = given.parse().unwrap();
+        assert_eq!(config.to_string(), shown);
+        let shown: CakeConfig = shown.parse().expect("what is shown can be read");
+        assert_eq!(shown, config);
+    }
+    for (wrong, why) in [
+        ("bandwidth", "column 10: rate is missing"),
+        ("bandwidth 5parsec", "column 11: \"5parsec\" is no rate"),
+        (
+            "overhead 300",
+            "column 10: \"300\" is no overhead from -64 to 256",
+        ),
+        (
+            "diffserv4 icing",
+            "column 11: \"icing\" is no parameter of cake",
+        ),
+        (
+            "rtt 99999999999999999999s",
+            "column 5: \"99999999999999999999s\" is no time",
+        ),
+    ] {
+        assert_eq!(wrong.parse::<CakeConfig>().unwrap_err().to_string(), why);
+    }
+}
+
+#[test]
+fn statistics_are_those_of_tc() {
+    let mut queue = cake("bandwidth 50mbit");
+    for number in 0..3 {
+        queue.put(packet(1, 1000, number));
+    }
+    queue.take();
+    let report = Details(&queue.qdisc).to_string();
+    let lines: Vec<_> = report.lines().collect();
+    assert!(lines[1].starts_with(" memory used: ") && lines[1].ends_with(" of 4Mb"));
+    assert_eq!(
+        lines[2..14],
+        [
+            " capacity estimate: 50Mbit",
+            " min/max network layer size:         1000 /    1000",
+            " min/max overhead-adjusted size:     1000 /    1000",
+            " average network hdr offset:            0",
+            "",
+            "                   Bulk  Best Effort        Voice",
+            "  thresh       3125Kbit       50Mbit    12500Kbit",
+            "  target         5.81ms          5ms          5ms",
+            "  interval        101ms        100ms        100ms",
+            "  pk_delay          0us          0us          0us",
+            "  av_delay          0us          0us          0us",
+            "  sp_delay          0us          0us          0us",
+        ]
+    );
+    assert_eq!(
+        lines[14],
+        "  backlog            0b        2000b           0b"
+    );
+    assert_eq!(
+        lines[15],
+        "  pkts                0            3            0"
+    );
+    assert_eq!(lines.len(), 28);
+}
