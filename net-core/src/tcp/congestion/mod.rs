@@ -137,6 +137,11 @@ pub trait CongestionControl {
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
+    /// Bytes that are to leave at once at least, where the algorithm says so and as far as there are as many; 0: it
+    /// does not.
+    fn least_burst(&self) -> u32 {
+        0
+    }
     /// The segment size changed (path MTU).
     fn set_segment_size(&mut self, bytes: u32);
 }
@@ -291,6 +296,10 @@ impl CongestionControl for Congestion {
 
     fn pacing_rate(&self) -> Option<u64> {
         self.control().pacing_rate()
+    }
+
+    fn least_burst(&self) -> u32 {
+        self.control().least_burst()
     }
 
     fn set_segment_size(&mut self, bytes: u32) {
