@@ -53,6 +53,8 @@ pub struct AckSample {
     pub marked: u32,
     /// A loss is being repaired (fast recovery): the window is not this sample's to widen.
     pub in_recovery: bool,
+    /// With this one it is repaired, and was indeed a loss.
+    pub ends_recovery: bool,
 }
 
 /// What the handshake has told.
