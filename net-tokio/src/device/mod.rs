@@ -27,6 +27,8 @@ mod pair;
 mod pcap;
 #[cfg(unix)]
 mod prefix;
+#[cfg(target_os = "linux")]
+mod several;
 mod switch;
 #[cfg(unix)]
 pub(crate) mod sys;
