@@ -1,5 +1,7 @@
 //! How a stack behaves; every bound in one place, with its default.
 
+pub use crate::socket::PortShare;
+
 use crate::error::SocketError;
 use crate::neighbor::NeighborConfig;
 use crate::seed::Seed;
@@ -17,6 +19,8 @@ pub struct Config {
     pub memory: usize,
     /// Ports that the stack chooses from for itself (RFC 6056). 32768–60999.
     pub ephemeral_ports: RangeInclusive<u16>,
+    /// Which of them, where several stacks have the same addresses. All.
+    pub port_share: PortShare,
     /// Settings of TCP.
     pub tcp: TcpConfig,
     /// Settings of UDP.
@@ -333,6 +337,7 @@ impl Default for Config {
             max_sockets: 1 << 20,
             memory: 1 << 30,
             ephemeral_ports: 32768..=60999,
+            port_share: PortShare::ALL,
             tcp: TcpConfig::default(),
             udp: UdpConfig::default(),
             reassembly: ReassemblyConfig::default(),

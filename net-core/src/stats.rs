@@ -258,6 +258,9 @@ pub struct Stats {
     pub redirects_followed: u64,
     /// Packets in which another station claims an address of this host.
     pub address_conflicts: u64,
+    /// Packets handed over to another stack with the same addresses, since no socket here was for them
+    /// ([`Stack::hand_strays`](crate::Stack::hand_strays)).
+    pub strays: u64,
     /// Questions whether anybody has an address of this host that the link has brought back (RFC 7527).
     pub looped_probes: u64,
 }

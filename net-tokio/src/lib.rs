@@ -80,7 +80,10 @@ pub use udp::QuicSocket;
 #[cfg(not(loom))]
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
-    net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Routes, Scoped, spawn},
+    net::{
+        Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Routes, Scoped, Shards,
+        spawn,
+    },
     raw::{EchoListener, PacketSocket, PingSocket, RawSocket, Reply},
     socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},

@@ -67,6 +67,10 @@ pub struct RxMeta {
     pub pins: u32,
     /// The link brought it to several stations.
     pub to_group: bool,
+    /// Another stack with the same addresses had nothing for it ([`Stack::hand_strays`]).
+    ///
+    /// [`Stack::hand_strays`]: crate::Stack::hand_strays
+    pub handed_over: bool,
     /// The mark that a hook gave it.
     pub mark: u32,
     /// The flow that it belongs to.

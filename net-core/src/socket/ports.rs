@@ -1,8 +1,8 @@
 //! Who owns which local port: binding, conflicts, listener lookup, ephemeral ports (RFC 6056).
 
-use super::SocketId;
 use super::place::Place;
 use super::places::{ByPlace, Placed};
+use super::{PortShare, SocketId};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::seed::Rng;
@@ -46,6 +46,7 @@ pub(crate) struct PortTable {
     /// 256 pages of 256 ports, so that a lookup is two loads and no hash.
     pages: Vec<Option<Box<[Port]>>>,
     range: RangeInclusive<u16>,
+    share: PortShare,
     rng: Rng,
     sharing: Sharing,
 }
@@ -83,9 +84,15 @@ impl PortTable {
         Self {
             pages: (0..PAGE).map(|_| None).collect(),
             range,
+            share: PortShare::ALL,
             rng,
             sharing,
         }
+    }
+
+    /// The same, which leaves ports that belong to others alone.
+    pub(crate) fn with_share(self, share: PortShare) -> Self {
+        Self { share, ..self }
     }
 
     /// Makes `id` the owner of the claimed address; the port it got. `active` sockets take
@@ -290,7 +297,7 @@ impl PortTable {
         let start = u32::try_from(start).unwrap_or(0);
         (0..count)
             .filter_map(|step| u16::try_from(first + (start + step) % count).ok())
-            .find(|&port| port != 0 && is_good(self, port))
+            .find(|&port| port != 0 && self.share.has(port) && is_good(self, port))
     }
 
     fn port(&self, port: u16) -> Option<&Port> {

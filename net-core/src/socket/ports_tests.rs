@@ -323,3 +323,24 @@ fn a_port_may_have_ten_thousand_addresses() {
     }
     assert_eq!(table.len(), 1);
 }
+
+#[test]
+fn a_table_with_a_share_of_the_ports_chooses_those_alone_and_takes_any_that_is_named() {
+    let mut chosen = Vec::new();
+    for index in 0..3 {
+        let share = PortShare::new(index, 3).unwrap();
+        let mut table = table(Sharing::Always).with_share(share);
+        table.bind(claim("10.0.0.1:80"), id(100), true).unwrap();
+        let before = chosen.len();
+        while let Ok(port) = table.bind(claim("10.0.0.1:0"), id(1), true) {
+            assert_eq!(share.owner(port), index);
+            chosen.push(port);
+        }
+        // 100 ports from 50,000 on.
+        assert!((33..=34).contains(&(chosen.len() - before)));
+        let taken = table.ephemeral("10.0.0.1".parse().unwrap(), |_| true);
+        assert_eq!(taken, Err(SocketError::AddressNotAvailable));
+    }
+    chosen.sort_unstable();
+    assert!(chosen == (50_000..=50_099).collect::<Vec<u16>>());
+}

@@ -308,7 +308,7 @@ fn is_icmp_error(arrival: &Arrival<'_>) -> bool {
 }
 
 /// Reads the message that has arrived.
-fn read(arrival: &Arrival<'_>) -> Result<IcmpMessage, DropReason> {
+pub(super) fn read(arrival: &Arrival<'_>) -> Result<IcmpMessage, DropReason> {
     let bytes = arrival
         .packet
         .frame

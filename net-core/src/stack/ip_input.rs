@@ -109,6 +109,9 @@ impl Stack {
             arrival
         };
         let mut arrival = arrival;
+        if self.strays.is_some() && self.hand_over(&mut arrival) {
+            return Ok(());
+        }
         if self.hooks.is_watched(HookPoint::LocalIn)
             && !self.pass_in(HookPoint::LocalIn, &mut arrival, None, now)?
         {

@@ -40,6 +40,7 @@ mod router_probes;
 mod routers;
 mod routing;
 mod sockets;
+mod strays;
 mod summaries;
 mod taps;
 mod tcp;
@@ -144,6 +145,8 @@ pub struct Stack {
     turn: TxBatch,
     /// What a discipline has just dropped.
     dropped: Dropped,
+    /// Where there are other stacks with the same addresses.
+    strays: Option<strays::Strays>,
     /// Packets that have left, to be used again.
     #[expect(clippy::vec_box, reason = "they move between queues, and are large")]
     spare: Vec<Box<TxPacket>>,
@@ -191,6 +194,7 @@ impl Stack {
             cut: TxBatch::default(),
             turn: TxBatch::default(),
             dropped: Dropped::default(),
+            strays: None,
             spare: Vec::new(),
             clock: now,
             router_probes_due: Instant::MAX,

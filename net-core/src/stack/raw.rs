@@ -129,7 +129,7 @@ impl Stack {
     }
 
     /// The UDP or ping socket that sent what is quoted.
-    fn asker(&self, quoted: &Quoted, over: IfaceId) -> Option<SocketId> {
+    pub(super) fn asker(&self, quoted: &Quoted, over: IfaceId) -> Option<SocketId> {
         match quoted.ip.protocol {
             ip::UDP => {
                 let key = FlowKey::new(quoted.local(), quoted.remote());

@@ -34,8 +34,10 @@ impl UdpTables {
                 config.ephemeral_ports.clone(),
                 seed.rng("udp ports"),
                 Sharing::Always,
-            ),
-            echoes: PortTable::new(1..=u16::MAX, seed.rng("echo identifiers"), Sharing::Always),
+            )
+            .with_share(config.port_share),
+            echoes: PortTable::new(1..=u16::MAX, seed.rng("echo identifiers"), Sharing::Always)
+                .with_share(config.port_share),
             flows: Demux::new(seed.key("udp flows")),
         }
     }

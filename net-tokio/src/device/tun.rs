@@ -138,7 +138,8 @@ pub struct TunStats {
 impl TunStats {
     /// Packets that the kernel dropped since the device was opened because the stack had not fetched
     /// those before: its queue (`txqueuelen`) was full. They are what the kernel tells of the interface
-    /// (`ip -s link`: TX dropped), as long as that is in the network namespace in which it was opened.
+    /// (`ip -s link`: TX dropped), as long as that is in the network namespace in which it was opened. Of a
+    /// TUN with several queues the first tells of all, and the others of none.
     #[must_use]
     pub fn overruns(&self) -> u64 {
         // Behind its end the interface may be another.

@@ -1,5 +1,6 @@
 //! Setting up a stack.
 
+use super::shards::Place;
 use super::{Interface, Net};
 use crate::device::Device;
 use crate::driver::{self, Time};
@@ -30,6 +31,7 @@ pub struct NetBuilder {
     driver: Driver,
     driver_name: String,
     process_wide: bool,
+    place: Option<Place>,
     pub(crate) names: NamesConfig,
     mistake: Option<io::Error>,
 }
@@ -47,6 +49,7 @@ impl NetBuilder {
             driver: Driver::Task,
             driver_name: "net-tokio driver".into(),
             process_wide: false,
+            place: None,
             names: NamesConfig::default(),
             mistake: None,
         }
@@ -223,11 +226,20 @@ impl NetBuilder {
         Ok(net)
     }
 
-    fn assemble(self, time: Time) -> io::Result<(Net, driver::Driver)> {
+    /// Makes it one of several stacks with the same addresses.
+    pub(super) fn place(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    fn assemble(mut self, time: Time) -> io::Result<(Net, driver::Driver)> {
         let seed = match self.seed {
             Some(seed) => seed,
             None => entropy()?,
         };
+        if let Some(place) = &self.place {
+            self.config.port_share = place.share;
+        }
         let mut stack = Stack::new(self.config, seed, time.now());
         if let Some(policy) = self.policy {
             stack.set_policy(policy);
@@ -236,6 +248,9 @@ impl NetBuilder {
         let loopback = self.loopback.then(Interface::loopback);
         for interface in loopback.into_iter().chain(self.interfaces) {
             devices.push(interface.join(&mut stack, time.now())?);
+        }
+        if let Some(place) = self.place {
+            place.join(&mut stack);
         }
         let parts = driver::Parts {
             stack,

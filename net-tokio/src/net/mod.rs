@@ -10,12 +10,14 @@ mod interface;
 mod links;
 mod routes;
 mod scoped;
+mod shards;
 
 pub use ambient::{EnterGuard, spawn};
 pub use builder::{Driver, NetBuilder};
 pub use interface::{Interface, InterfaceStatus};
 pub use routes::Routes;
 pub use scoped::Scoped;
+pub use shards::Shards;
 
 #[cfg(all(feature = "dhcp", not(loom)))]
 use crate::dhcp::Clients;
@@ -185,6 +187,11 @@ impl Net {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.handle.engine
+    }
+
+    /// The same, to wait for the end of the stack without keeping it up.
+    fn share_engine(&self) -> Arc<Engine> {
+        self.handle.engine.clone()
     }
 
     /// Whether both are the same stack.

@@ -58,7 +58,8 @@ impl TcpTables {
                 config.ephemeral_ports.clone(),
                 seed.rng("tcp ports"),
                 Sharing::WhileInactive,
-            ),
+            )
+            .with_share(config.port_share),
             embryos: Slab::new(),
             time_waits: Slab::new(),
             transparent_waits: 0,

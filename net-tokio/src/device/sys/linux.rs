@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use net_core::wire::EtherType;
 use rustix::ioctl::{IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
 use smallvec::SmallVec;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_short};
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -19,6 +19,7 @@ pub(in crate::device) mod offload {
 }
 
 const TUNSETOFFLOAD: Opcode = opcode::write::<c_int>(b'T', 208);
+const TUNSETIFF: Opcode = opcode::write::<c_int>(b'T', 202);
 const TUNGETIFF: Opcode = opcode::read::<std::ffi::c_uint>(b'T', 210);
 const TUNSETVNETHDRSZ: Opcode = opcode::write::<c_int>(b'T', 216);
 const TUNSETVNETLE: Opcode = opcode::write::<c_int>(b'T', 220);
@@ -38,12 +39,19 @@ pub(in crate::device) fn tun_interface(fd: impl AsFd) -> io::Result<(String, c_i
     let mut request = named("");
     // SAFETY: TUNGETIFF writes an ifreq, whatever its opcode says about the size.
     unsafe { ioctl(fd, Updater::<TUNGETIFF, _>::new(&mut request)) }?;
-    let name = request.ifr_name.iter().map(|byte| byte.cast_unsigned());
-    let name: Vec<u8> = name.take_while(|&byte| byte != 0).collect();
     // SAFETY: the call above has written this member; every bit pattern is an integer.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
-    let name = String::from_utf8_lossy(&name).into_owned();
-    Ok((name, c_int::from(flags)))
+    Ok((name_of(&request), c_int::from(flags)))
+}
+
+/// Attaches an open node to the TUN or TAP called `name`, which is made if it is not there, as `flags`
+/// (`IFF_TUN` and others) say; the name that it has.
+pub(in crate::device) fn attach(fd: impl AsFd, name: &str, flags: c_int) -> io::Result<String> {
+    let mut request = named(name);
+    request.ifr_ifru.ifru_flags = c_short::try_from(flags).map_err(io::Error::other)?;
+    // SAFETY: TUNSETIFF reads and writes an ifreq, whatever its opcode says about the size.
+    unsafe { ioctl(fd, Updater::<TUNSETIFF, _>::new(&mut request)) }?;
+    Ok(name_of(&request))
 }
 
 /// Says which offloads the kernel may use towards us.
@@ -110,6 +118,13 @@ fn named(name: &str) -> libc::ifreq {
         *place = byte.cast_signed();
     }
     request
+}
+
+/// The name of the interface that a request is about.
+fn name_of(request: &libc::ifreq) -> String {
+    let name = request.ifr_name.iter().map(|byte| byte.cast_unsigned());
+    let name: Vec<u8> = name.take_while(|&byte| byte != 0).collect();
+    String::from_utf8_lossy(&name).into_owned()
 }
 
 /// Sets a number among the options of a packet socket.

@@ -11,7 +11,7 @@ use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use tun::AbstractDevice;
 
@@ -86,32 +86,79 @@ impl TunBuilder {
     /// what is missing and how to get it.
     pub fn build(self) -> io::Result<Tun> {
         self.check()?;
-        check_node()?;
-        let mut device = self.create()?;
-        let name = device.tun_name().map_err(io::Error::from)?;
+        drop(open_node()?);
+        let device = self.create()?;
         let fd = sys::duplicate(&device)?;
-        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        let caps = negotiate(&fd, self.offload)
+        let mut only = self.set_up(device, vec![fd])?;
+        Ok(only.remove(0))
+    }
+
+    /// As [`build`](Self::build), with `count` queues, of which each is a device of its own for a stack of
+    /// its own: [`Shards`](crate::Shards) says what they are good for. A TUN that is there already must have
+    /// been made for several (`ip tuntap add dev tun0 mode tun multi_queue`).
+    ///
+    /// What the kernel counts it counts for all queues together: the first device tells of it.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); `InvalidInput` for no queue or more than 256.
+    pub fn build_queues(self, count: usize) -> io::Result<Vec<Tun>> {
+        self.check()?;
+        if !(1..=MAX_QUEUES).contains(&count) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "a {} has 1 to {MAX_QUEUES} queues, not {count}",
+                    self.kind()
+                ),
+            ));
+        }
+        let vnet = if self.offload { libc::IFF_VNET_HDR } else { 0 };
+        let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_MULTI_QUEUE | vnet;
+        let mut name = self.name.clone();
+        let mut queues = Vec::with_capacity(count);
+        for _ in 0..count {
+            let queue = open_node()?;
+            name =
+                sys::attach(&queue, &name, flags).map_err(|error| self.explain_create(&error))?;
+            queues.push(queue);
+        }
+        let mut config = tun::Configuration::default();
+        config.tun_name(&name).raw_fd(queues[0].as_raw_fd());
+        config.close_fd_on_drop(false);
+        let device = tun::create(&config).map_err(io::Error::from)?;
+        self.set_up(device, queues)
+    }
+
+    /// A device for each of `queues`, which belong to the interface that `device` configures.
+    fn set_up(self, mut device: tun::Device, queues: Vec<OwnedFd>) -> io::Result<Vec<Tun>> {
+        let name = device.tun_name().map_err(io::Error::from)?;
+        for queue in &queues {
+            fcntl_setfl(queue, fcntl_getfl(queue)? | OFlags::NONBLOCK)?;
+        }
+        let caps = negotiate(&queues[0], self.offload)
             .map_err(|error| explain(&error, &format!("cannot set the offloads of {name}")))?;
         let socket = control_socket()?;
         let index = name_to_index(&socket, &name)?;
-        let queue = KernelQueue::of(index);
+        let mut counted = Some(KernelQueue::of(index));
         let mtu = self.configure(&mut device, &socket, &name, index)?;
-        let counters = Arc::new(Counters::default());
         let link_len = if self.ethernet {
             ethernet::HEADER_LEN
         } else {
             0
         };
-        let framing = Framing::new(self.offload, link_len, mtu, counters.clone());
-        let framing = framing.with_trains(caps.uso);
-        Ok(Tun {
-            descriptor: Descriptor::new(self.kind(), name, fd, framing),
-            mtu,
-            caps,
-            counters,
-            queue: Arc::new(queue),
-        })
+        let queues = queues.into_iter().map(|queue| {
+            let counters = Arc::new(Counters::default());
+            let framing = Framing::new(self.offload, link_len, mtu, counters.clone());
+            let framing = framing.with_trains(caps.uso);
+            Tun {
+                descriptor: Descriptor::new(self.kind(), name.clone(), queue, framing),
+                mtu,
+                caps,
+                counters,
+                queue: Arc::new(counted.take().unwrap_or_else(KernelQueue::unknown)),
+            }
+        });
+        Ok(queues.collect())
     }
 
     fn check(&self) -> io::Result<()> {
@@ -149,30 +196,30 @@ impl TunBuilder {
         if self.ethernet {
             config.layer(tun::Layer::L2);
         }
-        let kind = self.kind();
-        tun::create(&config).map_err(|error| {
-            let error = io::Error::from(error);
-            let name = &self.name;
-            match Errno::from_io_error(&error) {
-                Some(Errno::PERM) => {
-                    explain(&error, &format!("cannot open or make the {kind} {name}"))
-                }
-                Some(Errno::BUSY) => said(
-                    &error,
-                    format!(
-                        "another process has the {kind} {name} open; choose another name or end it"
-                    ),
+        tun::create(&config).map_err(|error| self.explain_create(&error.into()))
+    }
+
+    /// Why there is no device of that name.
+    fn explain_create(&self, error: &io::Error) -> io::Error {
+        let (kind, name) = (self.kind(), &self.name);
+        match Errno::from_io_error(error) {
+            Some(Errno::PERM) => explain(error, &format!("cannot open or make the {kind} {name}")),
+            Some(Errno::BUSY) => said(
+                error,
+                format!(
+                    "another process has the {kind} {name} open; choose another name or end it"
                 ),
-                Some(Errno::INVAL) => said(
-                    &error,
-                    format!(
-                        "{name} exists and is no {kind} with one queue (perhaps of another kind, or \
-                         made with multi_queue); choose another name, or `ip link delete {name}`"
-                    ),
+            ),
+            Some(Errno::INVAL) => said(
+                error,
+                format!(
+                    "{name} exists and is no {kind} with such queues (perhaps of another kind, or made \
+                     with multi_queue where one is wanted, or without it where several are); choose \
+                     another name, or `ip link delete {name}`"
                 ),
-                _ => said(&error, format!("cannot open or make the {kind} {name}")),
-            }
-        })
+            ),
+            _ => said(error, format!("cannot open or make the {kind} {name}")),
+        }
     }
 
     /// Brings the interface into the state that was asked for; its MTU.
@@ -243,10 +290,11 @@ fn agree(on: bool, mut set: impl FnMut(u32) -> io::Result<()>) -> io::Result<Dev
     Err(refusal.expect("at least one set was tried"))
 }
 
-/// Finds out what stands in the way of opening the device node, apart from what comes later.
-fn check_node() -> io::Result<()> {
-    let Err(errno) = rustix::fs::open(NODE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else {
-        return Ok(());
+/// Opens the device node, or finds out what stands in the way, apart from what comes later.
+fn open_node() -> io::Result<OwnedFd> {
+    let errno = match rustix::fs::open(NODE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(node) => return Ok(node),
+        Err(errno) => errno,
     };
     let error = io::Error::from(errno);
     Err(match errno {
@@ -300,6 +348,8 @@ fn control_socket() -> io::Result<OwnedFd> {
     )?)
 }
 
+/// Queues of a TUN (the kernel's `MAX_TAP_QUEUES`).
+const MAX_QUEUES: usize = 256;
 const NODE: &str = "/dev/net/tun";
 /// `IFNAMSIZ` less the final zero.
 const NAME_MAX: usize = 15;
