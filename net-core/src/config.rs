@@ -83,7 +83,8 @@ pub struct TcpConfig {
     /// time does not change. On.
     pub app_limited_samples: bool,
     /// A super-segment of a paced connection is what its rate lets out in a millisecond. Off: as much as fits
-    /// into a packet, and BBR counts with bursts of 64 KiB in both hosts. On.
+    /// into a packet, and BBR counts with bursts of 64 KiB in both hosts: its window has room for three beside
+    /// what is on the path, 192 KiB, which at 1 Mbit/s is a queue of 1.5 s. On.
     pub segment_autosizing: bool,
     /// For how long the path is kept busy by what one connection has waiting in front of a device with a queueing
     /// discipline, two segments at least and 1 MiB at most (as Linux's TSQ); `None`: no bound. 2 ms.

@@ -9,9 +9,19 @@ const PART: usize = 2048;
 /// The bytes in the parts that they are best copied in.
 ///
 /// For a long copy C libraries may use the string instruction of the machine. Some processors are slow
-/// at it where the two places are not aligned alike, down to a byte or so a cycle where the target
-/// lies a few bytes behind the source by the lower bits of their addresses. A part of 2 KiB is copied
-/// by vectors, which do not care.
+/// at it where the two places are not aligned alike. A part of 2 KiB is copied by vectors, which do not
+/// care. Where there are no bytes, there are no parts.
+///
+/// ```
+/// use net_core::buf::in_parts;
+/// let bytes = [7; 5000];
+/// let mut copy = Vec::with_capacity(bytes.len());
+/// for part in in_parts(&bytes) {
+///     copy.extend_from_slice(part);
+/// }
+/// assert_eq!(copy, bytes);
+/// assert_eq!(in_parts(&[]).count(), 0);
+/// ```
 pub fn in_parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.chunks(PART)
 }

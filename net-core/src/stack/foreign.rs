@@ -39,7 +39,8 @@ impl Stack {
     /// Whether a fragment is put to the others of its packet before its flow or its socket is looked for:
     /// they are known by ports, which later fragments do not have. Those of IPv6 that a router sends on are
     /// not, because no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as
-    /// invalid. But a socket that would get the first of them gets the others that follow.
+    /// invalid. But a socket that would get the first of them gets the others that follow; another first one
+    /// has to say for itself whose it is.
     fn is_joined(&self, arrival: &Arrival<'_>) -> bool {
         let (header, takes_foreign) = (&arrival.ip, self.has_transparent() || self.hooks.gives());
         if !takes_foreign && !self.hooks.is_tracking() {
@@ -57,10 +58,28 @@ impl Stack {
                     && (!self.is_forwarding(arrival.over) || self.is_waiting_for(arrival))))
     }
 
-    /// Whether other fragments of the same packet are there.
+    /// Whether the others of its packet wait for a later fragment.
     fn is_waiting_for(&self, arrival: &Arrival<'_>) -> bool {
-        let carried = Carried::of(arrival).and_then(|carried| carried.fragment);
-        carried.is_some_and(|place| self.reassembler.knows(&arrival.ip, place, arrival.over))
+        let place = Carried::of(arrival).and_then(|carried| carried.fragment);
+        place.is_some_and(|place| {
+            let (header, over) = (&arrival.ip, arrival.over);
+            place.offset != 0 && self.reassembler.is_waiting_for(header, place, over)
+        })
+    }
+
+    /// A packet goes on to somebody else. If it is the first fragment of one, the name of that one is not, or
+    /// no longer, that of a packet which a socket gets: what waits under it does not take the rest.
+    #[inline]
+    pub(super) fn release_fragments(&mut self, arrival: &Arrival<'_>) {
+        if self.reassembler.is_empty() || !has_extensions(&arrival.ip) {
+            return;
+        }
+        let place = Carried::of(arrival).and_then(|carried| carried.fragment);
+        if let Some(place) = place.filter(|place| place.offset == 0) {
+            let (memory, stats) = (&mut self.memory, &mut self.stats);
+            self.reassembler
+                .forget(&arrival.ip, place, arrival.over, memory, stats);
+        }
     }
 
     /// Whether there is a transparent socket, or what is remembered of one's connection.

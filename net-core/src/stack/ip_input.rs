@@ -89,7 +89,10 @@ impl Stack {
                 }
                 self.local_deliver(arrival, now)
             }
-            Delivery::Foreign => self.ip_forward(&mut arrival, now),
+            Delivery::Foreign => {
+                self.release_fragments(&arrival);
+                self.ip_forward(&mut arrival, now)
+            }
         }
     }
 

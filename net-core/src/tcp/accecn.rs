@@ -232,9 +232,9 @@ impl Accurate {
         changed || untold >= if bytes > 0 { 2 } else { 3 }
     }
 
-    /// Counts the data of a segment by how it arrived (§3.2).
+    /// Counts the data of a segment by how it arrived (§3.2), all of it: what its packet has brought.
     pub(super) fn count_bytes(&mut self, segment: &Segment<'_>) {
-        let (bytes, counts) = (segment.payload.len(), &mut self.received);
+        let (bytes, counts) = (segment.payload.arrived(), &mut self.received);
         let counter = match segment.ecn {
             ECT_1 => &mut counts.ect1_bytes,
             ECT_0 => &mut counts.ect0_bytes,

@@ -63,6 +63,8 @@ pub(crate) struct Ecn {
     pub(crate) marks_in_row: u8,
     /// The packet just built carries new data, so it may be marked on its way.
     capable: bool,
+    /// One has left that was.
+    capable_sent: bool,
     /// Something that left as ECN-capable has arrived.
     passes: bool,
     /// Nothing that left as ECN-capable has arrived, but a timeout has: the path may eat it.
@@ -253,6 +255,8 @@ impl Ecn {
             on: bits & 1 != 0 || accurate.is_some(),
             echo: bits & 0b011 == 0b011 && accurate.is_none(),
             ordinary: bits & 0b100 != 0,
+            // As far as anybody knows.
+            capable_sent: true,
             reduced_until: una,
             accurate: accurate.map(Box::new),
             ..Self::default()
@@ -354,7 +358,8 @@ impl Ecn {
             marks.echoed = news.packets > 0 || news.bytes > 0;
             marks.bytes = Some(news.bytes);
         } else {
-            marks.echoed = segment.has(TcpFlags::ECE);
+            // Of what could not be marked there is no echo.
+            marks.echoed = segment.has(TcpFlags::ECE) && self.capable_sent;
         }
         marks.reduce = marks.echoed && segment.ack.after(self.reduced_until);
         if marks.reduce {
@@ -373,6 +378,8 @@ impl Ecn {
 
     /// Whether the packet just built is to be sent as ECN-capable.
     pub(crate) fn take_capable(&mut self) -> bool {
-        core::mem::take(&mut self.capable) || self.on && !must("3168 MUST 6.1.5.1")
+        let capable = core::mem::take(&mut self.capable) || self.on && !must("3168 MUST 6.1.5.1");
+        self.capable_sent |= capable;
+        capable
     }
 }

@@ -245,7 +245,7 @@ impl Connection {
             cx.stats.tcp_duplicates_received += 1;
             self.receiver.report_duplicate((segment.seq, end));
         } else if segment.seq_len() > 0 || self.may_challenge(cx) {
-            self.receiver.ack_now = true;
+            self.receiver.acknowledge();
         } else {
             cx.stats.count_drop(DropReason::RateLimited);
         }
@@ -259,7 +259,7 @@ impl Connection {
             if segment.payload.len() > room || segment.has(TcpFlags::FIN) {
                 segment.flags.remove(TcpFlags::FIN);
                 segment.payload.truncate(room);
-                self.receiver.ack_now = true;
+                self.receiver.acknowledge();
             }
         }
     }

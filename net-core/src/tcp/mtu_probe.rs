@@ -28,7 +28,7 @@ const CLOSE_ENOUGH: u32 = 8;
 const RAISE: Duration = Duration::from_secs(600);
 /// Segments behind a probe that can show its loss.
 const FOLLOWERS: u32 = 3;
-/// What a timeout adds to the wait for the next probe (RFC 4821 §7.6.3).
+/// By what a timeout multiplies the wait for the next probe (RFC 4821 §7.6.3).
 const TIMEOUT_COSTS: u32 = 5;
 
 /// The search of one connection, in bytes of payload.
@@ -45,6 +45,10 @@ pub(crate) struct MtuSearch {
     raise_at: Instant,
     /// No probe leaves before: one has failed.
     wait_until: Instant,
+    /// What that was before the present timeout, should it have been spurious.
+    wait_before_timeout: Option<Instant>,
+    /// The size of the latest probe if nothing is known of it.
+    unclear: Option<u32>,
 }
 
 /// RFC 8899 §5.2, from the point of view of a stream that was confirmed by its handshake.
@@ -79,6 +83,8 @@ impl Default for MtuSearch {
             probe: None,
             raise_at: Instant::MAX,
             wait_until: Instant::ZERO,
+            wait_before_timeout: None,
+            unclear: None,
         }
     }
 }
@@ -93,6 +99,19 @@ impl MtuSearch {
     #[cfg(test)]
     pub(crate) const fn bound(&self) -> u32 {
         self.high
+    }
+
+    /// No probe leaves before `at`.
+    #[cfg(test)]
+    pub(crate) const fn rest_until(&mut self, at: Instant) {
+        self.wait_until = at;
+    }
+
+    /// The timeout was spurious: it says nothing of the probe that was out.
+    pub(crate) fn on_spurious_timeout(&mut self) {
+        if let Some(before) = self.wait_before_timeout.take() {
+            self.wait_until = before;
+        }
     }
 
     /// More than `size` bytes need not be tried.
@@ -132,10 +151,19 @@ impl Connection {
     /// The retransmission timer has expired, not for the first time: perhaps segments are too large
     /// for the path (RFC 4821 §7.7).
     pub(crate) fn suspect_black_hole(&mut self, cx: &Context<'_>) {
-        if self.mtu.probe.is_some() {
-            self.wait_for_next_probe(TIMEOUT_COSTS, cx.now);
+        if self.recovery.phase != Phase::Loss {
+            self.mtu.wait_before_timeout = None;
         }
-        self.mtu.drop_probe(cx.now);
+        if let Some((start, end)) = self.mtu.probe {
+            // §7.5: a failure only if nothing in front of it is lost.
+            if start == self.una && !self.board.is_reneged() {
+                self.mtu.wait_before_timeout = Some(self.mtu.wait_until);
+                self.wait_for_next_probe(TIMEOUT_COSTS, cx.now);
+                self.mtu.drop_probe(cx.now);
+            } else {
+                self.drop_unclear_probe(end.distance_from(start), cx.now);
+            }
+        }
         let suspicious = cx.config.mtu_probing
             && self.retries >= SUSPICIOUS_TIMEOUTS
             && self.flight_size() >= self.mss
@@ -177,10 +205,10 @@ impl Connection {
     pub(crate) fn next_mtu_probe(&self, cx: &Context<'_>) -> MtuProbe {
         let mtu = &self.mtu;
         let due = match mtu.phase {
-            SearchPhase::Off | SearchPhase::Base => false,
-            SearchPhase::Searching => mtu.probe.is_none() && cx.now >= mtu.wait_until,
+            SearchPhase::Off | SearchPhase::Base => return MtuProbe::No,
+            SearchPhase::Searching => mtu.probe.is_none(),
             SearchPhase::Complete => cx.now >= mtu.raise_at,
-        };
+        } && cx.now >= mtu.wait_until;
         let calm = self.recovery.phase == Phase::Open && self.board.is_whole();
         if !due || !calm || !self.receiver.islands.is_empty() {
             return MtuProbe::No;
@@ -252,6 +280,7 @@ impl Connection {
                     // A router may have said meanwhile that this is too much.
                     self.mtu.low = end.distance_from(start).min(self.mtu.full);
                     self.use_segments_of(self.mtu.low);
+                    self.mtu.unclear = None;
                     self.mtu.drop_probe(now);
                 }
             }
@@ -261,7 +290,8 @@ impl Connection {
     /// Something was found lost; whether it is a probe alone, which says nothing of congestion. One that is
     /// lost near others may be lost as they are: that says nothing of its size (RFC 4821 §7.6.4). A probe
     /// leaves while nothing is lost, so what a recovery repairs is near it; and so is what left behind it and
-    /// is overdue, but not for as long.
+    /// is overdue, but not for as long. Without SACK nobody knows of what is behind it: it counts as lost alone,
+    /// but then it is congestion too.
     pub(crate) fn is_lost_mtu_probe(&mut self, lost: u32, now: Instant) -> bool {
         let Some((start, end)) = self.mtu.probe else {
             return false;
@@ -275,10 +305,21 @@ impl Connection {
             && (!self.sack || self.board.has_arrived_behind(end));
         if alone {
             self.mtu.high = self.mtu.high.min(size);
+            self.mtu.unclear = None;
             self.mtu.drop_probe(now);
             self.wait_for_next_probe(1, now);
         }
-        alone
+        alone && self.sack
+    }
+
+    /// A probe is lost, and others are, or may be: nothing is known of its size, which is tried again at once
+    /// (RFC 4821 §7.6.4). But if that comes to nothing as well, on a path that loses much, not without a pause:
+    /// each time costs half of the window.
+    fn drop_unclear_probe(&mut self, size: u32, now: Instant) {
+        if self.mtu.unclear.replace(size) == Some(size) {
+            self.wait_for_next_probe(1, now);
+        }
+        self.mtu.drop_probe(now);
     }
 
     /// A probe has failed, for which the window is not reduced: the next one waits for so long that this is
@@ -286,7 +327,7 @@ impl Connection {
     /// §7.6.3).
     fn wait_for_next_probe(&mut self, times: u32, now: Instant) {
         let trips = self.congestion.window() / self.mss.max(1);
-        let trip = self.rtt.smoothed().unwrap_or_default();
+        let trip = self.rtt.smoothed().unwrap_or_else(|| self.rtt.rto());
         let wait = trip.saturating_mul(trips.max(1).saturating_mul(times));
         if must("4821 MUST 7.6.2.2") {
             self.mtu.wait_until = now + wait;
@@ -295,9 +336,11 @@ impl Connection {
 
     /// `start..end` leaves again, in segments that pass: that they arrive says nothing of a probe in there.
     pub(crate) fn on_mtu_probe_resent(&mut self, start: SeqNum, end: SeqNum, now: Instant) {
-        let probe = self.mtu.probe;
-        if probe.is_some_and(|(from, to)| start.before(to) && end.after(from)) {
-            self.mtu.drop_probe(now);
+        if let Some((from, to)) = self.mtu.probe
+            && start.before(to)
+            && end.after(from)
+        {
+            self.drop_unclear_probe(to.distance_from(from), now);
         }
     }
 }

@@ -259,9 +259,14 @@ impl Receiver {
         self.delayed_ack.on_ack_sent();
     }
 
+    /// Something but an ACK is to be acknowledged at once.
+    pub(crate) fn acknowledge(&mut self) {
+        (self.ack_now, self.acks_acks) = (true, false);
+    }
+
     /// `range` has arrived before: it is acknowledged at once, and reported (RFC 2883 §4).
     pub(crate) fn report_duplicate(&mut self, range: Range) {
-        self.ack_now = true;
+        self.acknowledge();
         if self.reports_duplicates {
             self.duplicates.push(range);
         }

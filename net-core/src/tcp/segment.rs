@@ -14,6 +14,7 @@ use core::net::SocketAddr;
 pub(crate) struct Payload<'a> {
     packet: &'a mut RxPacket,
     len: u32,
+    arrived: u32,
 }
 
 impl<'a> Payload<'a> {
@@ -27,7 +28,16 @@ impl<'a> Payload<'a> {
         }
         packet.frame.advance(headers);
         let len = u32::try_from(packet.len()).unwrap_or(u32::MAX);
-        Ok(Self { packet, len })
+        Ok(Self {
+            packet,
+            len,
+            arrived: len,
+        })
+    }
+
+    /// Bytes of payload that the segment had when it came, in the window or not.
+    pub(crate) const fn arrived(&self) -> u32 {
+        self.arrived
     }
 
     /// Bytes of payload.

@@ -10,6 +10,7 @@ mod closing;
 mod crowd;
 mod fast_open;
 mod kernel;
+mod longest;
 mod matrix;
 mod mtu;
 mod orphan;

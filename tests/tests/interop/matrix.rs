@@ -1,6 +1,7 @@
 //! The combinations that every test runs through, and the world that each of them makes.
 
 use crate::kernel::{Peer, blocking};
+use crate::longest::{Longest, Watched};
 use net_core::socket::TcpOption;
 use net_core::stats::DropReason;
 use net_core::{Config, DeviceCaps};
@@ -47,6 +48,8 @@ pub(crate) struct World {
     pub(crate) stack: IpAddr,
     /// Options of our sockets, set before the connection is made.
     pub(crate) options: Vec<TcpOption>,
+    /// The longest packet that our stack has sent.
+    pub(crate) longest: Longest,
 }
 
 /// Runs the test `test_name` in a namespace, once per row at MTU 1500.
@@ -144,9 +147,14 @@ impl Row {
         config.tcp.rto_initial = Duration::from_millis(200);
         change(&mut config);
         let caps = tun.caps();
+        let longest = Longest::default();
+        let device = Watched {
+            device: tun,
+            longest: longest.clone(),
+        };
         let net = Net::builder()
             .config(config)
-            .device("tun7", tun)
+            .device("tun7", device)
             .address("10.7.0.2/24")
             .address("fd07::2/64")
             .gateway(HOST_V4)
@@ -165,6 +173,7 @@ impl Row {
             host,
             stack: stack.parse().expect("an address"),
             options: Vec::new(),
+            longest,
         }
     }
 }

@@ -99,9 +99,31 @@ impl Reassembler {
         }
     }
 
-    /// Whether fragments of the same datagram are there, or were and contradict each other.
-    pub(crate) fn knows(&self, header: &IpHeader, place: Fragment, over: IfaceId) -> bool {
-        self.numbers.contains_key(&Name::new(header, place, over))
+    /// Whether fragments of the same datagram are there that do not contradict each other.
+    pub(crate) fn is_waiting_for(&self, header: &IpHeader, place: Fragment, over: IfaceId) -> bool {
+        let number = self.numbers.get(&Name::new(header, place, over));
+        let datagram = number.and_then(|number| self.datagrams.get(number));
+        datagram.is_some_and(|datagram| matches!(datagram.state, State::Open(_)))
+    }
+
+    /// Whether nothing is waiting.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.datagrams.is_empty()
+    }
+
+    /// Drops what is there of the datagram that a fragment is of, and remembers nothing of it.
+    pub(crate) fn forget(
+        &mut self,
+        header: &IpHeader,
+        place: Fragment,
+        over: IfaceId,
+        memory: &mut Budget,
+        stats: &mut Stats,
+    ) {
+        if let Some(&number) = self.numbers.get(&Name::new(header, place, over)) {
+            let pieces = self.remove(number, memory).unwrap_or_default();
+            stats.count_drops(DropReason::FragmentOverlap, pieces.len() as u64);
+        }
     }
 
     /// Takes in a fragment. If it is the last that was missing, `packet` is the whole datagram

@@ -1,4 +1,4 @@
-use super::{PLAIN, flat, flow, merge, payload, received, segments, tcp_packet};
+use super::{PLAIN, flat, flat_rx, flow, merge, payload, received, segments, tcp_packet};
 use crate::buf::{Checksum, Gso, GsoKind, RxPacket};
 use crate::tcp::SeqNum;
 use crate::wire::{IpHeader, TcpFlags, TcpHeader};
@@ -175,6 +175,39 @@ fn a_wrong_header_checksum_is_not_merged() {
     let mut packets = run(&ip, &tcp, 3);
     packets[1].frame[10] ^= 1;
     assert_eq!(lens(&merge(packets)), [52 + 1000; 3]);
+}
+
+/// Sums of a run's first packet are used for those that follow.
+#[test]
+fn a_segment_with_a_wrong_bit_in_its_headers_stays_as_it_is() {
+    for v6 in [false, true] {
+        for (timestamps, dont_fragment) in [(true, true), (false, true), (true, false)] {
+            let (ip, mut tcp) = flow(0, v6);
+            let ip = IpHeader {
+                dont_fragment,
+                ..ip
+            };
+            if !timestamps {
+                tcp.options.timestamps = None;
+            }
+            assert_eq!(merge(run(&ip, &tcp, 3)).len(), 1);
+            let headers = run(&ip, &tcp, 1)[0].len() - 1000;
+            for bit in 0..8 * headers {
+                let mut packets = run(&ip, &tcp, 3);
+                packets[1].frame[bit / 8] ^= 0x80 >> (bit % 8);
+                let wrong = packets[1].frame.to_vec();
+                let merged = merge(packets);
+                let kept = merged.iter().find(|packet| flat_rx(packet) == wrong);
+                let kept = kept.unwrap_or_else(|| panic!("{ip:?} {tcp:?} {bit}"));
+                assert_eq!(kept.meta.gso, None);
+                // No checksum covers the class, the flow label and the hop limit of IPv6.
+                let uncovered = v6 && ((4..32).contains(&bit) || bit / 8 == 7);
+                if !uncovered {
+                    assert_eq!(kept.meta.checksum, Checksum::Unknown, "{ip:?} {bit}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Connections that move from one stack to another (`TCP_REPAIR`).
 
 use crate::SocketError;
+use crate::ip::Delivery;
 use crate::socket::{Family, FlowKey, SocketId, SocketKind};
 use crate::stack::Stack;
 use crate::tcp::connection::Connection;
@@ -17,14 +18,23 @@ impl Stack {
     /// elsewhere, this stack answers its segments with resets, so they should not reach it.
     ///
     /// # Errors
-    /// `NotConnected`; `InvalidInput` once our side is finished, and where received bytes were
-    /// [taken](crate::tcp::Tcp::take) and not read: they would be lost.
+    /// `NotConnected`; `InvalidInput` once our side is finished, where received bytes were
+    /// [taken](crate::tcp::Tcp::take) and not read, which would be lost, and where the address is this
+    /// host's for the connection only, by the mark of its packets or because its socket is transparent:
+    /// nobody could go on with it.
     pub fn freeze_tcp(&mut self, id: SocketId, now: Instant) -> Result<Vec<u8>, SocketError> {
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let (Some(local), Some(remote)) = (socket.local, socket.remote) else {
             return Err(SocketError::NotConnected);
         };
+        let settings = socket.settings.ip;
         let connection = socket.connection_mut().ok_or(SocketError::NotConnected)?;
+        let is_borrowed = settings.transparent || settings.local_mark != 0;
+        if is_borrowed && self.addresses.delivery(local.ip()) != Delivery::Local {
+            return Err(SocketError::InvalidInput(
+                "a connection from an address that is not the host's own stays where it is",
+            ));
+        }
         if connection.receiver.held > 0 {
             return Err(SocketError::InvalidInput(
                 "read what was taken before freezing",

@@ -240,7 +240,11 @@ fn a_connection_is_answered_from_an_address_that_a_mark_makes_local() {
         host.stack.ip_rule("add fwmark 1 lookup 100").unwrap();
         host.ip_route("add local default table 100");
         let listener = host.listener("0.0.0.0:53");
-        host.serve(listener, "10.7.0.9:5000", "192.0.2.7:53");
+        let served = host.serve(listener, "10.7.0.9:5000", "192.0.2.7:53");
+        // No stack could go on with it.
+        let frozen = host.stack.freeze_tcp(served, host.now);
+        assert!(matches!(frozen, Err(SocketError::InvalidInput(_))));
+        assert_eq!(host.stack.peer_addr(served), Ok(addr("10.7.0.9:5000")));
         // It is the answer's alone: nobody sends from there unasked.
         let id = host.stack.tcp_open(Family::V4).unwrap();
         let bound = host.stack.bind(id, addr("192.0.2.7:80"));

@@ -324,6 +324,29 @@ fn a_router_puts_fragments_of_ipv6_together_that_a_socket_gets() {
     }
 }
 
+/// Nor does a fragment that waits for a socket take those of another packet of the same name: somebody else
+/// may have sent it in order that it does.
+#[test]
+fn fragments_that_wait_take_no_other_packet() {
+    let (mut host, far) = router();
+    let id = host.stack.udp_open(Family::V6).unwrap();
+    host.set_transparent(id);
+    host.stack.bind(id, addr("[fd09::9]:53")).unwrap();
+    let goes_on = |host: &mut Host, fragment| {
+        host.inject(fragment);
+        !host.sent_over(far).is_empty()
+    };
+    assert!(!goes_on(&mut host, fragment_v6(53, 0, 1, 9)));
+    assert!(goes_on(&mut host, fragment_v6(54, 0, 1, 9)));
+    assert!(goes_on(&mut host, fragment_v6(0, 8, 0, 9)));
+    host.assert_dropped(DropReason::FragmentOverlap, 1);
+    // What contradicts itself waits for nothing more.
+    assert!(!goes_on(&mut host, fragment_v6(53, 0, 1, 10)));
+    assert!(!goes_on(&mut host, fragment_v6(0, 4, 0, 10)));
+    assert!(goes_on(&mut host, fragment_v6(0, 8, 0, 10)));
+    assert!(host.stack.udp(id).unwrap().recv().is_none());
+}
+
 #[test]
 fn extension_headers_do_not_hide_a_packet_from_its_socket() {
     let (mut host, far) = router();

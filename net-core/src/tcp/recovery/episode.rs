@@ -145,6 +145,7 @@ impl Connection {
             Spurious::Timeout => {
                 cx.stats.tcp_spurious_timeouts += 1;
                 self.counters.spurious_timeouts += 1;
+                self.mtu.on_spurious_timeout();
                 // Step (9), without a burst.
                 let initial = cx.config.initial_window.saturating_mul(self.mss);
                 at_most = self.in_flight() + ack.advanced.min(initial);

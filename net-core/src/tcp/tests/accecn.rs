@@ -52,6 +52,14 @@ impl Peer {
         self.info().accurate_ecn.expect("accurate feedback")
     }
 
+    /// The right edge of the window that the stack has announced.
+    fn window_edge(&mut self) -> u32 {
+        let id = self.id();
+        let socket = self.stack.sockets.tcp(id).unwrap();
+        let receiver = &socket.connection().unwrap().receiver;
+        1 + receiver.window()
+    }
+
     /// The ECN fields of the packets that data which is written now leaves in.
     pub(super) fn writes_as(&mut self, len: u32) -> Vec<u8> {
         self.skips();
@@ -138,6 +146,24 @@ fn acknowledgements_of_acknowledgements_have_no_blocks() {
     // Data that comes with them has its block.
     peer.sends_batch(&[mark, mark, mark, beyond_a_hole(401)]);
     assert_eq!(blocks(&mut peer), [2]);
+    // So has what has arrived before, whose report comes first (RFC 2883 §4), and a keepalive.
+    peer.sends(beyond_a_hole(1));
+    peer.skips();
+    peer.sends_batch(&[mark, mark, mark, beyond_a_hole(1)]);
+    let told: Vec<_> = peer.sent.drain(..).map(|seen| seen.sacks).collect();
+    assert_eq!(told, [[(1, 101), (401, 501), (201, 301)]]);
+    peer.sends_batch(&[mark, mark, mark, tcp().seq(100).flags(ACK | ace(5)).bare()]);
+    assert_eq!(blocks(&mut peer), [2]);
+}
+
+/// §3.2: bytes count by the packet that brings them, whether they lie in the window or not.
+#[test]
+fn what_lies_beyond_the_window_counts_as_it_arrived() {
+    let mut peer = served(2, |_| {});
+    let edge = peer.window_edge();
+    let beyond = tcp().seq(edge - 50).flags(ACK | ace(5)).data(100);
+    peer.sends(beyond.ecn(3));
+    assert_eq!(peer.feedback().received.ce_bytes, 100);
 }
 
 /// §3.2.3.3: SACK goes first.

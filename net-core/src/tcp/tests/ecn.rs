@@ -204,6 +204,13 @@ fn an_ordinary_syn_takes_the_question_for_ecn_back() {
     peer.accept();
     peer.writes(100);
     assert_eq!(marks_of(&mut peer), [0]);
+    // RFC 3168 §6.1.2: of what could not be marked there is no echo.
+    let before = peer.info().cwnd;
+    peer.sends(tcp().ack(101).flags(ACK | ECE));
+    assert!(peer.info().cwnd >= before);
+    peer.writes(100);
+    let flags = peer.sent.pop_front().expect("data").header.flags;
+    assert!(!flags.contains(CWR));
 }
 
 /// RFC 9768 §3.1.5: but the kind of feedback stays. A client that has heard the first answer may send what

@@ -30,6 +30,7 @@ mod limits;
 mod memory;
 mod misbehaving;
 mod mtu_probe;
+mod mtu_verdicts;
 mod nagle;
 mod newreno;
 mod pacing;

@@ -236,16 +236,16 @@ fn flows_wait_for_two_to_three_seconds_each_differently() {
     assert_eq!(waits.len(), 20);
 }
 
-/// SetSendQuantum: what hosts hold is counted by what leaves at once.
+/// QuantizationBudget: what hosts hold is counted by what leaves at once.
 #[test]
-fn the_send_budget_follows_the_size_of_super_segments() {
+fn the_window_has_room_for_super_segments() {
     let budget =
         |config: &TcpConfig| match Congestion::new(CongestionAlgorithm::Bbr, MSS, config, 7) {
-            Congestion::Bbr(bbr) => bbr.send_quantum(),
+            Congestion::Bbr(bbr) => bbr.with_budget(0),
             other => panic!("{other:?}"),
         };
     let mut config = TcpConfig::default();
-    assert!(budget(&config) < 64 << 10);
+    assert!(budget(&config) < 3 * (64 << 10));
     config.segment_autosizing = false;
-    assert_eq!(budget(&config), 64 << 10);
+    assert_eq!(budget(&config), 3 * (64 << 10));
 }

@@ -302,14 +302,18 @@ fn before_anything_is_measured_the_first_window_is_paced_over_a_round_trip() {
 
 /// §4.2.2: what hosts hold is counted by what leaves at once.
 #[test]
-fn the_send_quantum_follows_the_size_of_super_segments() {
-    let quantum =
+fn the_window_has_room_for_super_segments() {
+    // That of a path which is known to carry nothing.
+    let window =
         |config: &TcpConfig| match Congestion::new(CongestionAlgorithm::Bbr1, MSS, config, 7) {
-            Congestion::Bbr1(bbr) => bbr.send_quantum(),
+            Congestion::Bbr1(mut bbr) => {
+                bbr.round_trip.min = Some(RTT);
+                bbr.inflight(1000)
+            }
             other => panic!("{other:?}"),
         };
     let mut config = TcpConfig::default();
-    assert!(quantum(&config) < 64 << 10);
+    assert!(window(&config) < 3 * (64 << 10));
     config.segment_autosizing = false;
-    assert_eq!(quantum(&config), 64 << 10);
+    assert_eq!(window(&config), 3 * (64 << 10));
 }
