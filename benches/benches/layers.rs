@@ -173,6 +173,43 @@ fn demultiplexing(c: &mut Criterion) {
     }
 }
 
+/// The same where a local route makes the addresses of a prefix this host's (any-IP): one socket that takes
+/// what is for any of them, and one for each of 10,000, all with the same port.
+fn any_ip(c: &mut Criterion) {
+    let mut group = c.benchmark_group("datagram to an address of a local route of /8");
+    let address = |number: u32| Ipv4Addr::from_bits(0x0a01_0000 + number);
+    for count in [1, 10_000] {
+        let (mut stack, iface) = stack();
+        stack.ip_route("add local 10.0.0.0/8").expect("a route");
+        let ids: Vec<_> = (0..count)
+            .map(|number| {
+                let id = stack.udp_open(Family::V4).expect("a socket");
+                let any = count == 1;
+                let local = if any {
+                    Ipv4Addr::UNSPECIFIED
+                } else {
+                    address(number)
+                };
+                let bound = stack.bind(id, SocketAddr::from((local, 53)));
+                bound.expect("a free address");
+                id
+            })
+            .collect();
+        let mut batch = RxBatch::default();
+        let mut number = 0;
+        group.bench_function(format!("sockets of one port: {count}"), |b| {
+            b.iter(|| {
+                number = (number + 7_919) % 10_000;
+                let frame = datagram_to(address(number), 53);
+                batch.push(RxPacket::from_frame(frame));
+                stack.handle_batch(iface, &mut batch, Instant::ZERO);
+                let id = ids[number as usize % ids.len()];
+                stack.udp(id).expect("open").recv().expect("a datagram")
+            });
+        });
+    }
+}
+
 fn stack() -> (Stack, IfaceId) {
     let mut stack = Stack::new(Config::default(), Seed::from_u64(1), Instant::ZERO);
     let config = IfaceConfig {
@@ -203,6 +240,10 @@ fn route(prefix: IpCidr) -> Route {
 }
 
 fn datagram(port: u16) -> BytesMut {
+    datagram_to(NEAR, port)
+}
+
+fn datagram_to(dest: Ipv4Addr, port: u16) -> BytesMut {
     let payload = [0x5a; 64];
     let mut head = HeadBuf::new();
     UdpHeader {
@@ -212,7 +253,11 @@ fn datagram(port: u16) -> BytesMut {
         checksum: 0,
     }
     .emit(&mut head);
-    ip_header(ip::UDP, 72).emit(&mut head);
+    let header = IpHeader {
+        dest: dest.into(),
+        ..ip_header(ip::UDP, 72)
+    };
+    header.emit(&mut head);
     let mut frame = BytesMut::with_capacity(100);
     frame.extend_from_slice(&head);
     frame.extend_from_slice(&payload);
@@ -296,6 +341,7 @@ criterion_group!(
     offloads,
     routes,
     forwarding,
-    demultiplexing
+    demultiplexing,
+    any_ip
 );
 criterion_main!(benches);

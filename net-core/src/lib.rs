@@ -14,6 +14,7 @@ pub mod autoconf;
 pub mod buf;
 pub mod config;
 pub mod conntrack;
+pub mod echo;
 pub mod error;
 pub mod filter;
 pub mod hook;

@@ -123,6 +123,8 @@ drop_reasons! {
     TxQueueFull => "tx_queue_full",
     /// The queue's discipline dropped it because packets have waited too long (RFC 8289).
     QueueDelay => "queue_delay",
+    /// An acknowledgement that a later one in the same queue makes superfluous.
+    AckFilter => "ack_filter",
     /// It is to leave later than the queue's discipline plans for.
     Departure => "departure",
     /// The queue's discipline plays a bad network.

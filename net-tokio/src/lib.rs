@@ -81,7 +81,7 @@ pub use udp::QuicSocket;
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Routes, Scoped, spawn},
-    raw::{PacketSocket, PingSocket, RawSocket, Reply},
+    raw::{EchoListener, PacketSocket, PingSocket, RawSocket, Reply},
     socket::Socket,
     tcp::{TcpListener, TcpSocket, TcpStream},
     udp::UdpSocket,

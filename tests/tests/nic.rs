@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use net_core::packet::PacketKind;
+use net_core::udp::SendMeta;
 use net_core::wire::EtherType;
 use net_core::wire::vlan::VlanId;
 use net_tokio::device::{Nic, NicStats, Tap, Trunk};
@@ -43,6 +44,60 @@ fn streams_and_pings_cross_a_veth_pair_both_ways_in_both_families() {
                     kernel_connects(&net, ip(ours)).await;
                     kernel_accepts(&net, ip(theirs)).await;
                 }
+                untroubled(&stats);
+                net.shutdown().await;
+            });
+        },
+    );
+}
+
+#[test]
+fn a_burst_for_a_packet_socket_and_one_from_it_take_few_system_calls() {
+    in_namespace(
+        "a_burst_for_a_packet_socket_and_one_from_it_take_few_system_calls",
+        || {
+            set_up_veth();
+            run(async {
+                let nic = Nic::builder("veth1").build().expect("a packet socket");
+                let stats = nic.stats();
+                let net = Net::builder()
+                    .device("eth0", nic)
+                    .address("10.7.0.2/24")
+                    .build()
+                    .expect("a stack");
+                ping(&net, ip("10.7.0.1")).await;
+                let ours = net_tokio::UdpSocket::bind_on(&net, "10.7.0.2:9").await;
+                let ours = ours.expect("free");
+                let kernel = UdpSocket::bind("10.7.0.1:9").expect("free");
+                kernel.connect("10.7.0.2:9").expect("a way");
+                kernel.set_read_timeout(Some(LIMIT)).expect("a limit");
+                // Nobody polls meanwhile: the burst waits in the socket's ring.
+                let before = stats.recv_calls();
+                for number in 0..64 {
+                    kernel.send(&[number; 1000]).expect("room");
+                }
+                let mut received = Vec::new();
+                while received.len() < 64 {
+                    ours.recv_many(&mut received, 64).await.expect("there");
+                }
+                let numbers = received.iter().map(|datagram| datagram.payload[0]);
+                assert!(numbers.eq(0..64));
+                let calls = stats.recv_calls() - before;
+                assert!(calls <= 16, "{calls} calls");
+                let before = stats.send_calls();
+                let to = SendMeta::to(kernel.local_addr().expect("bound"));
+                let batch: Vec<_> = (0..64).map(|number| ([number; 1000], to)).collect();
+                assert_eq!(ours.send_many(&batch).await.expect("room"), 64);
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                let mut buffer = [0; 2000];
+                for number in 0..64 {
+                    assert_eq!(kernel.recv(&mut buffer).expect("sent"), 1000);
+                    assert_eq!(buffer[999], number);
+                }
+                let calls = stats.send_calls() - before;
+                assert!(calls <= 4, "{calls} calls");
                 untroubled(&stats);
                 net.shutdown().await;
             });

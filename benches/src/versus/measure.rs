@@ -109,20 +109,28 @@ async fn idle_quantities(
     settings: Settings,
 ) -> anyhow::Result<Vec<(Quantity, f64)>> {
     let active = Workload::Idle.at_once();
-    let alone = exchange::run(server.address(), active, 1, settings.time).await?;
-    tokio::time::sleep(SETTLE).await;
+    let rate = async || {
+        let exchange = exchange::run(server.address(), active, 1, settings.time).await?;
+        tokio::time::sleep(SETTLE).await;
+        anyhow::Ok(exchange.rate / 1e3)
+    };
+    let alone_before = rate().await?;
     let before = server.resident_bytes()?;
     let connections = idle::open(server.address(), settings.idle).await?;
     tokio::time::sleep(SETTLE).await;
     let after = server.resident_bytes()?;
-    let with = exchange::run(server.address(), active, 1, settings.time).await?;
+    let with = rate().await?;
     drop(connections);
+    tokio::time::sleep(SETTLE).await;
+    // Once before and once after, so that a machine that slows down or speeds up meanwhile does not
+    // count as the work of the idle ones.
+    let alone = f64::midpoint(alone_before, rate().await?);
     let each = after.saturating_sub(before) as f64 / settings.idle as f64;
     Ok(vec![
         (Quantity::Rss, each / 1024.0),
-        (Quantity::RateAlone, alone.rate / 1e3),
-        (Quantity::RateWithIdle, with.rate / 1e3),
-        (Quantity::Kept, with.rate / alone.rate),
+        (Quantity::RateAlone, alone),
+        (Quantity::RateWithIdle, with),
+        (Quantity::Kept, with / alone),
     ])
 }
 

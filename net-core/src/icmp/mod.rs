@@ -5,4 +5,4 @@ mod error;
 mod quote;
 
 pub(crate) use error::IcmpError;
-pub(crate) use quote::{Quoted, complete_checksum, quote};
+pub(crate) use quote::{Quoted, complete_checksum, longest_quotation, quote};

@@ -5,9 +5,9 @@ use crate::ip::read_chain;
 use crate::wire::checksum::Sum;
 use crate::wire::ipv6_ext::is_extension;
 use crate::wire::transport::QuotedPorts;
-use crate::wire::{IpHeader, icmp};
+use crate::wire::{IpHeader, icmp, ipv4, ipv6};
 use bytes::Bytes;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use smallvec::SmallVec;
 
 /// What a quotation tells about the packet that we sent.
@@ -66,6 +66,20 @@ impl Quoted {
         SocketAddr::new(self.ip.dest, self.ports.dest_port)
     }
 }
+
+/// How many bytes an error about a packet to `dest` quotes of it, headers included.
+pub(crate) const fn longest_quotation(dest: IpAddr) -> usize {
+    match dest {
+        IpAddr::V4(_) => MAX_ERROR_V4 - ipv4::MIN_HEADER_LEN - icmp::HEADER_LEN,
+        IpAddr::V6(_) => MAX_ERROR_V6 - ipv6::HEADER_LEN - icmp::HEADER_LEN,
+    }
+}
+
+/// Bytes of an ICMPv4 error, IP header included (RFC 1812 §4.3.2.3).
+const MAX_ERROR_V4: usize = 576;
+
+/// Bytes of an ICMPv6 error, IP header included (RFC 4443 §2.4(c)).
+const MAX_ERROR_V6: usize = 1280;
 
 /// The first `max` bytes of a received packet, to be quoted: slices of its buffers.
 pub(crate) fn quote(packet: &mut RxPacket, max: usize) -> SmallVec<[Bytes; 8]> {

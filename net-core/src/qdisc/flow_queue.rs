@@ -25,6 +25,13 @@ pub(super) struct FlowQueue {
     bytes: u64,
 }
 
+/// Where a packet is in its queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    /// The slot of the packet in front of it.
+    behind: usize,
+}
+
 impl Default for FlowQueue {
     fn default() -> Self {
         Self {
@@ -78,6 +85,39 @@ impl Packets {
         self.slots.get(queue.head).map(|slot| &slot.queued)
     }
 
+    /// The last packet of a queue.
+    pub(super) fn last(&self, queue: &FlowQueue) -> Option<&Queued> {
+        self.slots.get(queue.tail).map(|slot| &slot.queued)
+    }
+
+    /// The packets of a queue in order, and where each is.
+    pub(super) fn iter(&self, queue: &FlowQueue) -> impl Iterator<Item = (Position, &Queued)> {
+        let (mut behind, mut next) = (NONE, queue.head);
+        core::iter::from_fn(move || {
+            let slot = self.slots.get(next)?;
+            let position = Position { behind };
+            (behind, next) = (next, slot.next);
+            Some((position, &slot.queued))
+        })
+    }
+
+    /// Takes the packet at a position out, which [`iter`](Self::iter) has just named.
+    pub(super) fn take(&mut self, queue: &mut FlowQueue, position: Position) -> Option<Queued> {
+        let Position { behind } = position;
+        let Some(index) = self.slots.get(behind).map(|slot| slot.next) else {
+            return self.pop(queue);
+        };
+        let Slot { queued, next } = self.slots.try_remove(index)?;
+        if let Some(slot) = self.slots.get_mut(behind) {
+            slot.next = next;
+        }
+        if next == NONE {
+            queue.tail = behind;
+        }
+        self.count_taken(queue, &queued);
+        Some(queued)
+    }
+
     /// Takes the first packet of a queue out.
     pub(super) fn pop(&mut self, queue: &mut FlowQueue) -> Option<Queued> {
         let Slot { queued, next } = self.slots.try_remove(queue.head)?;
@@ -85,11 +125,15 @@ impl Packets {
         if next == NONE {
             queue.tail = NONE;
         }
+        self.count_taken(queue, &queued);
+        Some(queued)
+    }
+
+    fn count_taken(&mut self, queue: &mut FlowQueue, queued: &Queued) {
         let len = u64::from(queued.wire_len);
         queue.len -= 1;
         queue.bytes -= len;
         self.bytes -= len;
-        Some(queued)
     }
 }
 

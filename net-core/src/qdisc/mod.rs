@@ -29,7 +29,7 @@ mod units;
 mod tests;
 
 pub use any::AnyQdisc;
-pub use cake::{Cake, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
+pub use cake::{Cake, CakeAckFilter, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 pub use codel::CodelConfig;
 pub use drops::Dropped;
 pub use fifo::{Fifo, FifoLimit};

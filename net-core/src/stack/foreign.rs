@@ -1,5 +1,6 @@
 //! What comes for addresses that no interface has, and is this host's all the same: by a rule that gives
-//! it to a socket (`tproxy`), by a transparent socket that has the address, or by a local route (any-IP).
+//! it to a socket (`tproxy`), by a transparent socket that has the address, by a local route (any-IP), or
+//! as an echo request that an application answers.
 
 use super::Stack;
 use super::ip_input::{Arrival, has_extensions};
@@ -106,7 +107,7 @@ impl Stack {
     }
 
     /// Whether a transparent socket has the address and port that a packet is for, or that an ICMP error
-    /// is about.
+    /// is about, or takes the echo request that it is.
     fn has_socket_for(&self, arrival: &Arrival<'_>, carried: &Carried) -> bool {
         let is_later = carried.fragment.is_some_and(|place| place.offset != 0);
         if !self.has_transparent() || is_later {
@@ -115,6 +116,9 @@ impl Stack {
         let IpHeader { source, dest, .. } = arrival.ip;
         let Carried { protocol, at, .. } = *carried;
         if matches!(protocol, ip::ICMP | ip::ICMPV6) {
+            if self.takes_echo(arrival, at) {
+                return true;
+            }
             let quoted = Quoted::parse(arrival.packet, at);
             return quoted.is_some_and(|quoted| quoted.ip.source == dest && self.has_sent(&quoted));
         }

@@ -5,7 +5,7 @@ use super::ip_input::Arrival;
 use super::raw::Report;
 use crate::buf::RxPacket;
 use crate::conntrack::Tracked;
-use crate::icmp::{IcmpError, Quoted, quote};
+use crate::icmp::{IcmpError, Quoted, longest_quotation, quote};
 use crate::ip::{Delivery, IpMeta, Problem};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
@@ -17,12 +17,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr};
 use core::{iter, mem};
 use smallvec::SmallVec;
-
-/// Bytes of an ICMPv4 error, IP header included (RFC 1812 §4.3.2.3).
-const MAX_ERROR_V4: usize = 576;
-
-/// Bytes of an ICMPv6 error, IP header included (RFC 4443 §2.4(c)).
-const MAX_ERROR_V6: usize = 1280;
 
 /// Pieces that the body of a packet has at most.
 const MAX_PIECES: usize = 8;
@@ -44,6 +38,11 @@ impl Stack {
         match read(&arrival)? {
             IcmpMessage::EchoReply { ident, .. } => self.echo_reply_input(arrival, ident),
             IcmpMessage::EchoRequest { ident, seq } => {
+                if arrival.delivery == Delivery::Local
+                    && let Some(id) = self.echo_taker(&arrival)
+                {
+                    return self.echo_request_input(id, arrival);
+                }
                 self.echo_reply(arrival, IcmpMessage::EchoReply { ident, seq }, now)
             }
             message if message.is_error() => self.icmp_error(&arrival, &message, now),
@@ -196,13 +195,9 @@ impl Stack {
             self.stats.count_drop(DropReason::RateLimited);
             return;
         }
-        let room = match ip.dest {
-            IpAddr::V4(_) => MAX_ERROR_V4 - 20 - icmp::HEADER_LEN,
-            IpAddr::V6(_) => MAX_ERROR_V6 - 40 - icmp::HEADER_LEN,
-        };
         let answer = Answer {
             message,
-            body: quote(packet, room),
+            body: quote(packet, longest_quotation(ip.dest)),
             tos: 0,
             options: &[],
         };

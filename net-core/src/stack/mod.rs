@@ -4,6 +4,7 @@ mod addresses;
 mod arp;
 mod device_queue;
 mod dispatch;
+mod echo;
 mod egress;
 mod events;
 mod filter;
@@ -53,6 +54,7 @@ mod udp_sockets;
 mod wheel;
 
 pub(crate) use dispatch::Dispatch;
+use echo::EchoTakers;
 use egress::Handed;
 pub use egress::{MAX_TX_BATCH, Transmit};
 pub(crate) use limits::{AnswerLimits, Budget, TokenBucket};
@@ -100,6 +102,7 @@ pub struct Stack {
     pub(crate) tcp: TcpTables,
     pub(crate) udp: UdpTables,
     raw: RawTable,
+    echo_takers: EchoTakers,
     /// Who speaks protocols that the stack does not, by number.
     protocols: Vec<(u8, Box<dyn ProtocolHandler>)>,
     taps: TapTable,
@@ -160,6 +163,7 @@ impl Stack {
             tcp: TcpTables::new(&config, seed),
             udp: UdpTables::new(&config, seed),
             raw: RawTable::default(),
+            echo_takers: EchoTakers::default(),
             protocols: Vec::new(),
             taps: TapTable::default(),
             wheel: Wheel::new(now),

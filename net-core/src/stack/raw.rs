@@ -241,7 +241,7 @@ impl<'a> Report<'a> {
 
 impl DatagramSocket {
     /// Whether packets between these addresses are the socket's; for those without ports.
-    fn hears(&self, local: IpAddr, remote: IpAddr) -> bool {
+    pub(super) fn hears(&self, local: IpAddr, remote: IpAddr) -> bool {
         let same_version = local.is_ipv4() == self.family.unspecified().is_ipv4();
         let bound = self
             .bound
@@ -262,7 +262,8 @@ impl DatagramSocket {
     }
 }
 
-fn datagram(payload: Bytes, header: &IpHeader, iface: IfaceId, at: Instant) -> Datagram {
+/// What has arrived, as a socket without ports gets it.
+pub(super) fn datagram(payload: Bytes, header: &IpHeader, iface: IfaceId, at: Instant) -> Datagram {
     Datagram {
         pins: u32::try_from(payload.len()).unwrap_or(u32::MAX),
         payload,
@@ -286,7 +287,7 @@ fn copy_for_raw(arrival: &mut Arrival<'_>) -> Bytes {
 }
 
 /// A copy of a packet from `start` on, which lies in its frame.
-fn copy_from(packet: &RxPacket, start: usize) -> Bytes {
+pub(super) fn copy_from(packet: &RxPacket, start: usize) -> Bytes {
     let mut copy = BytesMut::with_capacity(packet.len().saturating_sub(start));
     copy.extend_from_slice(packet.frame.get(start..).unwrap_or_default());
     for piece in &packet.frags {
@@ -305,7 +306,7 @@ fn queued(
 ) -> QueuedError {
     let (transport, dest_port) = match socket.speaks {
         Speaks::Udp => (udp::HEADER_LEN, quoted.ports.dest_port),
-        Speaks::Echo | Speaks::Ip(_) => (0, 0),
+        Speaks::Echo | Speaks::EchoAnswers | Speaks::Ip(_) => (0, 0),
     };
     let payload = report.quotation.get(quoted.ip.header_len + transport..);
     let (kind, code) = report.kind;

@@ -37,7 +37,11 @@ impl Stack {
         Ok(id)
     }
 
-    fn datagram_open(&mut self, family: Family, speaks: Speaks) -> Result<SocketId, SocketError> {
+    pub(super) fn datagram_open(
+        &mut self,
+        family: Family,
+        speaks: Speaks,
+    ) -> Result<SocketId, SocketError> {
         let socket = DatagramSocket::new(family, speaks, &self.config.udp);
         self.sockets.insert(SocketKind::Datagram(Box::new(socket)))
     }
@@ -74,7 +78,7 @@ impl Stack {
         let (speaks, family) = (socket.speaks, socket.family);
         let settings = socket.settings.ip;
         let multicast = socket.settings.multicast;
-        let included = socket.settings.header_included && speaks != Speaks::Echo;
+        let included = socket.settings.header_included && matches!(speaks, Speaks::Ip(_));
         let protocol = speaks.protocol(family);
         let payload = payload.into_bytes();
         if included {
@@ -82,24 +86,31 @@ impl Stack {
         }
         let mut packet = self.new_packet();
         let filled = match speaks {
-            Speaks::Echo => emit_echo(payload, bound.addr.port(), dest, &mut packet),
-            Speaks::Ip(ip::ICMPV6) if family == Family::V6 => emit_icmpv6(payload, &mut packet),
+            Speaks::Echo => emit_echo(payload, bound.addr.port(), dest, &mut packet).map(|()| true),
+            Speaks::EchoAnswers => self.emit_answer(payload, dest, &mut packet),
+            Speaks::Ip(ip::ICMPV6) if family == Family::V6 => {
+                emit_icmpv6(payload, &mut packet).map(|()| true)
+            }
             Speaks::Udp | Speaks::Ip(_) => {
                 packet.body.push(payload);
-                Ok(())
+                Ok(true)
             }
         };
-        if let Err(error) = filled {
+        if filled != Ok(true) {
             self.recycle(packet);
-            return Err(error);
+            return filled.map(drop);
         }
-        let sums = speaks == Speaks::Echo || protocol == ip::ICMPV6 && family == Family::V6;
+        let is_echo = matches!(speaks, Speaks::Echo | Speaks::EchoAnswers);
+        let sums = is_echo || protocol == ip::ICMPV6 && family == Family::V6;
         let meta = IpMeta::new(&settings, path, dest, protocol, self.config.ttl);
         let mut meta = IpMeta {
             has_checksum: !sums,
             tos: send.tos.unwrap_or(meta.tos),
             ttl: send.ttl.unwrap_or(meta.ttl),
-            dont_fragment: meta.dont_fragment && !self.is_locked(path, &settings, dest),
+            // The stack's own answers may be cut by whom they meet, too.
+            dont_fragment: meta.dont_fragment
+                && speaks != Speaks::EchoAnswers
+                && !self.is_locked(path, &settings, dest),
             ..meta
         };
         if dest.is_multicast() {
@@ -156,7 +167,7 @@ impl Stack {
 
 /// Makes the packet an echo request with the socket's own identifier.
 fn emit_echo(
-    mut message: Bytes,
+    message: Bytes,
     ident: u16,
     dest: IpAddr,
     packet: &mut TxPacket,
@@ -171,14 +182,24 @@ fn emit_echo(
     let Ok(IcmpMessage::EchoRequest { seq, .. }) = parsed else {
         return Err(NO_REQUEST);
     };
-    message.advance(icmp::HEADER_LEN);
-    packet.body.push(message);
     let request = IcmpMessage::EchoRequest { ident, seq };
-    match dest {
-        IpAddr::V4(_) => icmpv4::emit(&request, &mut packet.head),
-        IpAddr::V6(_) => icmpv6::emit(&request, &mut packet.head),
-    }
+    emit_message(&request, message, dest, packet);
     Ok(())
+}
+
+/// Makes the packet a message, with what is behind the first eight bytes of `whole`, which has so many.
+pub(super) fn emit_message(
+    message: &IcmpMessage,
+    mut whole: Bytes,
+    dest: IpAddr,
+    packet: &mut TxPacket,
+) {
+    whole.advance(icmp::HEADER_LEN.min(whole.len()));
+    packet.body.push(whole);
+    match dest {
+        IpAddr::V4(_) => icmpv4::emit(message, &mut packet.head),
+        IpAddr::V6(_) => icmpv6::emit(message, &mut packet.head),
+    }
 }
 
 /// Makes the packet an ICMPv6 message whose checksum is to be filled in.

@@ -76,7 +76,7 @@ fn summary_of_udp(socket: &DatagramSocket, blank: Summary) -> Summary {
     Summary {
         protocol: match socket.speaks {
             Speaks::Udp => "udp",
-            Speaks::Echo => "icmp",
+            Speaks::Echo | Speaks::EchoAnswers => "icmp",
             Speaks::Ip(_) => "raw",
         },
         local: Some(socket.local_addr()),

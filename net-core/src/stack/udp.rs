@@ -45,7 +45,7 @@ impl UdpTables {
         match speaks {
             Speaks::Udp => Some(&mut self.ports),
             Speaks::Echo => Some(&mut self.echoes),
-            Speaks::Ip(_) => None,
+            Speaks::EchoAnswers | Speaks::Ip(_) => None,
         }
     }
 
@@ -198,7 +198,7 @@ impl Stack {
 
 /// A sender's address that is of one link, with that (RFC 4007 §6), so that it can be answered.
 #[inline]
-fn scoped(addr: SocketAddr, over: IfaceId) -> SocketAddr {
+pub(super) fn scoped(addr: SocketAddr, over: IfaceId) -> SocketAddr {
     match addr {
         SocketAddr::V6(mut addr) if addr.ip().is_unicast_link_local() => {
             addr.set_scope_id(over.number());

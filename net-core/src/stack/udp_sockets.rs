@@ -137,8 +137,10 @@ impl Stack {
         {
             ports.release(bound.addr, bound.only_v6, id);
         }
-        if let Speaks::Ip(protocol) = socket.speaks {
-            self.raw.remove(protocol, id);
+        match socket.speaks {
+            Speaks::Ip(protocol) => self.raw.remove(protocol, id),
+            Speaks::EchoAnswers => self.echo_closed(socket.family, id),
+            Speaks::Udp | Speaks::Echo => {}
         }
         self.memory.release(socket.charged());
         self.leave_groups(id, socket.memberships);

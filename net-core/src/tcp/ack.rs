@@ -11,6 +11,16 @@ use crate::must::must;
 use crate::time::{Duration, Instant};
 use crate::wire::TcpFlags;
 
+/// What an acknowledgement is to loss recovery.
+struct Repairs {
+    /// Bytes that it shows to be lost.
+    lost: u32,
+    /// It belongs to a recovery.
+    recovers: bool,
+    /// As the last one of fast recovery, which has repaired a loss.
+    ends: bool,
+}
+
 impl Connection {
     /// Takes in the ACK of a segment that has passed the checks in front of it.
     pub(crate) fn handle_ack(&mut self, segment: &Segment<'_>, cx: &mut Context<'_>) {
@@ -39,13 +49,20 @@ impl Connection {
         } else if ack.advances() && !ack.echoes_mark {
             self.ecn.marks_in_row = 0;
         }
-        let phase = self.recovery.phase;
+        let (phase, undos) = (self.recovery.phase, self.counters.undos);
         let lost = self.recover(&ack, &delivery, cx);
         if delivery.bytes > 0 || ack.delivered > 0 {
             // The acknowledgement that begins or ends a recovery has set the window already (RFC
             // 6582 §6, RFC 4015 §3.4).
-            let recovers = phase == Phase::Fast || phase != self.recovery.phase;
-            self.inform_congestion_control(&ack, lost, prior_in_flight, recovers, &delivery, cx);
+            let ends = phase == Phase::Fast
+                && self.recovery.phase == Phase::Open
+                && undos == self.counters.undos;
+            let repairs = Repairs {
+                lost,
+                recovers: phase == Phase::Fast || phase != self.recovery.phase,
+                ends,
+            };
+            self.inform_congestion_control(&ack, &repairs, prior_in_flight, &delivery, cx);
         }
         self.rearm(&ack, cx);
     }
@@ -266,9 +283,8 @@ impl Connection {
     fn inform_congestion_control(
         &mut self,
         ack: &Ack,
-        lost: u32,
+        repairs: &Repairs,
         prior_in_flight: u32,
-        in_recovery: bool,
         delivery: &Delivery,
         cx: &mut Context<'_>,
     ) {
@@ -288,7 +304,7 @@ impl Connection {
         let sample = AckSample {
             acked: ack.delivered,
             slow_start: ack.delivered.min(self.slow_start_limit(cx)),
-            lost,
+            lost: repairs.lost,
             delivered: self.board.delivered(),
             rate,
             rtt: delivery.latest_round_trip(),
@@ -299,7 +315,8 @@ impl Connection {
             congestion_experienced: ack.marked,
             echoes_mark: ack.echoes_mark,
             marked: ack.bytes_marked(),
-            in_recovery,
+            in_recovery: repairs.recovers,
+            ends_recovery: repairs.ends,
         };
         self.congestion.on_ack(&sample, cx.now);
         if self.congestion.holds_back() {

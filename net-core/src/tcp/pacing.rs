@@ -3,7 +3,7 @@
 //! The rate is the congestion control's own where it has one, else it follows the window as in
 //! Linux: twice cwnd in an SRTT while slow start doubles the window, 1.2 times cwnd later, so that
 //! pacing never is what keeps the window from being used. A super-segment is at most what the rate
-//! lets out in a millisecond. Acknowledgements, probes and the first flight, whose rate nobody knows,
+//! lets out in a millisecond, or what an algorithm that sets the rate wants to leave at once. Acknowledgements, probes and the first flight, whose rate nobody knows,
 //! are not paced. A connection that is not paced pays for two comparisons.
 
 use super::congestion::CongestionControl;
@@ -123,6 +123,9 @@ impl Connection {
         let most = cx.settings.max_pacing_rate.unwrap_or(u64::MAX);
         if let Some(rate) = self.wanted_rate() {
             self.pacer.set_rate(rate.min(most).max(1));
+            if rate <= most {
+                self.pacer.quantum = self.pacer.quantum.max(self.congestion.least_burst());
+            }
         } else if most < u64::MAX {
             self.pacer.set_rate(most.max(1));
         }

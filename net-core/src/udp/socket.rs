@@ -97,6 +97,8 @@ pub(crate) enum Speaks {
     Udp,
     /// Nothing: it sends echo requests of its own identifier, and receives the replies.
     Echo,
+    /// Nothing: it receives echo requests for addresses that no interface has, and sends the answers.
+    EchoAnswers,
     /// Nothing: the application speaks the protocol of that number.
     Ip(u8),
 }
@@ -106,8 +108,8 @@ impl Speaks {
     pub(crate) const fn protocol(self, family: Family) -> u8 {
         match (self, family) {
             (Self::Udp, _) => ip::UDP,
-            (Self::Echo, Family::V4) => ip::ICMP,
-            (Self::Echo, Family::V6) => ip::ICMPV6,
+            (Self::Echo | Self::EchoAnswers, Family::V4) => ip::ICMP,
+            (Self::Echo | Self::EchoAnswers, Family::V6) => ip::ICMPV6,
             (Self::Ip(protocol), _) => protocol,
         }
     }
@@ -184,7 +186,7 @@ impl DatagramSocket {
     pub(crate) fn whom(&self, remote: SocketAddr) -> SocketAddr {
         match self.speaks {
             Speaks::Udp => SocketAddr::new(remote.ip(), remote.port()),
-            Speaks::Echo | Speaks::Ip(_) => SocketAddr::new(remote.ip(), 0),
+            Speaks::Echo | Speaks::EchoAnswers | Speaks::Ip(_) => SocketAddr::new(remote.ip(), 0),
         }
     }
 
@@ -193,6 +195,7 @@ impl DatagramSocket {
         match self.speaks {
             Speaks::Udp => Request::udp(self.family),
             Speaks::Echo => Request::ping(self.family),
+            Speaks::EchoAnswers => Request::raw(self.family, self.speaks.protocol(self.family)),
             Speaks::Ip(protocol) => Request::raw(self.family, protocol),
         }
     }
@@ -242,7 +245,7 @@ impl DatagramSocket {
         let transport = match self.speaks {
             Speaks::Udp => udp::HEADER_LEN,
             Speaks::Ip(_) if self.settings.header_included => return 0,
-            Speaks::Echo | Speaks::Ip(_) => 0,
+            Speaks::Echo | Speaks::EchoAnswers | Speaks::Ip(_) => 0,
         };
         match dest {
             IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + transport,

@@ -1,10 +1,17 @@
 //! Packets in and out of a descriptor, with what stands in front of them: the header of a tunnel, the vnet header.
 
+mod counters;
+
+pub(super) use counters::Counters;
+
+#[cfg(target_os = "linux")]
+use super::several::send_each;
 use super::sys;
 use super::tun_header::{self, TunHeader};
 use bytes::{Buf as _, BytesMut};
 use net_core::buf::{GsoKind, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{Train, gso, vnet};
+use net_core::stack::MAX_TX_BATCH;
 use net_core::stats::DropReason;
 use net_core::wire::{transport, vlan};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +21,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Reads and writes packets, each in one piece where that is cheaper than naming several.
 ///
@@ -30,9 +37,9 @@ pub(super) struct Framing {
     vnet: bool,
     /// Bytes of the link's header in front of each packet.
     link_len: usize,
-    /// The kernel takes VLAN tags out of frames, and says so.
-    #[cfg(target_os = "linux")]
-    tags_apart: bool,
+    /// Where a packet socket puts the frames of a call; none for another device, which gives a packet with
+    /// each.
+    inbox: Vec<BytesMut>,
     /// The kernel cuts super-packets of UDP, as far as is known.
     cuts_udp: bool,
     other_end: OtherEnd,
@@ -43,41 +50,6 @@ pub(super) struct Framing {
     /// Where small packets to send are put together.
     flat: Vec<u8>,
     counters: Arc<Counters>,
-}
-
-/// What was dropped between the device and the stack.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) malformed: AtomicU64,
-    pub(super) refused: AtomicU64,
-    /// Of those that are malformed.
-    truncated: AtomicU64,
-    other_protocol: AtomicU64,
-    other_version: AtomicU64,
-}
-
-impl Counters {
-    fn count(&self, reason: DropReason) {
-        self.malformed.fetch_add(1, Ordering::Relaxed);
-        if let Some(counter) = self.of(reason) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The malformed packets that were dropped for one of the reasons that the header of a tunnel gives.
-    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
-        self.of(reason)
-            .map_or(0, |counter| counter.load(Ordering::Relaxed))
-    }
-
-    fn of(&self, reason: DropReason) -> Option<&AtomicU64> {
-        match reason {
-            DropReason::Truncated => Some(&self.truncated),
-            DropReason::EtherType => Some(&self.other_protocol),
-            DropReason::IpVersion => Some(&self.other_version),
-            _ => None,
-        }
-    }
 }
 
 /// What is at the other end of a descriptor, and so how it tells that this is gone.
@@ -105,6 +77,8 @@ pub(super) enum Stop {
 pub(super) trait Sink: Copy {
     fn write(self, packet: &[u8]) -> Result<(), Errno>;
     fn write_vectored(self, pieces: &[IoSlice<'_>]) -> Result<(), Errno>;
+    /// Takes packets of these lengths that lie one behind the other, by one call; how many.
+    fn write_each(self, flat: &[u8], lens: &[usize]) -> Result<usize, Errno>;
 }
 
 impl Sink for BorrowedFd<'_> {
@@ -114,6 +88,17 @@ impl Sink for BorrowedFd<'_> {
 
     fn write_vectored(self, pieces: &[IoSlice<'_>]) -> Result<(), Errno> {
         rustix::io::retry_on_intr(|| rustix::io::writev(self, pieces)).map(drop)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_each(self, flat: &[u8], lens: &[usize]) -> Result<usize, Errno> {
+        rustix::io::retry_on_intr(|| send_each(self, flat, lens))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write_each(self, flat: &[u8], lens: &[usize]) -> Result<usize, Errno> {
+        let first = lens.first().and_then(|&len| flat.get(..len));
+        self.write(first.unwrap_or_default()).map(|()| 1)
     }
 }
 
@@ -136,8 +121,7 @@ impl Framing {
             tun_header: TunHeader::None,
             vnet,
             link_len,
-            #[cfg(target_os = "linux")]
-            tags_apart: false,
+            inbox: Vec::new(),
             cuts_udp: false,
             other_end: OtherEnd::Kernel,
             small_pool: Pool::new(SMALL, 1024),
@@ -169,13 +153,14 @@ impl Framing {
         self.other_end == OtherEnd::Socket
     }
 
-    /// For a packet socket with `PACKET_AUXDATA`: tags come back to where they were.
+    /// For a packet socket with `PACKET_AUXDATA`: several frames go with a call, and tags come back to where
+    /// they were.
     #[cfg(target_os = "linux")]
-    pub(super) fn with_tags_apart(self) -> Self {
-        Self {
-            tags_apart: true,
-            ..self
-        }
+    pub(super) fn for_packet_socket(mut self) -> Self {
+        self.inbox = (0..sys::MOST_FRAMES)
+            .map(|_| self.large_pool.take())
+            .collect();
+        self
     }
 
     /// For a device that cuts UDP: datagrams that leave one behind another are joined.
@@ -192,11 +177,14 @@ impl Framing {
         batch: &mut RxBatch,
         budget: usize,
     ) -> (usize, Stop) {
-        let mut count = 0;
-        for _ in 0..budget {
-            match self.read(fd, batch) {
-                Ok(Ok(())) => count += 1,
-                Ok(Err(reason)) => self.counters.count(reason),
+        let (mut count, mut left) = (0, budget);
+        while left > 0 {
+            match self.read(fd, batch, left) {
+                Ok((read, good)) => {
+                    count += good;
+                    left = left.saturating_sub(read);
+                    continue;
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
                     // The other end was closed before it had read all: what it sent before comes yet.
@@ -209,26 +197,60 @@ impl Framing {
                     _ => return (count, Stop::Fatal(error)),
                 },
             }
+            left -= 1;
         }
         (count, Stop::Done)
     }
 
-    /// Appends the next packet to `batch`, or says why it does not: what stands in front of it is
-    /// missing or cannot be true.
+    /// Appends the next packet to `batch`, or as many as there are for one call and `most` allows; how many
+    /// were read, and how many of them are there.
     fn read(
         &mut self,
         fd: BorrowedFd<'_>,
         batch: &mut RxBatch,
-    ) -> io::Result<Result<(), DropReason>> {
-        let tag = self.fill(fd)?;
+        most: usize,
+    ) -> io::Result<(usize, usize)> {
+        #[cfg(target_os = "linux")]
+        if !self.inbox.is_empty() {
+            return self.read_frames(fd, batch, most);
+        }
+        let _ = most;
+        sys::read_packet(fd, &mut self.buffer)?;
         if self.buffer.is_empty() && self.empty_is_end(fd) {
             return Err(ended());
         }
+        Ok((1, usize::from(self.take_in(None, batch))))
+    }
+
+    /// The same by one call at a packet socket.
+    #[cfg(target_os = "linux")]
+    fn read_frames(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        batch: &mut RxBatch,
+        most: usize,
+    ) -> io::Result<(usize, usize)> {
+        let most = most.min(self.inbox.len());
+        let tags = sys::read_frames(fd, &mut self.inbox[..most])?;
+        self.counters.recv_calls.fetch_add(1, Ordering::Relaxed);
+        let mut good = 0;
+        for (at, &tag) in tags.iter().enumerate() {
+            mem::swap(&mut self.buffer, &mut self.inbox[at]);
+            good += usize::from(self.take_in(tag, batch));
+            mem::swap(&mut self.buffer, &mut self.inbox[at]);
+        }
+        Ok((tags.len(), good))
+    }
+
+    /// Appends what has been read to `batch`; `false` for what is dropped, because what stands in front of
+    /// it is missing or cannot be true.
+    fn take_in(&mut self, tag: Option<[u16; 2]>, batch: &mut RxBatch) -> bool {
         let offload = match self.offload() {
             Ok(offload) => offload,
             Err(reason) => {
                 self.buffer.clear();
-                return Ok(Err(reason));
+                self.counters.count(reason);
+                return false;
             }
         };
         let header_len = self.tun_header.len() + self.vnet_len();
@@ -239,7 +261,7 @@ impl Framing {
         packet.meta.checksum = offload.checksum;
         packet.meta.gso = offload.gso;
         packet.meta.pins = self.take_frame(header_len, &mut packet.frame);
-        Ok(Ok(()))
+        true
     }
 
     /// Whether there is nothing more to read once a read has given nothing.
@@ -254,16 +276,6 @@ impl Framing {
     /// Whether a socket is shut down, or its other end, and all is read.
     pub(super) fn is_at_end(&self, fd: BorrowedFd<'_>) -> bool {
         self.is_socket() && is_hung_up(fd) && ioctl_fionread(fd).is_ok_and(|unread| unread == 0)
-    }
-
-    /// Reads the next packet into the buffer; the VLAN tag that was taken out of it.
-    fn fill(&mut self, fd: BorrowedFd<'_>) -> io::Result<Option<[u16; 2]>> {
-        #[cfg(target_os = "linux")]
-        if self.tags_apart {
-            return sys::read_frame(fd, &mut self.buffer);
-        }
-        sys::read_packet(fd, &mut self.buffer)?;
-        Ok(None)
     }
 
     /// What stands in front of the packet in the buffer says about it.
@@ -336,13 +348,22 @@ impl Framing {
             let is_udp = (packet.meta.gso).is_some_and(|gso| gso.kind == GsoKind::Udp);
             let packets = batch.packets().get(done..).unwrap_or_default();
             let train = self.cuts_udp.then(|| Train::at_front(packets)).flatten();
-            let (count, result) = match (train, packets.first()) {
-                (Some(train), _) => (train.len(), self.write_train(device, &train)),
-                (None, Some(packet)) => (1, self.write(device, packet)),
-                (None, None) => break,
+            let (count, result) = match (train, self.run_at_front(packets), packets.first()) {
+                (Some(train), ..) => (train.len(), self.write_train(device, &train)),
+                (None, run, _) if run > 1 => match self.write_run(device, &packets[..run]) {
+                    Ok(count) => (count, Ok(())),
+                    Err(errno) => (1, Err(errno)),
+                },
+                (None, _, Some(packet)) => (1, self.write(device, packet)),
+                (None, _, None) => break,
             };
             match result {
-                Ok(()) => done += count,
+                Ok(()) => {
+                    if !self.inbox.is_empty() {
+                        self.counters.send_calls.fetch_add(1, Ordering::Relaxed);
+                    }
+                    done += count;
+                }
                 Err(Errno::AGAIN) => {
                     stop = Stop::WouldBlock;
                     break;
@@ -376,6 +397,49 @@ impl Framing {
         }
     }
 
+    /// How many packets at the front leave by one call: those that are put together in one place, at a
+    /// packet socket.
+    fn run_at_front(&self, packets: &[Box<TxPacket>]) -> usize {
+        if self.inbox.is_empty() {
+            return 0;
+        }
+        packets
+            .iter()
+            .take(MAX_TX_BATCH)
+            .take_while(|packet| packet.len() <= SMALL && packet.meta.gso.is_none())
+            .count()
+    }
+
+    /// Writes packets by one call; how many the device has taken.
+    fn write_run(&mut self, device: impl Sink, packets: &[Box<TxPacket>]) -> Result<usize, Errno> {
+        self.flat.clear();
+        let mut lens: SmallVec<[usize; MAX_TX_BATCH]> = SmallVec::new();
+        for packet in packets {
+            let before = self.flat.len();
+            self.put_headers(packet)?;
+            self.put(packet);
+            lens.push(self.flat.len() - before);
+        }
+        device.write_each(&self.flat, &lens)
+    }
+
+    /// Puts what stands in front of a packet behind what is together already.
+    fn put_headers(&mut self, packet: &TxPacket) -> Result<(), Errno> {
+        self.begin(&packet.head)?;
+        if self.vnet {
+            self.flat.extend_from_slice(&vnet::emit(packet));
+        }
+        Ok(())
+    }
+
+    /// Puts the packet itself there.
+    fn put(&mut self, packet: &TxPacket) {
+        self.flat.extend_from_slice(&packet.head);
+        for piece in &packet.body {
+            self.flat.extend_from_slice(piece);
+        }
+    }
+
     fn write_train(&mut self, device: impl Sink, train: &Train<'_>) -> Result<(), Errno> {
         self.flat.clear();
         self.begin(train.head())?;
@@ -385,15 +449,9 @@ impl Framing {
 
     fn write(&mut self, device: impl Sink, packet: &TxPacket) -> Result<(), Errno> {
         self.flat.clear();
-        self.begin(&packet.head)?;
-        if self.vnet {
-            self.flat.extend_from_slice(&vnet::emit(packet));
-        }
+        self.put_headers(packet)?;
         if packet.len() <= SMALL {
-            self.flat.extend_from_slice(&packet.head);
-            for piece in &packet.body {
-                self.flat.extend_from_slice(piece);
-            }
+            self.put(packet);
             return device.write(&self.flat);
         }
         let mut pieces: SmallVec<[IoSlice<'_>; 10]> = SmallVec::new();

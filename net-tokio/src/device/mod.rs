@@ -25,6 +25,8 @@ mod overruns;
 mod packet_fd;
 mod pair;
 mod pcap;
+#[cfg(target_os = "linux")]
+mod several;
 mod switch;
 #[cfg(unix)]
 pub(crate) mod sys;

@@ -132,6 +132,18 @@ impl NicStats {
         self.overruns.fetch_add(more, Ordering::Relaxed) + more
     }
 
+    /// System calls by which the kernel has given frames, up to eight with each.
+    #[must_use]
+    pub fn recv_calls(&self) -> u64 {
+        self.counters.recv_calls.load(Ordering::Relaxed)
+    }
+
+    /// System calls by which the kernel has taken frames: up to 64 with each, but for super-segments.
+    #[must_use]
+    pub fn send_calls(&self) -> u64 {
+        self.counters.send_calls.load(Ordering::Relaxed)
+    }
+
     /// Frames received and dropped because of what the kernel said about their offloads.
     #[must_use]
     pub fn malformed(&self) -> u64 {
@@ -216,7 +228,7 @@ impl NicBuilder {
         let counters = Arc::new(Counters::default());
         let framing = Framing::new(true, ethernet::HEADER_LEN, mtu, counters.clone());
         Ok(Nic {
-            descriptor: Descriptor::new("interface", name, fd, framing.with_tags_apart()),
+            descriptor: Descriptor::new("interface", name, fd, framing.for_packet_socket()),
             mac,
             mtu,
             caps: DeviceCaps {

@@ -269,28 +269,7 @@ impl Drops {
 /// Sends packets that lie one behind the other, by one system call; how many the host has taken.
 #[cfg(target_os = "linux")]
 fn send_all(socket: &UdpSocket, flat: &[u8], lens: &[usize]) -> io::Result<usize> {
-    use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
-    use std::io::IoSlice;
-
-    let mut rest = flat;
-    let pieces: SmallVec<[_; MAX_TX_BATCH]> = lens
-        .iter()
-        .map(|&len| {
-            let (packet, behind) = rest.split_at(len);
-            rest = behind;
-            [IoSlice::new(packet)]
-        })
-        .collect();
-    let mut nothing: SmallVec<[_; MAX_TX_BATCH]> = lens
-        .iter()
-        .map(|_| SendAncillaryBuffer::default())
-        .collect();
-    let mut messages: SmallVec<[_; MAX_TX_BATCH]> = pieces
-        .iter()
-        .zip(&mut nothing)
-        .map(|(piece, nothing)| MMsgHdr::new(piece, nothing))
-        .collect();
-    Ok(sendmmsg(socket, &mut messages, SendFlags::DONTWAIT)?)
+    Ok(super::several::send_each(socket, flat, lens)?)
 }
 
 /// Sends the first of some packets: there is no call for several.

@@ -1,12 +1,15 @@
-//! Sockets below UDP: [`PingSocket`] for echo requests, [`RawSocket`] for any protocol over IP, and
+//! Sockets below UDP: [`PingSocket`] for echo requests, [`EchoListener`] to answer those for other hosts,
+//! [`RawSocket`] for any protocol over IP, and
 //! [`PacketSocket`] for whole frames.
 //!
 //! The first two are shaped as `tokio::net::UdpSocket` is, with addresses that have no port.
 
+mod echo;
 mod methods;
 mod packet;
 mod ping;
 
+pub use echo::EchoListener;
 pub use packet::PacketSocket;
 pub use ping::{PingSocket, Reply};
 

@@ -257,6 +257,14 @@ impl UdpSocket {
         self.poll(cx, |waker| self.take(Caller::Poll(waker)))
     }
 
+    /// As [`recv_datagram`](Self::recv_datagram), at once.
+    ///
+    /// # Errors
+    /// As for [`try_recv`](Self::try_recv).
+    pub fn try_recv_datagram(&self) -> io::Result<Datagram> {
+        self.finish(self.take(Caller::Try))
+    }
+
     /// Takes the next datagram, unless the policy minds.
     fn take(&self, caller: Caller<'_>) -> Result<(Datagram, Touch), Stop> {
         self.permit_recv()?;

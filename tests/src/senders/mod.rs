@@ -15,6 +15,7 @@
 mod impaired;
 
 use impaired::Impaired;
+use net_core::Config;
 use net_core::config::CongestionAlgorithm;
 use net_core::seed::Seed;
 use net_core::sim::LinkConfig;
@@ -47,7 +48,7 @@ pub fn grid(wanted: impl Fn(CongestionAlgorithm) -> bool) -> String {
             }
         }
         if !cells.is_empty() {
-            let results = measure(&cells, &[1, 2, 3], Duration::from_secs(10));
+            let results = measure(&cells, &[1, 2, 3, 4, 5], Duration::from_secs(10));
             tables += &report(&results);
             tables.push('\n');
         }
@@ -196,7 +197,11 @@ impl Run {
         let sender = (self.sender == Sender::Ours).then(|| {
             let _elsewhere = senders.enter();
             let tun = self.tun("from", subnet(1, 2));
+            let mut config = Config::default();
+            // The kernel's Reno has none.
+            config.tcp.hystart = self.cell.algorithm != CongestionAlgorithm::Reno;
             Net::builder()
+                .config(config)
                 .device("from", tun)
                 .address(format!("{}/24", subnet(2, 2)))
                 .gateway(subnet(1, 2))
@@ -362,4 +367,4 @@ const LOSSES: [u32; 5] = [0, 1_000, 3_000, 10_000, 30_000];
 /// Bits per second of the link.
 const RATE: u64 = 20_000_000;
 /// Runs at a time: more would have to wait for a core, and it is we who run on our sender's timers.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;

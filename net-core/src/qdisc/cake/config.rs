@@ -27,6 +27,9 @@ pub struct CakeConfig {
     pub isolation: CakeIsolation,
     /// Clear the codepoint of packets once it has been looked at. Off.
     pub wash: bool,
+    /// Which acknowledgements are dropped because later ones say the same.
+    /// [`Off`](CakeAckFilter::Off).
+    pub ack_filter: CakeAckFilter,
     /// Cut super-segments before they come in. On.
     pub split_gso: bool,
     /// The round trip that most flows have, to which the queues' limits are fitted. 100 ms; one that is
@@ -51,6 +54,7 @@ impl Default for CakeConfig {
             tins: CakeTins::default(),
             isolation: CakeIsolation::default(),
             wash: false,
+            ack_filter: CakeAckFilter::default(),
             split_gso: true,
             rtt: Duration::from_millis(100),
             overhead: None,
@@ -87,6 +91,7 @@ impl fmt::Display for CakeConfig {
             tins,
             isolation,
             wash,
+            ack_filter,
             split_gso,
             rtt,
             overhead,
@@ -100,7 +105,11 @@ impl fmt::Display for CakeConfig {
         }
         write!(f, "{} {} nonat ", tins.name(), isolation.name())?;
         f.write_str(if wash { "wash " } else { "nowash " })?;
-        f.write_str("no-ack-filter ")?;
+        f.write_str(match ack_filter {
+            CakeAckFilter::Off => "no-ack-filter ",
+            CakeAckFilter::On => "ack-filter ",
+            CakeAckFilter::Aggressive => "ack-filter-aggressive ",
+        })?;
         f.write_str(if split_gso { "" } else { "no-" })?;
         write!(f, "split-gso rtt {} ", Time(rtt))?;
         f.write_str(match (framing, overhead) {
@@ -156,6 +165,19 @@ pub enum CakeIsolation {
     /// Hosts of either side, and between the flows of each.
     #[default]
     TripleIsolate,
+}
+
+/// Which acknowledgements of TCP a [`Cake`](super::Cake) drops while later ones of the same connection wait
+/// behind them: on a link that is much narrower than the way back, they take up much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CakeAckFilter {
+    /// None.
+    #[default]
+    Off,
+    /// The first of two that are superfluous, so that one of them always stays.
+    On,
+    /// Also one that is alone.
+    Aggressive,
 }
 
 /// What the link makes of packets.

@@ -1,6 +1,7 @@
 //! Shaping, classes of traffic, fairness between hosts and flows, and short queues in one: `cake`
 //! (Høiland-Jørgensen, Täht, Morton: *Piece of CAKE*, 2018).
 
+mod ack_filter;
 mod cobalt;
 mod config;
 mod delays;
@@ -15,7 +16,7 @@ mod tins;
 mod turns;
 mod ways;
 
-pub use config::{CakeConfig, CakeFraming, CakeIsolation, CakeTins};
+pub use config::{CakeAckFilter, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 
 use super::flow::ip_header;
 use super::flow_queue::Packets;
@@ -177,7 +178,13 @@ impl Qdisc for Cake {
         {
             shaper.forget_idle(now);
         }
-        let (index, bytes) = self.tins[tin].enqueue(&mut self.packets, packet, self.key, now);
+        let each = &mut self.tins[tin];
+        let (index, bytes) = each.enqueue(&mut self.packets, packet, self.key, now);
+        let filter = self.config.ack_filter;
+        if let Some(superfluous) = each.filter_acks(filter, &mut self.packets, index) {
+            self.stats.dropped += 1;
+            dropped.push(superfluous, DropReason::AckFilter);
+        }
         let id = (u8::try_from(tin).unwrap_or(0), index);
         self.longest.on_grown(id, bytes);
         while self.memory() > self.memory_limit && self.drop_from_longest(dropped, now) {}

@@ -1,7 +1,7 @@
 //! Parameters by the words of `tc qdisc … cake`.
 
 use super::super::Rate;
-use super::{CakeConfig, CakeFraming, CakeIsolation, CakeTins};
+use super::{CakeAckFilter, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 use crate::text::{ParseError, Words};
 use crate::time::Duration;
 use core::str::FromStr;
@@ -48,6 +48,9 @@ impl CakeConfig {
             "rtt" => self.rtt = quantity(words, "time", time)?,
             "wash" => self.wash = true,
             "nowash" => self.wash = false,
+            "no-ack-filter" => self.ack_filter = CakeAckFilter::Off,
+            "ack-filter" => self.ack_filter = CakeAckFilter::On,
+            "ack-filter-aggressive" => self.ack_filter = CakeAckFilter::Aggressive,
             "split-gso" => self.split_gso = true,
             "no-split-gso" => self.split_gso = false,
             "atm" => self.framing = CakeFraming::Atm,
@@ -65,7 +68,7 @@ impl CakeConfig {
             }
             "memlimit" => self.memory_limit = Some(quantity(words, "size", size)?),
             // What there is no other choice of.
-            "nonat" | "egress" | "no-ack-filter" => {}
+            "nonat" | "egress" => {}
             _ => return Err(words.error(format_args!("\"{word}\" is no parameter of cake"))),
         }
         Ok(())

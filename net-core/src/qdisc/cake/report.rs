@@ -69,7 +69,7 @@ const ROWS: [Row; 20] = [
     ("way_cols", |tin| text(tin.flows.collided)),
     ("drops", |tin| text(tin.counts.dropped)),
     ("marks", |tin| text(tin.counts.marked)),
-    ("ack_drop", |_| text(0)),
+    ("ack_drop", |tin| text(tin.counts.acks_dropped)),
     ("sp_flows", |tin| {
         let sparse = [State::Sparse, State::SparseWait];
         let flows = tin.flows.iter();

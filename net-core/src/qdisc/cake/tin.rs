@@ -8,7 +8,7 @@ use super::cobalt::{Limits, Verdict};
 use super::flows::{Flows, State};
 use super::shaper::{Overhead, Shaper};
 use super::turns::Turns;
-use super::{CakeConfig, delays::Delays};
+use super::{CakeAckFilter, CakeConfig, ack_filter, delays::Delays};
 use crate::seed::{Key, Rng};
 use crate::stats::DropReason;
 use crate::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub(super) struct Counts {
     pub(super) bytes: u64,
     pub(super) dropped: u64,
     pub(super) marked: u64,
+    /// Acknowledgements dropped that later ones made superfluous.
+    pub(super) acks_dropped: u64,
     pub(super) largest: u32,
 }
 
@@ -55,6 +57,13 @@ pub(super) struct Delivery {
     pub(super) packet: Queued,
     pub(super) len: u32,
     pub(super) dropped: u64,
+}
+
+impl Counts {
+    fn on_removed(&mut self, packet: &Queued) {
+        self.waiting = self.waiting.saturating_sub(1);
+        self.backlog = self.backlog.saturating_sub(packet.wire_len.into());
+    }
 }
 
 impl Tin {
@@ -193,6 +202,20 @@ impl Tin {
         Some(packet)
     }
 
+    /// Takes out what the last packet of a queue makes superfluous.
+    pub(super) fn filter_acks(
+        &mut self,
+        filter: CakeAckFilter,
+        packets: &mut Packets,
+        index: u16,
+    ) -> Option<Queued> {
+        let queue = &mut self.flows.get_mut(index).queue;
+        let packet = ack_filter::take_superfluous(filter, packets, queue)?;
+        self.counts.acks_dropped += 1;
+        self.counts.on_removed(&packet);
+        Some(packet)
+    }
+
     /// Takes a packet out whether it has its turn or not.
     pub(super) fn evict(&mut self, packets: &mut Packets) -> Option<Queued> {
         loop {
@@ -206,9 +229,7 @@ impl Tin {
 
     fn pop(&mut self, packets: &mut Packets, index: u16) -> Option<Queued> {
         let packet = packets.pop(&mut self.flows.get_mut(index).queue)?;
-        self.counts.waiting = self.counts.waiting.saturating_sub(1);
-        let backlog = &mut self.counts.backlog;
-        *backlog = backlog.saturating_sub(packet.wire_len.into());
+        self.counts.on_removed(&packet);
         Some(packet)
     }
 

@@ -4,6 +4,7 @@ mod address_checks;
 mod autoconf;
 mod clients;
 mod dispatch;
+mod echo;
 mod error_queue;
 mod ethernet;
 mod extensions;

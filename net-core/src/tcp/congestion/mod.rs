@@ -53,6 +53,8 @@ pub struct AckSample {
     pub marked: u32,
     /// A loss is being repaired (fast recovery): the window is not this sample's to widen.
     pub in_recovery: bool,
+    /// With this one it is repaired, and was indeed a loss.
+    pub ends_recovery: bool,
 }
 
 /// What the handshake has told.
@@ -136,6 +138,11 @@ pub trait CongestionControl {
     /// The rate to pace at in bytes a second, where the algorithm wants pacing.
     fn pacing_rate(&self) -> Option<u64> {
         None
+    }
+    /// Bytes that are to leave at once at least, where the algorithm says so and as far as there are as many; 0: it
+    /// does not.
+    fn least_burst(&self) -> u32 {
+        0
     }
     /// The segment size changed (path MTU).
     fn set_segment_size(&mut self, bytes: u32);
@@ -291,6 +298,10 @@ impl CongestionControl for Congestion {
 
     fn pacing_rate(&self) -> Option<u64> {
         self.control().pacing_rate()
+    }
+
+    fn least_burst(&self) -> u32 {
+        self.control().least_burst()
     }
 
     fn set_segment_size(&mut self, bytes: u32) {

@@ -53,6 +53,14 @@ impl Reno {
         }
     }
 
+    /// The acknowledgement that ends fast recovery leaves ssthresh as the window (RFC 6582 §3.2), but what is
+    /// new in it counts towards the next segment: where the window is small that is a good part of what widens
+    /// it from one loss to the next.
+    fn count_end_of_recovery(&mut self, acked: u32) {
+        let next = self.cwnd - self.cwnd % self.mss.max(1);
+        self.acked = acked.min(next.saturating_sub(1));
+    }
+
     /// RFC 5681 equation 4: ssthresh = max (FlightSize / 2, 2*SMSS).
     fn halve(&mut self, in_flight: u32) {
         self.ssthresh = (in_flight / 2).max(2 * self.mss);
@@ -62,6 +70,9 @@ impl Reno {
 
 impl CongestionControl for Reno {
     fn on_ack(&mut self, sample: &AckSample, _now: Instant) {
+        if sample.ends_recovery && sample.window_used {
+            self.count_end_of_recovery(sample.acked);
+        }
         let widens = sample.window_used && !sample.in_recovery;
         let mut acked = sample.acked;
         if self.cwnd < self.ssthresh {

@@ -196,6 +196,28 @@ fn super_segments_are_as_long_as_a_millisecond() {
     assert_eq!(sizes, [(0, 6 * 1460), (438, 6 * 1460)]);
 }
 
+/// The first version of BBR has two segments leave together from 1.2 Mbit/s on, and one where the socket
+/// allows less.
+#[test]
+fn pairs_leave_together_where_the_algorithm_says_so() {
+    use crate::config::CongestionAlgorithm::{Bbr, Bbr1};
+    let caps = crate::DeviceCaps {
+        tso: true,
+        tx_checksum: true,
+        ..crate::DeviceCaps::default()
+    };
+    for (algorithm, most, segments) in [(Bbr1, None, 2), (Bbr, None, 1), (Bbr1, Some(400_000), 1)] {
+        let mut peer = Peer::build(false, |config| config.tcp.congestion = algorithm, caps);
+        peer.handshake_in(ms(50), syn());
+        peer.sets(TcpOption::MaxPacingRate(most));
+        peer.writes(100 * 1460);
+        peer.skips();
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 10 * 1460));
+        assert_eq!(departures(&mut peer, 1), [(0, segments * 1460)]);
+    }
+}
+
 /// Time is counted for what it was spent on.
 #[test]
 fn time_is_split_by_what_limits_the_sender() {

@@ -84,6 +84,23 @@ fn recovery_ends_at_ssthresh() {
     assert!(peer.skips() <= 10);
 }
 
+/// RFC 5681 §3.1: what is new in the acknowledgement that ends a recovery counts towards the next segment of
+/// the window.
+#[test]
+fn the_acknowledgement_that_ends_a_recovery_counts() {
+    let mut peer = twenty_in_flight(|_| {});
+    lets_out(&mut peer, 1, 19);
+    // The segment that was lost, and two of limited transmit.
+    peer.sends(tcp().ack(at(22)));
+    assert_eq!(peer.info().cwnd, 10 * 1460);
+    for index in 22..28 {
+        peer.sends(tcp().ack(at(index + 1)));
+        assert_eq!(peer.info().cwnd, 10 * 1460, "{index}");
+    }
+    peer.sends(tcp().ack(at(29)));
+    assert_eq!(peer.info().cwnd, 11 * 1460);
+}
+
 /// §6.2: the window is reduced by what arrives, not by how many acknowledgements say so: one ACK
 /// for many segments lets out as much as many would have.
 #[test]

@@ -35,6 +35,20 @@ impl Sink for &Uncut {
         let pieces: Vec<&[u8]> = pieces.iter().map(|piece| &piece[..]).collect();
         self.write(&pieces.concat())
     }
+
+    fn write_each(self, flat: &[u8], lens: &[usize]) -> Result<usize, Errno> {
+        let (mut rest, mut count) = (flat, 0);
+        for &len in lens {
+            let (packet, behind) = rest.split_at(len);
+            rest = behind;
+            match self.write(packet) {
+                Ok(()) => count += 1,
+                Err(errno) if count == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        Ok(count)
+    }
 }
 
 /// A datagram that no router may fragment: only such are joined.
@@ -192,4 +206,51 @@ fn a_descriptor_that_refuses_to_be_read_is_at_its_end_but_for_a_vnet_header() {
         let malformed = counters.malformed.load(Ordering::Relaxed);
         assert_eq!(malformed, if vnet { 4 } else { 0 });
     }
+}
+
+/// As a packet socket: several frames with a call, those included that are dropped.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_packet_socket_gives_and_takes_several_frames_with_a_call() {
+    let (near, far) = UnixDatagram::pair().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let counters = Arc::<Counters>::default();
+    let framing = Framing::new(false, 0, 1500, Arc::clone(&counters));
+    let mut framing = framing.for_packet_socket();
+    let calls = || {
+        let calls = [&counters.recv_calls, &counters.send_calls];
+        calls.map(|count| count.swap(0, Ordering::Relaxed))
+    };
+    let lens: Vec<usize> = (100..118).chain([900, 1500]).collect();
+    for (number, &len) in (0_u8..).zip(&lens) {
+        far.send(&vec![number; len]).unwrap();
+    }
+    let mut received = RxBatch::default();
+    for (budget, count) in [(8, 8), (3, 3), (8, 8)] {
+        let (got, stop) = framing.recv(near.as_fd(), &mut received, budget);
+        assert!(got == count && matches!(stop, Stop::Done));
+        assert_eq!(calls(), [1, 0]);
+    }
+    let (got, stop) = framing.recv(near.as_fd(), &mut received, 8);
+    assert!(got == 1 && matches!(stop, Stop::WouldBlock));
+    for ((number, &len), packet) in (0_u8..).zip(&lens).zip(received.packets()) {
+        assert!(packet.frame[..] == vec![number; len]);
+    }
+    calls();
+    let many = (0..40).map(|number| datagram(&[number; 9], false));
+    let long = [datagram(&[40; 3000], false), datagram(&[41; 9], false)];
+    let mut sent = batch(many.chain(long));
+    far.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 4000];
+    let mut last = Vec::new();
+    // The socket has room for some.
+    while !sent.is_empty() {
+        framing.send(near.as_fd(), &mut sent);
+        while let Ok(len) = far.recv(&mut buffer) {
+            last.push(buffer[len - 1]);
+        }
+    }
+    assert_eq!(last, (0..42).collect::<Vec<u8>>());
+    let [_, send_calls] = calls();
+    assert!(send_calls <= 8, "{send_calls} calls for 42 packets");
 }

@@ -222,40 +222,76 @@ pub(in crate::device) fn bind_to_interface(fd: impl AsFd, index: c_int) -> io::R
     check(result)
 }
 
-/// As [`read_packet`](super::read_packet) from a packet socket with `PACKET_AUXDATA`; the type and the rest of the VLAN tag
-/// that the kernel has taken out of the frame, as they were in it.
-pub(in crate::device) fn read_frame(
+/// As [`receive_each`] from a packet socket with `PACKET_AUXDATA`, into the spare room of each of `buffers`,
+/// at most [`MOST_FRAMES`], which grow by what they get. For each, the type and the rest of the VLAN tag that
+/// the kernel has taken out of the frame, as they were in it.
+///
+/// # Errors
+/// As for [`receive_each`].
+pub(in crate::device) fn read_frames(
     fd: impl AsFd,
-    buffer: &mut BytesMut,
-) -> io::Result<Option<[u16; 2]>> {
-    let spare = buffer.spare_capacity_mut();
-    let mut piece = libc::iovec {
-        iov_base: spare.as_mut_ptr().cast(),
-        iov_len: spare.len(),
-    };
+    buffers: &mut [BytesMut],
+) -> io::Result<SmallVec<[Option<[u16; 2]>; MOST_FRAMES]>> {
+    let mut pieces: SmallVec<[libc::iovec; MOST_FRAMES]> = buffers
+        .iter_mut()
+        .map(|buffer| {
+            let spare = buffer.spare_capacity_mut();
+            libc::iovec {
+                iov_base: spare.as_mut_ptr().cast(),
+                iov_len: spare.len(),
+            }
+        })
+        .collect();
     // Words, as control messages begin at multiples of theirs.
-    let mut control = [0_usize; 16];
-    // SAFETY: a message header of zeros is a valid one.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control);
-    // SAFETY: the header names one piece of writable memory, the spare room, and the control buffer,
-    // both with their lengths; they live through the call.
-    let filled = unsafe { libc::recvmsg(fd.as_fd().as_raw_fd(), &raw mut message, 0) };
-    let filled = usize::try_from(filled).map_err(|_| io::Error::last_os_error())?;
-    // SAFETY: the first `filled` spare bytes have been written to.
-    unsafe { buffer.set_len(buffer.len() + filled) };
-    // SAFETY: the kernel has written the header and the control buffer, which is still there.
-    let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    let mut controls = [[0_usize; 16]; MOST_FRAMES];
+    let mut messages: SmallVec<[libc::mmsghdr; MOST_FRAMES]> = pieces
+        .iter_mut()
+        .zip(&mut controls)
+        .map(|(piece, control)| {
+            // SAFETY: a message header of zeros is a valid one.
+            let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
+            message.msg_hdr.msg_iov = &raw mut *piece;
+            message.msg_hdr.msg_iovlen = 1;
+            message.msg_hdr.msg_control = control.as_mut_ptr().cast();
+            message.msg_hdr.msg_controllen = size_of_val(control);
+            message
+        })
+        .collect();
+    let many = libc::c_uint::try_from(messages.len()).unwrap_or(libc::c_uint::MAX);
+    // SAFETY: there are `many` headers, each of which names one piece of writable memory, spare room of a
+    // buffer of its own, and a control buffer of its own, both with their lengths; all live through the
+    // call.
+    let received = unsafe {
+        let (fd, headers) = (fd.as_fd().as_raw_fd(), messages.as_mut_ptr());
+        libc::recvmmsg(fd, headers, many, 0, std::ptr::null_mut())
+    };
+    check(received)?;
+    let received = messages.iter().take(usize::try_from(received).unwrap_or(0));
+    let mut tags = SmallVec::new();
+    for (buffer, message) in buffers.iter_mut().zip(received) {
+        let filled = usize::try_from(message.msg_len).unwrap_or(0);
+        // SAFETY: the first `filled` spare bytes have been written to.
+        unsafe { buffer.set_len(buffer.len() + filled) };
+        // SAFETY: the kernel has written the header and the control buffer, which is still there.
+        tags.push(unsafe { tag_in(&message.msg_hdr) });
+    }
+    Ok(tags)
+}
+
+/// The VLAN tag that the control data of a frame tells of.
+///
+/// # Safety
+/// The header is one that the kernel has written, and its control buffer is there.
+unsafe fn tag_in(message: &libc::msghdr) -> Option<[u16; 2]> {
+    // SAFETY: as the caller says.
+    let first = unsafe { libc::CMSG_FIRSTHDR(&raw const *message) };
     if first.is_null() {
-        return Ok(None);
+        return None;
     }
     // SAFETY: it is not null, so it points at a whole header in the control buffer.
     let header = unsafe { &*first };
     if (header.cmsg_level, header.cmsg_type) != (libc::SOL_PACKET, libc::PACKET_AUXDATA) {
-        return Ok(None);
+        return None;
     }
     // SAFETY: behind the header of this type are the bytes of a tpacket_auxdata, aligned or not.
     let about: libc::tpacket_auxdata = unsafe {
@@ -269,8 +305,11 @@ pub(in crate::device) fn read_frame(
     } else {
         EtherType::VLAN.0
     };
-    Ok(says(libc::TP_STATUS_VLAN_VALID).then_some([ethertype, about.tp_vlan_tci]))
+    says(libc::TP_STATUS_VLAN_VALID).then_some([ethertype, about.tp_vlan_tci])
 }
+
+/// Frames that one call of [`read_frames`] reads at most: as many as the driver takes in a row.
+pub(in crate::device) const MOST_FRAMES: usize = 8;
 
 fn socklen<T>(_: &T) -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).expect("small")

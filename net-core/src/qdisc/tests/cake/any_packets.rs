@@ -30,7 +30,7 @@ const PARAMETERS: [&str; 6] = [
     "bandwidth 10mbit",
     "bandwidth 1gbit diffserv4 memlimit 20k wash",
     "unlimited precedence flowblind memlimit 10k",
-    "unlimited diffserv8 hosts",
+    "unlimited diffserv8 hosts ack-filter-aggressive",
     "bandwidth 64kbit besteffort dual-dsthost memlimit 8k atm overhead 40",
     "bandwidth 100mbit diffserv8 flows ptm overhead -30 mpu 64 rtt 1ms",
 ];

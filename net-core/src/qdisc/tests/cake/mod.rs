@@ -1,5 +1,6 @@
 //! `cake`.
 
+mod acknowledgements;
 mod any_packets;
 mod classes;
 mod queues;

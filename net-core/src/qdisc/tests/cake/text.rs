@@ -16,8 +16,8 @@ fn parameters_are_those_of_tc() {
              noatm overhead 18 mpu 64 memlimit 4Mb",
         ),
         (
-            "bandwidth 1.5mbit precedence hosts wash no-split-gso conservative satellite",
-            "bandwidth 1500Kbit precedence hosts nonat wash no-ack-filter no-split-gso rtt 1s atm \
+            "bandwidth 1.5mbit precedence hosts wash ack-filter no-split-gso conservative satellite",
+            "bandwidth 1500Kbit precedence hosts nonat wash ack-filter no-split-gso rtt 1s atm \
              overhead 48",
         ),
     ] {

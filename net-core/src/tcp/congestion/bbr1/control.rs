@@ -4,10 +4,8 @@ use super::{Bbr1, State};
 use crate::tcp::congestion::AckSample;
 use crate::tcp::congestion::path::volume;
 
-/// The rates in bytes a second, 1.2 and 24 Mbit/s, from which more than one and two segments may leave
-/// together (§4.2.2).
+/// The rate in bytes a second, 1.2 Mbit/s, from which two segments leave together (§4.2.2).
 const ONE_SEGMENT_BELOW: u64 = 150_000;
-const TWO_SEGMENTS_BELOW: u64 = 3_000_000;
 /// PacingMarginPercent of the present draft, which Linux's first version has as well: the largest of ten
 /// round trips' samples is a little more than the path carries, and what leaves beyond that stays in the queue.
 const PACING_MARGIN: u64 = 1;
@@ -49,14 +47,20 @@ impl Bbr1 {
         if !self.autosizing {
             return u32::try_from(MAX_QUANTUM).unwrap_or(u32::MAX);
         }
-        if self.pacing_rate < ONE_SEGMENT_BELOW {
-            return self.mss;
-        }
-        if self.pacing_rate < TWO_SEGMENTS_BELOW {
-            return self.mss.saturating_mul(2);
-        }
         let millisecond = (self.pacing_rate / 1000).min(MAX_QUANTUM);
-        u32::try_from(millisecond).unwrap_or(u32::MAX)
+        let millisecond = u32::try_from(millisecond).unwrap_or(u32::MAX);
+        millisecond.max(self.least_quantum())
+    }
+
+    /// Two segments where that takes no more than 20 ms, else one. By what comes in pairs the largest sample of
+    /// ten round trips is a little more than the path carries, which among losses is what a probe needs.
+    pub(super) fn least_quantum(&self) -> u32 {
+        let segments = if self.pacing_rate < ONE_SEGMENT_BELOW {
+            1
+        } else {
+            2
+        };
+        self.mss.saturating_mul(segments)
     }
 
     /// Inflight (§4.2.3.2): the bandwidth-delay product, with a gain in thousandths.
@@ -66,7 +70,18 @@ impl Bbr1 {
         };
         let bytes = volume(self.bandwidth.max(), trip).saturating_mul(gain) / 1000;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        bytes.saturating_add(self.send_quantum().saturating_mul(3))
+        self.quantised(bytes.saturating_add(self.send_quantum().saturating_mul(3)))
+    }
+
+    /// What Linux makes of that: an even number of segments, lest an acknowledgement be delayed for want of a
+    /// second one, and two more for a probe, which is to be more than that where little is in flight.
+    fn quantised(&self, inflight: u32) -> u32 {
+        let pair = self.mss.saturating_mul(2).max(1);
+        let probe = if self.probes() { pair } else { 0 };
+        inflight
+            .div_ceil(pair)
+            .saturating_mul(pair)
+            .saturating_add(probe)
     }
 
     /// MinPipeCwnd (§4.2.3.3).
@@ -120,11 +135,17 @@ impl Bbr1 {
         self.repair == Repair::Conserving
     }
 
-    /// A loss shows, or a mark; not one more while another is being repaired.
+    /// A loss shows, or a mark; not one more while another is being repaired. Where the last repair ended in
+    /// this very round trip, losses just go on, and packets have been conserved for that: as in Linux, whose
+    /// recovery does not end while something is lost, so that many losses do not keep each probe from happening.
     pub(super) fn begin_repair(&mut self) {
         if matches!(self.repair, Repair::None | Repair::Timeout) {
             self.save_cwnd();
-            self.repair = Repair::Beginning;
+            self.repair = if self.repaired_in == Some(self.rounds.count) {
+                Repair::Later
+            } else {
+                Repair::Beginning
+            };
         }
     }
 

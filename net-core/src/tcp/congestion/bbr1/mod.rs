@@ -68,6 +68,8 @@ pub struct Bbr1 {
     /// idle_restart.
     idle_restart: bool,
     repair: Repair,
+    /// The round trip in which the last repair ended.
+    repaired_in: Option<u64>,
 }
 
 impl Bbr1 {
@@ -91,6 +93,7 @@ impl Bbr1 {
             probe_rtt: ProbeRtt::default(),
             idle_restart: false,
             repair: Repair::None,
+            repaired_in: None,
         }
     }
 
@@ -144,6 +147,7 @@ impl CongestionControl for Bbr1 {
     }
 
     fn on_recovered(&mut self, _now: Instant) {
+        self.repaired_in = Some(self.rounds.count);
         self.end_repair();
     }
 
@@ -187,6 +191,10 @@ impl CongestionControl for Bbr1 {
 
     fn pacing_rate(&self) -> Option<u64> {
         Some(self.pacing_rate)
+    }
+
+    fn least_burst(&self) -> u32 {
+        self.least_quantum()
     }
 
     fn set_segment_size(&mut self, bytes: u32) {

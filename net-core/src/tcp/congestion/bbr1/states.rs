@@ -76,6 +76,11 @@ impl Bbr1 {
         }
     }
 
+    /// Whether it is looking for more bandwidth in ProbeBW.
+    pub(super) fn probes(&self) -> bool {
+        self.state == State::ProbeBw && self.pacing_gain() > 1_000
+    }
+
     /// cwnd_gain.
     pub(super) const fn cwnd_gain(&self) -> u64 {
         match self.state {

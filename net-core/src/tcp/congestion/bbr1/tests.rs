@@ -168,6 +168,41 @@ fn the_first_round_trip_of_a_repair_sends_what_arrives() {
     assert_eq!(path.control.window(), before);
 }
 
+/// Where something is lost in each round trip one repair follows the other, and packets would be conserved for
+/// good; after a round trip without they are again.
+#[test]
+fn a_repair_right_behind_another_conserves_nothing() {
+    for later in [false, true] {
+        let mut path = settled(4 * BDP);
+        let before = path.control.window();
+        path.control.on_loss(before, path.now);
+        path.control.on_ack(&sample(&path, 0, true), path.now);
+        let next = sample(&path, path.control.delivered, true);
+        path.control.on_ack(&next, path.now);
+        path.control.on_recovered(path.now);
+        if later {
+            path.control
+                .on_ack(&sample(&path, path.control.delivered, false), path.now);
+        }
+        path.control.on_loss(before, path.now);
+        path.control.on_ack(&sample(&path, 0, true), path.now);
+        let conserves = path.control.window() == BDP / 2 + MSS;
+        assert_eq!(conserves, later, "{}", path.control.window());
+    }
+}
+
+/// Linux's bbr_quantization_budget.
+#[test]
+fn what_is_to_be_in_flight_is_an_even_number_of_segments_and_a_probe_has_two_more() {
+    let mut path = settled(4 * BDP);
+    let mut target = |phase| {
+        path.control.cycle.phase = phase;
+        path.control.inflight(1_000)
+    };
+    let (probe, cruise) = (target(0), target(2));
+    assert_eq!((probe - cruise, cruise % (2 * MSS)), (2 * MSS, 0));
+}
+
 /// RFC 3168 §5: a mark counts as a loss does, which here is little.
 #[test]
 fn a_mark_costs_a_round_trip_without_growth() {
