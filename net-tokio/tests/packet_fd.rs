@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use net_core::buf::{RxBatch, TxBatch, TxPacket};
 use net_core::stats::DropReason;
-use net_tokio::device::{Device, PacketFd, Prefix};
+use net_tokio::device::{Device, PacketFd, TunHeader};
 use net_tokio::{Net, TcpListener, TcpStream};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -14,11 +14,11 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const EVERY_PREFIX: [Prefix; 4] = [
-    Prefix::None,
-    Prefix::UTUN,
-    Prefix::Family { ipv4: 2, ipv6: 10 },
-    Prefix::PacketInfo,
+const EVERY_HEADER: [TunHeader; 4] = [
+    TunHeader::None,
+    TunHeader::UTUN,
+    TunHeader::AddressFamily { ipv4: 2, ipv6: 10 },
+    TunHeader::PacketInfo,
 ];
 
 /// The two ends of a pair of sockets with packet boundaries.
@@ -39,8 +39,8 @@ fn packets() -> (OwnedFd, OwnedFd) {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).expect("a pair")
 }
 
-fn stack(fd: OwnedFd, prefix: Prefix, host: u8) -> Net {
-    let device = PacketFd::new(fd, prefix, 1400).expect("a device");
+fn stack(fd: OwnedFd, header: TunHeader, host: u8) -> Net {
+    let device = PacketFd::new(fd, header, 1400).expect("a device");
     Net::builder()
         .device("vpn0", device)
         .address(format!("10.7.0.{host}/24"))
@@ -78,10 +78,10 @@ async fn echoes(client: &Net, server: &Net, address: IpAddr) {
 }
 
 #[tokio::test]
-async fn stacks_speak_over_a_pair_of_sockets_with_every_prefix_and_in_both_families() {
-    for prefix in EVERY_PREFIX {
+async fn stacks_speak_over_a_pair_of_sockets_with_every_header_and_in_both_families() {
+    for header in EVERY_HEADER {
         for (near, far) in pairs() {
-            let (client, server) = (stack(near, prefix, 1), stack(far, prefix, 2));
+            let (client, server) = (stack(near, header, 1), stack(far, header, 2));
             echoes(&client, &server, "10.7.0.2".parse().unwrap()).await;
             echoes(&client, &server, "fd07::2".parse().unwrap()).await;
         }
@@ -97,14 +97,14 @@ fn packet(first: u8) -> TxPacket {
 }
 
 #[test]
-fn the_prefix_is_on_the_wire_and_gone_from_what_is_received() {
-    for (prefix, v4, v6) in [
-        (Prefix::None, &[][..], &[][..]),
-        (Prefix::UTUN, &[0, 0, 0, 2], &[0, 0, 0, 30]),
-        (Prefix::PacketInfo, &[0, 0, 8, 0], &[0, 0, 0x86, 0xdd]),
+fn the_header_is_on_the_wire_and_gone_from_what_is_received() {
+    for (header, v4, v6) in [
+        (TunHeader::None, &[][..], &[][..]),
+        (TunHeader::UTUN, &[0, 0, 0, 2], &[0, 0, 0, 30]),
+        (TunHeader::PacketInfo, &[0, 0, 8, 0], &[0, 0, 0x86, 0xdd]),
     ] {
         let (near, far) = UnixDatagram::pair().unwrap();
-        let mut device = PacketFd::new(near, prefix, 1400).unwrap();
+        let mut device = PacketFd::new(near, header, 1400).unwrap();
         for (first, expected) in [(0x45, v4), (0x60, v6)] {
             let mut batch = TxBatch::default();
             batch.push(packet(first));
@@ -120,18 +120,21 @@ fn the_prefix_is_on_the_wire_and_gone_from_what_is_received() {
             assert_eq!(received.packets()[0].frame[..], *behind);
         }
         assert_eq!(device.stats().malformed(), 0);
-        // What is no IP cannot be named.
+        // The header has no number for what is not IP.
         let mut batch = TxBatch::default();
         batch.push(packet(0x10));
         device.try_send(&mut batch).unwrap();
-        assert_eq!(device.stats().refused(), u64::from(prefix != Prefix::None));
+        assert_eq!(
+            device.stats().refused(),
+            u64::from(header != TunHeader::None)
+        );
     }
 }
 
 #[test]
-fn a_broken_prefix_is_counted_under_its_reason_and_the_next_packet_comes() {
+fn a_broken_header_is_counted_under_its_reason_and_the_next_packet_comes() {
     let (near, far) = UnixDatagram::pair().unwrap();
-    let mut device = PacketFd::new(near, Prefix::UTUN, 1400).unwrap();
+    let mut device = PacketFd::new(near, TunHeader::UTUN, 1400).unwrap();
     let stats = device.stats();
     for broken in [
         // An empty datagram of such a socket is not its end.
@@ -161,7 +164,7 @@ fn a_broken_prefix_is_counted_under_its_reason_and_the_next_packet_comes() {
 async fn a_flood_of_broken_packets_holds_nobody_up() {
     let (near, far) = UnixDatagram::pair().unwrap();
     far.set_nonblocking(true).unwrap();
-    let mut device = PacketFd::new(near, Prefix::PacketInfo, 1400).unwrap();
+    let mut device = PacketFd::new(near, TunHeader::PacketInfo, 1400).unwrap();
     let mut sent = 0;
     let mut received = RxBatch::default();
     while far.send(&[0xff; 4]).is_ok() {
@@ -169,6 +172,7 @@ async fn a_flood_of_broken_packets_holds_nobody_up() {
     }
     far.set_nonblocking(false).unwrap();
     let budget = 3;
+    assert!(sent > budget as u64, "{sent}");
     let mut polls = 0;
     in_time(poll_fn(|cx| {
         polls += 1;
@@ -183,8 +187,25 @@ async fn a_flood_of_broken_packets_holds_nobody_up() {
     assert!(polls >= sent / budget as u64, "{polls} polls for {sent}");
 }
 
+#[test]
+fn a_call_reads_no_more_than_its_budget_be_it_broken() {
+    let (near, far) = UnixDatagram::pair().unwrap();
+    let mut device = PacketFd::new(near, TunHeader::PacketInfo, 1400).unwrap();
+    for _ in 0..8 {
+        far.send(&[0xff; 4]).unwrap();
+    }
+    far.send(&[0, 0, 8, 0, 0x45]).unwrap();
+    let mut received = RxBatch::default();
+    for (count, malformed) in [(0, 3), (0, 6), (1, 8)] {
+        assert_eq!(device.try_recv(&mut received, 3).unwrap(), count);
+        assert_eq!(device.stats().malformed(), malformed);
+    }
+    let error = device.try_recv(&mut received, 3).expect_err("dry");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+}
+
 fn refused(fd: impl Into<OwnedFd>) -> io::Error {
-    let error = PacketFd::new(fd, Prefix::None, 1400).expect_err("refused");
+    let error = PacketFd::new(fd, TunHeader::None, 1400).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     error
 }
@@ -203,11 +224,131 @@ fn what_keeps_no_packet_boundaries_is_refused_with_what_to_do() {
         assert!(text.starts_with(what), "{text}");
         assert!(text.contains("SOCK_SEQPACKET or SOCK_DGRAM"), "{text}");
     }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::event::{EventfdFlags, eventfd};
+        let events = refused(eventfd(0, EventfdFlags::CLOEXEC).unwrap()).to_string();
+        assert!(events.contains("SOCK_SEQPACKET"), "{events}");
+        let terminal = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/ptmx");
+        let terminal = refused(terminal.unwrap()).to_string();
+        assert!(terminal.starts_with("a terminal"), "{terminal}");
+    }
     let null = std::fs::File::open("/dev/null").unwrap();
     assert!(refused(null).to_string().contains("reading and writing"));
     let (datagrams, _other) = UnixDatagram::pair().unwrap();
-    let error = PacketFd::new(datagrams, Prefix::None, 67).expect_err("too small");
+    let error = PacketFd::new(datagrams, TunHeader::None, 67).expect_err("too small");
     assert!(error.to_string().contains("at least 68"), "{error}");
+}
+
+#[test]
+fn a_socket_without_another_end_and_one_of_udp_are_refused_with_what_to_do() {
+    let alone = refused(UnixDatagram::unbound().unwrap()).to_string();
+    assert!(alone.contains("connect it first"), "{alone}");
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.connect(udp.local_addr().unwrap()).unwrap();
+    assert!(refused(udp).to_string().contains("UdpTunnel"));
+}
+
+/// It is readable for ever then, with nothing to read.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_device_ends_when_its_socket_is_shut_down() {
+    for waits in [false, true] {
+        let (near, far) = UnixDatagram::pair().unwrap();
+        let shared = near.try_clone().unwrap();
+        let mut device = PacketFd::new(near, TunHeader::None, 1400).unwrap();
+        let mut received = RxBatch::default();
+        far.send(&[0x45; 20]).unwrap();
+        if !waits {
+            shared.shutdown(std::net::Shutdown::Both).unwrap();
+        }
+        let count = in_time(poll_fn(|cx| device.poll_recv(cx, &mut received, 8))).await;
+        assert_eq!(count.unwrap(), 1, "what is there is received");
+        let receiving = in_time(poll_fn(|cx| device.poll_recv(cx, &mut received, 8)));
+        let (ended, ()) = tokio::join!(receiving, async {
+            shared.shutdown(std::net::Shutdown::Both).unwrap();
+        });
+        let error = ended.expect_err("the end");
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+        let error = device.try_recv(&mut received, 8).expect_err("the end");
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_empty_packet_is_not_the_end_of_a_socket_that_tells() {
+    let (near, far) = packets();
+    let mut device = PacketFd::new(near, TunHeader::UTUN, 1400).unwrap();
+    let far = UnixDatagram::from(far);
+    let mut received = RxBatch::default();
+    let alive = [0, 0, 0, 2, 0x45];
+    far.send(&[]).unwrap();
+    far.send(&alive).unwrap();
+    assert_eq!(device.try_recv(&mut received, 8).unwrap(), 1);
+    assert_eq!(device.stats().dropped(DropReason::Truncated), 1);
+    far.send(&[]).unwrap();
+    far.send(&alive).unwrap();
+    drop(far);
+    assert_eq!(device.try_recv(&mut received, 8).unwrap(), 1);
+    let error = device.try_recv(&mut received, 8).expect_err("the end");
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+    assert_eq!(device.stats().malformed(), 2);
+}
+
+/// The usual case under load.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_was_sent_before_a_close_arrives_though_packets_of_ours_were_not_read() {
+    let (near, far) = packets();
+    let mut device = PacketFd::new(near, TunHeader::None, 1400).unwrap();
+    let far = UnixDatagram::from(far);
+    let mut batch = TxBatch::default();
+    batch.push(packet(0x45));
+    device.try_send(&mut batch).unwrap();
+    for number in 0..3 {
+        far.send(&[0x45, number]).unwrap();
+    }
+    drop(far);
+    let mut received = RxBatch::default();
+    let ended = loop {
+        let polled = in_time(poll_fn(|cx| device.poll_recv(cx, &mut received, 2))).await;
+        if let Err(error) = polled {
+            break error;
+        }
+    };
+    assert_eq!(ended.kind(), ErrorKind::UnexpectedEof, "{ended}");
+    let numbers: Vec<u8> = received
+        .packets()
+        .iter()
+        .map(|each| each.frame[1])
+        .collect();
+    assert_eq!(numbers, [0, 1, 2]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn sending_to_an_end_that_was_closed_is_the_end() {
+    for (near, far) in pairs() {
+        let mut device = PacketFd::new(near, TunHeader::None, 1400).unwrap();
+        drop(far);
+        let mut batch = TxBatch::default();
+        batch.push(packet(0x45));
+        let error = device.try_send(&mut batch).expect_err("the end");
+        assert_ne!(error.kind(), ErrorKind::WouldBlock);
+        assert_eq!(device.stats().refused(), 0);
+    }
+    // It takes nothing more, though it still gives.
+    let (near, far) = UnixDatagram::pair().unwrap();
+    let mut device = PacketFd::new(near, TunHeader::None, 1400).unwrap();
+    far.shutdown(std::net::Shutdown::Read).unwrap();
+    let mut batch = TxBatch::default();
+    batch.push(packet(0x45));
+    let error = device.try_send(&mut batch).expect_err("the end");
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 }
 
 /// Where the kind of socket tells.
@@ -215,7 +356,7 @@ fn what_keeps_no_packet_boundaries_is_refused_with_what_to_do() {
 #[tokio::test]
 async fn the_device_ends_when_its_other_end_is_closed() {
     let (near, far) = packets();
-    let device = PacketFd::new(near, Prefix::UTUN, 1400).unwrap();
+    let device = PacketFd::new(near, TunHeader::UTUN, 1400).unwrap();
     let mut device = device.named("vpn7");
     assert_eq!((device.name(), device.mtu()), ("vpn7", 1400));
     let mut received = RxBatch::default();

@@ -1,13 +1,16 @@
 //! Several datagrams in a call.
 
 use net_core::buf::{RxBatch, TxBatch};
+use net_core::socket::{Operation, Policy};
 use net_core::udp::{Datagram, SendMeta};
-use net_core::{DeviceCaps, Instant, Seed};
+use net_core::{DeviceCaps, Instant, Seed, SocketError};
 use net_tokio::clock::Clock;
 use net_tokio::device::{Device, LinkConfig, PairEnd, pair};
 use net_tokio::{Net, UdpSocket};
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -80,8 +83,31 @@ struct World {
     gate: Arc<Mutex<Gate>>,
 }
 
+/// Counts how often it is asked whether something may be sent or received.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    sends: Arc<AtomicUsize>,
+    receives: Arc<AtomicUsize>,
+}
+
+impl Policy for Asked {
+    fn permit(&mut self, operation: &Operation) -> Result<(), SocketError> {
+        match operation {
+            Operation::Send { .. } => self.sends.fetch_add(1, Ordering::Relaxed),
+            Operation::Recv { .. } => self.receives.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        Ok(())
+    }
+}
+
 impl World {
     async fn new() -> Self {
+        Self::with_policy(None).await
+    }
+
+    /// With a policy on the near host.
+    async fn with_policy(policy: Option<Asked>) -> Self {
         let gate = Arc::<Mutex<Gate>>::default();
         let link = || LinkConfig {
             offload: true,
@@ -92,7 +118,10 @@ impl World {
             link: near,
             gate: Arc::clone(&gate),
         };
-        let near = Net::builder().device("link0", near).address("10.0.0.1/24");
+        let mut near = Net::builder().device("link0", near).address("10.0.0.1/24");
+        if let Some(policy) = policy {
+            near = near.policy(policy);
+        }
         let far = Net::builder().device("link0", far).address("10.0.0.2/24");
         let near = near.build().expect("a stack");
         let far = far.build().expect("a stack");
@@ -104,6 +133,19 @@ impl World {
             far,
             gate,
         }
+    }
+
+    fn shut(&self) {
+        self.gate.lock().expect("whole").shut = true;
+    }
+
+    fn open(&self) {
+        let waiting = {
+            let mut gate = self.gate.lock().expect("whole");
+            gate.shut = false;
+            gate.waiting.take()
+        };
+        waiting.expect("it is told").wake();
     }
 
     /// How often packets have been brought to the link since this was last asked.
@@ -254,7 +296,7 @@ async fn a_batch_is_taken_as_far_as_there_is_room_and_goes_on_in_order() {
         .near
         .set_send_buffer_size(u32::try_from(limit).expect("small"))
         .expect("alive");
-    world.gate.lock().expect("whole").shut = true;
+    world.shut();
     let to = SendMeta::to(world.to);
     let all: Vec<_> = (0..40).map(|number| (vec![number; LONG], to)).collect();
     let mut sent = 0;
@@ -275,19 +317,113 @@ async fn a_batch_is_taken_as_far_as_there_is_room_and_goes_on_in_order() {
         "{counts:?}"
     );
     assert!((4..=12).contains(&sent), "{counts:?}");
-    let waiting = {
-        let mut gate = world.gate.lock().expect("whole");
-        gate.shut = false;
-        gate.waiting.take()
-    };
-    waiting.expect("it is to be told").wake();
+    world.open();
     let mut received = Vec::new();
-    while received.len() < all.len() {
+    // Two at least with each call.
+    for _ in 0..all.len() {
         sent += world.near.send_many(&all[sent..]).await.expect("alive");
         settle().await;
         let _ = world.far.try_recv_many(&mut received, 64);
     }
     assert_eq!(first_bytes(&received), (0..40).collect::<Vec<u8>>());
+}
+
+/// Not even copied.
+#[tokio::test]
+async fn no_more_of_a_batch_is_taken_than_the_send_buffer_holds() {
+    const LONG: usize = 50_000;
+    let world = World::new().await;
+    world.near.set_send_buffer_size(100_000).expect("alive");
+    let all = vec![(vec![1; LONG], SendMeta::to(world.to)); 64];
+    let mut sent = 0;
+    let allocated = allocation_counter::measure(|| {
+        sent = world.near.try_send_many(&all).expect("room");
+    });
+    assert!((1..=2).contains(&sent), "{sent}");
+    let bytes = allocated.bytes_total;
+    assert!(bytes < 20 * LONG as u64, "{bytes} bytes for {sent}");
+}
+
+/// A payload that says once what it is, and uses the stack to do so.
+struct Once<'a> {
+    socket: &'a UdpSocket,
+    asked: Cell<bool>,
+}
+
+impl AsRef<[u8]> for Once<'_> {
+    fn as_ref(&self) -> &[u8] {
+        assert!(!self.asked.replace(true), "asked again");
+        self.socket.ttl().expect("alive");
+        b"once"
+    }
+}
+
+#[tokio::test]
+async fn a_payload_is_asked_once_and_may_use_the_stack() {
+    let world = World::new().await;
+    world.near.set_send_buffer_size(5000).expect("alive");
+    let to = SendMeta::to(world.to);
+    let batch = || {
+        let each = || Once {
+            socket: &world.near,
+            asked: Cell::new(false),
+        };
+        [(each(), to), (each(), to)]
+    };
+    assert_eq!(world.near.try_send_many(&batch()).expect("room"), 2);
+    // Into the stack, then into the slot, of a meta that the stack is asked about; then nowhere.
+    world.shut();
+    let mut sent = 0;
+    let error = loop {
+        match world.near.try_send_many(&batch()) {
+            Ok(count) => sent += count,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(sent > 2, "{sent}");
+}
+
+#[tokio::test]
+async fn a_policy_is_asked_about_what_goes_and_once_about_what_comes() {
+    let asked = Asked::default();
+    let world = World::with_policy(Some(asked.clone())).await;
+    let sends = || asked.sends.swap(0, Ordering::Relaxed);
+    let batch = world.numbered(0..40);
+    assert_eq!(world.near.try_send_many(&batch).expect("room"), 40);
+    assert_eq!(sends(), 40);
+    settle().await;
+    world.near.set_send_buffer_size(5000).expect("alive");
+    world.shut();
+    let to = SendMeta::to(world.to);
+    let long = vec![(vec![0; 1000], to); 40];
+    let mut sent = 0;
+    while let Ok(count) = world.near.try_send_many(&long) {
+        sent += count;
+        // One may be asked about before it is known that the stack has no room for it.
+        let asked = sends();
+        assert!((count..=count + 1).contains(&asked), "{asked} for {count}");
+    }
+    assert!(sent > 0);
+    world.near.try_send_many(&long).expect_err("full");
+    assert_eq!(sends(), 0, "nothing goes");
+    world.open();
+    let mut received = Vec::new();
+    settle().await;
+    let count = world.far.try_recv_many(&mut received, 100).expect("there");
+    let answers: Vec<_> = (0..count)
+        .map(|_| (b"", SendMeta::to(received[0].source)))
+        .collect();
+    assert_eq!(
+        world.far.try_send_many(&answers).expect("room"),
+        count.min(64)
+    );
+    settle().await;
+    received.clear();
+    let before = asked.receives.load(Ordering::Relaxed);
+    let got = world.near.try_recv_many(&mut received, 100).expect("there");
+    assert_eq!(got, count.min(64));
+    assert_eq!(asked.receives.load(Ordering::Relaxed), before + 1);
 }
 
 #[tokio::test]
@@ -298,19 +434,30 @@ async fn a_batch_that_is_not_awaited_to_its_end_sends_and_receives_nothing() {
         let waiting = world.far.recv_many(&mut received, 9);
         tokio::pin!(waiting);
         assert!(futures::poll!(&mut waiting).is_pending());
-        world
-            .near
-            .send_many(&world.numbered(0..3))
-            .await
-            .expect("room");
+        let sent = world.near.send_many(&world.numbered(0..3)).await;
+        assert_eq!(sent.expect("room"), 3);
         settle().await;
     }
-    assert!(
-        received.is_empty(),
-        "it was dropped before it was polled again"
-    );
-    assert_eq!(
-        world.far.recv_many(&mut received, 9).await.expect("there"),
-        3
-    );
+    assert!(received.is_empty());
+    let count = world.far.recv_many(&mut received, 9).await.expect("there");
+    assert_eq!(count, 3);
+    world.near.set_send_buffer_size(5000).expect("alive");
+    world.shut();
+    let to = SendMeta::to(world.to);
+    let mut before = 0;
+    while let Ok(count) = world.near.try_send_many(&[([1; 1000], to); 9]) {
+        before += count;
+    }
+    {
+        let late = vec![(vec![2; 1000], to); 9];
+        let waiting = world.near.send_many(&late);
+        tokio::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        world.open();
+    }
+    settle().await;
+    received.clear();
+    let count = world.far.recv_many(&mut received, 99).await.expect("there");
+    assert_eq!(count, before);
+    assert_eq!(first_bytes(&received), vec![1; before]);
 }

@@ -1,9 +1,9 @@
 //! TUNs that somebody else has opened, against the kernel: what the program is handed is a descriptor.
 #![cfg(target_os = "linux")]
 
-use net_tokio::device::{Device, PacketFd, Prefix, Tun};
+use net_tokio::device::{Device, PacketFd, Tun, TunHeader};
 use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
-use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
+use rustix::ioctl::{IntegerSetter, Opcode, Setter, ioctl, opcode};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::IpAddr;
@@ -19,7 +19,9 @@ use tokio::task::spawn_blocking;
 #[test]
 fn a_bare_tun_of_somebody_else_carries_both_families() {
     netns::run("a_bare_tun_of_somebody_else_carries_both_families", || {
-        exchange(PacketFd::new(open(IFF_TUN | IFF_NO_PI), Prefix::None, 1500).expect("a device"));
+        exchange(
+            PacketFd::new(open(IFF_TUN | IFF_NO_PI), TunHeader::None, 1500).expect("a device"),
+        );
     });
 }
 
@@ -27,7 +29,7 @@ fn a_bare_tun_of_somebody_else_carries_both_families() {
 fn a_tun_with_packet_information_carries_both_families() {
     let name = "a_tun_with_packet_information_carries_both_families";
     netns::run(name, || {
-        let device = PacketFd::new(open(IFF_TUN), Prefix::PacketInfo, 1500).expect("a device");
+        let device = PacketFd::new(open(IFF_TUN), TunHeader::PacketInfo, 1500).expect("a device");
         let stats = device.stats();
         exchange(device);
         assert_eq!((stats.malformed(), stats.refused()), (0, 0));
@@ -44,13 +46,13 @@ fn a_tun_is_taken_over_as_it_was_opened() {
             (IFF_NO_PI, false),
             (0, false),
         ] {
-            let prefix = if flags & IFF_NO_PI == 0 {
-                Prefix::PacketInfo
+            let header = if flags & IFF_NO_PI == 0 {
+                TunHeader::PacketInfo
             } else {
-                Prefix::None
+                TunHeader::None
             };
             let fd = open(IFF_TUN | flags);
-            let tun = Tun::from_fd(fd, prefix, 1500).expect("a TUN");
+            let tun = Tun::from_fd(fd, header, 1500).expect("a TUN");
             assert_eq!((tun.name(), tun.mtu()), (NAME, 1500));
             assert_eq!((tun.caps().tso, tun.caps().tx_checksum), (offload, offload));
             let stats = tun.stats();
@@ -67,13 +69,56 @@ fn what_is_no_tun_is_not_taken_over() {
         let (socket, _other) = UnixDatagram::pair().expect("a pair");
         let detached = node();
         for error in [
-            Tun::from_fd(socket, Prefix::None, 1500),
-            Tun::from_fd(detached, Prefix::None, 1500),
-            Tun::from_fd(open(IFF_TAP | IFF_NO_PI), Prefix::None, 1500),
-            Tun::from_fd(open(IFF_TUN | IFF_NO_PI), Prefix::None, 67),
+            Tun::from_fd(socket, TunHeader::None, 1500),
+            Tun::from_fd(detached, TunHeader::None, 1500),
+            Tun::from_fd(open(IFF_TAP | IFF_NO_PI), TunHeader::None, 1500),
+            Tun::from_fd(open(IFF_TUN | IFF_NO_PI), TunHeader::None, 67),
+            Tun::from_fd(open(IFF_TUN), TunHeader::UTUN, 1500),
         ] {
             let error = error.expect_err("no TUN");
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        }
+    });
+}
+
+/// Its offloads survive a close, and what they leave undone needs a vnet header.
+#[test]
+fn a_persistent_tun_is_taken_over_without_the_offloads_of_its_last_user() {
+    let name = "a_persistent_tun_is_taken_over_without_the_offloads_of_its_last_user";
+    netns::run(name, || {
+        let open_again = || {
+            let last = open(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
+            // SAFETY: both take their argument by value.
+            unsafe {
+                ioctl(
+                    &last,
+                    IntegerSetter::<TUNSETOFFLOAD>::new_usize(CSUM_AND_TSO),
+                )
+                .expect("set");
+                ioctl(&last, IntegerSetter::<TUNSETPERSIST>::new_usize(1)).expect("set");
+            }
+            drop(last);
+            attach(IFF_TUN | IFF_NO_PI)
+        };
+        exchange(Tun::from_fd(open_again(), TunHeader::None, 1500).expect("a TUN"));
+        let deleted = Command::new("ip").args(["link", "delete", NAME]).status();
+        assert!(deleted.expect("iproute2").success());
+        exchange(PacketFd::new(open_again(), TunHeader::None, 1500).expect("a device"));
+    });
+}
+
+#[test]
+fn what_has_no_bare_packets_is_no_packet_descriptor() {
+    netns::run("what_has_no_bare_packets_is_no_packet_descriptor", || {
+        for (flags, hint) in [
+            (None, "attached to no interface"),
+            (Some(IFF_TAP | IFF_NO_PI), "as a Tap"),
+            (Some(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR), "Tun::from_fd"),
+        ] {
+            let fd = flags.map_or_else(node, open);
+            let error = PacketFd::new(fd, TunHeader::None, 1500).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+            assert!(error.to_string().contains(hint), "{error}");
         }
     });
 }
@@ -148,6 +193,19 @@ async fn datagrams(net: &Net, ours: IpAddr, theirs: IpAddr) {
 
 /// A TUN or TAP with the kernel's addresses, up, as another program would make it.
 fn open(flags: u16) -> File {
+    let file = attach(flags);
+    for address in ["10.7.0.1/24", "fd07::1/64"] {
+        let added = Command::new("ip")
+            .args(["address", "add", address, "dev", NAME])
+            .status();
+        assert!(added.expect("iproute2").success());
+    }
+    set_up(NAME).expect("it is there");
+    file
+}
+
+/// An open node that is attached to the interface.
+fn attach(flags: u16) -> File {
     let file = node();
     let mut request = Request {
         name: [0; 16],
@@ -157,13 +215,6 @@ fn open(flags: u16) -> File {
     request.name[..NAME.len()].copy_from_slice(NAME.as_bytes());
     // SAFETY: TUNSETIFF reads and writes an ifreq, which `Request` has the layout of.
     unsafe { ioctl(&file, Setter::<TUNSETIFF, Request>::new(request)) }.expect("a TUN");
-    for address in ["10.7.0.1/24", "fd07::1/64"] {
-        let added = Command::new("ip")
-            .args(["address", "add", address, "dev", NAME])
-            .status();
-        assert!(added.expect("iproute2").success());
-    }
-    set_up(NAME).expect("it is there");
     file
 }
 
@@ -185,6 +236,10 @@ struct Request {
 
 const NAME: &str = "tun8";
 const TUNSETIFF: Opcode = opcode::write::<i32>(b'T', 202);
+const TUNSETPERSIST: Opcode = opcode::write::<i32>(b'T', 203);
+const TUNSETOFFLOAD: Opcode = opcode::write::<i32>(b'T', 208);
+/// `TUN_F_CSUM`, `TUN_F_TSO4`, `TUN_F_TSO6`.
+const CSUM_AND_TSO: usize = 0x01 | 0x02 | 0x04;
 const IFF_TUN: u16 = 0x0001;
 const IFF_TAP: u16 = 0x0002;
 const IFF_NO_PI: u16 = 0x1000;

@@ -120,7 +120,7 @@ pub enum Operation {
         /// Which socket.
         socket: SocketId,
     },
-    /// To receive.
+    /// To receive; asked once where several datagrams are received together.
     Recv {
         /// Which socket.
         socket: SocketId,

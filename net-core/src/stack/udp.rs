@@ -165,11 +165,14 @@ impl Stack {
                 segment,
                 pins,
             };
+            let count = datagram.count() as u64;
             if let Err(reason) = queue(self, datagram) {
                 if left == 0 {
+                    // The caller counts one.
+                    self.stats.count_drops(reason, count - 1);
                     return Err(reason);
                 }
-                self.stats.count_drop(reason);
+                self.stats.count_drops(reason, count);
             }
             if left == 0 {
                 return Ok(());

@@ -1,8 +1,9 @@
 //! The descriptor of a device of the host, and how the driver waits at it.
 
-use super::framing::{Framing, Stop};
+use super::framing::{Framing, Stop, ended};
 use super::sys;
 use net_core::buf::{RxBatch, TxBatch};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,6 +26,17 @@ pub(super) struct Descriptor {
 }
 
 impl Descriptor {
+    /// A device over a descriptor that somebody else has opened, which is set to be non-blocking.
+    pub(super) fn adopt(
+        kind: &'static str,
+        name: String,
+        fd: OwnedFd,
+        framing: Framing,
+    ) -> io::Result<Self> {
+        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+        Ok(Self::new(kind, name, fd, framing))
+    }
+
     pub(super) fn new(kind: &'static str, name: String, fd: OwnedFd, framing: Framing) -> Self {
         Self {
             kind,
@@ -52,18 +64,15 @@ impl Descriptor {
     /// Receives up to `budget` packets that are there now; see
     /// [`PacketFd::try_recv`](super::PacketFd::try_recv).
     pub(super) fn try_recv(&mut self, batch: &mut RxBatch, budget: usize) -> io::Result<usize> {
-        loop {
-            let (count, stop) = self.framing.recv(self.io.fd(), batch, budget);
-            match stop {
-                Stop::WouldBlock if count == 0 => return Err(io::ErrorKind::WouldBlock.into()),
-                Stop::Fatal(error) if count == 0 => {
-                    return Err(gone(self.kind, &self.name, &error));
-                }
-                // Nothing but what had to be dropped: there may be more.
-                Stop::Done if count == 0 && budget > 0 => {}
-                _ => return Ok(count),
-            }
-        }
+        let fd = self.io.fd();
+        let (count, stop) = self.framing.recv(fd, batch, budget);
+        let error = match stop {
+            Stop::WouldBlock if count == 0 && self.framing.is_at_end(fd) => ended(),
+            Stop::WouldBlock if count == 0 => return Err(io::ErrorKind::WouldBlock.into()),
+            Stop::Fatal(error) if count == 0 => error,
+            _ => return Ok(count),
+        };
+        Err(gone(self.kind, &self.name, &error))
     }
 
     /// Sends packets from the front of `batch`; see
@@ -83,14 +92,19 @@ impl Descriptor {
         batch: &mut RxBatch,
         budget: usize,
     ) -> Poll<io::Result<usize>> {
+        let is_socket = self.framing.is_socket();
         let registered = self.io.registered()?;
         let fd = registered.get_ref().as_fd();
         // After clear_ready() only another poll arms the waker.
         loop {
-            let mut guard = ready!(poll_readable(registered, cx))
+            let mut guard = ready!(poll_readable(registered, is_socket, cx))
                 .map_err(|error| gone(self.kind, &self.name, &error))?;
             let (count, stop) = self.framing.recv(fd, batch, budget);
             match stop {
+                // It stays readable for ever, with nothing to read.
+                Stop::WouldBlock if count == 0 && guard.ready().is_read_closed() => {
+                    return Poll::Ready(Err(gone(self.kind, &self.name, &ended())));
+                }
                 Stop::WouldBlock => guard.clear_ready(),
                 Stop::Fatal(error) if count == 0 => {
                     return Poll::Ready(Err(gone(self.kind, &self.name, &error)));
@@ -195,17 +209,30 @@ fn register_once(
 
 /// Ready when there is something to read, or nothing ever again. The kernel reports the removal of the
 /// interface as a mere error, which wakes no reader: where nobody asked for room to write it comes as
-/// readiness to write.
+/// readiness to write. Of a socket such an error is one that passes.
 fn poll_readable<'a>(
     registered: &'a AsyncFd<Arc<OwnedFd>>,
+    is_socket: bool,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<AsyncFdReadyGuard<'a, Arc<OwnedFd>>>> {
     match registered.poll_read_ready(cx) {
-        Poll::Pending if registered.poll_write_ready(cx).is_ready() => {
+        Poll::Pending if !is_socket && registered.poll_write_ready(cx).is_ready() => {
             Poll::Ready(Err(REMOVED.into()))
         }
         readiness => readiness,
     }
+}
+
+/// Refuses an MTU that IPv4 does not allow.
+pub(super) fn check_mtu(mtu: u16) -> io::Result<()> {
+    if mtu < MTU_MIN {
+        return Err(invalid(format!("an MTU is at least {MTU_MIN}, not {mtu}")));
+    }
+    Ok(())
+}
+
+pub(super) fn invalid(text: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text.into())
 }
 
 fn gone(kind: &str, name: &str, error: &io::Error) -> io::Error {
@@ -217,10 +244,12 @@ fn gone(kind: &str, name: &str, error: &io::Error) -> io::Error {
 
 const NO_RUNTIME: &str = "a device of the host is polled inside a tokio runtime; a TUN elsewhere by try_recv and try_send";
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const REMOVED: Errno = Errno::BADFD;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 const REMOVED: Errno = Errno::NODEV;
+/// What IPv4 asks of every link (RFC 791).
+const MTU_MIN: u16 = 68;
 
 #[cfg(test)]
 mod tests {

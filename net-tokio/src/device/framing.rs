@@ -1,20 +1,21 @@
-//! Packets in and out of a descriptor, with what stands in front of them: a prefix, the vnet header.
+//! Packets in and out of a descriptor, with what stands in front of them: the header of a tunnel, the vnet header.
 
 mod counters;
 
 pub(super) use counters::Counters;
 
-use super::prefix::{self, Prefix};
 #[cfg(target_os = "linux")]
 use super::several::send_each;
 use super::sys;
+use super::tun_header::{self, TunHeader};
 use bytes::{Buf as _, BytesMut};
 use net_core::buf::{GsoKind, Pool, RxBatch, TxBatch, TxPacket};
 use net_core::offload::{Train, gso, vnet};
 use net_core::stack::MAX_TX_BATCH;
 use net_core::stats::DropReason;
 use net_core::wire::{transport, vlan};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionread};
 use smallvec::SmallVec;
 use std::io::{self, IoSlice};
 use std::mem;
@@ -32,7 +33,7 @@ use std::sync::atomic::Ordering;
 #[derive(Debug)]
 pub(super) struct Framing {
     /// In front of all else.
-    prefix: Prefix,
+    tun_header: TunHeader,
     vnet: bool,
     /// Bytes of the link's header in front of each packet.
     link_len: usize,
@@ -41,8 +42,7 @@ pub(super) struct Framing {
     inbox: Vec<BytesMut>,
     /// The kernel cuts super-packets of UDP, as far as is known.
     cuts_udp: bool,
-    /// Who reads nothing has come to the end.
-    empty_is_end: bool,
+    other_end: OtherEnd,
     small_pool: Pool,
     large_pool: Pool,
     /// The next packet goes into this one.
@@ -50,6 +50,17 @@ pub(super) struct Framing {
     /// Where small packets to send are put together.
     flat: Vec<u8>,
     counters: Arc<Counters>,
+}
+
+/// What is at the other end of a descriptor, and so how it tells that this is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherEnd {
+    /// The kernel, of which the descriptor was opened here.
+    Kernel,
+    /// A device that somebody else has opened: who reads nothing has come to its end.
+    Device,
+    /// A socket that somebody else has opened: its packets may be empty.
+    Socket,
 }
 
 /// Why a read or a write stopped.
@@ -107,37 +118,39 @@ impl Framing {
         };
         let mut large_pool = Pool::new(longest, LARGE_BUFFERS);
         Self {
-            prefix: Prefix::None,
+            tun_header: TunHeader::None,
             vnet,
             link_len,
             inbox: Vec::new(),
             cuts_udp: false,
-            empty_is_end: false,
+            other_end: OtherEnd::Kernel,
             small_pool: Pool::new(SMALL, 1024),
             buffer: large_pool.take(),
             large_pool,
-            flat: Vec::with_capacity(SMALL + vnet::LEN + prefix::LEN),
+            flat: Vec::with_capacity(SMALL + vnet::LEN + tun_header::LEN),
             counters,
         }
     }
 
     /// For a descriptor that has something in front of each packet, and of its vnet header.
-    pub(super) fn with_prefix(self, prefix: Prefix) -> Self {
-        let mut large_pool = Pool::new(self.large_pool.size() + prefix.len(), LARGE_BUFFERS);
+    pub(super) fn with_tun_header(self, tun_header: TunHeader) -> Self {
+        let mut large_pool = Pool::new(self.large_pool.size() + tun_header.len(), LARGE_BUFFERS);
         Self {
-            prefix,
+            tun_header,
             buffer: large_pool.take(),
             large_pool,
             ..self
         }
     }
 
-    /// For a descriptor from which nothing is read when its other end was closed.
-    pub(super) fn with_end(self) -> Self {
-        Self {
-            empty_is_end: true,
-            ..self
-        }
+    /// For a descriptor that somebody else has opened.
+    pub(super) fn with_other_end(self, other_end: OtherEnd) -> Self {
+        Self { other_end, ..self }
+    }
+
+    /// Whether it is a socket.
+    pub(super) fn is_socket(&self) -> bool {
+        self.other_end == OtherEnd::Socket
     }
 
     /// For a packet socket with `PACKET_AUXDATA`: several frames go with a call, and tags come back to where
@@ -174,8 +187,10 @@ impl Framing {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
+                    // The other end was closed before it had read all: what it sent before comes yet.
+                    io::ErrorKind::ConnectionReset if self.is_socket() => {}
                     // A packet of a kind that the vnet header has no word for.
-                    io::ErrorKind::InvalidInput => {
+                    io::ErrorKind::InvalidInput if self.vnet => {
                         self.counters.malformed.fetch_add(1, Ordering::Relaxed);
                     }
                     io::ErrorKind::WouldBlock => return (count, Stop::WouldBlock),
@@ -201,11 +216,8 @@ impl Framing {
         }
         let _ = most;
         sys::read_packet(fd, &mut self.buffer)?;
-        if self.buffer.is_empty() && self.empty_is_end {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "its other end was closed",
-            ));
+        if self.buffer.is_empty() && self.empty_is_end(fd) {
+            return Err(ended());
         }
         Ok((1, usize::from(self.take_in(None, batch))))
     }
@@ -241,7 +253,7 @@ impl Framing {
                 return false;
             }
         };
-        let header_len = self.prefix.len() + self.vnet_len();
+        let header_len = self.tun_header.len() + self.vnet_len();
         if let Some(tag) = tag {
             insert_tag(&mut self.buffer, header_len + TAG_OFFSET, tag);
         }
@@ -252,13 +264,27 @@ impl Framing {
         true
     }
 
+    /// Whether there is nothing more to read once a read has given nothing.
+    fn empty_is_end(&self, fd: BorrowedFd<'_>) -> bool {
+        match self.other_end {
+            OtherEnd::Kernel => false,
+            OtherEnd::Device => true,
+            OtherEnd::Socket => self.is_at_end(fd),
+        }
+    }
+
+    /// Whether a socket is shut down, or its other end, and all is read.
+    pub(super) fn is_at_end(&self, fd: BorrowedFd<'_>) -> bool {
+        self.is_socket() && is_hung_up(fd) && ioctl_fionread(fd).is_ok_and(|unread| unread == 0)
+    }
+
     /// What stands in front of the packet in the buffer says about it.
     fn offload(&self) -> Result<vnet::Offload, DropReason> {
-        let split = self.buffer.split_at_checked(self.prefix.len());
+        let split = self.buffer.split_at_checked(self.tun_header.len());
         let (prefix, rest) = split.ok_or(DropReason::Truncated)?;
         let split = rest.split_at_checked(self.vnet_len());
         let (front, packet) = split.ok_or(DropReason::Truncated)?;
-        self.prefix.check(prefix, packet)?;
+        self.tun_header.check(prefix, packet)?;
         let mut header = [0; vnet::LEN];
         header[..front.len()].copy_from_slice(front);
         vnet::parse_frame(header, packet, self.link_len)
@@ -342,7 +368,7 @@ impl Framing {
                     stop = Stop::WouldBlock;
                     break;
                 }
-                Err(errno) if is_fatal(errno) => {
+                Err(errno) if is_fatal(errno) || self.is_socket() && is_disconnected(errno) => {
                     stop = Stop::Fatal(errno.into());
                     break;
                 }
@@ -439,9 +465,10 @@ impl Framing {
 
     /// Begins what is written for a packet with these headers.
     fn begin(&mut self, head: &[u8]) -> Result<(), Errno> {
-        if self.prefix != Prefix::None {
-            let prefix = self.prefix.emit(head).ok_or(Errno::AFNOSUPPORT)?;
-            self.flat.extend_from_slice(&prefix[..self.prefix.len()]);
+        if self.tun_header != TunHeader::None {
+            let prefix = self.tun_header.emit(head).ok_or(Errno::AFNOSUPPORT)?;
+            self.flat
+                .extend_from_slice(&prefix[..self.tun_header.len()]);
         }
         Ok(())
     }
@@ -473,7 +500,7 @@ fn insert_tag(buffer: &mut BytesMut, at: usize, [ethertype, control]: [u16; 2]) 
 /// What means that no later packet will do better. An interface that is down (EIO) may come up
 /// again, as a cable may be plugged in.
 fn is_fatal(errno: Errno) -> bool {
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     if errno == Errno::BADFD {
         return true;
     }
@@ -483,6 +510,33 @@ fn is_fatal(errno: Errno) -> bool {
     )
 }
 
+/// What a socket says when its other end is gone, or takes nothing more.
+fn is_disconnected(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::CONNREFUSED | Errno::NOTCONN | Errno::PIPE | Errno::SHUTDOWN
+    )
+}
+
+/// Whether nothing more comes into a socket, beside what is there.
+fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, HANG_UP)];
+    let polled = poll(&mut fds, Some(&Timespec::default()));
+    polled.is_ok() && fds[0].revents().intersects(HANG_UP)
+}
+
+/// The end of a descriptor that says so.
+pub(super) fn ended() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "it was shut down, or its other end was closed",
+    )
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const HANG_UP: PollFlags = PollFlags::HUP.union(PollFlags::RDHUP);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const HANG_UP: PollFlags = PollFlags::HUP;
 /// Where a frame has its VLAN tag: behind both addresses.
 const TAG_OFFSET: usize = 12;
 /// Packets up to this length lie in buffers that are so large for them (2 × length + 256) that

@@ -4,8 +4,8 @@
 //! header, or at its Ethernet header where the device is a [station](Device::mac). The kinds here:
 //! [`Loopback`], the in-memory [`pair`] with impairments, the [`Switch`] for any number of stacks, the
 //! [`channel`] to the program itself, the [`UdpTunnel`], on Unix the `PacketFd` over a descriptor that
-//! somebody else has opened, and on Linux the `Tun`, the `Tap` and the `Nic`. A [`PcapTap`] around any of them writes a capture, and a [`Trunk`] over one of frames carries
-//! several VLANs.
+//! somebody else has opened, and on Linux the `Tun`, the `Tap` and the `Nic`. A [`PcapTap`] around any of
+//! them writes a capture, and a [`Trunk`] over one of frames carries several VLANs.
 
 mod channel;
 #[cfg(unix)]
@@ -25,8 +25,6 @@ mod overruns;
 mod packet_fd;
 mod pair;
 mod pcap;
-#[cfg(unix)]
-mod prefix;
 #[cfg(target_os = "linux")]
 mod several;
 mod switch;
@@ -38,6 +36,8 @@ mod tap;
 mod tests;
 #[cfg(target_os = "linux")]
 mod tun;
+#[cfg(unix)]
+mod tun_header;
 mod udp_tunnel;
 mod vlan;
 #[cfg(test)]
@@ -54,13 +54,13 @@ pub use overruns::Overruns;
 pub use packet_fd::{PacketFd, PacketFdStats};
 pub use pair::{PairEnd, pair};
 pub use pcap::PcapTap;
-#[cfg(unix)]
-pub use prefix::Prefix;
 pub use switch::{Switch, SwitchCounters, SwitchPort};
 #[cfg(target_os = "linux")]
 pub use tap::{Tap, TapBuilder};
 #[cfg(target_os = "linux")]
 pub use tun::{Tun, TunBuilder, TunStats};
+#[cfg(unix)]
+pub use tun_header::TunHeader;
 pub use udp_tunnel::{UdpTunnel, UdpTunnelStats};
 pub use vlan::{Trunk, TrunkCounters, TrunkPort};
 

@@ -70,8 +70,8 @@ impl Tun {
         }
     }
 
-    /// Receives up to `budget` packets that are there now and appends them to `batch`; how many,
-    /// at least one unless `budget` is 0.
+    /// Receives up to `budget` packets that are there now and appends them to `batch`; how many. That is 0
+    /// where all that were read had to be dropped: there may be more.
     ///
     /// # Errors
     /// `WouldBlock` if there is none; anything else is the end of the device.

@@ -14,6 +14,10 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::AsFd;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket as AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -134,7 +138,7 @@ impl UdpTunnelStats {
         self.counters.calls.load(Ordering::Relaxed)
     }
 
-    /// System calls by which the host has given packets, on Linux up to 64 with each.
+    /// System calls by which the host has given packets, on Linux up to 8 with each.
     #[must_use]
     pub fn recv_calls(&self) -> u64 {
         self.counters.recv_calls.load(Ordering::Relaxed)
@@ -276,15 +280,14 @@ fn send_all(socket: &UdpSocket, flat: &[u8], lens: &[usize]) -> io::Result<usize
     Ok(1)
 }
 
-/// Where datagrams are received, several with a call. Of its room only what datagrams have filled costs
-/// memory.
+/// Where datagrams are received, several with a call.
 struct Inbox {
     room: Vec<u8>,
 }
 
 impl Inbox {
-    /// Datagrams of a call at most.
-    const MOST: usize = if cfg!(target_os = "linux") { 64 } else { 1 };
+    /// Datagrams of a call at most: what the driver asks for between two looks at the clock.
+    const MOST: usize = if cfg!(target_os = "linux") { 8 } else { 1 };
     /// From one datagram to the next: not a multiple of a power of two, by which their beginnings would share
     /// few lines of a cache.
     const STRIDE: usize = LONGEST + 33 * 64 + 1;
@@ -298,7 +301,7 @@ impl Inbox {
     /// Receives up to `most` datagrams by one system call, behind those of `batch`; how many.
     fn receive(
         &mut self,
-        socket: &UdpSocket,
+        socket: &impl AsFd,
         most: usize,
         batch: &mut RxBatch,
     ) -> io::Result<usize> {
@@ -327,7 +330,7 @@ impl fmt::Debug for Inbox {
 
 /// Receives one datagram: there is no call for several.
 #[cfg(not(target_os = "linux"))]
-fn receive_each(socket: &UdpSocket, places: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
+fn receive_each(socket: &impl AsFd, places: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
     let first = places.first_mut();
     let len = first.map(|place| io::Read::read(&mut &*socket2::SockRef::from(socket), place));
     len.transpose()
@@ -350,7 +353,12 @@ const LONGEST: usize = 65_535;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::Drops;
+    use super::{Drops, Inbox};
+    use net_core::buf::RxBatch;
+    use std::io::ErrorKind;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     #[test]
     fn drops_are_counted_from_the_first_and_over_the_end_of_the_kernels_count() {
@@ -365,5 +373,35 @@ mod tests {
         ] {
             assert_eq!(drops.count(|| kernel), count);
         }
+    }
+
+    /// What is there is received, whether the socket blocks or not, and no more than was asked for.
+    #[test]
+    fn packets_that_wait_at_a_tunnel_are_received_by_one_system_call() {
+        let (near, far) = UnixDatagram::pair().expect("a pair");
+        for number in 0..10_u8 {
+            // Longer than an MTU is no reason to lose one.
+            let len = if number == 4 { 9000 } else { 20 };
+            assert_eq!(far.send(&vec![number; len]).expect("sent"), len);
+        }
+        let (done, receiving) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut batch = RxBatch::default();
+            let mut inbox = Inbox::new();
+            for most in [5, 64, 64] {
+                let count = inbox.receive(&near, most, &mut batch);
+                let _ = done.send(count.map_err(|error| error.kind()));
+            }
+            let frames = batch.packets().iter().map(|packet| packet.frame.to_vec());
+            frames.collect::<Vec<_>>()
+        });
+        for expected in [Ok(5), Ok(5), Err(ErrorKind::WouldBlock)] {
+            let count = receiving.recv_timeout(Duration::from_secs(20));
+            assert_eq!(count.expect("it does not wait"), expected);
+        }
+        let frames = thread.join().expect("whole");
+        let begins: Vec<(u8, usize)> = frames.iter().map(|frame| (frame[9], frame.len())).collect();
+        let expected = (0..10_u8).map(|number| (number, if number == 4 { 9000 } else { 20 }));
+        assert_eq!(begins, expected.collect::<Vec<_>>());
     }
 }

@@ -129,6 +129,23 @@ impl Engine {
         self.core.control().stack_mut().permit(operation)
     }
 
+    /// As [`permit`](Self::permit) for one operation after the other, with one wait: the first that the policy
+    /// minds, and what it says.
+    pub(crate) fn permit_each(
+        &self,
+        operations: impl Iterator<Item = Operation>,
+    ) -> Option<(usize, SocketError)> {
+        if !self.policed {
+            return None;
+        }
+        let mut core = self.core.control();
+        let stack = core.stack_mut();
+        let mut refusals = operations
+            .enumerate()
+            .filter_map(|(at, operation)| Some((at, stack.permit(&operation).err()?)));
+        refusals.next()
+    }
+
     /// Takes a device in whose interface the stack knows already.
     pub(crate) fn add_device(&self, core: &mut Core, mut bound: BoundDevice) {
         bound.device.attach(self.time.clock());

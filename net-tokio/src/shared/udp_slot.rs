@@ -6,6 +6,7 @@ use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use bytes::Bytes;
 use net_core::udp::SendMeta;
 use std::collections::VecDeque;
+use std::collections::vec_deque::Drain;
 use std::iter;
 use std::task::{Poll, Waker};
 
@@ -162,7 +163,8 @@ impl<D> UdpSlot<D> {
         Ok((datagram, touch))
     }
 
-    /// Takes up to `limit` datagrams, at least 1, behind those of `into`; how many.
+    /// Takes up to `limit` datagrams, at least 1, behind those of `into`; how many. It is fewer only where
+    /// the slot is empty then.
     pub(crate) fn recv_many(
         &self,
         caller: Caller<'_>,
@@ -170,9 +172,21 @@ impl<D> UdpSlot<D> {
         limit: usize,
     ) -> Result<(usize, Touch), Stop> {
         let mut user = self.user.lock();
-        let touch = self.refill(&mut user, caller)?;
-        let count = user.len().min(limit);
-        into.extend(user.drain(..count));
+        let mut touch = self.refill(&mut user, caller)?;
+        let before = into.len();
+        into.extend(take_front(&mut user, limit));
+        if user.is_empty() {
+            let mut rx = self.rx.lock();
+            let count = into.len() - before;
+            let rest = take_front(&mut rx.arrived, limit - count);
+            if rest.len() > 0 {
+                into.extend(rest);
+                if std::mem::take(&mut rx.left) {
+                    touch = Touch::Kick;
+                }
+            }
+        }
+        let count = into.len() - before;
         self.unread.fetch_sub(count, Ordering::AcqRel);
         Ok((count, touch))
     }
@@ -254,6 +268,22 @@ impl<D> UdpSlot<D> {
         }
         self.waiting.store(true, Ordering::Release);
         Ok((count, if idle { Touch::Kick } else { Touch::None }))
+    }
+
+    /// How many payloads of these lengths there would be room for now; the first always counts.
+    pub(crate) fn fits(&self, lens: impl Iterator<Item = usize>) -> usize {
+        let tx = self.tx.lock();
+        let (mut bytes, limit) = (tx.bytes, tx.limit);
+        drop(tx);
+        let mut count = 0;
+        for len in lens {
+            if count > 0 && bytes >= limit {
+                break;
+            }
+            bytes += len + OVERHEAD;
+            count += 1;
+        }
+        count
     }
 
     /// Whether a datagram can be queued now; takes the pending error otherwise, or remembers `waker`.
@@ -456,6 +486,12 @@ impl TxQueue {
     fn has_room(&self) -> bool {
         self.bytes < self.limit || self.datagrams.is_empty()
     }
+}
+
+/// Takes up to `count` out of the front.
+fn take_front<D>(queue: &mut VecDeque<D>, count: usize) -> Drain<'_, D> {
+    let count = count.min(queue.len());
+    queue.drain(..count)
 }
 
 /// Datagrams that wait in a slot until a reader takes them over.

@@ -21,10 +21,10 @@ impl UdpSocket {
 
     /// Sends datagrams, each with a payload and its own [`SendMeta`], in order; how many.
     ///
-    /// It waits for room for the first, and then takes as many as there is room for, up to
-    /// [`MAX_BATCH`](Self::MAX_BATCH): as `write` does with bytes, so who has more calls again with the
-    /// rest. None of no datagrams is sent at once. A payload with a
-    /// [segment size](SendMeta::segment) counts as one.
+    /// It waits for room for the first, and then takes as many as the send buffer holds, one more at most, up
+    /// to [`MAX_BATCH`](Self::MAX_BATCH): as `write` does with bytes, so who has more calls again with the
+    /// rest. A payload with a [segment size](SendMeta::segment) counts as one. With an empty batch it returns
+    /// 0 at once. A policy is asked about each datagram when it is about to go.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -81,12 +81,16 @@ impl UdpSocket {
         self.finish(self.put_many(datagrams, None))
     }
 
-    /// Receives datagrams as they came, without copying, behind those of `into`: up to `limit` of those
-    /// that are there; how many.
+    /// Receives datagrams as they came, behind those of `into`: up to `limit` of those that are there; how
+    /// many.
     ///
     /// It waits for the first only. None of them is cut off; each comes with its addresses, traffic
     /// class, hop limit, interface and time. With [`set_gro`](Self::set_gro), what a device has joined
-    /// counts as one, with the size of its datagrams. With a `limit` of 0 it returns 0 at once.
+    /// counts as one, with the size of its datagrams. Payloads are not copied, but for joined ones that
+    /// came in several pieces. With a `limit` of 0 it returns 0 at once.
+    ///
+    /// A call that gets fewer than `limit` has not emptied the socket: where more than 64 wait, the others
+    /// come out of the stack only now, for the next call. A policy is asked once for all datagrams of a call.
     ///
     /// # Errors
     /// As for [`recv`](Self::recv); nothing has been received then.
@@ -135,23 +139,42 @@ impl UdpSocket {
         self.slot.recv_many(caller, into, limit)
     }
 
-    /// Copies payloads to where the driver finds them: into the stack if nobody works on that, or else
-    /// into the slot.
+    /// Asks each datagram for its bytes, once and before anything is locked: what that runs is the
+    /// caller's code.
     fn put_many<B: AsRef<[u8]>>(
         &self,
         datagrams: &[(B, SendMeta)],
         waker: Option<&Waker>,
     ) -> Result<(usize, Touch), Stop> {
-        let most = datagrams.len().min(Self::MAX_BATCH);
-        let batch = self.permitted(&datagrams[..most])?;
+        let batch: SmallVec<[Item<'_>; Self::MAX_BATCH]> = datagrams
+            .iter()
+            .take(Self::MAX_BATCH)
+            .map(|(payload, meta)| (payload.as_ref(), meta))
+            .collect();
+        self.put_batch(&batch, waker)
+    }
+
+    /// Copies payloads to where the driver finds them: into the stack if nobody works on that, or else
+    /// into the slot.
+    fn put_batch(&self, batch: &[Item<'_>], waker: Option<&Waker>) -> Result<(usize, Touch), Stop> {
+        let batch = short_enough(batch)?;
         if batch.is_empty() {
             return Ok((0, Touch::None));
         }
         self.slot.can_send(waker)?;
-        let large = self.copies_of(batch, |bytes, meta| {
-            bytes.len() > SMALL || meta.segment.is_some()
-        });
+        let room = self
+            .slot
+            .fits(batch.iter().map(|(payload, _)| payload.len()));
+        let batch = &batch[..room];
         let engine = self.net.engine();
+        let copy = |payload: &[u8]| engine.pool().copy_slice(payload);
+        // What is large is copied before the stack is locked, and what is to be cut lies in one piece.
+        let large: SmallVec<[Option<Bytes>; Self::MAX_BATCH]> = batch
+            .iter()
+            .map(|(payload, meta)| {
+                (payload.len() > SMALL || meta.segment.is_some()).then(|| copy(payload))
+            })
+            .collect();
         let direct = engine.try_control(|core| {
             // Not past those that wait.
             if self.slot.has_waiting() {
@@ -167,32 +190,37 @@ impl UdpSocket {
                 return Ok((sent, Touch::None));
             }
         }
-        let wanted = batch
+        let checked = self.check(batch.iter().map(|&(payload, meta)| (payload.len(), *meta)))?;
+        let permitted = self.permitted(&batch[..checked])?;
+        let mut outgoing: SmallVec<[Outgoing; Self::MAX_BATCH]> = batch[..permitted]
             .iter()
-            .map(|(payload, meta)| (payload.as_ref().len(), *meta));
-        let batch = &batch[..self.check(wanted)?];
-        let all = self.copies_of(batch, |_, _| true);
-        let metas = batch.iter().map(|(_, meta)| *meta);
-        let mut outgoing: SmallVec<[Outgoing; Self::MAX_BATCH]> =
-            all.into_iter().flatten().zip(metas).collect();
+            .zip(large)
+            .map(|(&(payload, meta), large)| (large.unwrap_or_else(|| copy(payload)), *meta))
+            .collect();
         self.slot.send_many(&mut outgoing.drain(..), waker)
     }
 
     /// Sends datagrams until one cannot leave; how many, and why not.
-    fn send_each<B: AsRef<[u8]>>(
+    fn send_each(
         &self,
         core: &mut Core,
-        batch: &[(B, SendMeta)],
+        batch: &[Item<'_>],
         large: &[Option<Bytes>],
     ) -> (usize, Option<SocketError>) {
-        let Some(mut udp) = core.stack_mut().udp(self.slot.id()) else {
-            return (0, None);
-        };
-        for (at, ((payload, meta), large)) in batch.iter().zip(large).enumerate() {
-            let sent = match large {
-                Some(payload) => udp.send_with(payload.clone(), meta),
-                None => udp.send_copied(payload.as_ref(), meta),
+        let policed = self.net.engine().is_policed();
+        let stack = core.stack_mut();
+        for (at, (&(payload, meta), large)) in batch.iter().zip(large).enumerate() {
+            let permitted = match policed {
+                true => stack.permit(&self.sends(meta)),
+                false => Ok(()),
             };
+            let Some(mut udp) = stack.udp(self.slot.id()) else {
+                return (at, None);
+            };
+            let sent = permitted.and_then(|()| match large {
+                Some(large) => udp.send_with(large.clone(), meta),
+                None => udp.send_copied(payload, meta),
+            });
             if let Err(error) = sent {
                 return (at, Some(error));
             }
@@ -200,48 +228,42 @@ impl UdpSocket {
         (batch.len(), None)
     }
 
-    /// Copies the payloads that are to be, before the stack is locked.
-    fn copies_of<B: AsRef<[u8]>>(
-        &self,
-        batch: &[(B, SendMeta)],
-        which: impl Fn(&[u8], &SendMeta) -> bool,
-    ) -> SmallVec<[Option<Bytes>; Self::MAX_BATCH]> {
-        let pool = self.net.engine().pool();
-        let copy = |(payload, meta): &(B, SendMeta)| {
-            let payload = payload.as_ref();
-            which(payload, meta).then(|| pool.copy_slice(payload))
-        };
-        batch.iter().map(copy).collect()
-    }
-
-    /// The datagrams in front of the first one that is too long for any destination, or that the policy
-    /// minds.
+    /// How many datagrams there are in front of the first that the policy minds.
     ///
     /// # Errors
-    /// What is wrong with the very first.
-    fn permitted<'a, B: AsRef<[u8]>>(
-        &self,
-        batch: &'a [(B, SendMeta)],
-    ) -> Result<&'a [(B, SendMeta)], Stop> {
-        let too_long = |(payload, _): &(B, SendMeta)| payload.as_ref().len() > MAX_PAYLOAD;
-        let short = batch.iter().position(too_long).unwrap_or(batch.len());
-        if short == 0 && !batch.is_empty() {
-            return Err(SocketError::MessageTooLong.into());
+    /// What it says of the very first.
+    fn permitted(&self, batch: &[Item<'_>]) -> Result<usize, Stop> {
+        let operations = batch.iter().map(|(_, meta)| self.sends(meta));
+        match self.net.engine().permit_each(operations) {
+            Some((0, error)) => Err(error.into()),
+            Some((count, _)) => Ok(count),
+            None => Ok(batch.len()),
         }
-        let engine = self.net.engine();
-        for (at, (_, meta)) in batch[..short].iter().enumerate() {
-            let permitted = engine.permit(&Operation::Send {
-                socket: self.slot.id(),
-                to: meta.to,
-                source: meta.source,
-                source_port: meta.source_port,
-            });
-            match permitted {
-                Err(error) if at == 0 => return Err(error.into()),
-                Err(_) => return Ok(&batch[..at]),
-                Ok(()) => {}
-            }
+    }
+
+    /// What a policy is asked about a datagram.
+    fn sends(&self, meta: &SendMeta) -> Operation {
+        Operation::Send {
+            socket: self.slot.id(),
+            to: meta.to,
+            source: meta.source,
+            source_port: meta.source_port,
         }
-        Ok(&batch[..short])
+    }
+}
+
+/// A payload, and how it is to leave.
+type Item<'a> = (&'a [u8], &'a SendMeta);
+
+/// The datagrams in front of the first that is too long for any destination.
+///
+/// # Errors
+/// Where that is the very first.
+fn short_enough<'a, 'b>(batch: &'a [Item<'b>]) -> Result<&'a [Item<'b>], SocketError> {
+    let too_long = |(payload, _): &Item<'_>| payload.len() > MAX_PAYLOAD;
+    match batch.iter().position(too_long) {
+        Some(0) => Err(SocketError::MessageTooLong),
+        Some(first) => Ok(&batch[..first]),
+        None => Ok(batch),
     }
 }

@@ -52,7 +52,9 @@ impl UdpSocket {
     /// Receives datagrams that a device has joined into one packet as one buffer (`UDP_GRO`), off by
     /// default: their size is then in [`Datagram::segment`](net_core::udp::Datagram::segment). A device
     /// joins what was [sent together](Self::send_with), be it by a kernel behind a TUN. As in Linux, other
-    /// ways to receive see the buffer too, and do not tell the size.
+    /// ways to receive see the buffer too, and do not tell the size: with [`recv_from`](Self::recv_from) and
+    /// room for one datagram, the others that were joined with it are lost. What is sent to groups and to
+    /// broadcast addresses always comes one by one.
     ///
     /// # Errors
     /// When the stack has ended.

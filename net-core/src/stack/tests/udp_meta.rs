@@ -109,6 +109,27 @@ fn a_socket_that_asks_gets_what_was_joined_as_one_with_its_size() {
 }
 
 #[test]
+fn of_what_was_joined_and_finds_no_room_each_datagram_is_counted() {
+    let mut host = Host::new();
+    let joined = host.udp("0.0.0.0:9");
+    host.stack.udp_settings_mut(joined).unwrap().gro = true;
+    let whole = std::vec![7; 2000];
+    for _ in 0..1000 {
+        let mut train = linear(&datagram("10.7.0.1:5", "10.7.0.2:9", &whole));
+        train.meta.gso = Some(Gso {
+            kind: GsoKind::Udp,
+            size: 700,
+            ecn: false,
+        });
+        host.inject(train);
+    }
+    let stats = host.stack.stats();
+    let dropped = stats.drops(DropReason::RecvBufferFull);
+    assert!(dropped > 0, "its buffer is full");
+    assert_eq!(stats.udp_in + dropped, 3 * 1000);
+}
+
+#[test]
 fn each_datagram_must_fit_and_all_together_too() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:7");

@@ -25,7 +25,7 @@ impl Counters {
         }
     }
 
-    /// The malformed packets that were dropped for one of the reasons that a prefix gives.
+    /// The malformed packets that were dropped for one of the reasons that the header of a tunnel gives.
     pub(in super::super) fn dropped(&self, reason: DropReason) -> u64 {
         self.of(reason)
             .map_or(0, |counter| counter.load(Ordering::Relaxed))

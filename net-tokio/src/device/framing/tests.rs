@@ -191,6 +191,23 @@ fn small_packets_are_copied_and_large_ones_handed_over_in_their_buffer() {
 const GSO_TYPE: usize = 1;
 const DONT_FRAGMENT: u8 = 0x40;
 
+/// Only the vnet header has packets that it has no word for; else the descriptor is of no use.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_descriptor_that_refuses_to_be_read_is_at_its_end_but_for_a_vnet_header() {
+    use rustix::net::{AddressFamily, SocketType, socket};
+    // Of a stream socket that is not connected: EINVAL.
+    let fd = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    for vnet in [false, true] {
+        let counters = Arc::new(Counters::default());
+        let mut framing = Framing::new(vnet, 0, 1500, Arc::clone(&counters));
+        let (count, stop) = framing.recv(fd.as_fd(), &mut RxBatch::default(), 4);
+        assert_eq!((count, matches!(stop, Stop::Fatal(_))), (0, !vnet));
+        let malformed = counters.malformed.load(Ordering::Relaxed);
+        assert_eq!(malformed, if vnet { 4 } else { 0 });
+    }
+}
+
 /// As a packet socket: several frames with a call, those included that are dropped.
 #[cfg(target_os = "linux")]
 #[test]

@@ -171,7 +171,7 @@ pub(in crate::device) fn socket_drops(fd: impl AsFd) -> io::Result<u32> {
 }
 
 /// Receives what is there, up to a datagram for each of `places`, by one system call; their lengths, in
-/// order. The socket does not block.
+/// order. It does not wait, even where the socket blocks.
 ///
 /// # Errors
 /// What `recvmmsg` says where there is none.
@@ -195,7 +195,9 @@ pub(in crate::device) fn receive_each(
     // of them live through the call.
     let received = unsafe {
         let (fd, headers) = (fd.as_fd().as_raw_fd(), messages.as_mut_ptr());
-        libc::recvmmsg(fd, headers, many, 0, std::ptr::null_mut())
+        // An int, but for musl.
+        let flags = libc::MSG_DONTWAIT as _;
+        libc::recvmmsg(fd, headers, many, flags, std::ptr::null_mut())
     };
     check(received)?;
     messages.truncate(usize::try_from(received).unwrap_or(0));

@@ -1,10 +1,9 @@
 //! A TUN that somebody else has opened.
 
-use super::open::{MTU_MIN, negotiate};
+use super::open::negotiate;
 use super::{Counters, Descriptor, Framing, KernelQueue, Tun};
-use crate::device::{Prefix, sys};
-use net_core::DeviceCaps;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use crate::device::descriptor::{check_mtu, invalid};
+use crate::device::{TunHeader, sys};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,23 +12,26 @@ impl Tun {
     /// The TUN behind a descriptor that somebody else has opened and perhaps passed on (`SCM_RIGHTS`), for
     /// IP packets of up to `mtu` bytes (68 or more).
     ///
-    /// Where it was opened without `IFF_NO_PI`, `prefix` is [`Prefix::PacketInfo`], else [`Prefix::None`];
+    /// Where it was opened without `IFF_NO_PI`, `header` is [`TunHeader::PacketInfo`], else [`TunHeader::None`];
     /// the kernel does not tell that, nor the MTU of an interface that may be in another network namespace.
-    /// It does tell whether there is a vnet header (`IFF_VNET_HDR`): then its length and byte order and the
-    /// offloads are set as the stack likes them, for all queues of the TUN. Addresses, MTU and state of the
+    /// It does tell whether there is a vnet header (`IFF_VNET_HDR`): its length and byte order and the
+    /// offloads are set as the stack likes them, for all queues of the TUN; without the header no offload is
+    /// left of those of an earlier user. Addresses, MTU and state of the
     /// interface are its maker's affair. It takes no privilege, and sets the descriptor to be non-blocking,
     /// for all that share it. What its queue loses is not known ([`TunStats::overruns`] is 0).
     ///
     /// [`TunStats::overruns`]: super::TunStats::overruns
     ///
     /// # Errors
-    /// `InvalidInput` for an MTU below 68, for a TAP, and for what is neither (there is
-    /// [`PacketFd`](crate::device::PacketFd) for that); else what the kernel says.
-    pub fn from_fd(fd: impl Into<OwnedFd>, prefix: Prefix, mtu: u16) -> io::Result<Self> {
+    /// `InvalidInput` for an MTU below 68, for a header that no TUN of Linux has, for a TAP, and for what is
+    /// neither (there is [`PacketFd`](crate::device::PacketFd) for that); else what the kernel says.
+    pub fn from_fd(fd: impl Into<OwnedFd>, header: TunHeader, mtu: u16) -> io::Result<Self> {
         let fd = fd.into();
-        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
-        if mtu < MTU_MIN {
-            return Err(invalid(format!("an MTU is at least {MTU_MIN}, not {mtu}")));
+        check_mtu(mtu)?;
+        if matches!(header, TunHeader::AddressFamily { .. }) {
+            return Err(invalid(
+                "a TUN of Linux has packet information in front of packets, or nothing",
+            ));
         }
         let (name, flags) = sys::tun_interface(&fd).map_err(|error| {
             invalid(format!(
@@ -37,24 +39,17 @@ impl Tun {
                  there is PacketFd"
             ))
         })?;
+        // Not whether there is packet information: IFF_NO_PI reads back as set (it is IFF_NOFILTER, too).
         if flags & libc::IFF_TUN == 0 {
             return Err(invalid(format!("{name} is a TAP, which has frames")));
         }
         let vnet = flags & libc::IFF_VNET_HDR != 0;
-        let caps = if vnet {
-            negotiate(&fd, true)?
-        } else {
-            DeviceCaps {
-                software_gro: true,
-                ..DeviceCaps::default()
-            }
-        };
-        fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+        let caps = negotiate(&fd, vnet)?;
         let counters = Arc::new(Counters::default());
         let framing = Framing::new(vnet, 0, mtu, counters.clone()).with_trains(caps.uso);
-        let framing = framing.with_prefix(prefix);
+        let framing = framing.with_tun_header(header);
         Ok(Self {
-            descriptor: Descriptor::new("TUN", name, fd, framing),
+            descriptor: Descriptor::adopt("TUN", name, fd, framing)?,
             mtu,
             caps,
             counters,

@@ -1,6 +1,7 @@
 //! Opening or making a TUN, and what stands in the way.
 
 use super::{Counters, Descriptor, Framing, KernelQueue, Tun};
+use crate::device::descriptor::check_mtu;
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
 use net_core::offload::vnet;
@@ -180,8 +181,8 @@ impl TunBuilder {
                 ));
             }
         }
-        if self.mtu.is_some_and(|mtu| mtu < MTU_MIN) {
-            return bad(format!("an MTU is at least {MTU_MIN}"));
+        if let Some(mtu) = self.mtu {
+            check_mtu(mtu)?;
         }
         Ok(())
     }
@@ -353,8 +354,6 @@ const MAX_QUEUES: usize = 256;
 const NODE: &str = "/dev/net/tun";
 /// `IFNAMSIZ` less the final zero.
 const NAME_MAX: usize = 15;
-/// What IPv4 asks of every link (RFC 791).
-pub(super) const MTU_MIN: u16 = 68;
 
 #[cfg(test)]
 mod tests {

@@ -60,6 +60,37 @@ fn the_reader_that_makes_room_for_what_was_left_in_the_stack_kicks() {
 }
 
 #[test]
+fn a_batch_goes_on_behind_what_a_reader_has_taken_over() {
+    let socket = UdpSlot::new(100);
+    socket.fill(&mut (0..BATCH).collect(), &mut Vec::new());
+    assert_eq!(socket.recv(Caller::Try), Ok((0, Touch::None)));
+    assert_eq!(socket.room(BATCH + 1), BATCH);
+    socket.fill(&mut (BATCH..2 * BATCH).collect(), &mut Vec::new());
+    let mut received = Vec::new();
+    let count = socket.recv_many(Caller::Try, &mut received, 10);
+    assert_eq!(count, Ok((10, Touch::None)));
+    // What the driver has left in the stack is fetched by whoever makes room for it.
+    let count = socket.recv_many(Caller::Try, &mut received, 60);
+    assert_eq!(count, Ok((60, Touch::Kick)));
+    assert_eq!(socket.readiness(), Ready::READABLE | Ready::WRITABLE);
+    let count = socket.recv_many(Caller::Try, &mut received, 1000);
+    assert_eq!(count, Ok((2 * BATCH - 71, Touch::None)));
+    assert_eq!(received, (1..2 * BATCH).collect::<Vec<_>>());
+    assert_eq!(socket.readiness(), Ready::WRITABLE);
+}
+
+#[test]
+fn as_many_payloads_fit_as_the_send_buffer_holds_and_one_at_least() {
+    let socket = UdpSlot::<()>::new(1000);
+    assert_eq!(socket.fits([600; 9].into_iter()), 2);
+    assert_eq!(socket.fits([60_000; 9].into_iter()), 1);
+    assert_eq!(socket.fits([1; 9].into_iter()), 9);
+    let sent = socket.send(Bytes::from_static(&[0; 600]), SendMeta::default(), None);
+    assert_eq!(sent, Ok(Touch::Kick));
+    assert_eq!(socket.fits([600; 9].into_iter()), 1);
+}
+
+#[test]
 fn datagrams_wait_up_to_the_send_buffer() {
     let socket = UdpSlot::<()>::new(1000);
     let payload = Bytes::from_static(&[0; 600]);

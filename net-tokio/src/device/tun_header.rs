@@ -1,4 +1,4 @@
-//! What stands in front of each packet that a descriptor gives and takes.
+//! The header of a tunnel, which stands in front of each packet that a descriptor gives and takes.
 
 use net_core::stats::DropReason;
 use net_core::wire::EtherType;
@@ -8,13 +8,13 @@ use net_core::wire::EtherType;
 /// That is a matter of who opened it and how, not of the system that the program runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Prefix {
+pub enum TunHeader {
     /// Nothing: `VpnService` of Android, a TUN of Linux with `IFF_NO_PI`, sockets of one's own.
     #[default]
     None,
     /// The number of the address family, in four bytes in network order. A packet whose family is
     /// neither of both is dropped.
-    Family {
+    AddressFamily {
         /// The number for IPv4: 2 everywhere.
         ipv4: u32,
         /// The number for IPv6, which each system has its own for: 30 for those of Apple, 28 for
@@ -26,34 +26,32 @@ pub enum Prefix {
     PacketInfo,
 }
 
-impl Prefix {
+impl TunHeader {
     /// A `utun` of macOS and iOS.
-    pub const UTUN: Self = Self::Family { ipv4: 2, ipv6: 30 };
+    pub const UTUN: Self = Self::AddressFamily { ipv4: 2, ipv6: 30 };
 
     /// How many bytes it has.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "it is no container")]
-    pub const fn len(self) -> usize {
+    pub(super) const fn len(self) -> usize {
         match self {
             Self::None => 0,
-            Self::Family { .. } | Self::PacketInfo => LEN,
+            Self::AddressFamily { .. } | Self::PacketInfo => LEN,
         }
     }
 
-    /// Whether `prefix`, which has the length of one, says what `packet` is.
-    pub(super) fn check(self, prefix: &[u8], packet: &[u8]) -> Result<(), DropReason> {
-        let Ok(prefix) = <[u8; LEN]>::try_from(prefix) else {
+    /// Whether `header`, which has the length of one, says what `packet` is.
+    pub(super) fn check(self, header: &[u8], packet: &[u8]) -> Result<(), DropReason> {
+        let Ok(header) = <[u8; LEN]>::try_from(header) else {
             return Ok(());
         };
         let version = match self {
             Self::None => return Ok(()),
-            Self::Family { ipv4, ipv6 } => match u32::from_be_bytes(prefix) {
+            Self::AddressFamily { ipv4, ipv6 } => match u32::from_be_bytes(header) {
                 family if family == ipv4 => 4,
                 family if family == ipv6 => 6,
                 _ => return Err(DropReason::EtherType),
             },
             Self::PacketInfo => {
-                let [flags0, flags1, type0, type1] = prefix;
+                let [flags0, flags1, type0, type1] = header;
                 if u16::from_ne_bytes([flags0, flags1]) & CUT_OFF != 0 {
                     return Err(DropReason::Truncated);
                 }
@@ -82,7 +80,7 @@ impl Prefix {
         };
         Some(match self {
             Self::None => [0; LEN],
-            Self::Family { ipv4, ipv6 } => if is_ipv4 { ipv4 } else { ipv6 }.to_be_bytes(),
+            Self::AddressFamily { ipv4, ipv6 } => if is_ipv4 { ipv4 } else { ipv6 }.to_be_bytes(),
             Self::PacketInfo => {
                 let ethertype = if is_ipv4 {
                     EtherType::IPV4
@@ -107,36 +105,36 @@ mod tests {
 
     #[test]
     fn what_is_put_in_front_says_what_the_packet_is_and_nothing_else_does() {
-        let none: [(Prefix, &[u8], &[u8]); 1] = [(Prefix::None, &[], &[])];
-        for (prefix, v4, v6) in none.into_iter().chain([
-            (Prefix::UTUN, &[0, 0, 0, 2][..], &[0, 0, 0, 30][..]),
+        let none: [(TunHeader, &[u8], &[u8]); 1] = [(TunHeader::None, &[], &[])];
+        for (header, v4, v6) in none.into_iter().chain([
+            (TunHeader::UTUN, &[0, 0, 0, 2][..], &[0, 0, 0, 30][..]),
             (
-                Prefix::Family { ipv4: 2, ipv6: 28 },
+                TunHeader::AddressFamily { ipv4: 2, ipv6: 28 },
                 &[0, 0, 0, 2],
                 &[0, 0, 0, 28],
             ),
-            (Prefix::PacketInfo, &[0, 0, 8, 0], &[0, 0, 0x86, 0xdd]),
+            (TunHeader::PacketInfo, &[0, 0, 8, 0], &[0, 0, 0x86, 0xdd]),
         ]) {
             for (bytes, packet) in [(v4, [0x45]), (v6, [0x60])] {
-                let emitted = prefix.emit(&packet).expect("an IP packet");
-                assert_eq!(&emitted[..prefix.len()], bytes);
-                assert_eq!(prefix.check(bytes, &packet), Ok(()));
+                let emitted = header.emit(&packet).expect("an IP packet");
+                assert_eq!(&emitted[..header.len()], bytes);
+                assert_eq!(header.check(bytes, &packet), Ok(()));
             }
-            if prefix == Prefix::None {
+            if header == TunHeader::None {
                 continue;
             }
-            assert_eq!(prefix.emit(&[0x10]), None);
-            assert_eq!(prefix.emit(&[]), None);
-            assert_eq!(prefix.check(v4, &[0x60]), Err(DropReason::IpVersion));
-            assert_eq!(prefix.check(v6, &[0x45]), Err(DropReason::IpVersion));
-            assert_eq!(prefix.check(v4, &[]), Err(DropReason::Truncated));
+            assert_eq!(header.emit(&[0x10]), None);
+            assert_eq!(header.emit(&[]), None);
+            assert_eq!(header.check(v4, &[0x60]), Err(DropReason::IpVersion));
+            assert_eq!(header.check(v6, &[0x45]), Err(DropReason::IpVersion));
+            assert_eq!(header.check(v4, &[]), Err(DropReason::Truncated));
             assert_eq!(
-                prefix.check(&[0, 0, 0, 9], &[0x45]),
+                header.check(&[0, 0, 0, 9], &[0x45]),
                 Err(DropReason::EtherType)
             );
         }
         let [flag0, flag1] = CUT_OFF.to_ne_bytes();
-        let cut_off = Prefix::PacketInfo.check(&[flag0, flag1, 8, 0], &[0x45]);
+        let cut_off = TunHeader::PacketInfo.check(&[flag0, flag1, 8, 0], &[0x45]);
         assert_eq!(cut_off, Err(DropReason::Truncated));
     }
 }
