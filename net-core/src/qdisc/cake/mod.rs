@@ -18,7 +18,7 @@ mod ways;
 
 pub use config::{CakeAckFilter, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 
-use super::flow::ip_header;
+use super::flow::{ip_header, ip_header_mut};
 use super::flow_queue::Packets;
 use super::{Dropped, Qdisc, QdiscStats, Queued};
 use crate::buf::TxPacket;
@@ -103,10 +103,7 @@ impl Cake {
     fn classify(&self, packet: &mut TxPacket) -> usize {
         let dscp = codepoint(packet);
         if self.config.wash {
-            let link_len = usize::from(packet.meta.link_len);
-            if let Some(header) = packet.head.get_mut(link_len..) {
-                ip::clear_dscp(header);
-            }
+            ip::clear_dscp(ip_header_mut(packet));
         }
         self.config.tins.of(dscp)
     }
