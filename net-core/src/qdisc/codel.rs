@@ -1,6 +1,7 @@
 //! Controlled delay (RFC 8289): drops where packets have waited too long for too long.
 
 use super::Queued;
+use super::flow::ip_header_mut;
 use super::flow_queue::{FlowQueue, Packets};
 use crate::time::{Duration, Instant};
 use crate::wire::ip;
@@ -140,12 +141,7 @@ impl Codel {
 
 /// Marks a packet as having met congestion, if its flow knows what that means (RFC 3168 §5).
 pub(super) fn mark(queued: &mut Queued) -> bool {
-    let meta = queued.packet.meta;
-    queued
-        .packet
-        .head
-        .get_mut(usize::from(meta.link_len)..)
-        .is_some_and(ip::mark_if_capable)
+    ip::mark_if_capable(ip_header_mut(&mut queued.packet))
 }
 
 /// Its square in nanoseconds fits 64 bits.

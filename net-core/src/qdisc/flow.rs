@@ -2,7 +2,8 @@
 
 use crate::buf::TxPacket;
 use crate::seed::Key;
-use crate::wire::{IpHeader, ip};
+use crate::wire::ethernet::HEADER_LEN;
+use crate::wire::{EtherType, IpHeader, ip};
 use core::net::IpAddr;
 
 /// The keyed hash of a packet's addresses, protocol and ports. Packets that are no IP, or broken,
@@ -57,10 +58,32 @@ impl FlowKey {
     }
 }
 
-/// A packet's head from its IP header on.
+/// A packet's head from its IP header on; nothing where there is none, as in frames of another protocol.
 pub(super) fn ip_header(packet: &TxPacket) -> &[u8] {
+    ip_offset(packet)
+        .and_then(|offset| packet.head.get(offset..))
+        .unwrap_or_default()
+}
+
+/// The same, to change.
+pub(super) fn ip_header_mut(packet: &mut TxPacket) -> &mut [u8] {
+    ip_offset(packet)
+        .and_then(|offset| packet.head.get_mut(offset..))
+        .unwrap_or_default()
+}
+
+/// Where the IP header begins. What is behind an Ethernet header is IP by the header's word only: a raw
+/// frame of any other protocol can have bytes that look alike.
+fn ip_offset(packet: &TxPacket) -> Option<usize> {
     let link_len = usize::from(packet.meta.link_len);
-    packet.head.get(link_len..).unwrap_or_default()
+    let (link, header) = packet.head.split_at_checked(link_len)?;
+    let ethertype = match ip::version(header)? {
+        4 => EtherType::IPV4,
+        6 => EtherType::IPV6,
+        _ => return None,
+    };
+    let is_named = link_len < HEADER_LEN || link.ends_with(&ethertype.0.to_be_bytes());
+    is_named.then_some(link_len)
 }
 
 fn write_address(to: &mut [u8], address: IpAddr) {

@@ -33,12 +33,18 @@ impl Stack {
         if self.link_local_conflict(iface, &packet, now) {
             return Err(DropReason::AddressConflict);
         }
-        let for_us = self.has_address(iface, target) || self.is_routed_here(iface, &packet);
+        let source = (!packet.is_probe()).then_some(sender);
+        // Another host of such an address, as where an anycast address is announced: no neighbour.
+        let from_us = source.is_some() && self.is_routed_here(iface, sender, Some(target));
+        let for_us = self.has_address(iface, target)
+            || (packet.operation == ArpOperation::Request
+                && !from_us
+                && self.is_routed_here(iface, target, source));
         if self.addresses.contains(sender) {
             self.arp_conflict(iface, packet.sender_ip, now);
             return Err(DropReason::AddressConflict);
         }
-        if !packet.is_probe() {
+        if !packet.is_probe() && !from_us {
             let sighting = match packet.operation {
                 ArpOperation::Request if for_us => Sighting::Asks(packet.sender_mac),
                 ArpOperation::Reply if for_us => Sighting::Adverts {
@@ -63,23 +69,22 @@ impl Stack {
         Ok(())
     }
 
-    /// Whether somebody asks for an address that a local route makes this host's: as in Linux such addresses
-    /// are found by ARP on every link, those of IPv6 only by a proxy
-    /// ([`set_neighbor_proxy`](Self::set_neighbor_proxy)).
-    fn is_routed_here(&self, over: IfaceId, packet: &ArpPacket) -> bool {
-        if !self.routes.may_have_local() || packet.operation != ArpOperation::Request {
+    /// Whether a local route makes an address this host's: as in Linux such addresses are found by ARP on
+    /// every link, those of IPv6 only by a proxy ([`set_neighbor_proxy`](Self::set_neighbor_proxy)). They are
+    /// not claimed, though: others may have them too, so who says that one is theirs gets no answer.
+    fn is_routed_here(&self, over: IfaceId, address: IpAddr, source: Option<IpAddr>) -> bool {
+        if !self.routes.may_have_local() {
             return false;
         }
-        let target = IpAddr::V4(packet.target_ip);
-        let to_host = may_be_local(target) && !target.is_loopback();
+        let to_host = may_be_local(address) && !address.is_loopback();
         self.routes.ends_here(&Query {
-            dest: target,
-            source: (!packet.is_probe()).then_some(IpAddr::V4(packet.sender_ip)),
+            dest: address,
+            source,
             mark: 0,
             tos: 0,
             over: Some(over),
             owner: None,
-            to_host: to_host && !self.addresses.is_broadcast(target),
+            to_host: to_host && !self.addresses.is_broadcast(address),
         })
     }
 

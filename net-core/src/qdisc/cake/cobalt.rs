@@ -49,6 +49,8 @@ pub(super) struct Cobalt {
     share: u32,
     /// When that changed last.
     changed: Instant,
+    /// When the queue was found empty, if it still is.
+    emptied: Option<Instant>,
 }
 
 /// What is to become of a packet.
@@ -124,7 +126,10 @@ impl Cobalt {
     /// The queue was found empty.
     pub(super) fn on_emptied(&mut self, limits: &Limits, now: Instant) {
         self.late = false;
-        self.lower_share(limits, now);
+        self.emptied = Some(now);
+        if now.saturating_since(self.changed) > limits.target {
+            self.lower_share(1, now);
+        }
         if self.count > 0 && now >= self.next {
             self.count -= 1;
             self.next = limits.after(self.next, self.count);
@@ -133,7 +138,11 @@ impl Cobalt {
 
     /// The queue had been empty, and is no more.
     pub(super) fn on_awake(&mut self, limits: &Limits, now: Instant) {
-        self.lower_share(limits, now);
+        if let Some(emptied) = self.emptied.take() {
+            let idle = now.saturating_since(emptied.max(self.changed));
+            let steps = idle.as_nanos() / limits.target.as_nanos().max(1);
+            self.lower_share(u32::try_from(steps).unwrap_or(u32::MAX), now);
+        }
         if self.count > 0 && now >= self.next {
             self.fall(limits, now);
         }
@@ -154,16 +163,13 @@ impl Cobalt {
         }
     }
 
-    /// Lowers BLUE's share once for each target's time without overflow.
-    fn lower_share(&mut self, limits: &Limits, now: Instant) {
-        let idle = now.saturating_since(self.changed);
-        if self.share == 0 || idle <= limits.target {
-            return;
+    /// Lowers BLUE's share: once where the queue is found empty, and once for each target's time for which
+    /// it stays so. While packets wait it stays, since they may be so few only because of it.
+    fn lower_share(&mut self, steps: u32, now: Instant) {
+        if self.share > 0 && steps > 0 {
+            self.share = self.share.saturating_sub(SHARE_DOWN.saturating_mul(steps));
+            self.changed = now;
         }
-        let steps = idle.as_nanos() / limits.target.as_nanos().max(1);
-        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
-        self.share = self.share.saturating_sub(SHARE_DOWN.saturating_mul(steps));
-        self.changed = now;
     }
 }
 
@@ -173,3 +179,33 @@ const SHARE_UP: u32 = 1 << 24;
 const SHARE_DOWN: u32 = 1 << 20;
 /// By how much the count falls at most for one packet.
 const FALLS: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However long packets waited without an overflow before: that may be BLUE's doing.
+    #[test]
+    fn blues_share_falls_only_while_the_queue_is_empty() {
+        let target = Duration::from_millis(5);
+        let limits = Limits::new(target, target * 20, Duration::ZERO);
+        let mut cobalt = Cobalt::default();
+        let mut now = Instant::from_millis(1000);
+        for _ in 0..100 {
+            now += target * 2;
+            cobalt.on_overflow(&limits, now);
+        }
+        let share = cobalt.share;
+        assert_eq!(share, 100 * SHARE_UP);
+        now += target * 2000;
+        cobalt.on_emptied(&limits, now);
+        assert_eq!(cobalt.share, share - SHARE_DOWN);
+        now += target * 3;
+        cobalt.on_awake(&limits, now);
+        assert_eq!(cobalt.share, share - 4 * SHARE_DOWN);
+        // It leaves before it is looked at again: the queue was not found empty.
+        now += target * 100;
+        cobalt.on_awake(&limits, now);
+        assert_eq!(cobalt.share, share - 4 * SHARE_DOWN);
+    }
+}

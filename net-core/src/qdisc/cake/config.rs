@@ -4,6 +4,7 @@ use super::super::Rate;
 use super::super::units::{Size, Time};
 use crate::time::Duration;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 /// The parameters of a [`Cake`](super::Cake).
 ///
@@ -19,7 +20,7 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CakeConfig {
     /// The rate that is shaped to, counted in bytes with their overhead; at least 64 bytes a second.
-    /// Without one (the default), packets leave as fast as the device takes them.
+    /// Without one (the default), or with 0, packets leave as fast as the device takes them.
     pub bandwidth: Option<Rate>,
     /// Which classes of traffic are kept apart. [`Diffserv3`](CakeTins::Diffserv3).
     pub tins: CakeTins,
@@ -32,18 +33,22 @@ pub struct CakeConfig {
     pub ack_filter: CakeAckFilter,
     /// Cut super-segments before they come in. On.
     pub split_gso: bool,
-    /// The round trip that most flows have, to which the queues' limits are fitted. 100 ms; one that is
-    /// twice or half as long does as well.
+    /// The round trip that most flows have, to which the queues' limits are fitted, at most 2⁶⁴ ns.
+    /// 100 ms; one that is twice or half as long does as well.
     pub rtt: Duration,
     /// Bytes that each packet takes up beyond those of IP (−64–256); `None` counts packets as they are
     /// on the device (`raw`, the default).
     pub overhead: Option<i16>,
-    /// The least that a packet takes up, with its overhead. 0.
+    /// The least that a packet takes up, with its overhead (0–256). 0.
     pub mpu: u16,
     /// Into what the link cuts packets. [`Plain`](CakeFraming::Plain).
     pub framing: CakeFraming,
-    /// Bytes of memory for the packets of all flows. `None` (the default) is what four round trips at
-    /// the bandwidth take, at least 4 MiB; 15 MB where there is no bandwidth.
+    /// Bytes of memory for the packets of all flows; one packet may always wait. `None` (the default) or 0
+    /// is what four round trips at the bandwidth take, at least 4 MiB; 15 MB where there is no bandwidth.
+    ///
+    /// A packet counts with its bytes on the wire and those of its descriptor. The buffers that hold it
+    /// can be larger: a small forwarded packet keeps the whole receive buffer that it came in, up to 2 KiB,
+    /// and a segment cut from a super-segment keeps all of it.
     pub memory_limit: Option<u64>,
 }
 
@@ -66,6 +71,21 @@ impl Default for CakeConfig {
 }
 
 impl CakeConfig {
+    /// The same with what is outside of its range at the nearest end of it, and without what is 0 to say
+    /// that there is none.
+    pub(super) fn within_ranges(self) -> Self {
+        Self {
+            bandwidth: self.bandwidth.filter(|rate| rate.bytes() > 0),
+            rtt: self.rtt.min(MAX_RTT),
+            overhead: self
+                .overhead
+                .map(|more| more.clamp(*OVERHEAD.start(), *OVERHEAD.end())),
+            mpu: self.mpu.min(MAX_MPU),
+            memory_limit: self.memory_limit.filter(|&limit| limit > 0),
+            ..self
+        }
+    }
+
     /// The wait that a standing queue may cost.
     pub(super) fn target(&self) -> Duration {
         (self.rtt / 20).max(Duration::from_micros(1))
@@ -192,7 +212,13 @@ pub enum CakeFraming {
     Ptm,
 }
 
+/// What each packet may take up beyond its bytes.
+pub(super) const OVERHEAD: RangeInclusive<i16> = -64..=256;
+/// The largest [`CakeConfig::mpu`].
+pub(super) const MAX_MPU: u16 = 256;
+/// What the text form can say.
+const MAX_RTT: Duration = Duration::from_nanos(u64::MAX);
 /// The least that is waited in where a bandwidth says how much.
 const LEAST_MEMORY: u64 = 4 << 20;
-/// What 10,240 packets of an Ethernet take up.
+/// The bytes on the wire of 10,240 packets of an Ethernet.
 const MOST_MEMORY: u64 = 10_240 * 1514;

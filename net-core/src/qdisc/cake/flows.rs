@@ -38,7 +38,7 @@ pub(super) enum State {
     Idle,
     /// Those of flows that send little, before others.
     Sparse,
-    /// It sent little and nothing waits, but it has to pass the others before it is new again.
+    /// It has sent its quantum and nothing waits: it has to pass the others before it is new again.
     SparseWait,
     /// Those of flows that send what they get.
     Bulk,

@@ -18,7 +18,7 @@ mod ways;
 
 pub use config::{CakeAckFilter, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 
-use super::flow::ip_header;
+use super::flow::{ip_header, ip_header_mut};
 use super::flow_queue::Packets;
 use super::{Dropped, Qdisc, QdiscStats, Queued};
 use crate::buf::TxPacket;
@@ -68,9 +68,11 @@ pub struct Cake {
 }
 
 impl Cake {
-    /// An empty discipline; `seed` decides which flows share a queue, and what BLUE drops.
+    /// An empty discipline; `seed` decides which flows share a queue, and what BLUE drops. Where a
+    /// parameter is outside of its range, the nearest end of that is taken.
     #[must_use]
     pub fn new(config: CakeConfig, seed: Seed) -> Self {
+        let config = config.within_ranges();
         let tins = (0..config.tins.count()).map(|tin| Tin::new(&config, tin));
         Self {
             key: seed.key("cake"),
@@ -103,10 +105,7 @@ impl Cake {
     fn classify(&self, packet: &mut TxPacket) -> usize {
         let dscp = codepoint(packet);
         if self.config.wash {
-            let link_len = usize::from(packet.meta.link_len);
-            if let Some(header) = packet.head.get_mut(link_len..) {
-                ip::clear_dscp(header);
-            }
+            ip::clear_dscp(ip_header_mut(packet));
         }
         self.config.tins.of(dscp)
     }
@@ -187,7 +186,11 @@ impl Qdisc for Cake {
         }
         let id = (u8::try_from(tin).unwrap_or(0), index);
         self.longest.on_grown(id, bytes);
-        while self.memory() > self.memory_limit && self.drop_from_longest(dropped, now) {}
+        // The last one stays: where a limit is below any packet, none would ever leave.
+        while self.memory() > self.memory_limit
+            && self.packets.len() > 1
+            && self.drop_from_longest(dropped, now)
+        {}
         self.most_memory = self.most_memory.max(self.memory());
     }
 

@@ -1,6 +1,7 @@
 //! Parameters by the words of `tc qdisc … cake`.
 
 use super::super::Rate;
+use super::config::{MAX_MPU, OVERHEAD};
 use super::{CakeAckFilter, CakeConfig, CakeFraming, CakeIsolation, CakeTins};
 use crate::text::{ParseError, Words};
 use crate::time::Duration;
@@ -14,11 +15,14 @@ impl FromStr for CakeConfig {
         let mut words = Words::new(text);
         let mut raw = false;
         while let Some(word) = words.next() {
-            raw |= word == "raw";
             config.take(word, &mut words)?;
-        }
-        if raw {
-            config.overhead = None;
+            match word {
+                "raw" => raw = true,
+                // So it is shown.
+                "overhead" if raw && config.overhead == Some(0) => config.overhead = None,
+                "overhead" | "conservative" => raw = false,
+                _ => {}
+            }
         }
         Ok(config)
     }
@@ -42,7 +46,10 @@ impl CakeConfig {
         }
         match word {
             "bandwidth" if words.take("unlimited") => self.bandwidth = None,
-            "bandwidth" => self.bandwidth = Some(quantity(words, "rate", rate)?),
+            "bandwidth" => {
+                let rate = quantity(words, "rate", rate)?;
+                self.bandwidth = Some(rate).filter(|rate| rate.bytes() > 0);
+            }
             "unlimited" => self.bandwidth = None,
             "diffserv" => self.tins = CakeTins::Diffserv4,
             "rtt" => self.rtt = quantity(words, "time", time)?,
@@ -56,17 +63,20 @@ impl CakeConfig {
             "atm" => self.framing = CakeFraming::Atm,
             "ptm" => self.framing = CakeFraming::Ptm,
             "noatm" => self.framing = CakeFraming::Plain,
-            "raw" => self.framing = CakeFraming::Plain,
+            "raw" => (self.framing, self.overhead) = (CakeFraming::Plain, None),
             "conservative" => (self.framing, self.overhead) = (CakeFraming::Atm, Some(48)),
             "overhead" => {
-                let overhead = |word: &str| word.parse().ok().filter(|it| (-64..=256).contains(it));
+                let overhead = |word: &str| word.parse().ok().filter(|it| OVERHEAD.contains(it));
                 self.overhead = Some(quantity(words, "overhead from -64 to 256", overhead)?);
             }
             "mpu" => {
-                let mpu = |word: &str| word.parse().ok().filter(|it| *it <= 256);
+                let mpu = |word: &str| word.parse().ok().filter(|it| *it <= MAX_MPU);
                 self.mpu = quantity(words, "size from 0 to 256", mpu)?;
             }
-            "memlimit" => self.memory_limit = Some(quantity(words, "size", size)?),
+            "memlimit" => {
+                let limit = quantity(words, "size", size)?;
+                self.memory_limit = Some(limit).filter(|&limit| limit > 0);
+            }
             // What there is no other choice of.
             "nonat" | "egress" => {}
             _ => return Err(words.error(format_args!("\"{word}\" is no parameter of cake"))),
@@ -85,7 +95,8 @@ fn quantity<T>(
     read(word).ok_or_else(|| words.error(format_args!("\"{word}\" is no {what}")))
 }
 
-/// `20mbit`, `1.5gbit`; `2mbps` are bytes; a number alone is bits.
+/// `20mbit`, `1.5gbit`; `2mbps` are bytes; a number alone is bits. 0 is none, but not what is less than a
+/// byte a second.
 fn rate(word: &str) -> Option<Rate> {
     let (number, unit) = split(word);
     let unit = unit.to_ascii_lowercase();
@@ -105,7 +116,9 @@ fn rate(word: &str) -> Option<Rate> {
         "ti" => 1 << 40,
         _ => return None,
     };
-    decimal(number, scale * bits).map(Rate::from_bits)
+    let rate = Rate::from_bits(decimal(number, scale * bits)?);
+    let is_zero = number.bytes().all(|digit| matches!(digit, b'0' | b'.'));
+    (is_zero || rate.bytes() > 0).then_some(rate)
 }
 
 /// `100ms`, `1.5s`; a number alone is microseconds.

@@ -85,7 +85,8 @@ const ROWS: [Row; 20] = [
     }),
     ("un_flows", |tin| {
         let flows = tin.flows.iter();
-        text(flows.filter(|(_, flow)| flow.cobalt.is_blue()).count())
+        let unresponsive = flows.filter(|(_, flow)| flow.queue.len() > 0 && flow.cobalt.is_blue());
+        text(unresponsive.count())
     }),
     ("max_len", |tin| text(tin.counts.largest)),
     ("quantum", |tin| text(tin.flow_quantum())),

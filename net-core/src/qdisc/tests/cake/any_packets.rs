@@ -35,7 +35,42 @@ const PARAMETERS: [&str; 6] = [
     "bandwidth 100mbit diffserv8 flows ptm overhead -30 mpu 64 rtt 1ms",
 ];
 
+/// A frame of another protocol, with any bytes.
+fn other_frame() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = proptest::collection::vec(any::<u8>(), 54..80);
+    let version = prop_oneof![Just(0x45), Just(0x40), Just(0x60), Just(0x6f)];
+    let ethertype = prop_oneof![Just(0x8100_u16), Just(0x8847), Just(0x88f7), Just(0x0806)];
+    (bytes, version, ethertype).prop_map(|(mut bytes, version, ethertype)| {
+        bytes[12..14].copy_from_slice(&ethertype.to_be_bytes());
+        bytes[14] = version;
+        // What would be the class of IPv4, capable of marks.
+        bytes[15] |= 0b1000_0001;
+        bytes
+    })
+}
+
 proptest! {
+    #[test]
+    fn frames_of_other_protocols_stay_as_they_are(
+        frames in proptest::collection::vec(other_frame(), 1..40),
+    ) {
+        let mut queue = cake("bandwidth 100kbit besteffort wash rtt 1ms");
+        for (number, bytes) in (0..).zip(&frames) {
+            let mut packet = TxPacket::default();
+            packet.head.prepend(bytes.len()).copy_from_slice(bytes);
+            packet.meta.link_len = 14;
+            packet.meta.mark = number;
+            queue.put(Box::new(packet));
+        }
+        while let Some(at) = queue.qdisc.next_departure() {
+            queue.now = queue.now.max(at);
+            while let Some(packet) = queue.take() {
+                prop_assert_eq!(&packet.head[..], &frames[packet.meta.mark as usize][..]);
+            }
+        }
+        prop_assert_eq!(queue.qdisc.marked(), 0);
+    }
+
     #[test]
     fn whatever_comes_in_leaves_or_is_counted(
         parameters in proptest::sample::select(&PARAMETERS),

@@ -111,6 +111,16 @@ fn memory_is_bounded_and_the_longest_queue_pays() {
 }
 
 #[test]
+fn one_packet_waits_whatever_the_limit() {
+    let mut queue = cake("bandwidth 8mbit memlimit 100");
+    for number in 0..3 {
+        queue.put(packet(1, 1000, number));
+    }
+    assert_eq!(queue.numbers(), [2]);
+    assert_eq!(queue.lost().len(), 2);
+}
+
+#[test]
 fn flows_that_do_not_listen_lose_at_random() {
     // Twice the rate for ever: no signal of CoDel's helps.
     let mut queue = cake("bandwidth 8mbit besteffort memlimit 50k");
@@ -127,7 +137,13 @@ fn flows_that_do_not_listen_lose_at_random() {
     }
     // Packets know marks, so what is dropped before there is no room is BLUE's.
     assert!(random > 100, "{random}");
-    let report = Details(&queue.qdisc).to_string();
-    let unresponsive = report.lines().find(|line| line.contains("un_flows"));
-    assert_eq!(unresponsive.unwrap().split_whitespace().nth(1), Some("1"));
+    let unresponsive = |queue: &Queue<Cake>| {
+        let report = Details(&queue.qdisc).to_string();
+        let line = report.lines().find(|line| line.contains("un_flows"));
+        line.unwrap().split_whitespace().nth(1).unwrap().to_string()
+    };
+    assert_eq!(unresponsive(&queue), "1");
+    // Nobody is unresponsive who sends nothing.
+    queue.departures();
+    assert_eq!(unresponsive(&queue), "0");
 }

@@ -57,6 +57,35 @@ fn hundreds_of_flows_find_queues_of_their_own() {
     assert!(equal > 385, "{equal}");
 }
 
+/// A rotation of eight flows in bulk takes longer than the voice is silent, which has less than its share.
+#[test]
+fn a_flow_below_its_share_waits_for_no_rotation() {
+    let mut queue = cake("bandwidth 1mbit besteffort flows");
+    for flow in 0..8 {
+        (0..40).for_each(|_| queue.put(packet(flow, 1000, 0)));
+    }
+    let (period, end) = (ms(20), START + SECOND);
+    let mut spoken = START + ms(200);
+    let mut heard = 0;
+    while queue.now < end {
+        let leaves = queue.qdisc.next_departure().unwrap().max(queue.now);
+        if spoken <= leaves {
+            queue.now = spoken;
+            queue.put(packet(9, 200, 1));
+            spoken += period;
+            continue;
+        }
+        queue.now = leaves;
+        if queue.take().unwrap().meta.mark == 1 {
+            heard += 1;
+            // A packet of 1,000 bytes takes 8 ms, and is not stopped.
+            let waited = queue.now.saturating_since(spoken - period);
+            assert!(waited <= ms(8), "{waited:?}");
+        }
+    }
+    assert!(heard >= 39, "{heard}");
+}
+
 #[test]
 fn a_sparse_flow_goes_before_bulk() {
     let mut queue = cake("bandwidth 8mbit");

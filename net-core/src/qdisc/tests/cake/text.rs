@@ -20,6 +20,21 @@ fn parameters_are_those_of_tc() {
             "bandwidth 1500Kbit precedence hosts nonat wash ack-filter no-split-gso rtt 1s atm \
              overhead 48",
         ),
+        (
+            "bandwidth 0mbit memlimit 0 overhead 18 raw",
+            "bandwidth unlimited diffserv3 triple-isolate nonat nowash no-ack-filter split-gso \
+             rtt 100ms raw overhead 0",
+        ),
+        (
+            "raw overhead 18",
+            "bandwidth unlimited diffserv3 triple-isolate nonat nowash no-ack-filter split-gso \
+             rtt 100ms noatm overhead 18",
+        ),
+        (
+            "raw conservative",
+            "bandwidth unlimited diffserv3 triple-isolate nonat nowash no-ack-filter split-gso \
+             rtt 100ms atm overhead 48",
+        ),
     ] {
         let config: CakeConfig = given.parse().unwrap();
         assert_eq!(config.to_string(), shown);
@@ -28,6 +43,7 @@ fn parameters_are_those_of_tc() {
     }
     for (wrong, why) in [
         ("bandwidth", "column 10: rate is missing"),
+        ("bandwidth 7bit", "column 11: \"7bit\" is no rate"),
         ("bandwidth 5parsec", "column 11: \"5parsec\" is no rate"),
         (
             "overhead 300",
@@ -43,6 +59,37 @@ fn parameters_are_those_of_tc() {
         ),
     ] {
         assert_eq!(wrong.parse::<CakeConfig>().unwrap_err().to_string(), why);
+    }
+}
+
+#[test]
+fn what_is_out_of_range_is_taken_as_the_nearest_end() {
+    let config = CakeConfig {
+        bandwidth: Some(Rate::from_bits(0)),
+        rtt: Duration::MAX,
+        overhead: Some(1000),
+        mpu: 1000,
+        memory_limit: Some(0),
+        ..CakeConfig::default()
+    };
+    let mut queue = Queue::new(Cake::new(config, SEED));
+    let shown = queue.qdisc.to_string();
+    assert!(shown.starts_with("bandwidth unlimited"), "{shown}");
+    assert!(shown.ends_with("overhead 256 mpu 256"), "{shown}");
+    queue.put(packet(1, 1000, 0));
+    assert_eq!(queue.numbers(), [0]);
+    // What CoDel does behind an overflow takes several round trips.
+    let config = CakeConfig {
+        bandwidth: Some(Rate::from_bits(u64::MAX)),
+        memory_limit: Some(2000),
+        ..config
+    };
+    let mut queue = Queue::new(Cake::new(config, SEED));
+    for _ in 0..2 {
+        (0..10).for_each(|number| queue.put(packet(1, 1000, number)));
+        assert_eq!(queue.numbers(), [9]);
+        assert_eq!(queue.lost().len(), 9);
+        queue.now += SECOND;
     }
 }
 

@@ -369,6 +369,9 @@ fn arp_answers_for_addresses_of_local_routes() {
         ("0.0.0.0", "192.0.2.9", true),
         (PEER, "198.51.100.7", false),
         (PEER, "10.7.0.77", false),
+        // Another host of the same addresses announces one, and asks.
+        ("192.0.2.7", "192.0.2.7", false),
+        ("192.0.2.8", "192.0.2.7", false),
     ] {
         host.inject(arp_request(asks, target));
         let sent = host.sent();
@@ -379,6 +382,9 @@ fn arp_answers_for_addresses_of_local_routes() {
             assert_eq!(reply, ArpPacket::reply_to(&question, MAC));
         }
     }
+    // An address of an interface is found, also by one who is no neighbour.
+    host.inject(arp_request("192.0.2.8", OURS));
+    assert_eq!(host.sent().len(), 1);
     let known: Vec<_> = host.stack.neighbors().map(|one| one.address).collect();
     assert_eq!(known, [ip(PEER)], "who asks for it is heard");
     let target = v6("2001:db8::7");

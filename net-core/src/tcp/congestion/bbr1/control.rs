@@ -135,17 +135,22 @@ impl Bbr1 {
         self.repair == Repair::Conserving
     }
 
-    /// A loss shows, or a mark; not one more while another is being repaired. Where the last repair ended in
-    /// this very round trip, losses just go on, and packets have been conserved for that: as in Linux, whose
+    /// How the repair of a loss begins. Where the last repair ended in this very round trip (as seen before the
+    /// acknowledgement at hand), losses just go on, and packets have been conserved for that: as in Linux, whose
     /// recovery does not end while something is lost, so that many losses do not keep each probe from happening.
-    pub(super) fn begin_repair(&mut self) {
+    pub(super) fn repair_of_loss(&self) -> Repair {
+        if self.repaired_in == Some(self.rounds.count) {
+            Repair::Later
+        } else {
+            Repair::Beginning
+        }
+    }
+
+    /// A loss shows, or a mark; not one more while another is being repaired.
+    pub(super) fn begin_repair(&mut self, first: Repair) {
         if matches!(self.repair, Repair::None | Repair::Timeout) {
             self.save_cwnd();
-            self.repair = if self.repaired_in == Some(self.rounds.count) {
-                Repair::Later
-            } else {
-                Repair::Beginning
-            };
+            self.repair = first;
         }
     }
 

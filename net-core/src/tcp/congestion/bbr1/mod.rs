@@ -68,7 +68,7 @@ pub struct Bbr1 {
     /// idle_restart.
     idle_restart: bool,
     repair: Repair,
-    /// The round trip in which the last repair ended.
+    /// The round trip in which the last repair ended that conserved packets.
     repaired_in: Option<u64>,
 }
 
@@ -131,7 +131,7 @@ impl CongestionControl for Bbr1 {
     }
 
     fn on_loss(&mut self, _in_flight: u32, _now: Instant) {
-        self.begin_repair();
+        self.begin_repair(self.repair_of_loss());
     }
 
     fn on_rto(&mut self, _in_flight: u32, _now: Instant) {
@@ -141,13 +141,17 @@ impl CongestionControl for Bbr1 {
         self.cwnd = self.mss;
     }
 
-    /// §4.2.3.4 for a mark as for a loss (RFC 3168 §5): a round trip of conservation.
+    /// §4.2.3.4 for a mark as for a loss (RFC 3168 §5): a round trip of conservation, also behind a repair,
+    /// since each window with a mark has to have its answer (RFC 3168 §6.1.2).
     fn on_ecn(&mut self, _in_flight: u32, _now: Instant) {
-        self.begin_repair();
+        self.begin_repair(Repair::Beginning);
     }
 
     fn on_recovered(&mut self, _now: Instant) {
-        self.repaired_in = Some(self.rounds.count);
+        // A loss that its probe has repaired has conserved nothing.
+        if matches!(self.repair, Repair::Conserving | Repair::Later) {
+            self.repaired_in = Some(self.rounds.count);
+        }
         self.end_repair();
     }
 

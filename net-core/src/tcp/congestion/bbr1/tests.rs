@@ -169,7 +169,8 @@ fn the_first_round_trip_of_a_repair_sends_what_arrives() {
 }
 
 /// Where something is lost in each round trip one repair follows the other, and packets would be conserved for
-/// good; after a round trip without they are again.
+/// good. The connection tells of the repair's end and of the losses that the same acknowledgement shows before
+/// it hands over the sample; once that has begun another round trip, packets are conserved again.
 #[test]
 fn a_repair_right_behind_another_conserves_nothing() {
     for later in [false, true] {
@@ -177,18 +178,41 @@ fn a_repair_right_behind_another_conserves_nothing() {
         let before = path.control.window();
         path.control.on_loss(before, path.now);
         path.control.on_ack(&sample(&path, 0, true), path.now);
-        let next = sample(&path, path.control.delivered, true);
-        path.control.on_ack(&next, path.now);
         path.control.on_recovered(path.now);
         if later {
-            path.control
-                .on_ack(&sample(&path, path.control.delivered, false), path.now);
+            let next = sample(&path, path.control.delivered, true);
+            path.control.on_ack(&next, path.now);
         }
         path.control.on_loss(before, path.now);
         path.control.on_ack(&sample(&path, 0, true), path.now);
         let conserves = path.control.window() == BDP / 2 + MSS;
         assert_eq!(conserves, later, "{}", path.control.window());
     }
+}
+
+/// A loss that its probe repaired (RFC 8985 §7.4.2) is over before anything could be conserved.
+#[test]
+fn a_loss_right_behind_one_that_a_probe_repaired_counts() {
+    let mut path = settled(4 * BDP);
+    let before = path.control.window();
+    path.control.on_loss(before, path.now);
+    path.control.on_recovered(path.now);
+    path.control.on_loss(before, path.now);
+    path.control.on_ack(&sample(&path, 0, true), path.now);
+    assert_eq!(path.control.window(), BDP / 2 + MSS);
+}
+
+/// RFC 3168 §6.1.2: a mark in the round trip in which a repair has ended has its answer.
+#[test]
+fn a_mark_right_behind_a_repair_counts() {
+    let mut path = settled(4 * BDP);
+    let before = path.control.window();
+    path.control.on_loss(before, path.now);
+    path.control.on_ack(&sample(&path, 0, true), path.now);
+    path.control.on_recovered(path.now);
+    path.control.on_ecn(before, path.now);
+    path.control.on_ack(&sample(&path, 0, false), path.now);
+    assert_eq!(path.control.window(), BDP / 2 + MSS);
 }
 
 /// Linux's bbr_quantization_budget.
