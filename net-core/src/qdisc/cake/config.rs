@@ -189,6 +189,7 @@ pub enum CakeIsolation {
 
 /// Which acknowledgements of TCP a [`Cake`](super::Cake) drops while later ones of the same connection wait
 /// behind them: on a link that is much narrower than the way back, they take up much of it.
+/// Looked at are the first 64 packets of a queue: behind more data than that nothing is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CakeAckFilter {
     /// None.
