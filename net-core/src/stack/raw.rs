@@ -252,7 +252,7 @@ impl DatagramSocket {
 
     /// Whether the socket is connected to `remote`, or has sent there of late: about anything else whoever
     /// knows a port could have made up what he quotes (RFC 8201 §6).
-    fn sends_to(&self, remote: SocketAddr) -> bool {
+    pub(super) fn sends_to(&self, remote: SocketAddr) -> bool {
         let whom = self.whom(remote);
         self.peer.is_some_and(|peer| self.whom(peer.remote) == whom)
             || self

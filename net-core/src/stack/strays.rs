@@ -14,6 +14,7 @@ use crate::iface::IfaceId;
 use crate::ip::Delivery;
 use crate::socket::FlowKey;
 use crate::stats::DropReason;
+use crate::wire::transport::verify_checksum;
 use crate::wire::{IcmpMessage, TcpFlags, ip};
 use alloc::boxed::Box;
 use bytes::BytesMut;
@@ -138,12 +139,18 @@ impl Stack {
                             let flow = FlowKey::new(quoted.local(), quoted.remote());
                             self.tcp.flows.get(&flow).is_some()
                         }
-                        ip::UDP | ip::ICMP | ip::ICMPV6 => {
-                            self.asker(&quoted, arrival.over).is_some()
+                        // Sockets of several shards may have the port of an unconnected one.
+                        ip::UDP => {
+                            let asker = self.asker(&quoted, arrival.over);
+                            let asker = asker.and_then(|id| self.sockets.udp(id));
+                            asker.is_some_and(|socket| socket.sends_to(quoted.remote()))
                         }
+                        ip::ICMP | ip::ICMPV6 => self.asker(&quoted, arrival.over).is_some(),
                         _ => return None,
                     };
-                    (!is_known).then_some(Whose::Anybody)
+                    let is_right = arrival.packet.len() <= LONGEST_ERROR
+                        && verify_checksum(arrival.packet, header).is_ok();
+                    (!is_known && is_right).then_some(Whose::Anybody)
                 }
                 _ => None,
             },
@@ -183,5 +190,8 @@ impl fmt::Debug for Strays {
     }
 }
 
+/// Longest ICMP error that is offered to all: of IPv6 none is longer (RFC 4443 §2.4 (c)), nor are those of
+/// IPv4 (RFC 1812 §4.3.2.3).
+const LONGEST_ERROR: usize = 1280;
 /// Where a TCP header has its flags.
 const TCP_FLAGS: usize = 13;

@@ -7,7 +7,7 @@ use net_core::packet::Frame;
 use net_core::socket::{Event, Readiness};
 use net_core::tcp::Tcp;
 use net_core::udp::Datagram;
-use net_core::{Instant, SocketError, Stack};
+use net_core::{Instant, SocketError, SocketId, Stack};
 use std::collections::VecDeque;
 use std::task::Waker;
 
@@ -21,6 +21,8 @@ pub(super) struct Moving {
     outgoing: VecDeque<Outgoing>,
     /// Handing out made the stack want to send.
     pub(super) acted: bool,
+    /// Connections that were left with unread data, to be reset in the next round.
+    resets: Vec<SocketId>,
 }
 
 impl Moving {
@@ -46,12 +48,27 @@ impl Moving {
         }
         drop(tcp);
         if let Some(close) = drained.close {
-            if close == Close::Unread {
-                stack.abort(id, now);
+            match close {
+                // What was written before goes first, as far as there is a window for it: a kernel has sent
+                // that when `write` returns.
+                Close::Unread => self.resets.push(id),
+                Close::Clean => stack.close(id, now),
             }
-            stack.close(id, now);
         }
         drained.close.is_some()
+    }
+
+    /// Resets what was left with unread data before the round that has ended.
+    pub(super) fn reset(&mut self, stack: &mut Stack, now: Instant) {
+        for id in self.resets.drain(..) {
+            stack.abort(id, now);
+            stack.close(id, now);
+        }
+    }
+
+    /// Whether there is something to reset.
+    pub(super) fn has_resets(&self) -> bool {
+        !self.resets.is_empty()
     }
 
     /// There is news about a datagram socket; whether its application is done with it.

@@ -211,6 +211,7 @@ impl Core {
         wakes: &mut Vec<Waker>,
     ) -> Outcome {
         let mut now = self.tick(clock());
+        self.slots.reset_left(&mut self.stack, now);
         self.collect(mail, now, wakes);
         let mut more = false;
         if self.devices.iter().any(|port| port.supply == Supply::Open) {

@@ -119,7 +119,12 @@ impl Slots {
                 self.remove(id);
             }
         }
-        self.moving.acted
+        self.moving.acted || self.moving.has_resets()
+    }
+
+    /// Resets connections that were left with unread data; what was written to them before has gone.
+    pub(super) fn reset_left(&mut self, stack: &mut Stack, now: Instant) {
+        self.moving.reset(stack, now);
     }
 
     /// Closes every socket; those that are held fail.

@@ -1,5 +1,6 @@
 //! Setting up a stack.
 
+use super::own_runtime::OwnRuntime;
 use super::shards::Place;
 use super::{Interface, Net};
 use crate::device::Device;
@@ -213,13 +214,12 @@ impl NetBuilder {
     }
 
     fn build_on_thread(self) -> io::Result<Net> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = OwnRuntime::new()?;
         let name = self.driver_name.clone();
-        let guard = runtime.enter();
-        let (net, driver) = self.assemble(Time::real())?;
-        drop(guard);
+        let (net, driver) = {
+            let _guard = runtime.handle().enter();
+            self.assemble(Time::real())?
+        };
         thread::Builder::new()
             .name(name)
             .spawn(move || runtime.block_on(driver.run()))?;

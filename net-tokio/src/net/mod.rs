@@ -8,6 +8,7 @@ mod flows;
 mod hooks;
 mod interface;
 mod links;
+mod own_runtime;
 mod routes;
 mod scoped;
 mod shards;

@@ -44,6 +44,10 @@ pub(super) struct Inbox(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     packets: VecDeque<RxPacket>,
+    /// Bytes of memory that they take.
+    bytes: usize,
+    /// The shard has ended.
+    closed: bool,
     reader: Option<Waker>,
 }
 
@@ -51,9 +55,11 @@ impl Inbox {
     /// Whether there was room.
     fn put(&self, packet: RxPacket) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.packets.len() == MOST_WAITING {
+        let bytes = waiting.bytes + memory(&packet);
+        if waiting.closed || waiting.packets.len() == MOST_WAITING || bytes > MOST_BYTES {
             return false;
         }
+        waiting.bytes = bytes;
         waiting.packets.push_back(packet);
         let reader = waiting.reader.take();
         drop(waiting);
@@ -67,12 +73,25 @@ impl Inbox {
     fn take(&self, cx: &Context<'_>, batch: &mut RxBatch, budget: usize) -> usize {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         register(&mut waiting.reader, cx);
-        let count = budget.min(waiting.packets.len());
-        waiting
-            .packets
-            .drain(..count)
-            .for_each(|packet| batch.push(packet));
+        let mut count = 0;
+        while count < budget
+            && let Some(packet) = waiting.packets.pop_front()
+        {
+            waiting.bytes -= memory(&packet);
+            batch.push(packet);
+            count += 1;
+        }
         count
+    }
+
+    /// Takes nothing more, and drops what is there.
+    fn close(&self) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.closed = true;
+        waiting.bytes = 0;
+        let packets = std::mem::take(&mut waiting.packets);
+        drop(waiting);
+        drop(packets);
     }
 }
 
@@ -82,6 +101,23 @@ pub(super) struct Joined<D> {
     pub(super) device: D,
     pub(super) inboxes: Arc<[Inbox]>,
     pub(super) index: usize,
+}
+
+impl<D> Joined<D> {
+    fn take(&self, cx: &Context<'_>, batch: &mut RxBatch, budget: usize) -> usize {
+        match self.inboxes.get(self.index) {
+            Some(inbox) => inbox.take(cx, batch, budget),
+            None => 0,
+        }
+    }
+}
+
+impl<D> Drop for Joined<D> {
+    fn drop(&mut self) {
+        if let Some(inbox) = self.inboxes.get(self.index) {
+            inbox.close();
+        }
+    }
 }
 
 impl<D: Device> Device for Joined<D> {
@@ -107,18 +143,17 @@ impl<D: Device> Device for Joined<D> {
         batch: &mut RxBatch,
         budget: usize,
     ) -> Poll<io::Result<usize>> {
-        let handed = match self.inboxes.get(self.index) {
-            Some(inbox) => inbox.take(cx, batch, budget),
-            None => 0,
-        };
-        if handed == budget {
-            return Poll::Ready(Ok(handed));
+        // Half for what others bring, so that they cannot keep the shard from its own queue.
+        let mut count = self.take(cx, batch, budget.div_ceil(2));
+        if count < budget {
+            match self.device.poll_recv(cx, batch, budget - count) {
+                Poll::Ready(received) => count += received?,
+                Poll::Pending if count == 0 => return Poll::Pending,
+                Poll::Pending => {}
+            }
         }
-        match self.device.poll_recv(cx, batch, budget - handed) {
-            Poll::Ready(received) => Poll::Ready(received.map(|count| count + handed)),
-            Poll::Pending if handed > 0 => Poll::Ready(Ok(handed)),
-            Poll::Pending => Poll::Pending,
-        }
+        // Fewer than asked for says that there are no more: of both.
+        Poll::Ready(Ok(count + self.take(cx, batch, budget - count)))
     }
 
     fn overruns(&self) -> Overruns {
@@ -147,5 +182,12 @@ impl<D: Device> Device for Joined<D> {
     }
 }
 
-/// Packets that wait for one shard at most.
+/// Bytes of memory that a packet takes.
+fn memory(packet: &RxPacket) -> usize {
+    let frags = packet.frags.iter().map(|piece| piece.pins as usize);
+    packet.meta.pins as usize + frags.sum::<usize>()
+}
+
+/// Packets that wait for one shard at most, and bytes of memory that they take.
 const MOST_WAITING: usize = 1024;
+const MOST_BYTES: usize = 4 << 20;

@@ -4,6 +4,7 @@ mod inbox;
 
 pub(super) use inbox::Place;
 
+use super::own_runtime::OwnRuntime;
 use super::{Driver, Net, NetBuilder};
 use crate::device::Device;
 use crate::{TcpListener, UdpSocket};
@@ -14,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use tokio::runtime::{self, Handle};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// One host of several stacks, the *shards*: each has the same addresses, a queue of the same device, and
@@ -67,7 +68,9 @@ use tokio::task::JoinHandle;
 ///   here, or with more than 4,096 flows. It steers fragments by addresses alone, and so it does ICMP. A
 ///   packet for a port that belongs to another shard, and for no socket here, is handed over to it once
 ///   the whole of it is there; an ICMP error about no connection from here is offered to all. Such packets
-///   count as [`Stats::strays`](net_core::stats::Stats::strays), and at most 1,024 wait for a shard.
+///   count as [`Stats::strays`](net_core::stats::Stats::strays), and at most 1,024, or 4 MiB of memory, wait for
+///   a shard. They pass the hooks of [`PreRouting`](net_core::hook::Hook::PreRouting) on both: filters and
+///   translations that track flows are for a stack that stands alone.
 ///   Broadcasts and packets to groups stay where they arrive: a socket on one shard hears a part of them.
 ///
 /// The shards begin and end together: with another number of queues the TUN would divide anew. They end by
@@ -90,7 +93,7 @@ impl Shards {
     /// the device is there, so that addresses and gateways go to it.
     ///
     /// # Errors
-    /// `InvalidInput` for no device or more than 65,535; as [`NetBuilder::build`]; what the system says
+    /// `InvalidInput` for no device or more than 65,535, or where they carry Ethernet frames; as [`NetBuilder::build`]; what the system says
     /// about a thread.
     pub fn build<D: Device>(
         name: impl Into<String>,
@@ -105,6 +108,11 @@ impl Shards {
         let mut shards = Vec::with_capacity(devices.len());
         for (index, device) in (0..count).zip(devices) {
             let share = PortShare::new(index, count).map_err(|_| invalid("no such shard"))?;
+            if device.mac().is_some() {
+                return Err(invalid(
+                    "shards are for devices of IP packets, such as the queues of a TUN",
+                ));
+            }
             let place = Place {
                 share,
                 iface: name.clone(),
@@ -178,7 +186,8 @@ impl Shards {
     }
 
     /// A socket of datagrams of each shard at the same address, in their order. For port 0 one is chosen.
-    /// The datagrams of one sender come to one of them, until the device forgets it.
+    /// The datagrams of one sender come to one of them, until the device forgets it; those in fragments may
+    /// come to another than the rest.
     ///
     /// # Errors
     /// As [`UdpSocket::bind_on`]; then no shard has one.
@@ -218,13 +227,13 @@ impl Shards {
 
 impl Shard {
     fn start(builder: NetBuilder, index: u16) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let guard = runtime.enter();
-        let net = builder.driver(Driver::Task).build()?;
-        drop(guard);
-        let (engine, handle) = (net.share_engine(), runtime.handle().clone());
+        let runtime = OwnRuntime::new()?;
+        let handle = runtime.handle().clone();
+        let net = {
+            let _guard = handle.enter();
+            builder.driver(Driver::Task).build()?
+        };
+        let engine = net.share_engine();
         thread::Builder::new()
             .name(format!("net-tokio shard {index}"))
             .spawn(move || runtime.block_on(engine.ended()))?;
