@@ -69,7 +69,7 @@ use tokio::task::JoinHandle;
 ///   packet for a port that belongs to another shard, and for no socket here, is handed over to it once
 ///   the whole of it is there; an ICMP error about no connection from here is offered to all. Such packets
 ///   count as [`Stats::strays`](net_core::stats::Stats::strays), and at most 1,024, or 4 MiB of memory, wait for
-///   a shard. They pass the hooks of [`PreRouting`](net_core::hook::Hook::PreRouting) on both: filters and
+///   a shard. They pass the hooks of `HookPoint::PreRouting` on both: filters and
 ///   translations that track flows are for a stack that stands alone.
 ///   Broadcasts and packets to groups stay where they arrive: a socket on one shard hears a part of them.
 ///
