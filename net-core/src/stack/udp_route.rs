@@ -5,7 +5,7 @@ use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::Path;
 use crate::socket::{Family, IpSettings, PathMtuMode, SocketId, accept_addr};
-use crate::udp::{DatagramSocket, Peer, Recent, SendMeta};
+use crate::udp::{DatagramSocket, Peer, Recent, SendMeta, Speaks};
 use core::net::{IpAddr, SocketAddr};
 
 impl Stack {
@@ -18,8 +18,12 @@ impl Stack {
     ) -> Result<(SocketAddr, Path), SocketError> {
         let socket = self.udp_socket(id)?;
         let remote = destination(addr, socket)?;
+        // Who answers pings for others says which of them answers; errors are the stack's own.
+        let own = socket
+            .source()
+            .filter(|_| socket.speaks != Speaks::EchoAnswers);
         let source = (way.source)
-            .or(socket.source())
+            .or(own)
             .filter(|&source| !self.addresses.is_broadcast(source));
         let remote = Self::meant_dest(remote, source);
         let settings = &socket.settings;

@@ -1,6 +1,8 @@
 //! Accurate ECN feedback (RFC 9768): how many packets and bytes have arrived with which mark, told in each
 //! segment by three bits of the header (ACE) and, where there is room, by an option.
 
+mod frozen;
+
 use super::accecn_coverage::Coverage;
 use super::segment::Segment;
 use crate::must::must;
@@ -454,44 +456,6 @@ impl Accurate {
         grow(&mut counts.ect0_bytes, FIRST_BYTES, told.ect0());
         grow(&mut counts.ect1_bytes, FIRST_BYTES, told.ect1());
         grow(&mut counts.ce_bytes, 0, told.ce())
-    }
-
-    /// For another stack: bits, and the counters of both directions.
-    pub(super) fn freeze(&self) -> (u32, [u32; 8]) {
-        let options = match self.options {
-            Options::Absent => 0,
-            Options::Seen => 1,
-            Options::Zeroed => 2,
-        };
-        let bits = 1
-            | u32::from(self.tells_options) << 1
-            | u32::from(self.heard) << 2
-            | u32::from(self.deaf) << 3
-            | options << 4;
-        let [a, b, c, d] = self.received.numbers();
-        let [e, f, g, h] = self.delivered.numbers();
-        (bits, [a, b, c, d, e, f, g, h])
-    }
-
-    /// The reverse; `None`: the feedback was not accurate.
-    pub(super) fn thaw(bits: u32, [a, b, c, d, e, f, g, h]: [u32; 8]) -> Option<Self> {
-        if bits & 1 == 0 {
-            return None;
-        }
-        Some(Self {
-            received: EcnCounts::from_numbers([a, b, c, d]),
-            delivered: EcnCounts::from_numbers([e, f, g, h]),
-            told: a,
-            tells_options: bits & 2 != 0,
-            heard: bits & 4 != 0,
-            deaf: bits & 8 != 0,
-            options: match bits >> 4 {
-                0 => Options::Absent,
-                1 => Options::Seen,
-                _ => Options::Zeroed,
-            },
-            ..Self::new(NOT_ECT)
-        })
     }
 
     pub(super) const fn info(&self) -> AccurateEcnInfo {

@@ -9,10 +9,10 @@
 
 use super::connection::{Connection, Context, Negotiated};
 use super::input::Disposition;
-use super::open::initial_window;
 use super::recovery::Delivery;
 use super::segment::Segment;
 use super::socket::EarlyQueue;
+use super::syn_options::initial_window;
 use super::{SeqNum, State};
 use crate::SocketError;
 use crate::config::TcpConfig;

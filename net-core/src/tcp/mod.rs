@@ -43,6 +43,7 @@ mod send_queue_tests;
 mod seq;
 pub(crate) mod socket;
 mod state;
+pub(crate) mod syn_options;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timers;

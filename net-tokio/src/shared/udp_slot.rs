@@ -1,12 +1,14 @@
 //! The place where a datagram socket's application and its driver meet.
 
+mod queues;
+
 use super::ready::{Fault, Ready, Stop, Touch, register};
 use super::{Dirty, Waiters};
 use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use bytes::Bytes;
 use net_core::udp::SendMeta;
+use queues::{RxQueue, TxQueue, take_front};
 use std::collections::VecDeque;
-use std::collections::vec_deque::Drain;
 use std::iter;
 use std::task::{Poll, Waker};
 
@@ -30,28 +32,6 @@ pub(crate) struct UdpSlot<D> {
     faulty: AtomicBool,
     waiters: Waiters,
     dirty: AtomicBool,
-}
-
-#[derive(Debug)]
-struct RxQueue<D> {
-    arrived: VecDeque<D>,
-    /// The task in `poll_recv`, `poll_peek` or `poll_recv_ready`.
-    reader: Option<Waker>,
-    /// The driver has left datagrams in the stack.
-    left: bool,
-}
-
-#[derive(Debug)]
-struct TxQueue {
-    datagrams: VecDeque<Outgoing>,
-    bytes: usize,
-    /// Most bytes that may wait, counting [`OVERHEAD`] for each datagram.
-    limit: usize,
-    /// The task in `poll_send` or `poll_send_ready`.
-    writer: Option<Waker>,
-    /// How the stack said last that datagrams can leave.
-    vetted: Option<SendMeta>,
-    closed: bool,
 }
 
 /// Who wants to receive.
@@ -479,19 +459,6 @@ impl<D> Dirty for UdpSlot<D> {
     fn dirty(&self) -> &AtomicBool {
         &self.dirty
     }
-}
-
-impl TxQueue {
-    /// One datagram more than the limit is let through, as with the kernel's send buffer.
-    fn has_room(&self) -> bool {
-        self.bytes < self.limit || self.datagrams.is_empty()
-    }
-}
-
-/// Takes up to `count` out of the front.
-fn take_front<D>(queue: &mut VecDeque<D>, count: usize) -> Drain<'_, D> {
-    let count = count.min(queue.len());
-    queue.drain(..count)
 }
 
 /// Datagrams that wait in a slot until a reader takes them over.

@@ -146,6 +146,8 @@ fn an_error_quotes_the_request_and_comes_from_the_stack() {
     for ((asker, host_asked), ours) in WAYS.into_iter().zip([OURS, OURS_V6]) {
         let mut host = Host::new();
         let id = host.echo(asker);
+        let only = SocketAddr::new(ip(host_asked), 0);
+        host.stack.bind(id, only).unwrap();
         let asked = icmp(asker, host_asked, &MESSAGE, &[7; 1400]);
         let bytes = bytes_of(&asked);
         host.inject(asked);

@@ -1,10 +1,13 @@
 //! Packets on their way through a descriptor.
 
+use super::send::Sink;
 use super::*;
 use crate::device::tests::{batch, datagram};
-use net_core::buf::Gso;
+use net_core::buf::{Gso, GsoKind, TxPacket};
 use net_core::wire::{checksum, ipv4};
+use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
+use std::io::IoSlice;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 
