@@ -5,7 +5,7 @@ use futures::StreamExt;
 use futures::stream::select_all;
 use net_core::stats::DropReason;
 use net_tokio::device::{Channel, Packets, channel};
-use net_tokio::{Net, PingSocket, Shards, TcpListener, TcpStream, UdpSocket};
+use net_tokio::{Net, PingSocket, RawSocket, Shards, TcpListener, TcpStream, UdpSocket};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -169,6 +169,22 @@ async fn an_icmp_error_finds_the_shard_of_its_flow() {
             let error = in_time(socket.recv(&mut [0])).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         }
+    }
+}
+
+/// It chooses its identifiers itself: whose port that would be says nothing of who asked.
+#[tokio::test]
+async fn a_raw_socket_hears_all_that_its_shard_receives() {
+    let (shards, _peer) = hosts();
+    let socket = RawSocket::new_v4_on(shards.net(0), 1).unwrap();
+    for ident in 0..3_u8 {
+        let mut request = [8, 0, 0, 0, 0, ident, 0, 1];
+        let sum = !(0x0800 + u16::from(ident) + 1);
+        request[2..4].copy_from_slice(&sum.to_be_bytes());
+        socket.send_to(&request, ip(PEER[0])).await.unwrap();
+        let mut packet = [0; 100];
+        let (len, _) = in_time(socket.recv_from(&mut packet)).await.unwrap();
+        assert_eq!((packet[20], packet[25], len), (0, ident, 28));
     }
 }
 

@@ -108,7 +108,7 @@ impl IpSettings {
         }
     }
 
-    /// Takes what a socket has to ask for apart from those `before`.
+    /// Keeps from `before` what has an operation of its own.
     pub(super) const fn keep_granted(&mut self, before: &Self) {
         self.transparent = before.transparent;
         self.local_mark = before.local_mark;

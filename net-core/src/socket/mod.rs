@@ -21,7 +21,7 @@ pub use families::{Entry, Factory, Families, Handler};
 pub use ip_options::{IpOption, IpSettings, PathMtuMode};
 pub use multicast::MulticastSettings;
 pub use operations::{Shutdown, SocketOps};
-pub use options::{TcpOption, TcpSettings, UdpSettings, UdpSettingsMut};
+pub use options::{TcpOption, TcpSettings, UdpSettings};
 pub(crate) use place::{accept_addr, present};
 pub use policy::{Established, Operation, Options, Policy};
 pub use port_share::PortShare;

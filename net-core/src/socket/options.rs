@@ -4,7 +4,6 @@ use super::{IpSettings, MulticastSettings};
 use crate::SocketError;
 use crate::config::{CongestionAlgorithm, TcpConfig, UdpConfig};
 use crate::time::Duration;
-use core::ops::{Deref, DerefMut};
 
 /// One option of a TCP socket and its new value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -352,37 +351,26 @@ impl UdpSettings {
     }
 }
 
-/// The options of a UDP socket, to change. Others may be put in the place of all of them, but for what a
-/// socket is asked for apart: whether it is [transparent](super::IpOption::Transparent), for which it needs
-/// leave, and the interface that it is bound to stay as they are.
-#[derive(Debug)]
-pub struct UdpSettingsMut<'a> {
+impl UdpSettings {
+    /// Lets `change` put others in the place of all of them, except what has an operation of its own: whether
+    /// the socket is [transparent](super::IpOption::Transparent), for which it needs leave, and the interface
+    /// that it is bound to.
+    pub(crate) fn change<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> T {
+        let guard = KeepGranted {
+            before: self.ip,
+            settings: self,
+        };
+        change(guard.settings)
+    }
+}
+
+/// Puts back what was granted, also where the code in between panics.
+struct KeepGranted<'a> {
     settings: &'a mut UdpSettings,
     before: IpSettings,
 }
 
-impl<'a> UdpSettingsMut<'a> {
-    pub(crate) const fn new(settings: &'a mut UdpSettings) -> Self {
-        let before = settings.ip;
-        Self { settings, before }
-    }
-}
-
-impl Deref for UdpSettingsMut<'_> {
-    type Target = UdpSettings;
-
-    fn deref(&self) -> &UdpSettings {
-        self.settings
-    }
-}
-
-impl DerefMut for UdpSettingsMut<'_> {
-    fn deref_mut(&mut self) -> &mut UdpSettings {
-        self.settings
-    }
-}
-
-impl Drop for UdpSettingsMut<'_> {
+impl Drop for KeepGranted<'_> {
     fn drop(&mut self) {
         self.settings.ip.keep_granted(&self.before);
     }

@@ -116,10 +116,10 @@ impl SocketTable {
         Ok(id)
     }
 
-    /// Whether a socket may have addresses that are not this host's.
+    /// How many sockets may have addresses that are not this host's.
     #[inline]
-    pub(crate) const fn has_transparent(&self) -> bool {
-        self.transparent > 0
+    pub(crate) const fn transparent(&self) -> usize {
+        self.transparent
     }
 
     /// Notes whether the socket may have addresses that are not this host's.

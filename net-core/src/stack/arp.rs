@@ -71,7 +71,8 @@ impl Stack {
 
     /// Whether a local route makes an address this host's: as in Linux such addresses are found by ARP on
     /// every link, those of IPv6 only by a proxy ([`set_neighbor_proxy`](Self::set_neighbor_proxy)). They are
-    /// not claimed, though: others may have them too, so who says that one is theirs gets no answer.
+    /// not defended, though: others may have them too, so who says that one is theirs gets no answer. Who asks
+    /// before taking one (a probe) does, as in Linux.
     fn is_routed_here(&self, over: IfaceId, address: IpAddr, source: Option<IpAddr>) -> bool {
         if !self.routes.may_have_local() {
             return false;

@@ -11,7 +11,7 @@ use crate::icmp::complete_checksum;
 use crate::ip::Delivery;
 use crate::socket::{Family, IpOption, Operation, Request, SocketId};
 use crate::stats::DropReason;
-use crate::udp::{Datagram, Speaks};
+use crate::udp::{Datagram, DatagramSocket, Speaks};
 use crate::wire::{IcmpMessage, icmpv4, icmpv6};
 use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
@@ -31,6 +31,11 @@ impl EchoTakers {
         }
     }
 
+    /// All of them.
+    pub(super) fn ids(&self) -> impl Iterator<Item = SocketId> {
+        [self.v4, self.v6].into_iter().flatten()
+    }
+
     const fn place(&mut self, family: Family) -> &mut Option<SocketId> {
         match family {
             Family::V4 => &mut self.v4,
@@ -43,8 +48,8 @@ impl Stack {
     /// Opens the socket that receives the echo requests of a family for addresses that no interface has:
     /// those of [local routes](Self::add_local_route), and those for other hosts that come over interfaces
     /// which do not [forward](Self::set_forwarding). What is for the stack's own addresses, the stack
-    /// answers. [`bind`](Self::bind) leaves the requests for one address,
-    /// [`bind_iface`](Self::bind_iface) those of one interface.
+    /// answers. [`bind`](Self::bind) leaves only the requests for one address,
+    /// [`bind_iface`](Self::bind_iface) only those of one interface.
     ///
     /// What it receives is for [`EchoRequest::of`](crate::echo::EchoRequest::of), which makes the answers
     /// that it may send: echo replies from any address, and errors, at no more than the rate of the
@@ -111,6 +116,10 @@ impl Stack {
         id: SocketId,
         arrival: Arrival<'_>,
     ) -> Result<(), DropReason> {
+        // Before a copy is made of what would be dropped.
+        if !self.sockets.udp(id).is_some_and(DatagramSocket::has_room) {
+            return Err(DropReason::RecvBufferFull);
+        }
         complete_checksum(arrival.packet);
         let packet = copy_from(arrival.packet, 0);
         let request = datagram(packet, &arrival.ip, arrival.over, self.clock);

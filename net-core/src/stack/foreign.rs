@@ -47,7 +47,10 @@ impl Stack {
             return false;
         }
         if header.dest.is_ipv4() {
-            return header.fragment.is_some();
+            return header.fragment.is_some()
+                && (self.hooks.is_tracking()
+                    || !self.is_forwarding(arrival.over)
+                    || self.takes_on_router());
         }
         let mut chain = Chain::new(&arrival.packet.frame).map_while(Result::ok);
         has_extensions(header)
@@ -56,6 +59,15 @@ impl Stack {
                 || self.is_local(header.dest)
                 || (takes_foreign
                     && (!self.is_forwarding(arrival.over) || self.is_waiting_for(arrival))))
+    }
+
+    /// Whether somebody takes what comes over an interface that forwards and is for no address of ours. Those
+    /// that answer pings for others do not.
+    fn takes_on_router(&self) -> bool {
+        let echoes = self.echo_takers.ids().filter(|&id| self.is_transparent(id));
+        self.hooks.gives()
+            || self.tcp.transparent_waits > 0
+            || self.sockets.transparent() > echoes.count()
     }
 
     /// Whether the others of its packet wait for a later fragment.
@@ -85,7 +97,7 @@ impl Stack {
     /// Whether there is a transparent socket, or what is remembered of one's connection.
     #[inline]
     pub(super) const fn has_transparent(&self) -> bool {
-        self.sockets.has_transparent() || self.tcp.transparent_waits > 0
+        self.sockets.transparent() > 0 || self.tcp.transparent_waits > 0
     }
 
     /// Whether it is worth a look who takes what is for no address of ours.

@@ -95,6 +95,11 @@ impl Stack {
         Ok(())
     }
 
+    /// Whether this host can have sent what an error with this header quotes.
+    pub(super) fn is_ours(&self, quoted: &Quoted, around: &IpHeader) -> bool {
+        quoted.ip.source == around.dest || self.is_local(quoted.ip.source)
+    }
+
     /// Takes in an error about a packet of ours.
     fn icmp_error(
         &mut self,
@@ -103,7 +108,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), DropReason> {
         let quoted = Quoted::parse(arrival.packet, arrival.ip.header_len)
-            .filter(|quoted| quoted.ip.source == arrival.ip.dest || self.is_local(quoted.ip.source))
+            .filter(|quoted| self.is_ours(quoted, &arrival.ip))
             .ok_or(DropReason::IcmpIrrelevant)?;
         let error = match arrival.ip.dest {
             IpAddr::V4(_) => IcmpError::from_v4(message, quoted.ip.total_len()),

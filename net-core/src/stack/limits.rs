@@ -15,6 +15,8 @@ pub(crate) struct AnswerLimits {
     pub(crate) challenge: TokenBucket,
     /// Answers to who asks for the station of an address.
     pub(crate) neighbor: TokenBucket,
+    /// ICMP errors that are offered to other shards.
+    pub(crate) offer: TokenBucket,
     /// Better first hops told to senders, of which any packet may be the cause (RFC 4861 §8.2).
     pub(crate) redirect: TokenBucket,
 }
@@ -28,6 +30,7 @@ impl AnswerLimits {
             reset: bucket,
             challenge: bucket,
             neighbor: bucket,
+            offer: bucket,
             redirect: TokenBucket::every(REDIRECT_INTERVAL, REDIRECT_BURST, now),
         }
     }

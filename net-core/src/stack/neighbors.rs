@@ -249,10 +249,11 @@ impl Stack {
         let before = tracker.and_then(|tracker| tracker.before(&header, &packet.head));
         let sender = before.map_or(header.source, |tuple| tuple.source);
         let is_local = self.is_local(sender);
-        let quotation = match is_local || self.has_transparent() {
-            true => packet.front(MAX_QUOTATION),
+        let quotation = if is_local || self.has_transparent() {
+            packet.front(MAX_QUOTATION)
+        } else {
             // Nobody here can have sent it.
-            false => BytesMut::new(),
+            BytesMut::new()
         };
         let quoted = Quoted::read(&quotation);
         if !is_local && !quoted.as_ref().is_some_and(|quoted| self.has_sent(quoted)) {

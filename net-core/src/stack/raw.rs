@@ -288,12 +288,17 @@ fn copy_for_raw(arrival: &mut Arrival<'_>) -> Bytes {
 
 /// A copy of a packet from `start` on, which lies in its frame.
 pub(super) fn copy_from(packet: &RxPacket, start: usize) -> Bytes {
+    copy_of(packet, start).freeze()
+}
+
+/// The same, to be written to.
+pub(super) fn copy_of(packet: &RxPacket, start: usize) -> BytesMut {
     let mut copy = BytesMut::with_capacity(packet.len().saturating_sub(start));
     copy.extend_from_slice(packet.frame.get(start..).unwrap_or_default());
     for piece in &packet.frags {
         copy.extend_from_slice(&piece.bytes);
     }
-    copy.freeze()
+    copy
 }
 
 /// What is to be told about an error.

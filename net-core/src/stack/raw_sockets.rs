@@ -31,7 +31,7 @@ impl Stack {
         let protocol = u8::try_from(protocol.0).map_err(|_| SocketError::ProtocolNotSupported)?;
         let id = self.datagram_open(family, Speaks::Ip(protocol))?;
         if protocol == ip::RAW {
-            self.udp_settings_mut(id)?.header_included = true;
+            self.change_udp(id, |settings| settings.header_included = true)?;
         }
         self.raw.add(protocol, id);
         Ok(id)

@@ -6,7 +6,7 @@ use crate::iface::IfaceId;
 use crate::packet::PacketSocket;
 use crate::socket::{
     Family, IpOption, IpSettings, Operation, Request, SocketId, SocketKind, SocketOps, TcpOption,
-    TcpSettings, UdpSettings, UdpSettingsMut,
+    TcpSettings, UdpSettings,
 };
 use crate::tcp::Tcp;
 use crate::time::Instant;
@@ -300,15 +300,21 @@ impl Stack {
         Ok(&self.udp_socket(id)?.settings)
     }
 
-    /// The options of a UDP socket, to change. Those that concern binding count when it is bound. Whether it
-    /// is transparent, and its interface, stay as they are ([`UdpSettingsMut`]).
+    /// Changes options of a UDP socket, or all of them. Those that concern binding count when it is bound.
+    /// What has an operation of its own stays as it is, whatever `change` does: whether the socket is
+    /// [transparent](IpOption::Transparent), which it needs leave for, and its
+    /// [interface](Self::bind_iface).
     ///
     /// # Errors
     /// `NoSuchSocket`, also for a socket of another kind.
-    pub fn udp_settings_mut(&mut self, id: SocketId) -> Result<UdpSettingsMut<'_>, SocketError> {
+    pub fn change_udp<T>(
+        &mut self,
+        id: SocketId,
+        change: impl FnOnce(&mut UdpSettings) -> T,
+    ) -> Result<T, SocketError> {
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         socket.recent = None;
-        Ok(UdpSettingsMut::new(&mut socket.settings))
+        Ok(socket.settings.change(change))
     }
 
     /// The family of a socket.

@@ -8,6 +8,7 @@
 use super::Stack;
 use super::icmp::read;
 use super::ip_input::Arrival;
+use super::raw::copy_of;
 use crate::buf::{RxMeta, RxPacket};
 use crate::icmp::{Quoted, complete_checksum};
 use crate::iface::IfaceId;
@@ -15,9 +16,8 @@ use crate::ip::Delivery;
 use crate::socket::FlowKey;
 use crate::stats::DropReason;
 use crate::wire::transport::verify_checksum;
-use crate::wire::{IcmpMessage, TcpFlags, ip};
+use crate::wire::{IcmpMessage, TcpFlags, ip, tcp};
 use alloc::boxed::Box;
-use bytes::BytesMut;
 use core::fmt;
 use core::mem;
 use core::net::SocketAddr;
@@ -35,8 +35,11 @@ impl Stack {
     /// [`handle_batch`](Self::handle_batch) of that shard as it is.
     ///
     /// A packet is handed over once. It belongs to the shard that its port does, its identifier if it is
-    /// an answer to a ping; an ICMP error about a packet that nobody here has sent is offered to all.
-    /// Packets to many (broadcast, multicast) stay where they arrive.
+    /// an answer to a ping. An ICMP error about a packet of TCP, of UDP, or a ping that nobody here has sent is
+    /// offered to all, if its checksum is right, if it has 1,280 bytes at most, and no more often than the
+    /// stack sends errors. Packets to many (broadcast, multicast) stay where they arrive. Raw sockets have their
+    /// copy where a packet arrives first. It has passed the hooks of
+    /// [`PreRouting`](crate::hook::HookPoint::PreRouting) by then, and passes those of the other stack.
     pub fn hand_strays(
         &mut self,
         over: IfaceId,
@@ -59,15 +62,19 @@ impl Stack {
         let whose = may_stray.then(|| self.whose(arrival)).flatten();
         let is_taken = match whose {
             None => false,
+            Some(Whose::Anybody) if !self.limits.offer.take(self.clock) => false,
             Some(Whose::Shard(index)) => {
+                self.raw_input(arrival);
                 self.hand_to(&mut strays, index, mem::take(arrival.packet));
                 true
             }
             Some(Whose::Anybody) => {
                 let share = self.config.port_share;
+                self.raw_input(arrival);
                 complete_checksum(arrival.packet);
                 for index in (0..share.count()).filter(|&index| index != share.index()) {
-                    self.hand_to(&mut strays, index, copy(arrival.packet));
+                    let copy = RxPacket::from_frame(copy_of(arrival.packet, 0));
+                    self.hand_to(&mut strays, index, copy);
                 }
                 true
             }
@@ -110,8 +117,8 @@ impl Stack {
             ip::TCP => {
                 let owner = self.other_owner(local.port())?;
                 let is_known = self.tcp.flows.get(&FlowKey::new(local, remote)).is_some();
-                let flags = bytes.get(TCP_FLAGS).copied().unwrap_or_default();
-                let flags = TcpFlags::from_bits_truncate(flags.into());
+                let flags = bytes.get(tcp::OFFSET_FLAGS_OFFSET..)?.first_chunk()?;
+                let flags = TcpFlags::from_bits_truncate(u16::from_be_bytes(*flags));
                 let is_answer = flags.contains(TcpFlags::SYN | TcpFlags::ACK);
                 let is_heard = || {
                     let listener = self.tcp.ports.lookup(local, arrival.over, || 0);
@@ -134,6 +141,9 @@ impl Stack {
                 }
                 message if message.is_error() => {
                     let quoted = Quoted::parse(arrival.packet, header.header_len)?;
+                    if !self.is_ours(&quoted, header) {
+                        return None;
+                    }
                     let is_known = match quoted.ip.protocol {
                         ip::TCP => {
                             let flow = FlowKey::new(quoted.local(), quoted.remote());
@@ -172,16 +182,6 @@ enum Whose {
     Anybody,
 }
 
-/// A packet of the same bytes, in one piece.
-fn copy(packet: &RxPacket) -> RxPacket {
-    let mut frame = BytesMut::with_capacity(packet.len());
-    frame.extend_from_slice(&packet.frame);
-    for piece in &packet.frags {
-        frame.extend_from_slice(&piece.bytes);
-    }
-    RxPacket::from_frame(frame)
-}
-
 impl fmt::Debug for Strays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Strays")
@@ -193,5 +193,3 @@ impl fmt::Debug for Strays {
 /// Longest ICMP error that is offered to all: of IPv6 none is longer (RFC 4443 §2.4 (c)), nor are those of
 /// IPv4 (RFC 1812 §4.3.2.3).
 const LONGEST_ERROR: usize = 1280;
-/// Where a TCP header has its flags.
-const TCP_FLAGS: usize = 13;

@@ -28,7 +28,7 @@ impl Connection {
     pub(super) fn challenge_uncounted(&mut self, cx: &mut Context<'_>) -> Disposition {
         if self.may_challenge(cx) {
             cx.stats.tcp_challenge_acks += 1;
-            self.receiver.ack_now = true;
+            self.receiver.acknowledge();
         } else {
             cx.stats.count_drop(DropReason::RateLimited);
         }

@@ -267,7 +267,7 @@ impl Connection {
             self.user_timeouts.announce(config, settings);
         }
         if settings.quick_ack && self.receiver.delayed_ack.at != Instant::MAX {
-            self.receiver.ack_now = true;
+            self.receiver.acknowledge();
         }
         if let Some(limit) = settings.max_segment {
             self.mss = self.mss.min(u32::from(limit));

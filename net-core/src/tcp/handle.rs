@@ -390,7 +390,7 @@ impl<'a> Tcp<'a> {
         self.touch = self.touch.max(Touch::Taken);
         let due = update && connection.state.may_receive();
         if due {
-            connection.receiver.ack_now = true;
+            connection.receiver.acknowledge();
             self.touch = Touch::All;
         }
         due

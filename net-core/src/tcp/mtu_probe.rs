@@ -148,9 +148,8 @@ impl MtuSearch {
 }
 
 impl Connection {
-    /// The retransmission timer has expired, not for the first time: perhaps segments are too large
-    /// for the path (RFC 4821 §7.7).
-    pub(crate) fn suspect_black_hole(&mut self, cx: &Context<'_>) {
+    /// The retransmission timer has expired while a probe may be out.
+    pub(crate) fn judge_mtu_probe_at_timeout(&mut self, cx: &Context<'_>) {
         if self.recovery.phase != Phase::Loss {
             self.mtu.wait_before_timeout = None;
         }
@@ -164,6 +163,11 @@ impl Connection {
                 self.drop_unclear_probe(end.distance_from(start), cx.now);
             }
         }
+    }
+
+    /// The retransmission timer has expired: if several times in a row, segments are perhaps too large for the
+    /// path (RFC 4821 §7.7).
+    pub(crate) fn suspect_black_hole(&mut self, cx: &Context<'_>) {
         let suspicious = cx.config.mtu_probing
             && self.retries >= SUSPICIOUS_TIMEOUTS
             && self.flight_size() >= self.mss

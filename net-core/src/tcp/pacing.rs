@@ -3,8 +3,9 @@
 //! The rate is the congestion control's own where it has one, else it follows the window as in
 //! Linux: twice cwnd in an SRTT while slow start doubles the window, 1.2 times cwnd later, so that
 //! pacing never is what keeps the window from being used. A super-segment is at most what the rate
-//! lets out in a millisecond, or what an algorithm that sets the rate wants to leave at once. Acknowledgements, probes and the first flight, whose rate nobody knows,
-//! are not paced. A connection that is not paced pays for two comparisons.
+//! lets out in a millisecond, or what an algorithm that sets the rate wants to leave at once.
+//! Acknowledgements, probes and the first flight, whose rate nobody knows, are not paced. A connection
+//! that is not paced pays for two comparisons.
 
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context};

@@ -59,7 +59,7 @@ impl Connection {
         if self.receiver.delayed_ack.at <= now {
             let (min, rto) = (nanos(cx.config.delayed_ack), self.rtt.rto_nanos());
             self.receiver.delayed_ack.on_timeout(min, rto);
-            self.receiver.ack_now = true;
+            self.receiver.acknowledge();
         }
         if self.recovery.rack.reorder_at <= now {
             self.on_reordering_timeout(cx);
@@ -116,6 +116,7 @@ impl Connection {
         if cx.config.ecn_fallback {
             self.ecn.on_timeout();
         }
+        self.judge_mtu_probe_at_timeout(cx);
         self.suspect_black_hole(cx);
         self.begin_loss_recovery(cx);
     }

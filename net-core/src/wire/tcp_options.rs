@@ -14,13 +14,13 @@ pub const MAX_WINDOW_SCALE: u8 = 14;
 /// Bytes that the options of one segment may take.
 pub const MAX_LEN: usize = 40;
 
-const END: u8 = 0;
-const NOP: u8 = 1;
+pub(crate) const END: u8 = 0;
+pub(crate) const NOP: u8 = 1;
 const MSS: u8 = 2;
 const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
-const SACK: u8 = 5;
-const TIMESTAMPS: u8 = 8;
+pub(crate) const SACK: u8 = 5;
+pub(crate) const TIMESTAMPS: u8 = 8;
 const USER_TIMEOUT: u8 = 28;
 const FAST_OPEN: u8 = 34;
 const ACC_ECN_0: u8 = 172;

@@ -117,8 +117,7 @@ impl UdpSocket {
                         .ok_or(SocketError::AddressNotAvailable)?,
                 ),
             };
-            stack.udp_settings_mut(id)?.multicast.iface_v4 = iface;
-            Ok(())
+            stack.change_udp(id, |settings| settings.multicast.iface_v4 = iface)
         })
     }
 
@@ -142,8 +141,7 @@ impl UdpSocket {
         self.control(|core, id| {
             let stack = core.stack_mut();
             let iface = numbered(stack, interface)?;
-            stack.udp_settings_mut(id)?.multicast.iface_v6 = iface;
-            Ok(())
+            stack.change_udp(id, |settings| settings.multicast.iface_v6 = iface)
         })
     }
 

@@ -171,8 +171,8 @@ impl UdpSocket {
             if core.stack().local_addr(id)?.port() != 0 {
                 return Err(SocketError::InvalidInput("only_v6 is chosen before bind"));
             }
-            core.stack_mut().udp_settings_mut(id)?.only_v6 = only_v6;
-            Ok(())
+            let stack = core.stack_mut();
+            stack.change_udp(id, |settings| settings.only_v6 = only_v6)
         })
     }
 

@@ -229,11 +229,7 @@ impl UdpSocket {
     }
 
     pub(crate) fn change(&self, f: impl FnOnce(&mut UdpSettings)) -> io::Result<()> {
-        self.control(|core, id| {
-            let mut settings = core.stack_mut().udp_settings_mut(id)?;
-            f(&mut settings);
-            Ok(())
-        })
+        self.control(|core, id| core.stack_mut().change_udp(id, f))
     }
 }
 

@@ -111,7 +111,8 @@ impl Reassembler {
         self.datagrams.is_empty()
     }
 
-    /// Drops what is there of the datagram that a fragment is of, and remembers nothing of it.
+    /// Drops what is there of the datagram that a fragment is of, and remembers nothing of it. It counts as
+    /// overlapping: two datagrams have claimed one name.
     pub(crate) fn forget(
         &mut self,
         header: &IpHeader,

@@ -149,17 +149,17 @@ impl fmt::Display for CakeConfig {
 }
 
 /// The classes of traffic that a [`Cake`](super::Cake) keeps apart, by the codepoints of packets (RFC
-/// 2474, RFC 4594). A class goes ahead of those before it until it has had its share of the bandwidth.
+/// 2474, RFC 4594). A class goes ahead of those before it in its list until it has had its share of the bandwidth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CakeTins {
     /// All packets are equal.
     BestEffort,
     /// Eight, by the old precedence (RFC 791 §3.1); each has 7/8 of the one before it.
     Precedence,
-    /// Bulk (1/16), best effort, voice (1/4).
+    /// Best effort, bulk (1/16), voice (1/4).
     #[default]
     Diffserv3,
-    /// Bulk (1/16), best effort, video (1/2), voice (1/4).
+    /// Best effort, bulk (1/16), video (1/2), voice (1/4).
     Diffserv4,
     /// Eight, from lower effort to network control; each has 7/8 of the one before it.
     Diffserv8,

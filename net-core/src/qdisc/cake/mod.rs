@@ -36,8 +36,8 @@ use tin::Tin;
 ///
 /// Packets are told apart into classes ([`CakeTins`]) by their codepoints, and in each class into flows.
 /// A shaper without bursts ([`CakeConfig::bandwidth`]) keeps the queue on this side of the link; the most
-/// urgent class that has not had its share goes first; within it, hosts have equal shares, and the flows
-/// of a host have (DRR++), those that send little first. Each flow's queue is held to a short wait by
+/// urgent class that has not had its share goes first; within it, hosts have equal shares, and so have the
+/// flows of a host (DRR++), of which those that send little go first. Each flow's queue is held to a short wait by
 /// marks and drops (COBALT: CoDel, RFC 8289, and BLUE against flows that do not listen).
 ///
 /// ```

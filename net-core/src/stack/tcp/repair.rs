@@ -1,7 +1,6 @@
 //! Connections that move from one stack to another (`TCP_REPAIR`).
 
 use crate::SocketError;
-use crate::ip::Delivery;
 use crate::socket::{Family, FlowKey, SocketId, SocketKind};
 use crate::stack::Stack;
 use crate::tcp::connection::Connection;
@@ -23,18 +22,19 @@ impl Stack {
     /// host's for the connection only, by the mark of its packets or because its socket is transparent:
     /// nobody could go on with it.
     pub fn freeze_tcp(&mut self, id: SocketId, now: Instant) -> Result<Vec<u8>, SocketError> {
-        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
         let (Some(local), Some(remote)) = (socket.local, socket.remote) else {
             return Err(SocketError::NotConnected);
         };
         let settings = socket.settings.ip;
-        let connection = socket.connection_mut().ok_or(SocketError::NotConnected)?;
         let is_borrowed = settings.transparent || settings.local_mark != 0;
-        if is_borrowed && self.addresses.delivery(local.ip()) != Delivery::Local {
+        if is_borrowed && !self.is_local(local.ip()) {
             return Err(SocketError::InvalidInput(
                 "a connection from an address that is not the host's own stays where it is",
             ));
         }
+        let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
+        let connection = socket.connection_mut().ok_or(SocketError::NotConnected)?;
         if connection.receiver.held > 0 {
             return Err(SocketError::InvalidInput(
                 "read what was taken before freezing",

@@ -205,7 +205,9 @@ fn there_is_one_of_each_family_with_a_bounded_queue() {
     host.echo(PEER_V6);
     let second = host.stack.echo_open(Family::V4);
     assert_eq!(second, Err(SocketError::AddressInUse));
-    host.stack.udp_settings_mut(id).unwrap().recv_buffer = 1000;
+    host.stack
+        .change_udp(id, |settings| settings.recv_buffer = 1000)
+        .unwrap();
     let memory = host.stack.memory_used();
     for _ in 0..20 {
         host.ask(PEER, "192.0.2.7", &[0; 100]);

@@ -9,7 +9,9 @@ impl Host {
     /// A UDP socket that keeps errors, and a datagram of its own to be quoted.
     fn tracer(&mut self, local: &str, to: &str) -> (SocketId, BytesMut) {
         let id = self.udp(local);
-        self.stack.udp_settings_mut(id).unwrap().recv_errors = true;
+        self.stack
+            .change_udp(id, |settings| settings.recv_errors = true)
+            .unwrap();
         let mut udp = self.stack.udp(id).unwrap();
         udp.send(Bytes::from_static(b"anyone?"), Some(addr(to)))
             .unwrap();
@@ -90,7 +92,9 @@ fn a_ping_socket_hears_of_the_router_where_its_request_ended() {
         let mut host = Host::new();
         let v6 = family == Family::V6;
         let id = host.stack.ping_open(family).unwrap();
-        host.stack.udp_settings_mut(id).unwrap().recv_errors = true;
+        host.stack
+            .change_udp(id, |settings| settings.recv_errors = true)
+            .unwrap();
         for option in [IpOption::Ttl(Some(1)), IpOption::HopLimit(Some(1))] {
             host.stack.set_ip_option(id, option).unwrap();
         }
@@ -125,7 +129,9 @@ fn a_raw_socket_hears_of_its_protocol() {
     );
     host.inject(message.clone());
     assert_eq!(host.stack.take_error(id), None);
-    host.stack.udp_settings_mut(id).unwrap().recv_errors = true;
+    host.stack
+        .change_udp(id, |settings| settings.recv_errors = true)
+        .unwrap();
     host.inject(message);
     assert_eq!(
         host.stack.take_error(id),

@@ -184,7 +184,9 @@ fn a_rule_may_name_the_socket_and_others_pass_it_by() {
     let open = |host: &mut Host, local: &str| {
         let id = host.stack.udp_open(family_of(local)).unwrap();
         host.set_transparent(id);
-        host.stack.udp_settings_mut(id).unwrap().reuse_address = true;
+        host.stack
+            .change_udp(id, |settings| settings.reuse_address = true)
+            .unwrap();
         host.stack.bind(id, addr(local)).unwrap();
         id
     };

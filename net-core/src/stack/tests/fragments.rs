@@ -159,7 +159,9 @@ fn packets_that_may_be_cut_have_identifications_of_their_own() {
 fn all_fragments_of_a_packet_fit_the_queue_or_none_is_sent() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(id).unwrap().send_buffer = 16 << 20;
+    host.stack
+        .change_udp(id, |settings| settings.send_buffer = 16 << 20)
+        .unwrap();
     let mut count = 0;
     while host.send_to(id, 65507, "10.7.0.1:53").is_ok() {
         count += 1;
@@ -176,7 +178,9 @@ fn all_fragments_of_a_packet_fit_the_queue_or_none_is_sent() {
 fn fragments_count_against_the_send_buffer_until_they_have_left() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(id).unwrap().send_buffer = 7000;
+    host.stack
+        .change_udp(id, |settings| settings.send_buffer = 7000)
+        .unwrap();
     assert_eq!(host.send_to(id, 5000, "10.7.0.1:53"), Ok(()));
     let blocked = host.send_to(id, 5000, "10.7.0.1:53");
     assert_eq!(blocked, Err(SocketError::WouldBlock));

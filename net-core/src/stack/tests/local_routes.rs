@@ -252,5 +252,13 @@ fn a_connection_is_answered_from_an_address_that_a_mark_makes_local() {
         // Without the mark the address is somebody else's.
         host.listener("0.0.0.0:54");
         assert!(host.knock("10.7.0.9:5001", "192.0.2.7:54").is_none());
+        // Of one that a local route gives this host, any stack with that route could, transparent or not.
+        host.ip_route("add local 198.51.100.0/24 dev lo");
+        let other = host.listener("198.51.100.7:80");
+        host.set_transparent(other);
+        let open = host.serve(other, "10.7.0.9:5000", "198.51.100.7:80");
+        assert!(host.stack.ip_settings(open).unwrap().transparent());
+        let frozen = host.stack.freeze_tcp(open, host.now).unwrap();
+        assert!(host.stack.thaw_tcp(&frozen, host.now).is_ok());
     }
 }

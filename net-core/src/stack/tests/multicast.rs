@@ -47,7 +47,9 @@ fn shared(host: &mut Host, local: &str) -> SocketId {
         Family::V6
     };
     let id = host.stack.udp_open(family).unwrap();
-    host.stack.udp_settings_mut(id).unwrap().reuse_address = true;
+    host.stack
+        .change_udp(id, |settings| settings.reuse_address = true)
+        .unwrap();
     host.stack.bind(id, local).unwrap();
     id
 }
@@ -141,8 +143,10 @@ fn a_datagram_to_a_group_reaches_every_member() {
     assert_eq!(received(&mut host, d), [b""; 0], "bound to another address");
     // Without IP_MULTICAST_ALL a socket hears what it has joined and nothing else.
     for socket in [b, c] {
-        let mut settings = host.stack.udp_settings_mut(socket).unwrap();
-        settings.multicast.all_v4 = false;
+        let changed = host
+            .stack
+            .change_udp(socket, |settings| settings.multicast.all_v4 = false);
+        changed.unwrap();
     }
     host.inject(datagram("10.7.0.1:7", "239.1.2.3:9", b"2"));
     assert_eq!(received(&mut host, a), [b"2"]);
@@ -367,17 +371,19 @@ fn packets_to_groups_go_one_hop_and_come_back_to_members() {
     assert_eq!(link.source, MAC);
     let header = IpHeader::parse(&bytes, bytes.len()).unwrap();
     assert_eq!((header.ttl, header.source), (1, ip(OURS)));
-    let mut settings = host.stack.udp_settings_mut(b).unwrap();
-    (settings.multicast.ttl, settings.multicast.loop_v4) = (7, false);
-    drop(settings);
+    let changed = host.stack.change_udp(b, |settings| {
+        (settings.multicast.ttl, settings.multicast.loop_v4) = (7, false);
+    });
+    changed.unwrap();
     send(&mut host, b, "239.1.2.3:9").unwrap();
     assert_eq!(received(&mut host, a).len(), 0);
     let (_, bytes) = unwrap(&host.sent()[0]);
     assert_eq!(IpHeader::parse(&bytes, bytes.len()).unwrap().ttl, 7);
     // TTL 0: to this host alone (RFC 1112 §6.1).
-    let mut settings = host.stack.udp_settings_mut(b).unwrap();
-    (settings.multicast.ttl, settings.multicast.loop_v4) = (0, true);
-    drop(settings);
+    let changed = host.stack.change_udp(b, |settings| {
+        (settings.multicast.ttl, settings.multicast.loop_v4) = (0, true);
+    });
+    changed.unwrap();
     send(&mut host, b, "239.1.2.3:9").unwrap();
     assert_eq!(received(&mut host, a).len(), 1);
     assert_eq!(host.sent().len(), 0);
@@ -396,9 +402,10 @@ fn the_interface_of_packets_to_groups_can_be_chosen() {
     let socket = host.udp("[::]:9");
     send(&mut host, socket, "239.1.2.3:9").unwrap();
     assert_eq!(host.sent().len(), 1, "where the default route leads");
-    let mut settings = host.stack.udp_settings_mut(socket).unwrap();
-    settings.multicast.iface_v4 = Some(second);
-    drop(settings);
+    let changed = host.stack.change_udp(socket, |settings| {
+        settings.multicast.iface_v4 = Some(second);
+    });
+    changed.unwrap();
     send(&mut host, socket, "239.1.2.3:9").unwrap();
     let sent = host.sent_over(second);
     assert_eq!(Seen::new(&sent[0]).ip.source, ip("10.8.0.2"));

@@ -186,7 +186,9 @@ fn a_full_queue_blocks_a_udp_sender_until_it_is_half_empty() {
 fn removing_an_interface_gives_its_senders_their_buffers_back() {
     let mut host = Host::new();
     let id = host.udp("10.7.0.2:5");
-    host.stack.udp_settings_mut(id).unwrap().send_buffer = 100;
+    host.stack
+        .change_udp(id, |settings| settings.send_buffer = 100)
+        .unwrap();
     let mut udp = host.stack.udp(id).unwrap();
     udp.send(Bytes::from_static(&[1; 90]), Some(addr("10.7.0.1:9")))
         .unwrap();

@@ -292,7 +292,9 @@ fn a_header_of_ipv6_of_ones_own_leaves_as_it_is() {
 fn what_raw_sockets_do_not_read_is_bounded() {
     let mut host = Host::new();
     let raw = host.stack.raw_open(Family::V4, 132).unwrap();
-    host.stack.udp_settings_mut(raw).unwrap().recv_buffer = 5000;
+    host.stack
+        .change_udp(raw, |settings| settings.recv_buffer = 5000)
+        .unwrap();
     for _ in 0..100 {
         host.inject(unknown_protocol(PEER, OURS));
     }

@@ -90,9 +90,8 @@ fn a_connected_socket_hears_its_peer_only() {
     let mut host = Host::new();
     let connected = host.stack.udp_open(Family::V4).unwrap();
     host.stack
-        .udp_settings_mut(connected)
-        .unwrap()
-        .reuse_address = true;
+        .change_udp(connected, |settings| settings.reuse_address = true)
+        .unwrap();
     host.stack.bind(connected, addr("0.0.0.0:9")).unwrap();
     host.stack
         .connect(connected, addr("10.7.0.1:5000"), host.now)
@@ -106,7 +105,9 @@ fn a_connected_socket_hears_its_peer_only() {
     host.assert_dropped(DropReason::NoSocket, 1);
 
     let wildcard = host.stack.udp_open(Family::V4).unwrap();
-    host.stack.udp_settings_mut(wildcard).unwrap().reuse_address = true;
+    host.stack
+        .change_udp(wildcard, |settings| settings.reuse_address = true)
+        .unwrap();
     host.stack.bind(wildcard, addr("0.0.0.0:9")).unwrap();
     host.inject(datagram("10.7.0.1:5001", "10.7.0.2:9", b"stranger"));
     host.inject(datagram("10.7.0.1:5000", "10.7.0.2:9", b"peer"));
@@ -190,7 +191,9 @@ fn families_do_not_mix() {
     let v4 = host.udp("0.0.0.0:9");
     let v6 = host.udp("[fd07::2]:9");
     let only_v6 = host.stack.udp_open(Family::V6).unwrap();
-    host.stack.udp_settings_mut(only_v6).unwrap().only_v6 = true;
+    host.stack
+        .change_udp(only_v6, |settings| settings.only_v6 = true)
+        .unwrap();
     let unreachable = Err(SocketError::NetworkUnreachable);
     assert_eq!(
         host.send(v4, "", "[fd07::1]:1"),
@@ -268,9 +271,13 @@ fn broadcasting_needs_the_option() {
     for dest in ["10.7.0.255:9", "255.255.255.255:9"] {
         let outcome = host.send(id, "all", dest);
         assert!(matches!(outcome, Err(SocketError::PermissionDenied(_))));
-        host.stack.udp_settings_mut(id).unwrap().broadcast = true;
+        host.stack
+            .change_udp(id, |settings| settings.broadcast = true)
+            .unwrap();
         host.send(id, "all", dest).unwrap();
-        host.stack.udp_settings_mut(id).unwrap().broadcast = false;
+        host.stack
+            .change_udp(id, |settings| settings.broadcast = false)
+            .unwrap();
         assert_eq!(Seen::new(&host.sent()[0]).ip.dest, addr(dest).ip());
     }
     host.inject(datagram("10.7.0.1:5000", "10.7.0.255:9", b"all"));

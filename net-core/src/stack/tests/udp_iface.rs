@@ -68,10 +68,11 @@ fn a_datagram_leaves_over_the_interface_that_its_sender_names() {
         ("[ff02::9]:9", second, "fe80::2"),
         ("224.0.0.9:9", first, OURS),
     ] {
-        let mut settings = host.stack.udp_settings_mut(id).unwrap();
-        settings.multicast.iface_v4 = Some(first);
-        settings.multicast.iface_v6 = Some(first);
-        drop(settings);
+        let changed = host.stack.change_udp(id, |settings| {
+            settings.multicast.iface_v4 = Some(first);
+            settings.multicast.iface_v6 = Some(first);
+        });
+        changed.unwrap();
         let left = send(&mut host, id, &over(link, to));
         assert_eq!(left, Ok(std::vec![(link, ip(source))]), "{to}");
         // It is for this once.

@@ -26,7 +26,9 @@ fn datagrams_above_the_protocols_limit_are_refused() {
 fn unread_datagrams_are_bounded_by_the_receive_buffer() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(id).unwrap().recv_buffer = 10_000;
+    host.stack
+        .change_udp(id, |settings| settings.recv_buffer = 10_000)
+        .unwrap();
     for _ in 0..100 {
         host.inject(datagram("10.7.0.1:1", "10.7.0.2:9", &[7; 1000]));
     }
@@ -42,7 +44,9 @@ fn unread_datagrams_are_bounded_by_the_receive_buffer() {
 fn empty_datagrams_count_against_the_receive_buffer_too() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(id).unwrap().recv_buffer = 10_000;
+    host.stack
+        .change_udp(id, |settings| settings.recv_buffer = 10_000)
+        .unwrap();
     for _ in 0..1000 {
         host.inject(datagram("10.7.0.1:1", "10.7.0.2:9", b""));
     }
@@ -53,7 +57,9 @@ fn empty_datagrams_count_against_the_receive_buffer_too() {
 fn a_datagram_of_any_size_fits_an_empty_buffer() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(id).unwrap().recv_buffer = 1;
+    host.stack
+        .change_udp(id, |settings| settings.recv_buffer = 1)
+        .unwrap();
     host.inject(datagram("10.7.0.1:1", "10.7.0.2:9", &[7; 1400]));
     assert!(host.stack.udp(id).unwrap().recv().is_some());
 }
@@ -95,7 +101,9 @@ fn all_sockets_together_stay_within_the_memory_budget() {
 fn datagrams_that_wait_for_the_device_are_bounded_by_the_send_buffer() {
     let mut host = Host::new();
     let id = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(id).unwrap().send_buffer = 5000;
+    host.stack
+        .change_udp(id, |settings| settings.send_buffer = 5000)
+        .unwrap();
     let send = |host: &mut Host| {
         let payload = Bytes::from_static(&[7; 1000]);
         host.stack

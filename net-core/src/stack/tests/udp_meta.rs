@@ -80,7 +80,9 @@ fn the_loopback_carries_them_as_one_and_they_arrive_one_by_one() {
 fn a_socket_that_asks_gets_what_was_joined_as_one_with_its_size() {
     let mut host = Host::new();
     let (plain, joined) = (host.udp("0.0.0.0:7"), host.udp("0.0.0.0:9"));
-    host.stack.udp_settings_mut(joined).unwrap().gro = true;
+    host.stack
+        .change_udp(joined, |settings| settings.gro = true)
+        .unwrap();
     for (len, count) in [(2000, 3), (1400, 2), (700, 1), (0, 1)] {
         let whole = std::vec![7; len];
         for to in ["10.7.0.2:7", "10.7.0.2:9"] {
@@ -112,7 +114,9 @@ fn a_socket_that_asks_gets_what_was_joined_as_one_with_its_size() {
 fn of_what_was_joined_and_finds_no_room_each_datagram_is_counted() {
     let mut host = Host::new();
     let joined = host.udp("0.0.0.0:9");
-    host.stack.udp_settings_mut(joined).unwrap().gro = true;
+    host.stack
+        .change_udp(joined, |settings| settings.gro = true)
+        .unwrap();
     let whole = std::vec![7; 2000];
     for _ in 0..1000 {
         let mut train = linear(&datagram("10.7.0.1:5", "10.7.0.2:9", &whole));
@@ -221,7 +225,9 @@ fn checksums_may_be_left_out_over_ipv4_alone() {
         ("[fd07::2]:7", "[fd07::1]:9", false),
     ] {
         let id = host.udp(local);
-        host.stack.udp_settings_mut(id).unwrap().no_checksum = true;
+        host.stack
+            .change_udp(id, |settings| settings.no_checksum = true)
+            .unwrap();
         send(&mut host, id, 200, SendMeta::to(addr(to))).unwrap();
         let sent = host.sent();
         assert_eq!(Seen::new(&sent[0]).udp().checksum == 0, left_out);

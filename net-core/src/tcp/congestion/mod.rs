@@ -139,7 +139,7 @@ pub trait CongestionControl {
     fn pacing_rate(&self) -> Option<u64> {
         None
     }
-    /// Bytes that are to leave at once at least, where the algorithm says so and as far as there are as many; 0: it
+    /// Bytes that are to leave at once at least, where the algorithm says so and if there are so many; 0: it
     /// does not.
     fn least_burst(&self) -> u32 {
         0

@@ -27,7 +27,9 @@ fn frames_for_other_stations_and_of_other_protocols_are_counted() {
 fn broadcast_and_multicast_need_no_question() {
     let mut host = plain();
     let socket = host.udp("10.7.0.2:9");
-    host.stack.udp_settings_mut(socket).unwrap().broadcast = true;
+    host.stack
+        .change_udp(socket, |settings| settings.broadcast = true)
+        .unwrap();
     send(&mut host, socket, "10.7.0.255:7", 1).unwrap();
     send(&mut host, socket, "224.0.0.251:7", 1).unwrap();
     let sent = host.sent();

@@ -221,7 +221,9 @@ fn a_connected_datagram_socket_learns_that_its_neighbour_is_silent() {
     host.stack.connect(socket, addr("10.7.0.1:7"), now).unwrap();
     // As the kernel's, it only does if it asks to.
     for (asks, told) in [(false, None), (true, Some(SocketError::HostUnreachable))] {
-        host.stack.udp_settings_mut(socket).unwrap().recv_errors = asks;
+        host.stack
+            .change_udp(socket, |settings| settings.recv_errors = asks)
+            .unwrap();
         send(&mut host, socket, "10.7.0.1:7", 1).unwrap();
         for _ in 0..3 {
             pass(&mut host, Duration::from_secs(1));
@@ -241,7 +243,9 @@ fn sockets_that_keep_errors_hear_of_a_silent_neighbour_without_being_connected()
     let bound = host.udp("10.7.0.2:9");
     let other = host.udp("10.7.0.2:10");
     for socket in [bound, other] {
-        host.stack.udp_settings_mut(socket).unwrap().recv_errors = true;
+        host.stack
+            .change_udp(socket, |settings| settings.recv_errors = true)
+            .unwrap();
     }
     send(&mut host, bound, "10.7.0.1:7", 1).unwrap();
     for _ in 0..3 {
