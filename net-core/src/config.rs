@@ -30,7 +30,8 @@ pub struct Config {
     /// Time to live and hop limit of what the stack sends. 64.
     pub ttl: u8,
     /// ICMP errors, resets for no socket and challenge ACKs per second, each kind on its own
-    /// (RFC 1812 §4.3.2.8, RFC 4443 §2.4(f), RFC 5961 §7). 1000.
+    /// (RFC 1812 §4.3.2.8, RFC 4443 §2.4(f), RFC 5961 §7). 1000. Answers to echo requests are not among
+    /// them, as in Linux: each request is answered, at its length, with its sender as the only receiver.
     pub answers_per_second: u32,
     /// How many of those answers may come at once. 100.
     pub answer_burst: u32,

@@ -264,6 +264,22 @@ async fn owned_halves_live_apart_and_come_together() {
     read.read_exact(&mut two).await.expect("reading goes on");
 }
 
+/// As [`tokio::net::tcp::WriteHalf`]: only an owned half ends something with its drop.
+#[tokio::test]
+async fn a_borrowed_write_half_that_is_dropped_shuts_nothing_down() {
+    let (mut client, mut server) = pair().await;
+    {
+        let (_, write) = client.split();
+        write.writable().await.expect("open");
+    }
+    client.write_all(b"still open").await.expect("write");
+    let mut words = [0; 10];
+    server.read_exact(&mut words).await.expect("read");
+    assert_eq!(&words, b"still open");
+    let more = server.try_read(&mut [0]).expect_err("no end either");
+    assert_eq!(more.kind(), ErrorKind::WouldBlock);
+}
+
 #[tokio::test]
 async fn a_forgotten_write_half_shuts_nothing_down() {
     let (client, mut server) = pair().await;

@@ -137,7 +137,7 @@ impl NetBuilder {
 
     /// Asks `policy` about everything that sockets of the stack do, and tells it of connections. It runs
     /// inside the stack: it must not use sockets of the same stack, nor wait for anybody who does. What
-    /// tasks do then takes the lock of the stack each time.
+    /// tasks do then takes the lock of the stack each time. What goes when it is dropped, goes unasked.
     pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
         self.policy = Some(Box::new(policy));
         self

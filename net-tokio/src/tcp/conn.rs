@@ -384,8 +384,14 @@ impl Conn {
             how: net_core::socket::Shutdown::Write,
         };
         engine.permit(&operation).map_err(to_io)?;
-        engine.post(&self.slot, self.slot.shutdown_write());
+        self.finish_writing();
         Ok(())
+    }
+
+    /// Ends the writing without waiting for anything, and so without asking a policy: for a drop.
+    pub(super) fn finish_writing(&self) {
+        let touch = self.slot.shutdown_write();
+        self.net.engine().post(&self.slot, touch);
     }
 
     pub(super) fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

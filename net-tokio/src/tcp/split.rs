@@ -30,8 +30,9 @@ pub struct OwnedReadHalf {
 
 /// The writing half of a [`TcpStream`]; from [`TcpStream::into_split`].
 ///
-/// Dropping it shuts down writing, as [`shutdown`](tokio::io::AsyncWriteExt::shutdown) does;
-/// [`forget`](Self::forget) does not.
+/// Dropping it shuts down writing, as [`shutdown`](tokio::io::AsyncWriteExt::shutdown) does, but asks no
+/// [policy](crate::NetBuilder::policy): it waits for nothing, and a drop could tell nobody of a refusal.
+/// [`forget`](Self::forget) does not shut down.
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
     stream: Arc<TcpStream>,
@@ -253,8 +254,7 @@ fn reunite(read: OwnedReadHalf, write: OwnedWriteHalf) -> Result<TcpStream, Reun
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         if mem::take(&mut self.shutdown_on_drop) {
-            // An error means that writing is over anyway.
-            let _ = self.stream.conn.shutdown_write();
+            self.stream.conn.finish_writing();
         }
     }
 }
