@@ -1,10 +1,10 @@
 //! The two hosts and the link between them.
 
 use super::Args;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use net_core::Seed;
 use net_tokio::Net;
-use net_tokio::device::{LinkConfig, LinkStats, PcapTap, pair};
+use net_tokio::device::{LinkConfig, LinkStats, PcapStatus, PcapTap, pair};
 use std::fs::File;
 use std::io::BufWriter;
 use std::net::SocketAddr;
@@ -19,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) from_client: LinkStats,
     /// What it did to the server's.
     pub(crate) from_server: LinkStats,
+    /// What has become of the capture.
+    capture: PcapStatus,
 }
 
 impl Link {
@@ -37,12 +39,15 @@ impl Link {
         let seed = Seed::from_u64(args.seed);
         let (near, far) = pair(config.clone(), config, seed);
         let (from_client, from_server) = (near.stats(), far.stats());
+        let mut capture = PcapStatus::default();
         let client = match &args.pcap {
             None => Net::builder().device(NAME, near),
             Some(file) => {
                 let out = File::create(file)
                     .with_context(|| format!("cannot write to {}", file.display()))?;
-                Net::builder().device(NAME, PcapTap::new(near, NAME, BufWriter::new(out))?)
+                let tap = PcapTap::new(near, NAME, BufWriter::new(out))?;
+                capture = tap.status();
+                Net::builder().device(NAME, tap)
             }
         };
         let client = client
@@ -59,6 +64,7 @@ impl Link {
             server,
             from_client,
             from_server,
+            capture,
         })
     }
 
@@ -67,9 +73,13 @@ impl Link {
         SocketAddr::from(([192, 0, 2, 2], port))
     }
 
-    /// Ends both hosts.
-    pub(crate) async fn shutdown(&self) {
+    /// Ends both hosts; an error if what was to be captured is not all written.
+    pub(crate) async fn shutdown(&self) -> anyhow::Result<()> {
         tokio::join!(self.client.shutdown(), self.server.shutdown());
+        match self.capture.error() {
+            None => Ok(()),
+            Some(error) => bail!("the capture is not complete: {error}"),
+        }
     }
 }
 

@@ -85,9 +85,9 @@ async fn ask(
             .header("host", "demo")
             .body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
-        let ok = response.status() == StatusCode::OK;
+        let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        if ok && body == content(number, seed) {
+        if is_right(status, &body, number, seed) {
             right += 1;
         } else {
             wrong += 1;
@@ -97,6 +97,11 @@ async fn ask(
     drop(sender);
     connection.await??;
     Ok((right, wrong))
+}
+
+/// Whether that is the answer to the request for an item.
+fn is_right(status: StatusCode, body: &[u8], number: u64, seed: u64) -> bool {
+    status == StatusCode::OK && body == content(number, seed)
 }
 
 async fn item(Path(number): Path<u64>, State(seed): State<u64>) -> Vec<u8> {
@@ -114,3 +119,30 @@ fn content(number: u64, seed: u64) -> Vec<u8> {
 
 const PORT: u16 = 80;
 const CONNECTIONS: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_changed_byte_makes_an_answer_wrong() {
+        let (number, seed) = (8, 7);
+        let body = content(number, seed);
+        assert_eq!(body.len(), 8192);
+        let right = |status, body: &[u8]| is_right(status, body, number, seed);
+        assert!(right(StatusCode::OK, &body));
+        for at in [0, 4000, 8191] {
+            let mut changed = body.clone();
+            changed[at] ^= 1;
+            assert!(!right(StatusCode::OK, &changed), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn another_length_status_or_item_makes_an_answer_wrong() {
+        let body = content(8, 7);
+        assert!(!is_right(StatusCode::OK, &body[1..], 8, 7));
+        assert!(!is_right(StatusCode::NOT_FOUND, &body, 8, 7));
+        assert!(!is_right(StatusCode::OK, &content(17, 7), 8, 7));
+    }
+}

@@ -79,3 +79,28 @@ const BURST: u64 = 50;
 const PORT: u16 = 7;
 /// What has not come back by then is lost.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_changed_byte_makes_a_datagram_wrong() {
+        let sent = datagram(100);
+        assert!(sent.len() > 900 && is_as_sent(&sent));
+        for at in [0, 7, 8, 500, sent.len() - 1] {
+            let mut changed = sent.clone();
+            changed[at] ^= 1;
+            assert!(!is_as_sent(&changed), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn another_length_or_a_number_that_was_not_sent_makes_a_datagram_wrong() {
+        let sent = datagram(100);
+        assert!(!is_as_sent(&sent[..sent.len() - 1]));
+        assert!(!is_as_sent(&[&sent[..], &[0]].concat()));
+        assert!(!is_as_sent(&datagram(DATAGRAMS)));
+        assert!(!is_as_sent(&[]));
+    }
+}

@@ -53,7 +53,7 @@ pub use overruns::Overruns;
 #[cfg(unix)]
 pub use packet_fd::{PacketFd, PacketFdStats};
 pub use pair::{PairEnd, pair};
-pub use pcap::PcapTap;
+pub use pcap::{PcapStatus, PcapTap};
 pub use switch::{Switch, SwitchCounters, SwitchPort};
 #[cfg(target_os = "linux")]
 pub use tap::{Tap, TapBuilder};

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,11 +33,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// ```
 ///
 /// Every packet costs a copy and a write, so give it a [`BufWriter`](io::BufWriter); it is flushed
-/// when the tap is dropped. If a write fails the capture ends, with a warning, and the device
-/// lives on.
+/// when the tap is dropped. If a write fails the capture ends, with a warning and a word in its
+/// [status](Self::status), and the device lives on.
 pub struct PcapTap<D> {
     device: D,
     writer: Option<Box<dyn Write + Send>>,
+    status: PcapStatus,
     clock: Clock,
     /// The date at which the clock showed zero.
     epoch: Duration,
@@ -44,6 +46,36 @@ pub struct PcapTap<D> {
     scratch: BytesMut,
     /// Room for a block, empty between packets.
     block: Vec<u8>,
+}
+
+/// What has become of the capture of a [`PcapTap`], which has gone into a stack.
+///
+/// ```
+/// use net_tokio::device::{Loopback, PcapTap};
+/// # fn main() -> std::io::Result<()> {
+/// let tap = PcapTap::new(Loopback::new(), "lo", Vec::new())?;
+/// let status = tap.status();
+/// drop(tap);
+/// assert!(status.error().is_none(), "every packet is written");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct PcapStatus(Arc<OnceLock<io::Error>>);
+
+impl PcapStatus {
+    /// Why packets are missing in the capture: the write or the flush that failed. What waits in a buffer
+    /// is written when the tap is dropped, as [`Net::shutdown`](crate::Net::shutdown) has it; until then
+    /// `None` is not the last word.
+    #[must_use]
+    pub fn error(&self) -> Option<&io::Error> {
+        self.0.get()
+    }
+
+    fn fail(&self, error: io::Error) {
+        // The first failure ends the capture: there is no second one.
+        let _ = self.0.set(error);
+    }
 }
 
 impl<D: Device> PcapTap<D> {
@@ -65,11 +97,18 @@ impl<D: Device> PcapTap<D> {
         Ok(Self {
             device,
             writer: Some(writer),
+            status: PcapStatus::default(),
             epoch: epoch_of(clock),
             clock,
             scratch: BytesMut::new(),
             block,
         })
+    }
+
+    /// Tells, also when the tap has gone into a stack, whether the capture is complete.
+    #[must_use]
+    pub fn status(&self) -> PcapStatus {
+        self.status.clone()
     }
 
     fn write_received(&mut self, packet: &RxPacket) {
@@ -103,6 +142,7 @@ impl<D: Device> PcapTap<D> {
         pcapng::packet(&mut self.block, &record);
         if let Err(error) = writer.write_all(&self.block) {
             tracing::warn!(%error, "the capture ends: its file cannot be written");
+            self.status.fail(error);
             self.writer = None;
         }
     }
@@ -200,6 +240,7 @@ impl<D> Drop for PcapTap<D> {
         };
         if let Err(error) = writer.flush() {
             tracing::warn!(%error, "the end of the capture could not be written");
+            self.status.fail(error);
         }
     }
 }
@@ -288,6 +329,55 @@ mod tests {
         near.attach(clock);
         far.attach(clock);
         (near, far)
+    }
+
+    /// A file system with room for so many bytes.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let left = self.0.checked_sub(bytes.len());
+            self.0 = left.ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_capture_that_cannot_be_written_says_so_and_the_device_lives_on() {
+        let mut device = PcapTap::new(Narrow, "narrow", Full(200)).unwrap();
+        let status = device.status();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(status.error().is_none(), "the head had room");
+        for _ in 0..9 {
+            let mut packets = batch([datagram(b"a packet", false)]);
+            let sent = device.poll_send(&mut cx, &mut packets, Instant::ZERO);
+            assert!(sent.is_ready() && packets.is_empty());
+        }
+        let error = status.error().map(io::Error::kind);
+        assert_eq!(error, Some(io::ErrorKind::StorageFull));
+    }
+
+    /// What is buffered fails at the end only, when nobody has the tap any more.
+    #[test]
+    fn the_status_of_a_capture_outlives_its_tap() {
+        let buffered = io::BufWriter::with_capacity(1 << 16, Full(10));
+        let mut device = PcapTap::new(Narrow, "narrow", buffered).unwrap();
+        let status = device.status();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut packets = batch([datagram(b"a packet", false)]);
+        assert!(
+            device
+                .poll_send(&mut cx, &mut packets, Instant::ZERO)
+                .is_ready()
+        );
+        assert!(status.error().is_none());
+        drop(device);
+        let error = status.error().map(io::Error::kind);
+        assert_eq!(error, Some(io::ErrorKind::StorageFull));
     }
 
     #[tokio::test(start_paused = true)]
