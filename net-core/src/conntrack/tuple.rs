@@ -14,7 +14,7 @@ pub struct Tuple {
     pub dest: IpAddr,
     /// Protocol number.
     pub protocol: u8,
-    /// Source port of TCP and UDP, identifier of an echo; 0 elsewhere.
+    /// Source port of TCP and UDP, identifier of an ICMP query; 0 elsewhere.
     pub source_port: u16,
     /// Destination port of TCP and UDP, type of an ICMP message; 0 elsewhere.
     pub dest_port: u16,
@@ -73,7 +73,7 @@ impl Tuple {
 
     /// That of the packets that answer.
     pub(crate) fn inverse(&self) -> Self {
-        let (source_port, dest_port) = if self.is_echo() {
+        let (source_port, dest_port) = if self.is_query() {
             let kind = u8::try_from(self.dest_port).unwrap_or_default();
             let answer = partner(self.protocol, kind).unwrap_or(kind);
             (self.source_port, answer.into())
@@ -90,13 +90,17 @@ impl Tuple {
     }
 
     /// Whether an identifier stands in the place of ports.
-    pub(crate) const fn is_echo(&self) -> bool {
+    pub(crate) const fn is_query(&self) -> bool {
         matches!(self.protocol, ip::ICMP | ip::ICMPV6)
     }
 
     /// Whether its first packet may begin a flow: an answer may not.
     pub(crate) const fn may_begin(&self) -> bool {
-        !self.is_echo() || matches!(self.dest_port, ECHO_REQUEST | ECHO_REQUEST_V6)
+        !self.is_query()
+            || matches!(
+                self.dest_port,
+                ECHO_V6 | ECHO | TIMESTAMP | INFORMATION | MASK
+            )
     }
 
     /// Its keyed hash.
@@ -128,19 +132,26 @@ impl Tuple {
     }
 }
 
-/// The type of the message that answers one of this type, or that it answers.
+/// The type of the message that answers one of this type, or that it answers: of the queries of RFC 792
+/// and RFC 950, and of RFC 4443.
 const fn partner(protocol: u8, kind: u8) -> Option<u8> {
     Some(match (protocol, kind) {
         (ip::ICMP, 8) => 0,
         (ip::ICMP, 0) => 8,
+        (ip::ICMP, 13 | 15 | 17) => kind + 1,
+        (ip::ICMP, 14 | 16 | 18) => kind - 1,
         (ip::ICMPV6, 128) => 129,
         (ip::ICMPV6, 129) => 128,
         _ => return None,
     })
 }
 
-const ECHO_REQUEST: u16 = 8;
-const ECHO_REQUEST_V6: u16 = 128;
+// The types of what asks.
+const ECHO: u16 = 8;
+const TIMESTAMP: u16 = 13;
+const INFORMATION: u16 = 15;
+const MASK: u16 = 17;
+const ECHO_V6: u16 = 128;
 
 /// Bytes in front of what an ICMP error quotes.
 pub(crate) const QUOTED_AT: usize = icmp::HEADER_LEN;

@@ -43,11 +43,7 @@ impl Quoted {
     pub(crate) fn read(quotation: &[u8]) -> Option<Self> {
         let mut ip = IpHeader::parse_quoted(quotation).ok()?;
         if ip.dest.is_ipv6() && is_extension(ip.protocol) {
-            let end = read_chain(quotation, &ip).ok()?;
-            ip.payload_len = ip.total_len().checked_sub(end.position)?;
-            ip.header_len = end.position;
-            ip.protocol = end.protocol;
-            ip.fragment = end.fragment;
+            ip = read_chain(quotation, &ip).ok()?.moved(&ip)?;
         }
         if ip.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return None;

@@ -27,6 +27,20 @@ pub(crate) struct ChainEnd {
     pub(crate) named_at: usize,
 }
 
+impl ChainEnd {
+    /// The header of the packet, whose end is moved behind the chain; `None` where the packet says that it
+    /// ends before.
+    pub(crate) fn moved(&self, header: &IpHeader) -> Option<IpHeader> {
+        Some(IpHeader {
+            payload_len: header.total_len().checked_sub(self.position)?,
+            header_len: self.position,
+            protocol: self.protocol,
+            fragment: self.fragment,
+            ..*header
+        })
+    }
+}
+
 /// Why a chain led nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {

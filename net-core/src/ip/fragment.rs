@@ -16,6 +16,10 @@ pub(crate) struct Fragments<'a> {
     meta: TxMeta,
     version: Version,
     id: u32,
+    /// Where the payload belongs in that of a packet of which this is a fragment already; 0 if it is none.
+    base: usize,
+    /// Others of that packet follow behind this one.
+    more: bool,
     /// Payload bytes of each fragment but the last; a multiple of eight.
     room: usize,
     /// Payload bytes that are in a fragment already.
@@ -36,20 +40,24 @@ enum Version {
 
 impl<'a> Fragments<'a> {
     /// Cuts a finished packet for a link that takes `mtu` bytes. A checksum that was left to the
-    /// device is completed first: nobody else sees all of the packet. `id` is the identification.
+    /// device is completed first: nobody else sees all of the packet. `id` is the identification. A
+    /// fragment of IPv4 is cut into smaller ones of the same packet (RFC 791 §3.2).
     ///
     /// # Errors
     /// [`DropReason::TooBig`] if the headers alone leave no room, [`DropReason::BadOffload`] for a
-    /// super-segment, which is to be segmented first, and the reason if it is no packet.
+    /// super-segment, which is to be segmented first, [`DropReason::BadFragment`] for a fragment of a packet
+    /// of over 65,535 bytes, and the reason if it is no packet.
     pub(crate) fn new(packet: &'a mut TxPacket, mtu: u16, id: u32) -> Result<Self, DropReason> {
         if packet.meta.gso.is_some() {
             return Err(DropReason::BadOffload);
         }
         transport::complete_checksum(packet);
         let packet = &*packet;
+        let mut place = None;
         let (shared_len, version, fragment_len) = match ip::version(&packet.head) {
             Some(4) => {
                 let header = IpHeader::parse_quoted(&packet.head)?;
+                place = header.fragment;
                 (header.header_len, Version::V4, 0)
             }
             Some(6) => {
@@ -71,6 +79,11 @@ impl<'a> Fragments<'a> {
         if room == 0 || transport.len() > room {
             return Err(DropReason::TooBig);
         }
+        let total = transport.len() + packet.body_len();
+        let base = place.map_or(0, |place| usize::from(place.offset));
+        if base + total > usize::from(u16::MAX) {
+            return Err(DropReason::BadFragment);
+        }
         Ok(Self {
             shared,
             transport,
@@ -78,9 +91,11 @@ impl<'a> Fragments<'a> {
             meta: packet.meta,
             version,
             id,
+            base,
+            more: place.is_some_and(|place| place.more),
             room,
             offset: 0,
-            total: transport.len() + packet.body_len(),
+            total,
         })
     }
 
@@ -114,8 +129,8 @@ impl<'a> Fragments<'a> {
             .prepend(transport.len())
             .copy_from_slice(transport);
         let place = Fragment {
-            offset: u16::try_from(self.offset).unwrap_or(u16::MAX),
-            more: self.offset + len < self.total,
+            offset: u16::try_from(self.base + self.offset).unwrap_or(u16::MAX),
+            more: self.more || self.offset + len < self.total,
             id: self.id,
         };
         match self.version {

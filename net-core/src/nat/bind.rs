@@ -82,7 +82,7 @@ fn translated(
     }
     if end == End::Dest {
         if let Some((low, high)) = translation.ports
-            && !new.is_echo()
+            && !new.is_query()
         {
             let span = u64::from(high.saturating_sub(low)) + 1;
             let step = u16::try_from(tracker.table.rng().below(span)).unwrap_or(0);
@@ -167,14 +167,14 @@ fn is_taken(tracker: &Tracker, tuple: &Tuple) -> bool {
 /// The ports among which one may stand for another (RFC 4787 REQ-3a): the well-known ones, and the rest.
 fn port_class(tuple: &Tuple) -> RangeInclusive<u16> {
     match tuple.source_port {
-        _ if tuple.is_echo() => 0..=u16::MAX,
+        _ if tuple.is_query() => 0..=u16::MAX,
         0..=1023 => 1..=1023,
         _ => 1024..=u16::MAX,
     }
 }
 
 const fn has_ports(tuple: &Tuple) -> bool {
-    matches!(tuple.protocol, ip::TCP | ip::UDP) || tuple.is_echo()
+    matches!(tuple.protocol, ip::TCP | ip::UDP) || tuple.is_query()
 }
 
 const DCCP: u8 = 33;

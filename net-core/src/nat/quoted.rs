@@ -45,7 +45,7 @@ fn translate_quotation(quotation: &mut [u8], end: End, target: &Tuple) -> Delta 
         source: address,
         dest: address,
         protocol: target.protocol,
-        source_port: if target.is_echo() {
+        source_port: if target.is_query() {
             target.source_port
         } else {
             port

@@ -50,6 +50,8 @@ pub(super) struct Entry {
     pub(super) router: bool,
     /// Solicitations sent since the state was entered.
     asked: u8,
+    /// A packet was sent to it since the last solicitation.
+    in_use: bool,
     /// When it was last known to be reachable.
     confirmed_at: Instant,
     pub(super) timer: Option<TimerId>,
@@ -116,6 +118,7 @@ impl Entry {
             state: NeighborState::Incomplete,
             router: false,
             asked: 0,
+            in_use: false,
             confirmed_at: Instant::ZERO,
             timer: None,
             place: None,
@@ -175,6 +178,7 @@ impl Entry {
 
     /// A packet is sent to it.
     pub(super) fn used(&mut self, config: &NeighborConfig) -> Option<Step> {
+        self.in_use = true;
         (self.state == NeighborState::Stale).then(|| {
             self.state = NeighborState::Delay;
             Step::wait(config.delay_first_probe)
@@ -212,13 +216,18 @@ impl Entry {
             NeighborState::Probe => {
                 self.state = NeighborState::Unreachable;
                 self.asked = 1;
+                self.in_use = false;
                 Step::ask(Ask::Everybody, times.retrans)
             }
-            NeighborState::Unreachable if self.asked < config.multicast_solicitations => {
+            // As long as packets are sent to it, and else until nobody can be expected to answer (RFC 7048 §3).
+            NeighborState::Unreachable
+                if self.in_use || self.asked < config.multicast_solicitations =>
+            {
                 let wait = times
                     .retrans
                     .saturating_mul(3_u32.pow(self.asked.min(8).into()));
-                self.asked += 1;
+                self.asked = self.asked.saturating_add(1);
+                self.in_use = false;
                 Step::ask(Ask::Everybody, wait.min(config.retrans_max))
             }
             NeighborState::Incomplete

@@ -192,6 +192,32 @@ fn a_stale_neighbour_is_used_then_probed_then_everybody_is_asked() {
     assert_eq!(bench.state(1), None);
 }
 
+/// RFC 7048 §3: as long as packets are sent to it, ever more seldom, but once a minute.
+#[test]
+fn a_neighbour_that_has_gone_is_asked_for_as_long_as_it_is_used() {
+    let mut bench = Bench::new(NeighborConfig::default());
+    bench.see(1, Sighting::Asks(STATION));
+    bench.look(1);
+    bench.pass(Duration::from_secs(8));
+    assert_eq!(bench.state(1), Some(NeighborState::Unreachable));
+    let mut times = Vec::new();
+    let begun = bench.now;
+    while bench.now < begun + Duration::from_secs(280) {
+        assert_eq!(bench.look(1).0, Lookup::Station(STATION));
+        let (asked, _) = bench.pass(Duration::from_millis(500));
+        if !asked.is_empty() {
+            assert_eq!(asked, [Ask::Everybody]);
+            times.push(bench.now.saturating_since(begun).as_secs());
+        }
+    }
+    // After 1 s, 3, 9, 27 and then 60 each.
+    assert_eq!(times, [1, 4, 13, 40, 100, 160, 220, 280]);
+    // Nobody uses it any more.
+    let (asked, _) = bench.pass(Duration::from_secs(61));
+    assert_eq!((asked.len(), bench.state(1)), (0, None));
+    assert_eq!(bench.wheel.len(), 0);
+}
+
 #[test]
 fn what_shows_that_packets_arrive_spares_the_probes() {
     let mut bench = Bench::new(NeighborConfig::default());

@@ -273,13 +273,10 @@ impl Stack {
     }
 }
 
-/// Whether a router may cut a packet (RFC 1812 §5.2.6); what is a fragment already is not cut again.
+/// Whether a router may cut a packet, a fragment too (RFC 791 §3.2, RFC 1812 §5.2.6).
 fn may_be_cut(arrival: &Arrival<'_>) -> bool {
     let ip = &arrival.ip;
-    ip.dest.is_ipv4()
-        && !ip.dont_fragment
-        && ip.fragment.is_none()
-        && arrival.packet.meta.gso.is_none()
+    ip.dest.is_ipv4() && !ip.dont_fragment && arrival.packet.meta.gso.is_none()
 }
 
 fn out_sums(stack: &Stack, iface: IfaceId) -> bool {

@@ -1,8 +1,9 @@
 //! ICMP in the stack: echo replies, errors sent, errors received.
 
 use super::Stack;
-use super::ip_input::Arrival;
+use super::ip_input::{Arrival, has_extensions};
 use super::raw::Report;
+use super::reassembly::LONGEST_HEADERS;
 use crate::buf::RxPacket;
 use crate::conntrack::Tracked;
 use crate::icmp::{IcmpError, Quoted, longest_quotation, quote};
@@ -11,7 +12,7 @@ use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv4_options::Options;
-use crate::wire::ipv6_ext::Chain;
+use crate::wire::ipv6_ext::{self, Chain};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, mld, ndp, transport};
 use bytes::{Buf, Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr};
@@ -184,6 +185,9 @@ impl Stack {
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
     pub(super) fn send_error(&mut self, arrival: Arrival<'_>, message: &IcmpMessage, now: Instant) {
+        if has_extensions(&arrival.ip) {
+            arrival.packet.pull(LONGEST_HEADERS);
+        }
         let is_error = is_icmp_error(&arrival);
         let Arrival {
             ip,
@@ -196,7 +200,12 @@ impl Stack {
         if to_many || is_later_fragment || is_error {
             return;
         }
-        if !self.limits.icmp.take(now) {
+        // How much fits the path is told whatever else there is to tell: who does not hear it is cut off.
+        let limit = match message {
+            IcmpMessage::PacketTooBig { .. } => &mut self.limits.too_big,
+            _ => &mut self.limits.icmp,
+        };
+        if !limit.take(now) {
             self.stats.count_drop(DropReason::RateLimited);
             return;
         }
@@ -306,10 +315,35 @@ fn named_at(arrival: &Arrival<'_>) -> u32 {
     end.map_or(0, |chain| u32::try_from(chain.named_at()).unwrap_or(0))
 }
 
-/// Whether a packet is an ICMP error, or may be one for all that can be seen of it.
+/// Whether a packet is an ICMP error or a redirect, or may be one for all that can be seen of it (RFC 1122
+/// §3.2.2, RFC 4443 §2.4(e.1) and (e.2)). A later fragment does not say.
 fn is_icmp_error(arrival: &Arrival<'_>) -> bool {
-    matches!(arrival.ip.protocol, ip::ICMP | ip::ICMPV6)
-        && read(arrival).map_or(true, |message| !message.is_query())
+    let Some((protocol, at)) = protocol_at(arrival) else {
+        return false;
+    };
+    let kind = arrival.packet.frame.get(at);
+    match protocol {
+        ip::ICMP => kind.is_none_or(|&kind| !icmpv4::is_query(kind)),
+        ip::ICMPV6 => kind.is_none_or(|&kind| !icmpv6::is_query(kind)),
+        _ => false,
+    }
+}
+
+/// The protocol of a packet and where its header begins, behind the extension headers that one for others
+/// has still; `None` where it is a later fragment or its headers are broken.
+fn protocol_at(arrival: &Arrival<'_>) -> Option<(u8, usize)> {
+    let header = &arrival.ip;
+    if !has_extensions(header) {
+        return Some((header.protocol, header.header_len));
+    }
+    let mut chain = Chain::new(&arrival.packet.frame);
+    for extension in chain.by_ref() {
+        let extension = extension.ok()?;
+        if extension.kind == ipv6_ext::FRAGMENT && extension.fragment().offset != 0 {
+            return None;
+        }
+    }
+    Some((chain.protocol(), chain.position()))
 }
 
 /// Reads the message that has arrived.

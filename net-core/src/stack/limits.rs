@@ -9,6 +9,8 @@ use crate::time::{Duration, Instant};
 pub(crate) struct AnswerLimits {
     /// ICMP errors (RFC 1812 §4.3.2.8, RFC 4443 §2.4(f)).
     pub(crate) icmp: TokenBucket,
+    /// Those of them that say how much fits: Packet Too Big and "fragmentation needed".
+    pub(crate) too_big: TokenBucket,
     /// Resets for segments that belong to no connection.
     pub(crate) reset: TokenBucket,
     /// Challenge ACKs (RFC 5961 §7).
@@ -27,6 +29,7 @@ impl AnswerLimits {
         let bucket = TokenBucket::new(config.answers_per_second, config.answer_burst, now);
         Self {
             icmp: bucket,
+            too_big: bucket,
             reset: bucket,
             challenge: bucket,
             neighbor: bucket,

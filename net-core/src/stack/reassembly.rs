@@ -46,14 +46,7 @@ impl Stack {
         arrival.packet.pull(LONGEST_HEADERS);
         match read_chain(&arrival.packet.frame, &arrival.ip) {
             Ok(end) => {
-                let header = &mut arrival.ip;
-                header.payload_len = header
-                    .total_len()
-                    .checked_sub(end.position)
-                    .ok_or(DropReason::Truncated)?;
-                header.header_len = end.position;
-                header.protocol = end.protocol;
-                header.fragment = end.fragment;
+                arrival.ip = end.moved(&arrival.ip).ok_or(DropReason::Truncated)?;
                 Ok(end.named_at)
             }
             Err(Refusal { reason, problem }) => {
@@ -192,5 +185,5 @@ fn check_tiny(header: &IpHeader, place: Fragment) -> Result<(), DropReason> {
 }
 
 /// Bytes within which every header of a packet lies.
-const LONGEST_HEADERS: usize =
+pub(super) const LONGEST_HEADERS: usize =
     ipv6::HEADER_LEN + MAX_CHAIN + tcp::MAX_HEADER_LEN + icmp::HEADER_LEN;

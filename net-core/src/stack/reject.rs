@@ -1,9 +1,10 @@
 //! What the sender of a packet is told that a filter or a hook rejects.
 
 use super::Stack;
-use super::ip_input::Arrival;
+use super::ip_input::{Arrival, has_extensions};
+use super::reassembly::LONGEST_HEADERS;
 use crate::filter::Answer;
-use crate::ip::IpMeta;
+use crate::ip::{IpMeta, read_chain};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
@@ -12,7 +13,7 @@ use core::net::IpAddr;
 
 impl Stack {
     /// Tells the sender of a packet that it does not get through.
-    pub(super) fn reject(&mut self, arrival: Arrival<'_>, answer: Answer, now: Instant) {
+    pub(super) fn reject(&mut self, mut arrival: Arrival<'_>, answer: Answer, now: Instant) {
         match answer {
             Answer::Unreachable { v4, v6 } => {
                 let code = match arrival.ip.dest {
@@ -22,7 +23,7 @@ impl Stack {
                 self.send_error(arrival, &IcmpMessage::Unreachable { code }, now);
             }
             Answer::TcpReset => {
-                if let Some(reset) = reset_for(&arrival) {
+                if let Some(reset) = reset_for(&mut arrival) {
                     self.send_reset_for(&arrival, &reset, now);
                 }
             }
@@ -54,13 +55,18 @@ impl Stack {
 }
 
 /// The segment that resets the connection that a packet belongs to (RFC 9293 §3.10.7.1); `None` where
-/// it is no segment, a reset itself, or broken.
-fn reset_for(arrival: &Arrival<'_>) -> Option<TcpHeader> {
-    let header = &arrival.ip;
+/// it is no segment, a reset itself, or broken. What goes on to others has its extension headers still.
+fn reset_for(arrival: &mut Arrival<'_>) -> Option<TcpHeader> {
+    let mut header = arrival.ip;
+    if has_extensions(&header) {
+        arrival.packet.pull(LONGEST_HEADERS);
+        let end = read_chain(&arrival.packet.frame, &header).ok()?;
+        header = end.moved(&header)?;
+    }
     if header.protocol != ip::TCP || header.fragment.is_some() {
         return None;
     }
-    transport::verify_checksum(arrival.packet, header).ok()?;
+    transport::verify_checksum(arrival.packet, &header).ok()?;
     let segment = arrival.packet.frame.get(header.header_len..)?;
     let segment = TcpHeader::parse(segment).ok()?;
     if segment.flags.contains(TcpFlags::RST) {

@@ -71,15 +71,6 @@ impl IcmpMessage {
     }
 }
 
-impl IcmpMessage {
-    /// Whether it asks or answers, so that errors may be sent about it. What is not known may be an
-    /// error.
-    #[must_use]
-    pub const fn is_query(&self) -> bool {
-        matches!(self, Self::EchoRequest { .. } | Self::EchoReply { .. })
-    }
-}
-
 /// The first eight bytes of any message as they lie in memory.
 pub(super) struct Raw {
     pub(super) kind: u8,

@@ -28,6 +28,9 @@ const FRAGMENTATION_NEEDED: u8 = 4;
 const ECHO_REQUEST: u8 = 8;
 const TIME_EXCEEDED: u8 = 11;
 const PARAMETER_PROBLEM: u8 = 12;
+/// From here on times, information and masks are asked for and told.
+const TIMESTAMP: u8 = 13;
+const MASK_REPLY: u8 = 18;
 
 /// Reads the message at the front of `bytes`; the checksum is verified elsewhere.
 ///
@@ -58,6 +61,12 @@ pub fn parse(bytes: &[u8]) -> Result<IcmpMessage, DropReason> {
             rest: raw.rest,
         },
     })
+}
+
+/// Whether messages of this type ask or answer (RFC 792, RFC 950), so that errors may be sent about them: what
+/// is not known may be an error.
+pub(crate) const fn is_query(kind: u8) -> bool {
+    matches!(kind, ECHO_REPLY | ECHO_REQUEST | TIMESTAMP..=MASK_REPLY)
 }
 
 /// Prepends the message with its checksum left 0.

@@ -21,6 +21,9 @@ pub const UNKNOWN_OPTION: u8 = 2;
 /// Code of [`IcmpMessage::ParameterProblem`]: a first fragment without all headers (RFC 7112 §5).
 pub const INCOMPLETE_FIRST_FRAGMENT: u8 = 3;
 
+/// The types from here on are no errors (RFC 4443 §2.1).
+const FIRST_INFORMATION: u8 = 128;
+const REDIRECT: u8 = 137;
 const UNREACHABLE: u8 = 1;
 const PACKET_TOO_BIG: u8 = 2;
 const TIME_EXCEEDED: u8 = 3;
@@ -52,6 +55,12 @@ pub fn parse(bytes: &[u8]) -> Result<IcmpMessage, DropReason> {
             rest: raw.rest,
         },
     })
+}
+
+/// Whether messages of this type are neither errors (RFC 4443 §2.1) nor redirects, so that errors may be sent
+/// about them (§2.4(e)).
+pub(crate) const fn is_query(kind: u8) -> bool {
+    kind >= FIRST_INFORMATION && kind != REDIRECT
 }
 
 /// Prepends the message with its checksum left 0.

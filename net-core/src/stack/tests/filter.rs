@@ -168,6 +168,40 @@ fn answers_to_a_rejected_first_packet_are_related_and_translated_back() {
     assert_eq!(host.stack.flows().count(), 0);
 }
 
+/// What goes on has its extension headers still.
+#[test]
+fn a_segment_behind_extension_headers_is_reset_too() {
+    let (mut host, _) = router();
+    host.filter(
+        "table inet t {
+            chain forward {
+                type filter hook forward priority 0
+                tcp dport 80 reject with tcp reset
+            }
+        }",
+    );
+    let mut packet = segment("[fd07::9]:5", "[fd09::9]:80", TcpFlags::SYN, b"");
+    packet.head.strip(40);
+    // Destination options: padding alone.
+    let options = [ip::TCP, 0, 1, 4, 0, 0, 0, 0];
+    packet.head.prepend(8).copy_from_slice(&options);
+    let kind = crate::wire::ipv6_ext::DESTINATION;
+    let header = IpHeader::new(ip("fd07::9"), ip("fd09::9"), kind, packet.len());
+    header.emit(&mut packet.head);
+    host.inject(packet);
+    let seen = Seen::new(&host.sent()[0]);
+    let reset = TcpHeader::parse(&seen.payload).unwrap();
+    assert_eq!(
+        (seen.ip.source, seen.ip.dest),
+        (ip("fd09::9"), ip("fd07::9"))
+    );
+    assert_eq!((reset.source_port, reset.dest_port), (80, 5));
+    assert_eq!(
+        (reset.flags, reset.ack.get()),
+        (TcpFlags::RST | TcpFlags::ACK, 1001)
+    );
+}
+
 #[test]
 fn a_segment_for_another_host_is_reset_in_its_name() {
     let (mut host, far) = router();

@@ -17,8 +17,8 @@ pub(super) struct Router {
 
 pub(super) const NEAR_HOST: &str = "10.7.0.9:5";
 pub(super) const FAR_HOST: &str = "10.9.0.9:7";
-const NEAR_V6: &str = "[fd07::9]:5";
-const FAR_V6: &str = "[fd09::9]:7";
+pub(super) const NEAR_V6: &str = "[fd07::9]:5";
+pub(super) const FAR_V6: &str = "[fd09::9]:7";
 
 impl Router {
     pub(super) fn new() -> Self {
@@ -42,7 +42,7 @@ impl Router {
 
     /// The one answer that goes back over the wire.
     #[track_caller]
-    fn answer(&mut self) -> Seen {
+    pub(super) fn answer(&mut self) -> Seen {
         let sent = self.host.sent();
         assert_eq!(sent.len(), 1);
         Seen::new(&sent[0])
@@ -50,7 +50,7 @@ impl Router {
 }
 
 /// A datagram that has `ttl` hops left and may not be cut.
-fn with_ttl(ttl: u8, source: &str, dest: &str, payload: &[u8]) -> TxPacket {
+pub(super) fn with_ttl(ttl: u8, source: &str, dest: &str, payload: &[u8]) -> TxPacket {
     let mut packet = datagram(source, dest, payload);
     let bytes = bytes_of(&packet);
     let header = IpHeader::parse(&bytes, bytes.len()).unwrap();

@@ -10,7 +10,7 @@ use std::string::ToString;
 
 /// A router that gives what leaves over the far link its own address, and sends what comes for port 80
 /// of that to port 8080 of a host on the near link.
-fn nat() -> (Host, IfaceId) {
+pub(super) fn nat() -> (Host, IfaceId) {
     let (mut host, far) = router();
     host.stack.set_forwarding(far, true).unwrap();
     host.filter(
