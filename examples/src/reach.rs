@@ -19,7 +19,8 @@ pub struct ReachOptions {
     /// An address of the stack behind the TUN, for example 10.7.0.2/24; may be repeated.
     #[arg(long, value_name = "ADDRESS/LEN", requires = "tun")]
     pub address: Vec<String>,
-    /// The host's address on the TUN, and the way to everywhere else; one per family.
+    /// The way to everywhere else, one per family. A TUN that is made gives the host this address; one that
+    /// exists keeps the addresses that it has.
     #[arg(long, value_name = "ADDRESS", requires = "tun")]
     pub gateway: Vec<IpAddr>,
 }

@@ -2,6 +2,7 @@
 
 use crate::behind_tun::TunOptions;
 use crate::digest::Counted;
+use crate::echo::ports;
 use crate::http::Incoming;
 use anyhow::Context as _;
 use axum::Router;
@@ -17,6 +18,7 @@ use net_tokio::{Net, TcpListener};
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::iter;
 use std::net::SocketAddr;
 
 /// Where the stack is, and on which port it serves.
@@ -26,7 +28,7 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub tun: TunOptions,
     /// The port to serve.
-    #[arg(long, default_value_t = 80)]
+    #[arg(long, default_value_t = 80, value_parser = ports())]
     pub port: u16,
 }
 
@@ -97,32 +99,9 @@ async fn upload(body: Body) -> Response {
 
 async fn stats(State(net): State<Net>) -> String {
     let stats = net.stats();
-    let counters = [
-        ("sockets", net.sockets() as u64),
-        ("rx_packets", stats.rx_packets),
-        ("rx_bytes", stats.rx_bytes),
-        ("tx_packets", stats.tx_packets),
-        ("tx_bytes", stats.tx_bytes),
-        ("tcp_in_segments", stats.tcp_in_segments),
-        ("tcp_out_segments", stats.tcp_out_segments),
-        ("tcp_retransmits", stats.tcp_retransmits),
-        ("tcp_timeouts", stats.tcp_timeouts),
-        ("tcp_fast_retransmits", stats.tcp_fast_retransmits),
-        ("tcp_active_opens", stats.tcp_active_opens),
-        ("tcp_passive_opens", stats.tcp_passive_opens),
-        ("tcp_resets_received", stats.tcp_resets_received),
-        ("tcp_resets_sent", stats.tcp_resets_sent),
-        ("tcp_challenge_acks", stats.tcp_challenge_acks),
-        ("tcp_out_of_order", stats.tcp_out_of_order),
-        ("tcp_probes", stats.tcp_probes),
-        ("udp_in", stats.udp_in),
-        ("udp_out", stats.udp_out),
-        ("icmp_echo_replies", stats.icmp_echo_replies),
-        ("icmp_errors_sent", stats.icmp_errors_sent),
-        ("icmp_errors_received", stats.icmp_errors_received),
-    ];
+    let sockets = ("sockets", net.sockets() as u64);
     let mut text = String::new();
-    for (name, value) in counters {
+    for (name, value) in iter::once(sockets).chain(stats.fields()) {
         writeln!(text, "{name} {value}").expect("a String takes everything");
     }
     for (reason, count) in stats.dropped() {

@@ -1,8 +1,81 @@
-//! The counters under the names of the kernel's tables.
+//! The counters under their own names, and under the names of the kernel's tables.
 
 use super::{DropReason, Stats};
 
+/// An iterator over the counters `$name` of `$stats` with their names; one that is forgotten does not compile.
+macro_rules! counters {
+    ($stats:expr, $($name:ident,)*) => {{
+        let Stats { drops: _, $($name,)* } = $stats;
+        [$((stringify!($name), *$name),)*].into_iter()
+    }};
+}
+
 impl Stats {
+    /// Every counter under the name of its field; of packets that were dropped tells
+    /// [`dropped`](Self::dropped).
+    ///
+    /// ```
+    /// use net_core::stats::Stats;
+    /// let stats = Stats::default();
+    /// assert!(stats.fields().any(|row| row == ("rx_packets", 0)));
+    /// ```
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        counters! {
+            self,
+            rx_packets,
+            rx_bytes,
+            tx_packets,
+            tx_bytes,
+            forwarded,
+            ip_reassembled,
+            ip_fragmented,
+            ip_fragments_sent,
+            tcp_in_segments,
+            tcp_out_segments,
+            tcp_retransmits,
+            tcp_timeouts,
+            tcp_fast_retransmits,
+            tcp_loss_probes,
+            tcp_loss_probe_recoveries,
+            tcp_lost_retransmits,
+            tcp_duplicates_received,
+            tcp_duplicates_reported,
+            tcp_undos,
+            tcp_spurious_timeouts,
+            tcp_reneges,
+            tcp_active_opens,
+            tcp_cookies_sent,
+            tcp_cookies_received,
+            tcp_cookies_failed,
+            tcp_fast_open_active,
+            tcp_fast_open_failed,
+            tcp_fast_open_passive,
+            tcp_fast_open_refused,
+            tcp_fast_open_overflows,
+            tcp_passive_opens,
+            tcp_resets_received,
+            tcp_resets_sent,
+            tcp_orphans_reset,
+            tcp_challenge_acks,
+            tcp_predicted_text,
+            tcp_predicted_acks,
+            tcp_out_of_order,
+            tcp_probes,
+            udp_in,
+            udp_out,
+            icmp_echo_replies,
+            icmp_errors_sent,
+            icmp_errors_received,
+            neighbor_solicitations,
+            membership_queries,
+            membership_reports,
+            redirects_followed,
+            address_conflicts,
+            strays,
+            looped_probes,
+        }
+    }
+
     /// What has a name in `/proc/net/snmp` and `/proc/net/netstat`, with its name there.
     ///
     /// ```

@@ -7,6 +7,7 @@ use rustix::process::Uid;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_thread_res_uid};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -47,6 +48,53 @@ fn serve_says_hello_streams_counts_and_tells_its_counters() {
         assert_eq!(counter("tcp_passive_opens"), 11);
         assert!(counter("rx_bytes") > 2_000_000 && counter("tx_bytes") > 6_000_000);
         assert!(!stats.contains("dropped_transport"), "{stats}");
+        let shown: Vec<_> = stats
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .collect();
+        assert!(net.stats().fields().count() > 40);
+        for (name, _) in net.stats().fields() {
+            assert!(shown.iter().any(|(counter, _)| *counter == name), "{name}");
+        }
+        runtime.block_on(net.shutdown());
+    });
+}
+
+/// Each network of the stack has its route on the host: also the half of a /24, the pair of a /31, and a
+/// second network beside that of the gateway.
+#[test]
+fn the_host_reaches_every_address_that_serve_is_given() {
+    let name = "serve::the_host_reaches_every_address_that_serve_is_given";
+    tests::netns::run(name, || {
+        let runtime = crate::runtime();
+        let arguments = "--tun web0 --address 10.7.0.130/25 --address 10.9.0.4/31 \
+             --address 10.8.0.2/24 --gateway 10.7.0.200 --address fd07::2/64 --gateway fe80::1";
+        let serve: ServeOptions = options(arguments);
+        let (net, addresses) = runtime.block_on(serve.start()).expect("it serves");
+        assert_eq!(addresses.len(), 4);
+        for at in addresses {
+            let hello = ask(at, "GET / HTTP/1.1", b"");
+            assert_eq!(hello.body, b"Hello from a TCP/IP stack in user space.\n");
+        }
+        assert_eq!(serve.tun.hints("web0"), Vec::<String>::new());
+        runtime.block_on(net.shutdown());
+    });
+}
+
+#[test]
+fn who_prepares_a_device_without_an_address_is_told_of_it() {
+    let name = "serve::who_prepares_a_device_without_an_address_is_told_of_it";
+    tests::netns::run(name, || {
+        let runtime = crate::runtime();
+        crate::ip_command(["tuntap", "add", "web0", "mode", "tun"]);
+        let serve: ServeOptions = options("--tun web0 --address 10.7.0.2/24 --gateway 10.7.0.9");
+        let (net, _) = runtime.block_on(serve.start()).expect("it serves");
+        let hints = serve.tun.hints("web0");
+        assert_eq!(hints.len(), 1, "{hints:?}");
+        let way_out = "`ip address add 10.7.0.9/24 dev web0`";
+        assert!(hints[0].contains(way_out), "{hints:?}");
+        crate::ip_command(["address", "add", "10.7.0.9/24", "dev", "web0"]);
+        assert_eq!(serve.tun.hints("web0"), Vec::<String>::new());
         runtime.block_on(net.shutdown());
     });
 }
@@ -82,18 +130,22 @@ fn ask(at: SocketAddr, request: &str, body: &[u8]) -> Answer {
 fn without_permission_serve_names_the_capability_and_how_to_get_it() {
     let name = "serve::without_permission_serve_names_the_capability_and_how_to_get_it";
     tests::netns::run(name, || {
-        let said = said_to(|| {
-            let mut sets = capabilities(None).expect("those of this thread");
-            sets.effective.remove(CapabilitySet::NET_ADMIN);
-            sets.permitted.remove(CapabilitySet::NET_ADMIN);
-            set_capabilities(None, sets).expect("fewer");
-        });
-        for words in [
-            "CAP_NET_ADMIN is missing",
-            "unshare -Urn",
-            "setcap cap_net_admin+ep",
-        ] {
-            assert!(said.contains(words), "{said}");
+        for kind in ["tun", "tap"] {
+            let arguments = ARGUMENTS.replace("--tun", &format!("--{kind}"));
+            let said = said_to(arguments, || {
+                let mut sets = capabilities(None).expect("those of this thread");
+                sets.effective.remove(CapabilitySet::NET_ADMIN);
+                sets.permitted.remove(CapabilitySet::NET_ADMIN);
+                set_capabilities(None, sets).expect("fewer");
+            });
+            for words in [
+                "CAP_NET_ADMIN is missing",
+                "unshare -Urn",
+                "setcap cap_net_admin+ep",
+                &format!("mode {kind} user"),
+            ] {
+                assert!(said.contains(words), "{said}");
+            }
         }
     });
 }
@@ -105,7 +157,7 @@ fn without_a_right_to_the_node_serve_names_what_opens_it() {
     if std::env::var_os("NET_TESTS_NODE").is_none() {
         return with_a_node_of_roots(name);
     }
-    let said = said_to(|| {
+    let said = said_to(ARGUMENTS.into(), || {
         let nobody = Uid::from_raw(65_534);
         set_thread_res_uid(nobody, nobody, nobody).expect("root may");
     });
@@ -123,6 +175,9 @@ fn without_a_right_to_the_node_serve_names_what_opens_it() {
 
 /// Runs the test again where `/dev/net/tun` has the mode 0600.
 fn with_a_node_of_roots(name: &str) {
+    if !Path::new("/dev/net/tun").exists() {
+        return tests::netns::skip(name, "there is no /dev/net/tun");
+    }
     let program = std::env::current_exe().expect("a test knows where it lies");
     let script = "touch \"$0.node\" && chmod 0600 \"$0.node\" && \
         mount --bind \"$0.node\" /dev/net/tun && exec \"$0\" \"$1\" --exact --nocapture";
@@ -138,7 +193,10 @@ fn with_a_node_of_roots(name: &str) {
         .arg(name)
         .env("NET_TESTS_NODE", "1")
         .output();
-    let output = output.expect("util-linux");
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return tests::netns::skip(name, &format!("cannot run unshare: {error}")),
+    };
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let _ = std::fs::remove_file(node);
@@ -158,10 +216,10 @@ fn with_a_node_of_roots(name: &str) {
 }
 
 /// What `serve` ends with, on a thread that has given up a right.
-fn said_to(give_up: impl FnOnce() + Send + 'static) -> String {
-    let ended = thread::spawn(|| {
+fn said_to(arguments: String, give_up: impl FnOnce() + Send + 'static) -> String {
+    let ended = thread::spawn(move || {
         give_up();
-        let serve: ServeOptions = options(ARGUMENTS);
+        let serve: ServeOptions = options(&arguments);
         let started = crate::runtime().block_on(async { serve.start().await.map(drop) });
         format!("{:#}", started.expect_err("it must not"))
     });

@@ -137,7 +137,7 @@ impl TunBuilder {
             fcntl_setfl(queue, fcntl_getfl(queue)? | OFlags::NONBLOCK)?;
         }
         let caps = negotiate(&queues[0], self.offload)
-            .map_err(|error| explain(&error, &format!("cannot set the offloads of {name}")))?;
+            .map_err(|error| self.explain(&error, &format!("cannot set the offloads of {name}")))?;
         let socket = control_socket()?;
         let index = name_to_index(&socket, &name)?;
         let mut counted = Some(KernelQueue::of(index));
@@ -204,7 +204,9 @@ impl TunBuilder {
     fn explain_create(&self, error: &io::Error) -> io::Error {
         let (kind, name) = (self.kind(), &self.name);
         match Errno::from_io_error(error) {
-            Some(Errno::PERM) => explain(error, &format!("cannot open or make the {kind} {name}")),
+            Some(Errno::PERM) => {
+                self.explain(error, &format!("cannot open or make the {kind} {name}"))
+            }
             Some(Errno::BUSY) => said(
                 error,
                 format!(
@@ -223,6 +225,23 @@ impl TunBuilder {
         }
     }
 
+    /// The text for an operation that needs CAP_NET_ADMIN, if that is what it lacked.
+    fn explain(&self, error: &io::Error, what: &str) -> io::Error {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return said(error, what.to_owned());
+        }
+        let mode = if self.ethernet { "tap" } else { "tun" };
+        said(
+            error,
+            format!(
+                "{what}: CAP_NET_ADMIN is missing; run as root, or in a namespace of your own with \
+                 `unshare -Urn PROGRAM`, or `sudo setcap cap_net_admin+ep PROGRAM`, or let an \
+                 administrator prepare the device with `ip tuntap add dev NAME mode {mode} user \
+                 USER`, its address and `ip link set NAME up`"
+            ),
+        )
+    }
+
     /// Brings the interface into the state that was asked for; its MTU.
     fn configure(
         &self,
@@ -231,7 +250,7 @@ impl TunBuilder {
         name: &str,
         index: u32,
     ) -> io::Result<u16> {
-        let failed = |what: &str, error: io::Error| explain(&error, &format!("cannot {what}"));
+        let failed = |what: &str, error: io::Error| self.explain(&error, &format!("cannot {what}"));
         let mut mtu = device.mtu().map_err(io::Error::from)?;
         if let Some(wanted) = self.mtu
             && wanted != mtu
@@ -320,22 +339,6 @@ fn open_node() -> io::Result<OwnedFd> {
     })
 }
 
-/// The text for an operation that needs CAP_NET_ADMIN, if that is what it lacked.
-fn explain(error: &io::Error, what: &str) -> io::Error {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        return said(
-            error,
-            format!(
-                "{what}: CAP_NET_ADMIN is missing; run as root, or in a namespace of your own with \
-                 `unshare -Urn PROGRAM`, or `sudo setcap cap_net_admin+ep PROGRAM`, or let an \
-                 administrator prepare the device with `ip tuntap add dev NAME mode tun user USER`, \
-                 its address and `ip link set NAME up`"
-            ),
-        );
-    }
-    said(error, what.to_owned())
-}
-
 fn said(error: &io::Error, text: String) -> io::Error {
     io::Error::new(error.kind(), format!("{text} ({error})"))
 }
@@ -394,6 +397,16 @@ mod tests {
             };
             assert_eq!(agreed.expect("an agreement"), expected, "{knows:#x}");
             assert_eq!(refused.len(), tries, "{knows:#x}: {refused:x?}");
+        }
+    }
+
+    #[test]
+    fn who_lacks_the_capability_is_told_how_to_make_the_kind_of_device_that_he_wants() {
+        let lacking = io::Error::from(io::ErrorKind::PermissionDenied);
+        let tap = TunBuilder::tap("t".into()).explain(&lacking, "cannot");
+        let tun = TunBuilder::new("t".into()).explain(&lacking, "cannot");
+        for (error, mode) in [(tap, "mode tap user"), (tun, "mode tun user")] {
+            assert!(error.to_string().contains(mode), "{error}");
         }
     }
 
