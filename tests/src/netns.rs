@@ -114,7 +114,8 @@ fn start_program(unshare: &str) -> Result<bool, String> {
     Ok(status.map_err(failed)?.success())
 }
 
-/// Makes the namespace usable, and finds out whether a TUN may be opened at all.
+/// Makes the namespace usable, and finds out whether a TUN may be opened at all and whether `ip`, which
+/// tests call, is there.
 fn prepare() -> Result<(), String> {
     set_up("lo").map_err(|error| format!("cannot bring lo up: {error}"))?;
     OpenOptions::new()
@@ -122,6 +123,13 @@ fn prepare() -> Result<(), String> {
         .write(true)
         .open("/dev/net/tun")
         .map_err(|error| format!("cannot open /dev/net/tun: {error}"))?;
+    runs("ip", "iproute2")
+}
+
+/// Whether there is the program of a package.
+fn runs(program: &str, package: &str) -> Result<(), String> {
+    let asked = Command::new(program).arg("-V").output();
+    asked.map_err(|error| format!("cannot run {program}, install {package}: {error}"))?;
     Ok(())
 }
 
@@ -200,3 +208,18 @@ const INSIDE: &str = "NET_TESTS_INSIDE";
 const PROGRAM: &str = "a program";
 /// Exit status of a test that finds in its namespace that it cannot run.
 const UNABLE: i32 = 77;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_with_its_package() {
+        let why = runs("no-such-program", "a-package").expect_err("not there");
+        assert!(
+            why.starts_with("cannot run no-such-program, install a-package"),
+            "{why}"
+        );
+        runs("true", "coreutils").expect("there");
+    }
+}

@@ -9,7 +9,7 @@ use net_core::buf::{RxBatch, RxPacket, TxBatch};
 use net_core::config::CongestionAlgorithm;
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
-use net_core::socket::{Family, IpOption, Readiness, TcpOption};
+use net_core::socket::{Family, IpOption, Readiness, Shutdown, TcpOption, TcpSettings};
 use net_core::stats::DropReason;
 use net_core::tcp::{RecvFlags, SendFlags, State};
 use net_core::time::Duration;
@@ -389,46 +389,166 @@ fn what_the_network_did_is_a_pending_error() {
     assert_eq!(reset, Err(SocketError::ConnectionReset));
 }
 
+/// An option, and whether the settings show it.
+type Set = (TcpOption, fn(&TcpSettings) -> bool);
+
+/// Every option of TCP, with a value that is not its default.
+const OPTIONS: [Set; 26] = [
+    (TcpOption::NoDelay(true), |s| s.nodelay),
+    (TcpOption::Cork(true), |s| s.cork),
+    (TcpOption::QuickAck(true), |s| s.quick_ack),
+    (TcpOption::KeepAlive(true), |s| s.keepalive),
+    (TcpOption::KeepAliveTime(MINUTE), |s| {
+        s.keepalive_time == MINUTE
+    }),
+    (TcpOption::KeepAliveInterval(MINUTE), |s| {
+        s.keepalive_interval == MINUTE
+    }),
+    (TcpOption::KeepAliveProbes(3), |s| s.keepalive_probes == 3),
+    (TcpOption::UserTimeout(Some(MINUTE)), |s| {
+        s.user_timeout == Some(MINUTE)
+    }),
+    (TcpOption::Linger(Some(MINUTE)), |s| {
+        s.linger == Some(MINUTE)
+    }),
+    (TcpOption::SendBuffer(100_000), |s| s.send_buffer == 100_000),
+    (TcpOption::SendBufferMax(110_000), |s| {
+        s.send_buffer_max == 110_000
+    }),
+    (TcpOption::RecvBuffer(120_000), |s| s.recv_buffer == 120_000),
+    (TcpOption::RecvBufferMax(130_000), |s| {
+        s.recv_buffer_max == 130_000
+    }),
+    (TcpOption::MaxSegment(1000), |s| s.max_segment == Some(1000)),
+    (TcpOption::NotSentLowat(5000), |s| s.notsent_lowat == 5000),
+    (TcpOption::SynRetries(3), |s| s.syn_retries == 3),
+    (TcpOption::Congestion(CongestionAlgorithm::Reno), |s| {
+        s.congestion == CongestionAlgorithm::Reno
+    }),
+    (TcpOption::OobInline(true), |s| s.oob_inline),
+    (TcpOption::MaxPacingRate(Some(1_000_000)), |s| {
+        s.max_pacing_rate == Some(1_000_000)
+    }),
+    (TcpOption::DeferAccept(Some(MINUTE)), |s| {
+        s.defer_accept == Some(MINUTE)
+    }),
+    (TcpOption::FastOpen(7), |s| s.fast_open == 7),
+    (TcpOption::FastOpenConnect(true), |s| s.fast_open_connect),
+    (TcpOption::ReuseAddress(true), |s| s.reuse_address),
+    (TcpOption::ReusePort(true), |s| s.reuse_port),
+    (TcpOption::BindAddressNoPort(true), |s| {
+        s.bind_address_no_port
+    }),
+    (TcpOption::OnlyV6(true), |s| s.only_v6),
+];
+
+const MINUTE: Duration = Duration::from_secs(60);
+
 #[test]
-fn options_are_set_and_read_back() {
+fn every_option_is_set_and_read_back() {
+    let mut config = Config::default();
+    (config.tcp.fast_open.client, config.tcp.fast_open.server) = (true, true);
+    let mut stack = Stack::new(config, Seed::from_u64(1), Instant::ZERO);
+    let id = stack.tcp_open(Family::V6).expect("a socket");
+    for (number, (option, shows)) in OPTIONS.into_iter().enumerate() {
+        let before = stack.tcp_settings(id).expect("a TCP socket");
+        assert!(!shows(before), "{option:?} is the default");
+        let set = stack.set_tcp_option(id, option, Instant::ZERO);
+        assert_eq!(set, Ok(()), "{option:?}");
+        // And none undoes another.
+        let after = stack.tcp_settings(id).expect("a TCP socket");
+        for (other, shows) in &OPTIONS[..=number] {
+            assert!(shows(after), "{other:?} after {option:?}");
+        }
+    }
+}
+
+#[test]
+fn options_of_a_connection_show_in_its_packets() {
     let mut world = World::new();
     let (client, ..) = world.connect();
-    let minute = Duration::from_secs(60);
-    for option in [
-        TcpOption::SendBuffer(100_000),
-        TcpOption::RecvBuffer(100_000),
-        TcpOption::KeepAlive(true),
-        TcpOption::KeepAliveTime(minute),
-        TcpOption::KeepAliveInterval(minute),
-        TcpOption::KeepAliveProbes(3),
-        TcpOption::NoDelay(true),
-        TcpOption::Cork(false),
-        TcpOption::MaxSegment(1000),
-        TcpOption::UserTimeout(Some(minute)),
-        TcpOption::SynRetries(3),
-    ] {
-        let set = world.a.stack.set_tcp_option(client, option, world.now);
-        assert_eq!(set, Ok(()), "{option:?}");
-    }
     for option in [IpOption::Tos(0x10), IpOption::Ttl(Some(9))] {
         let set = world.a.stack.set_ip_option(client, option);
         assert_eq!(set, Ok(()), "{option:?}");
     }
     let settings = world.a.stack.tcp_settings(client).expect("a TCP socket");
-    assert!(settings.nodelay && settings.keepalive);
-    assert_eq!(settings.keepalive_time, minute);
     assert_eq!((settings.ip.tos, settings.ip.ttl), (0x10, Some(9)));
     // A value out of range is refused with the reason.
     let bad = IpOption::Ttl(Some(0));
     let set = world.a.stack.set_ip_option(client, bad);
     assert!(matches!(set, Err(SocketError::InvalidInput(_))));
-    // Packets show the options that packets carry.
     let mut socket = world.a.stack.tcp(client, world.now).expect("a TCP socket");
     socket.send(b"hello", SendFlags::empty()).expect("room");
     drop(socket);
     let (_, packet) = world.a.take(world.now).remove(0);
     let ip = IpHeader::parse(&packet, packet.len()).expect("an IP packet");
     assert_eq!((ip.tos, ip.ttl), (0x10, 9));
+}
+
+#[test]
+fn an_urgent_byte_comes_apart_from_the_stream() {
+    let mut world = World::new();
+    let (client, server, _) = world.connect();
+    let mut socket = world.a.stack.tcp(client, world.now).expect("a TCP socket");
+    assert_eq!(socket.send(b"before!", SendFlags::URGENT), Ok(7));
+    assert_eq!(socket.send(b"behind", SendFlags::empty()), Ok(6));
+    drop(socket);
+    world.run(Duration::from_millis(100));
+
+    let ready = world.b.stack.readiness(server);
+    assert!(ready.contains(Readiness::URGENT | Readiness::READABLE));
+    let mut socket = world.b.stack.tcp(server, world.now).expect("a TCP socket");
+    let mut buf = [0; 64];
+    assert_eq!(socket.recv(&mut buf, RecvFlags::URGENT), Ok(1));
+    assert_eq!(buf[0], b'!');
+    // A read ends at the mark, and the next one goes on behind it.
+    assert_eq!(socket.recv(&mut buf, RecvFlags::empty()), Ok(6));
+    assert_eq!(&buf[..6], b"before");
+    assert!(socket.is_at_mark());
+    assert_eq!(socket.recv(&mut buf, RecvFlags::empty()), Ok(6));
+    assert_eq!(&buf[..6], b"behind");
+    drop(socket);
+    assert!(!world.b.stack.readiness(server).contains(Readiness::URGENT));
+}
+
+#[test]
+fn each_direction_is_shut_down_on_its_own_or_both_at_once() {
+    for how in [Shutdown::Read, Shutdown::Write, Shutdown::Both] {
+        let mut world = World::new();
+        let (client, server, _) = world.connect();
+        assert_eq!(world.a.stack.shutdown(client, how, world.now), Ok(()));
+        world.run(Duration::from_millis(100));
+        let (ends_writing, ends_reading) = (how != Shutdown::Read, how != Shutdown::Write);
+
+        // Who has shut down writing cannot write, and the peer sees the end of the stream.
+        let mut socket = world.a.stack.tcp(client, world.now).expect("a TCP socket");
+        let written = socket.send(b"one", SendFlags::empty());
+        drop(socket);
+        let ended = world.b.stack.readiness(server);
+        let refused = Err(SocketError::BrokenPipe);
+        assert_eq!(
+            written,
+            if ends_writing { refused } else { Ok(3) },
+            "{how:?}"
+        );
+        assert_eq!(
+            ended.contains(Readiness::PEER_CLOSED),
+            ends_writing,
+            "{how:?}"
+        );
+
+        // Who has shut down reading reads the end at once, and what comes is acknowledged all the same.
+        let mut socket = world.b.stack.tcp(server, world.now).expect("a TCP socket");
+        assert_eq!(socket.send(b"answer", SendFlags::empty()), Ok(6));
+        drop(socket);
+        world.run(Duration::from_millis(100));
+        let socket = world.b.stack.tcp(server, world.now).expect("a TCP socket");
+        assert_eq!(socket.info().expect("a connection").in_flight, 0, "{how:?}");
+        drop(socket);
+        let mut socket = world.a.stack.tcp(client, world.now).expect("a TCP socket");
+        let got = socket.recv(&mut [0; 64], RecvFlags::empty());
+        assert_eq!(got, Ok(if ends_reading { 0 } else { 6 }), "{how:?}");
+    }
 }
 
 #[test]

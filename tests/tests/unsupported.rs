@@ -8,7 +8,7 @@ use net_core::socket::{
 };
 use net_core::wire::EtherType;
 use net_core::{Config, Instant, Seed, SocketError, SocketId, Stack};
-use net_tokio::{Net, UdpSocket, lookup_host_on};
+use net_tokio::{Net, Socket, UdpSocket, lookup_host_on};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use tests::documents::read;
@@ -122,7 +122,31 @@ fn connections() -> Vec<bool> {
     let ids = [sockets.datagrams, sockets.packets];
     let listened = ids.map(|id| refuses(sockets.stack.listen(id, 1)));
     let accepted = ids.map(|id| refuses(sockets.stack.accept(id)));
-    [listened, accepted].concat()
+    [listened.to_vec(), accepted.to_vec(), connections_of_tasks()].concat()
+}
+
+/// The same asked of net-tokio, which refuses by itself.
+fn connections_of_tasks() -> Vec<bool> {
+    with_net(async |net| {
+        let mut refused = Vec::new();
+        for mut socket in without_connections(net) {
+            refused.push(is_unsupported(socket.listen(1)));
+            refused.push(is_unsupported(socket.accept().await.map(drop)));
+        }
+        refused
+    })
+}
+
+/// A socket of datagrams and one of packets, as tasks have them.
+fn without_connections(net: &Net) -> [Socket; 2] {
+    let every = socket2::Protocol::from(i32::from(EtherType::ALL.0.to_be()));
+    [
+        (socket2::Domain::IPV4, socket2::Type::DGRAM, None),
+        (socket2::Domain::PACKET, socket2::Type::RAW, Some(every)),
+    ]
+    .map(|(domain, socket_type, protocol)| {
+        Socket::new_on(net, domain, socket_type, protocol).expect("a socket")
+    })
 }
 
 fn addresses() -> Vec<bool> {
@@ -142,7 +166,11 @@ fn directions() -> Vec<bool> {
     let mut sockets = Sockets::new();
     let ids = [sockets.datagrams, sockets.packets];
     let ended = ids.map(|id| refuses(sockets.stack.shutdown(id, Shutdown::Both, NOW)));
-    ended.to_vec()
+    let of_tasks = with_net(async |net| {
+        without_connections(net)
+            .map(|socket| is_unsupported(socket.shutdown(std::net::Shutdown::Both)))
+    });
+    [ended, of_tasks].concat()
 }
 
 fn left_out() -> Vec<bool> {
@@ -188,7 +216,9 @@ fn options_of_ipv6() -> Vec<bool> {
         let outcomes = [
             socket.tclass_v6().map(drop),
             socket.multicast_hops_v6().map(drop),
+            socket.multicast_if_v6().map(drop),
             socket.multicast_loop_v6().map(drop),
+            socket.multicast_all_v6().map(drop),
         ];
         outcomes.map(is_unsupported).to_vec()
     })

@@ -263,3 +263,39 @@ impl Tracker {
 
 /// Timers that one call looks at.
 const MAX_EXPIRIES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    fn datagrams(source_port: u16) -> Tuple {
+        Tuple {
+            source: Ipv4Addr::new(10, 9, 0, 9).into(),
+            dest: Ipv4Addr::new(10, 7, 0, 9).into(),
+            protocol: ip::UDP,
+            source_port,
+            dest_port: 53,
+        }
+    }
+
+    /// A translation that ends in the answers of a flow that is known: whose they are could not be told.
+    #[test]
+    fn a_flow_whose_answers_would_be_anothers_does_not_begin() {
+        let config = TrackConfig::default();
+        let mut tracker = Tracker::new(config, Seed::from_u64(1), Instant::ZERO);
+        let first = tracker.track_flow(datagrams(1), None, Instant::ZERO);
+        assert!(tracker.confirm(first).is_ok());
+        let second = tracker.track_flow(datagrams(2), None, Instant::ZERO);
+        let mut flow = tracker.take_pending(second).expect("it begins");
+        flow.reply = datagrams(1).inverse();
+        tracker.put_pending(flow);
+        let confirmed = tracker.confirm(second);
+        assert_eq!(confirmed.err(), Some(DropReason::FlowClash));
+        let stats = tracker.stats();
+        assert_eq!((stats.begun, stats.refused), (1, 1));
+        // With answers of its own it does.
+        let third = tracker.track_flow(datagrams(2), None, Instant::ZERO);
+        assert!(tracker.confirm(third).is_ok());
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::kernel::{blocking, upward};
 use crate::matrix::{Opener, Row, World, each_row, rows};
+use crate::mtu::each_mtu;
 use net_core::socket::PathMtuMode;
 use net_core::udp::SendMeta;
 use net_tokio::UdpSocket;
@@ -16,18 +17,19 @@ use tokio::time::timeout;
 
 #[test]
 fn datagrams_are_echoed_up_to_the_mtu() {
-    each_row("udp::datagrams_are_echoed_up_to_the_mtu", async |world| {
+    let name = "udp::datagrams_are_echoed_up_to_the_mtu";
+    rows(name, &each_mtu(), async |world| {
         let ours = bind(&world).await;
         let kernel = kernel_bind(&world);
         let largest = largest(&world);
-        let sizes = vec![0, 1, 2, 3, 512, 1000, largest - 1, largest];
+        let sizes = vec![0, 1, 2, 3, 512, 1000, 1200, largest - 1, largest];
         match world.row.opener {
             Opener::Kernel => {
                 let to = ours.local_addr().expect("bound");
                 let count = sizes.len();
                 let asking = blocking(move || kernel_ask(&kernel, to, &sizes));
                 for _ in 0..count {
-                    let mut buf = [0; 2000];
+                    let mut buf = vec![0; 1 << 16];
                     let (len, from) = ours.recv_from(&mut buf).await.expect("a datagram");
                     ours.send_to(&buf[..len], from).await.expect("sent");
                 }
@@ -38,7 +40,7 @@ fn datagrams_are_echoed_up_to_the_mtu() {
                 let count = sizes.len();
                 let echoing = blocking(move || kernel_echo(&kernel, count));
                 for len in sizes {
-                    let mut buf = [0; 2000];
+                    let mut buf = vec![0; 1 << 16];
                     ours.send_to(upward(len), to).await.expect("sent");
                     let (got, from) = ours.recv_from(&mut buf).await.expect("an answer");
                     assert_eq!((&buf[..got], from), (upward(len), to));
@@ -339,7 +341,7 @@ fn largest(world: &World) -> usize {
 
 fn kernel_ask(socket: &KernelSocket, to: SocketAddr, sizes: &[usize]) {
     for &len in sizes {
-        let mut buf = [0; 2000];
+        let mut buf = vec![0; 1 << 16];
         socket.send_to(upward(len), to).expect("sent");
         let (got, from) = socket.recv_from(&mut buf).expect("an answer");
         assert_eq!((&buf[..got], from), (upward(len), to));
@@ -348,7 +350,7 @@ fn kernel_ask(socket: &KernelSocket, to: SocketAddr, sizes: &[usize]) {
 
 fn kernel_echo(socket: &KernelSocket, count: usize) {
     for _ in 0..count {
-        let mut buf = [0; 2000];
+        let mut buf = vec![0; 1 << 16];
         let (len, from) = socket.recv_from(&mut buf).expect("a datagram");
         socket.send_to(&buf[..len], from).expect("sent");
     }

@@ -6,6 +6,7 @@ use net_core::socket::TcpOption;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use tests::netns;
 
 #[test]
 fn a_port_without_listener_refuses() {
@@ -73,23 +74,20 @@ fn a_host_that_does_not_answer_times_out() {
 
 #[test]
 fn a_router_without_a_route_says_so() {
-    each_row(
-        "unreachable::a_router_without_a_route_says_so",
-        async |world| {
-            if world.row.opener == Opener::Kernel {
-                return;
+    let name = "unreachable::a_router_without_a_route_says_so";
+    each_row(name, async |world| {
+        if world.row.opener == Opener::Kernel {
+            return;
+        }
+        for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+            if let Err(error) = fs::write(format!("/proc/sys/net/{switch}"), "1") {
+                return netns::skip(name, &format!("cannot turn {switch} on: {error}"));
             }
-            for switch in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-                if let Err(error) = fs::write(format!("/proc/sys/net/{switch}"), "1") {
-                    println!("skipped: cannot turn {switch} on: {error}");
-                    return;
-                }
-            }
-            let error = world.socket().connect(far_away(world.row.v6)).await;
-            let error = error.expect_err("no route");
-            assert_eq!(error.kind(), ErrorKind::NetworkUnreachable, "{error}");
-        },
-    );
+        }
+        let error = world.socket().connect(far_away(world.row.v6)).await;
+        let error = error.expect_err("no route");
+        assert_eq!(error.kind(), ErrorKind::NetworkUnreachable, "{error}");
+    });
 }
 
 /// A host behind the kernel, to which the kernel has no route.

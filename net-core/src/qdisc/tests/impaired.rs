@@ -17,7 +17,12 @@ fn fate(config: NetemConfig) -> (Vec<(u32, Duration)>, usize) {
         left.extend(queue.numbers().into_iter().map(|number| (number, now)));
     }
     left.extend(queue.departures());
-    (left, queue.lost().len())
+    let lost = queue.lost();
+    assert!(
+        lost.iter()
+            .all(|(_, reason)| *reason == DropReason::Impaired)
+    );
+    (left, lost.len())
 }
 
 #[test]
