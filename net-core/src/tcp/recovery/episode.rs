@@ -153,7 +153,7 @@ impl Connection {
                 self.recovery.adapt_behind = Some(self.nxt);
             }
         }
-        if !(ack.marked && must("4015 MUST 3.3.1")) {
+        if !(ack.marked && must("4015 MUST 3.4.1")) {
             self.congestion.on_spurious(at_most.max(self.mss));
         }
         self.forget_validation(cx.now);
