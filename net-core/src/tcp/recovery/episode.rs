@@ -234,6 +234,7 @@ impl Connection {
         let flight = self.flight_before_loss();
         let used = self.respond_unvalidated(flight);
         self.congestion.on_loss(used, cx.now);
+        self.limit_unvalidated();
         self.recovery.reduced_at = cx.now;
         self.recovery.resend_due = true;
         if cx.config.recovery.prr && !self.congestion.governs_recovery() {
