@@ -45,8 +45,14 @@ while IFS='|' read -r name test; do
         survivors+=("$name: no unit test of net-core is called $test")
     elif ! timeout 60 "$binary" --quiet --exact "$path" >/dev/null 2>&1; then
         survivors+=("$name: $test fails although everything is obeyed")
-    elif MUTANT=$name timeout 60 "$binary" --quiet --exact "$path" >/dev/null 2>&1; then
-        survivors+=("$name: $test passes without it")
+    else
+        status=0
+        MUTANT=$name timeout 60 "$binary" --quiet --exact "$path" >/dev/null 2>&1 || status=$?
+        case $status in
+            0) survivors+=("$name: $test passes without it") ;;
+            # A test that hangs has not failed: nobody knows what it would have said.
+            124) survivors+=("$name: $test does not end without it") ;;
+        esac
     fi
 done < <(mutants)
 

@@ -255,6 +255,40 @@ fn a_trace_tells_the_course_of_a_connection() {
     assert!(queue_chart("queue", queue).to_svg().contains("queue"));
 }
 
+/// Each column has what its name says, and each line of the chart is drawn.
+#[test]
+fn a_trace_tells_the_timeout_and_the_rate_of_pacing() {
+    let (mut network, [client, _], address) =
+        pair(11, link(10_000_000, ms(10)), link(10_000_000, ms(10)));
+    network.trace(ms(10), &[]);
+    let flow = Flow::of(2_000_000, address).with(TcpOption::Congestion(CongestionAlgorithm::Bbr));
+    start(&mut network, client, flow);
+    network.run_for(secs(3)).unwrap();
+    let (_, series) = network.traced().unwrap().connections().next().unwrap();
+    let (at, sample) = (99, &series.samples[99]);
+    // BBR paces at about the rate of the link, 1,250,000 bytes a second.
+    let rate = sample.pacing_rate.unwrap();
+    assert!((600_000..4_000_000).contains(&rate), "{rate}");
+    assert!(
+        sample.rto >= ms(200) && sample.rto < secs(1),
+        "{:?}",
+        sample.rto
+    );
+    let csv = series.to_csv();
+    let mut lines = csv.lines();
+    let names: Vec<_> = lines.next().unwrap().split(',').collect();
+    let cells: Vec<_> = lines.nth(at).unwrap().split(',').collect();
+    let cell = |name: &str| cells[names.iter().position(|it| *it == name).unwrap()];
+    assert_eq!(cell("pacing_rate"), rate.to_string());
+    let rto: f64 = cell("rto").parse().unwrap();
+    assert!((rto - sample.rto.as_secs_f64()).abs() < 0.001, "{rto}");
+    let svg = series.to_svg("flow");
+    // A line that is drawn begins somewhere and goes on from there.
+    let paths = svg.split("<path class=\"line\"").skip(1);
+    let drawn = paths.filter(|path| path.contains("d=\"M") && path.contains('H'));
+    assert!(drawn.count() >= 3);
+}
+
 /// RFC 5681 §3: the window doubles each round trip until a packet is lost, then it is half of what was
 /// in flight, and grows by a segment each round trip.
 #[test]

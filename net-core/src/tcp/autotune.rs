@@ -44,6 +44,16 @@ impl ReceiveTuning {
         }
     }
 
+    /// The path's round trip, seen from here.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        (self.rtt > 0).then(|| Duration::from_nanos(self.rtt))
+    }
+
+    /// The most bytes that were read in a round trip.
+    pub(crate) const fn most_read(&self) -> u64 {
+        self.most
+    }
+
     /// A segment with data echoes `echo`, which is `age` old.
     fn measure(&mut self, echo: u32, age: Duration) {
         self.last_echo = echo;

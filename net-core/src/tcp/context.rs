@@ -5,7 +5,7 @@ use super::ecn::Agreement;
 use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::stats::Stats;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// What the handshake settled, whichever side began it.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,9 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Counters {
     pub(crate) segments_out: u64,
     pub(crate) segments_in: u64,
+    pub(crate) data_segments_out: u64,
+    pub(crate) data_segments_in: u64,
+    pub(crate) bytes_sent: u64,
     pub(crate) bytes_retransmitted: u64,
     pub(crate) retransmits: u32,
     pub(crate) timeouts: u32,
@@ -62,4 +65,41 @@ pub(crate) struct Counters {
     pub(crate) duplicates_reported: u32,
     pub(crate) undos: u32,
     pub(crate) spurious_timeouts: u32,
+    pub(crate) out_of_order: u32,
+    pub(crate) data_sent_at: Option<Instant>,
+    pub(crate) data_received_at: Option<Instant>,
+    pub(crate) timeout_recoveries: TimeoutRecoveries,
+}
+
+/// How often the retransmission timer has found the peer silent, and how long it took each time until
+/// everything that was out by then had arrived, or turned out not to be lost.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TimeoutRecoveries {
+    pub(crate) count: u32,
+    /// In those that are over.
+    total: Duration,
+    /// When the present one began.
+    since: Option<Instant>,
+}
+
+impl TimeoutRecoveries {
+    /// The timer has expired, maybe once more.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        if self.since.is_none() {
+            self.count += 1;
+            self.since = Some(now);
+        }
+    }
+
+    /// Nothing is left to be repaired.
+    pub(crate) fn end(&mut self, now: Instant) {
+        self.total = self.time(now);
+        self.since = None;
+    }
+
+    /// The time in all of them.
+    pub(crate) fn time(&self, now: Instant) -> Duration {
+        let present = self.since.map(|since| now.saturating_since(since));
+        self.total + present.unwrap_or_default()
+    }
 }

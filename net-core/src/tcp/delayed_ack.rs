@@ -8,7 +8,7 @@
 //! segment is worth waiting for only if it comes soon.
 
 use crate::must::must;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// Segments acknowledged at once at the beginning, and whenever the peer may have begun anew.
 const QUICK_ACKS: u8 = 16;
@@ -116,6 +116,12 @@ impl DelayedAck {
         } else {
             delay * 20
         }
+    }
+
+    /// How long the next lone segment waits, before that is held against the path's round trip; once data
+    /// has arrived.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        (self.timeout > 0).then(|| Duration::from_nanos(self.timeout))
     }
 
     /// The timer expired: the acknowledgement leaves alone.

@@ -152,7 +152,10 @@ impl<'a> Tcp<'a> {
     /// A snapshot of the connection; `None` before there is one.
     #[must_use]
     pub fn info(&self) -> Option<TcpInfo> {
-        Some(self.connection()?.info(self.now))
+        let socket = self.socket()?;
+        let path_mtu = socket.path.map(|path| path.mtu);
+        let connection = socket.connection()?;
+        Some(connection.info(&socket.settings, path_mtu, self.now))
     }
 
     // --- sending

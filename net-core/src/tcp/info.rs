@@ -10,9 +10,11 @@ use super::limits::{Limit, LimitedTime};
 use super::recovery::Phase;
 use crate::SocketError;
 use crate::config::CongestionAlgorithm;
+use crate::socket::TcpSettings;
 use crate::time::{Duration, Instant};
 
-/// A snapshot of a connection, after Linux's `TCP_INFO`.
+/// A snapshot of a connection, after Linux's `TCP_INFO`: `docs/tcp-info.md` says which of its fields is which
+/// here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TcpInfo {
@@ -24,8 +26,15 @@ pub struct TcpInfo {
     pub rtt_variance: Duration,
     /// Smallest round-trip time.
     pub rtt_min: Option<Duration>,
+    /// Round-trip time as the receiving side sees it, by the timestamps that data echoes.
+    pub receive_rtt: Option<Duration>,
     /// Retransmission timeout with its backoff.
     pub rto: Duration,
+    /// Doublings of that timeout, or where the peer's window is closed of the time between probes.
+    pub backoff: u8,
+    /// How long the acknowledgement of a lone segment waits for company, once data has arrived; no longer
+    /// than the round trip, and within the configured bounds.
+    pub ack_timeout: Option<Duration>,
     /// Congestion window in bytes.
     pub cwnd: u32,
     /// Slow start threshold in bytes; `u32::MAX` before the first loss.
@@ -40,6 +49,8 @@ pub struct TcpInfo {
     pub in_recovery: bool,
     /// Bytes a second at which data leaves, where the connection is paced.
     pub pacing_rate: Option<u64>,
+    /// The largest rate that the application allows, in bytes a second.
+    pub max_pacing_rate: Option<u64>,
     /// Bytes a second that the network delivered, by the latest sample.
     pub delivery_rate: Option<u64>,
     /// The application limited the sender in that sample: the network may deliver more.
@@ -48,8 +59,21 @@ pub struct TcpInfo {
     pub send_mss: u32,
     /// Payload bytes of the largest segment received.
     pub receive_mss: u32,
+    /// Payload bytes of the largest segment that we told the peer to send.
+    pub advertised_mss: u16,
+    /// Bytes of the largest packet that the path is known to carry, IP header included. Where packets vanish
+    /// segments get smaller than that (RFC 4821): see `send_mss`.
+    pub path_mtu: Option<u16>,
     /// Bytes sent, and neither acknowledged nor lost.
     pub in_flight: u32,
+    /// Bytes sent and not cumulatively acknowledged, controls included.
+    pub unacknowledged: u32,
+    /// Bytes of those that have arrived behind a hole, as far as the peer says so.
+    pub sacked: u32,
+    /// Bytes of those that are considered lost and were not sent again since.
+    pub lost: u32,
+    /// Bytes of those that were sent more than once.
+    pub resent: u32,
     /// Bytes given by the application and not acknowledged.
     pub send_queue: usize,
     /// Bytes of those that were never sent.
@@ -62,12 +86,32 @@ pub struct TcpInfo {
     pub receive_buffer: usize,
     /// Bytes received in order and not read.
     pub unread: usize,
+    /// The most bytes that the application has read in a round trip, which the receive buffer follows.
+    pub read_per_round_trip: u64,
+    /// Since data was last sent, if any was.
+    pub since_data_sent: Option<Duration>,
+    /// Since data last arrived, if any did.
+    pub since_data_received: Option<Duration>,
+    /// Since an acknowledgement last arrived; before the first since the connection began.
+    pub since_ack_received: Duration,
     /// Bytes acknowledged by the peer over the connection's life, controls included.
     pub delivered: u64,
-    /// Segments sent; a super-segment is one.
+    /// Payload bytes acknowledged in order.
+    pub bytes_acknowledged: u64,
+    /// Payload bytes received in order.
+    pub bytes_received: u64,
+    /// Payload bytes sent, those that were sent again counted each time.
+    pub bytes_sent: u64,
+    /// Segments sent, super-segments counted by what they stand for.
     pub segments_out: u64,
-    /// Segments received, super-segments counted by what they stand for.
+    /// Segments received, counted likewise.
     pub segments_in: u64,
+    /// Segments with payload among those sent.
+    pub data_segments_out: u64,
+    /// Segments with payload among those received.
+    pub data_segments_in: u64,
+    /// Segments received behind a hole and kept.
+    pub out_of_order: u32,
     /// Retransmitted transmissions.
     pub retransmits: u32,
     /// Bytes in them.
@@ -80,6 +124,13 @@ pub struct TcpInfo {
     /// What an ICMP error has said of the path since the peer was heard last: no reason to end the
     /// connection, but the one that is given if the peer stays silent (RFC 9293 §3.9.2.2).
     pub soft_error: Option<SocketError>,
+    /// Times that the retransmission timer began a recovery, the present one included.
+    pub timeout_recoveries: u32,
+    /// The time in those, until all that was out had arrived or turned out not to be lost; the present one
+    /// included.
+    pub timeout_recovery_time: Duration,
+    /// Probes of the peer's closed window, or keepalive probes, that are not answered.
+    pub probes: u8,
     /// Times that fast recovery began.
     pub fast_recoveries: u32,
     /// Bytes considered lost, rightly or not.
@@ -95,6 +146,8 @@ pub struct TcpInfo {
     pub spurious_timeouts: u32,
     /// Segments have been seen to overtake each other on the way.
     pub reordering_seen: bool,
+    /// How often they have.
+    pub reorderings: u32,
     /// How late a segment may be before it counts as lost (RFC 8985 §6.2).
     pub reordering_window: Duration,
     /// Selective acknowledgements are in use.
@@ -116,7 +169,14 @@ pub struct TcpInfo {
 }
 
 impl Connection {
-    pub(crate) fn info(&self, now: Instant) -> TcpInfo {
+    /// What is known of it, and of its path and settings.
+    pub(crate) fn info(
+        &self,
+        settings: &TcpSettings,
+        path_mtu: Option<u16>,
+        now: Instant,
+    ) -> TcpInfo {
+        let since = |at: Instant| now.saturating_since(at);
         TcpInfo {
             state: if self.is_unconfirmed() {
                 State::SynReceived
@@ -126,7 +186,10 @@ impl Connection {
             rtt: self.rtt.smoothed(),
             rtt_variance: self.rtt.variance(),
             rtt_min: self.rtt.min(),
+            receive_rtt: self.receiver.tuning.round_trip(),
             rto: self.rtt.rto(),
+            backoff: self.rtt.backoff().max(self.persist_backoff),
+            ack_timeout: self.receiver.delayed_ack.timeout(),
             cwnd: self.cwnd(),
             slow_start_threshold: self.congestion.slow_start_threshold(),
             congestion: self.congestion.algorithm(),
@@ -134,24 +197,44 @@ impl Connection {
             limited: self.limits.times(now),
             in_recovery: self.recovery.phase != Phase::Open,
             pacing_rate: self.pacer.rate(),
+            max_pacing_rate: settings.max_pacing_rate,
             delivery_rate: self.board.rate.latest.bytes_per_second(),
             delivery_rate_app_limited: self.board.rate.latest.app_limited,
             send_mss: self.mss,
             receive_mss: self.receiver.peer_mss,
+            advertised_mss: self.our_mss,
+            path_mtu,
             in_flight: self.in_flight(),
+            unacknowledged: self.flight_size(),
+            sacked: self.arrived(),
+            lost: self.board.lost(),
+            resent: self.board.resent(),
             send_queue: self.queue.len(),
             unsent: self.unsent_len(),
             send_window: self.wnd,
             receive_window: self.receiver.window(),
             receive_buffer: self.receiver.buffer,
             unread: self.receiver.unread(),
+            read_per_round_trip: self.receiver.tuning.most_read(),
+            since_data_sent: self.counters.data_sent_at.map(since),
+            since_data_received: self.counters.data_received_at.map(since),
+            since_ack_received: since(self.heard_at),
             delivered: self.board.delivered(),
+            bytes_acknowledged: self.acked_offset,
+            bytes_received: self.receiver.consumed + self.receiver.unread() as u64,
+            bytes_sent: self.counters.bytes_sent,
             segments_out: self.counters.segments_out,
             segments_in: self.counters.segments_in,
+            data_segments_out: self.counters.data_segments_out,
+            data_segments_in: self.counters.data_segments_in,
+            out_of_order: self.counters.out_of_order,
             retransmits: self.counters.retransmits,
             bytes_retransmitted: self.counters.bytes_retransmitted,
             timeouts: self.counters.timeouts,
+            timeout_recoveries: self.counters.timeout_recoveries.count,
+            timeout_recovery_time: self.counters.timeout_recoveries.time(now),
             unanswered: self.retries,
+            probes: self.probes,
             soft_error: self.soft_error(),
             fast_recoveries: self.counters.fast_recoveries,
             bytes_lost: self.counters.bytes_lost,
@@ -160,6 +243,7 @@ impl Connection {
             undos: self.counters.undos,
             spurious_timeouts: self.counters.spurious_timeouts,
             reordering_seen: self.recovery.rack.reordering_seen,
+            reorderings: self.recovery.rack.reorderings,
             reordering_window: self.reordering_window(),
             sack: self.sack,
             timestamps: self.ts_recent.is_some(),

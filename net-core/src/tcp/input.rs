@@ -43,7 +43,12 @@ impl Connection {
         segment: &mut Segment<'_>,
         cx: &mut Context<'_>,
     ) -> Disposition {
-        self.counters.segments_in += u64::from(segment.wire_count());
+        let count = segment.wire_count();
+        self.counters.segments_in += u64::from(count);
+        if !segment.payload.is_empty() {
+            self.counters.data_segments_in += u64::from(count);
+            self.counters.data_received_at = Some(cx.now);
+        }
         if self.take_predicted(segment, cx) {
             return Disposition::Keep;
         }
@@ -411,7 +416,10 @@ impl Connection {
                 self.schedule_ack(cx);
                 self.notify = true;
             }
-            Arrival::OutOfOrder => cx.stats.tcp_out_of_order += 1,
+            Arrival::OutOfOrder => {
+                cx.stats.tcp_out_of_order += 1;
+                self.counters.out_of_order = self.counters.out_of_order.saturating_add(count);
+            }
             Arrival::Duplicate => cx.stats.tcp_duplicates_received += 1,
             Arrival::NoRoom => cx.stats.count_drop(DropReason::OutOfOrderFull),
         }

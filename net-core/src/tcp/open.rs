@@ -266,6 +266,7 @@ impl Connection {
         {
             options.fast_open = Some(option);
             len = if data > 0 { self.fill(0, data, out) } else { 0 };
+            self.count_data(len, 1, cx.now);
             self.note_segment(0, len, cx.now);
         }
         if !early {
@@ -381,6 +382,7 @@ impl Connection {
         segment: &Segment<'_>,
         cx: &Context<'_>,
     ) {
+        self.counters.timeout_recoveries.end(cx.now);
         if timeouts > 0 {
             // RFC 6298 §5.7.
             self.rtt.fall_back();

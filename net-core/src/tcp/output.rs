@@ -377,6 +377,7 @@ impl Connection {
             });
         }
         cx.stats.tcp_out_segments += u64::from(segments);
+        self.count_data(len, segments, cx.now);
         if self.retransmit_at == Instant::MAX {
             self.retransmit_at = cx.now + self.rtt.rto();
         }
@@ -384,6 +385,16 @@ impl Connection {
         self.pace(len, cx.now);
         self.sent_at = cx.now;
         self.on_ack_sent();
+    }
+
+    /// `len` bytes of the stream leave in so many `segments`, of which one is counted where all are.
+    pub(super) fn count_data(&mut self, len: u32, segments: u32, now: Instant) {
+        self.counters.segments_out += u64::from(segments - 1);
+        if len > 0 {
+            self.counters.data_segments_out += u64::from(segments);
+            self.counters.bytes_sent += u64::from(len);
+            self.counters.data_sent_at = Some(now);
+        }
     }
 
     /// A segment just below the window: the peer must answer with its ACK and window, as to any

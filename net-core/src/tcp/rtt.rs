@@ -157,6 +157,11 @@ impl RttEstimator {
         self.rto.saturating_mul(1 << shift).min(self.rto_max)
     }
 
+    /// How often the RTO is doubled at present.
+    pub(crate) const fn backoff(&self) -> u8 {
+        self.backoff
+    }
+
     /// The timer expired (§5.5).
     pub(crate) fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1);

@@ -104,6 +104,7 @@ impl Connection {
         self.notify |= self.retries == R1;
         cx.stats.tcp_timeouts += 1;
         self.counters.timeouts += 1;
+        self.counters.timeout_recoveries.begin(cx.now);
         if must("9293 MUST-19") {
             self.rtt.back_off();
         }

@@ -9,6 +9,12 @@ use crate::socket::TcpSettings;
 use crate::time::{Duration, Instant};
 use crate::wire::UserTimeout;
 
+/// The USER TIMEOUT of who has not chosen one (RFC 9293 §3.9.1.1), for the option: without it retransmissions
+/// are counted.
+const DEFAULT_USER_TIMEOUT: Duration = Duration::from_secs(300);
+/// By how much a timeout that the peer may set is longer than that of retransmission at least: one is made.
+const BEYOND_RTO: Duration = Duration::from_millis(1);
+
 /// What a connection knows of user timeouts beside its socket's own.
 #[derive(Debug, Default)]
 pub(crate) struct UserTimeouts {
@@ -21,26 +27,35 @@ pub(crate) struct UserTimeouts {
 }
 
 impl UserTimeouts {
+    /// ADV_UTO (§3): what the application has chosen, or the default.
+    fn advertised(settings: &TcpSettings) -> Duration {
+        settings.user_timeout.unwrap_or(DEFAULT_USER_TIMEOUT)
+    }
+
     /// §3: at the beginning of a connection, and whenever the application chooses another timeout,
     /// the peer is told in the next segment; its reliability is nobody's concern (§3.2).
     pub(crate) fn announce(&mut self, config: &TcpConfig, settings: &TcpSettings) {
-        let chosen = settings.user_timeout.and_then(UserTimeout::new);
-        if config.user_timeout_option && chosen != self.told {
-            self.told = chosen;
-            self.due = chosen;
+        let advertised = UserTimeout::new(Self::advertised(settings));
+        if config.user_timeout_option && advertised != self.told {
+            self.told = advertised;
+            self.due = advertised;
         }
     }
 }
 
 impl Connection {
-    /// USER_TIMEOUT (§3.1): the application's; else, where options are enabled, the peer's within
-    /// limits and not below the retransmission timeout; `None`: retransmissions are counted.
+    /// USER_TIMEOUT (§3.1): the application's; else, where options are enabled and the peer has sent one, the
+    /// larger of the default and the peer's within limits, and longer than the retransmission timeout; `None`:
+    /// retransmissions are counted.
     pub(crate) fn user_timeout(&self, cx: &Context<'_>) -> Option<Duration> {
         let own = cx.settings.user_timeout;
         own.filter(|_| must("9293 MUST-21")).or_else(|| {
             let remote = self.user_timeouts.remote?;
-            let lowest = cx.config.user_timeout_min.max(self.rtt.rto());
-            Some(remote.max(lowest).min(cx.config.user_timeout_max))
+            let lowest = cx.config.user_timeout_min;
+            let lowest = lowest.max(self.rtt.rto() + BEYOND_RTO);
+            let advertised = UserTimeouts::advertised(cx.settings);
+            let longest = advertised.max(remote).max(lowest);
+            Some(longest.min(cx.config.user_timeout_max))
         })
     }
 

@@ -139,6 +139,15 @@ impl Connection {
         used
     }
 
+    /// §4.4.1: what a recovery that began in the non-validated phase may use is half of what was in use,
+    /// whatever share the congestion control would leave.
+    pub(super) fn limit_unvalidated(&mut self) {
+        let at_loss = self.validation.as_ref().and_then(|it| it.at_loss);
+        if let Some((used, _)) = at_loss {
+            self.congestion.limit_recovery((used / 2).max(self.mss));
+        }
+    }
+
     /// §4.4: a timeout ends the non-validated phase, and what follows is RFC 5681's; or the loss was none.
     pub(super) fn forget_validation(&mut self, now: Instant) {
         if let Some(validation) = &mut self.validation {

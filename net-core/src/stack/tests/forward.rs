@@ -5,7 +5,7 @@ use crate::buf::{Checksum, Gso, GsoKind};
 use crate::iface::ReversePath;
 use crate::route::Reject;
 use crate::tcp::SeqNum;
-use crate::wire::{TcpFlags, TcpHeader, TcpOptions, ipv4};
+use crate::wire::{EcnCounters, EcnOrder, TcpFlags, TcpHeader, TcpOptions, ipv4};
 use bytes::BytesMut;
 use std::vec;
 
@@ -102,6 +102,38 @@ fn a_packet_for_another_link_loses_one_hop_and_nothing_else() {
         }
     }
     assert_eq!(router.host.stack.stats().forwarded, 8);
+}
+
+/// RFC 9768 §3.3.2: neither the ECN field nor TCP's flags nor the option, on no kind of segment.
+#[test]
+fn accurate_ecn_feedback_passes_unchanged() {
+    let mut router = Router::new();
+    let told = TcpFlags::AE | TcpFlags::CWR | TcpFlags::ECE;
+    for (kind, tos) in [(TcpFlags::SYN, 0), (TcpFlags::ACK, 1), (TcpFlags::ACK, 3)] {
+        let mut packet = body(b"data");
+        let header = TcpHeader {
+            source_port: 5,
+            dest_port: 7,
+            flags: kind | told,
+            options: TcpOptions {
+                accurate_ecn: Some(EcnCounters::new(EcnOrder::Ect0First, &[1, 2, 3])),
+                ..TcpOptions::default()
+            },
+            ..TcpHeader::default()
+        };
+        header.emit(&mut packet.head);
+        let before = bytes_of(&packet).to_vec();
+        assert!(before.contains(&172), "the option's kind");
+        let header = IpHeader {
+            tos,
+            ..IpHeader::new(ip("10.7.0.9"), ip("10.9.0.9"), ip::TCP, packet.len())
+        };
+        header.emit(&mut packet.head);
+        let sent = router.forward(packet);
+        let sent = bytes_of(&sent[0]);
+        assert_eq!(sent[1], tos);
+        assert_eq!(sent[20..], before);
+    }
 }
 
 /// RFC 6274 §3.13.2.3, RFC 7126 §4.3: a sender does not choose the way, neither through this host nor to it.

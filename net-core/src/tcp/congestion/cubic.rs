@@ -231,6 +231,11 @@ impl CongestionControl for Cubic {
         self.curve.cwnd = self.curve.cwnd.min(at_most);
     }
 
+    fn limit_recovery(&mut self, at_most: u32) {
+        self.curve.cwnd = self.curve.cwnd.min(at_most);
+        self.curve.ssthresh = self.curve.ssthresh.min(at_most);
+    }
+
     fn window(&self) -> u32 {
         self.curve.cwnd
     }

@@ -104,6 +104,10 @@ impl CongestionControl for Dctcp {
         self.reno.limit_window(at_most);
     }
 
+    fn limit_recovery(&mut self, at_most: u32) {
+        self.reno.limit_recovery(at_most);
+    }
+
     fn window(&self) -> u32 {
         self.reno.window()
     }

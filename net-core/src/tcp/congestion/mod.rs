@@ -122,6 +122,9 @@ pub trait CongestionControl {
     fn on_spurious(&mut self, at_most: u32);
     /// The window becomes at most `at_most` bytes, the threshold stays (RFC 5682 §2.1).
     fn limit_window(&mut self, at_most: u32);
+    /// A loss showed that a window was too large of which less was in use (RFC 7661 §4.4.1): window and
+    /// threshold become at most `at_most` bytes. For algorithms whose window does not govern fast recovery.
+    fn limit_recovery(&mut self, _at_most: u32) {}
     /// Whether [`window`](Self::window) also governs fast recovery, so that proportional rate
     /// reduction (RFC 9937) has no part in it.
     fn governs_recovery(&self) -> bool {
@@ -276,6 +279,10 @@ impl CongestionControl for Congestion {
 
     fn limit_window(&mut self, at_most: u32) {
         self.control_mut().limit_window(at_most);
+    }
+
+    fn limit_recovery(&mut self, at_most: u32) {
+        self.control_mut().limit_recovery(at_most);
     }
 
     fn governs_recovery(&self) -> bool {

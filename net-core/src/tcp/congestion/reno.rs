@@ -127,6 +127,11 @@ impl CongestionControl for Reno {
         self.cwnd = self.cwnd.min(at_most);
     }
 
+    fn limit_recovery(&mut self, at_most: u32) {
+        self.cwnd = self.cwnd.min(at_most);
+        self.ssthresh = self.ssthresh.min(at_most);
+    }
+
     fn window(&self) -> u32 {
         self.cwnd
     }

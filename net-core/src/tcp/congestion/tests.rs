@@ -248,6 +248,28 @@ fn slow_start_ends_when_the_round_trip_grows() {
     }
 }
 
+/// RFC 9406 §4.2: slow starts after the first know where to end, and double up to there whatever the round trip.
+#[test]
+fn later_slow_starts_do_not_end_when_the_round_trip_grows() {
+    for control in [
+        &mut Cubic::new(MSS, 10 * MSS, true) as &mut dyn CongestionControl,
+        &mut Reno::new(MSS, 10 * MSS, true),
+    ] {
+        let mut delivered = 0;
+        for _ in 0..4 {
+            round(control, 80, 0, &mut delivered);
+        }
+        assert_eq!(control.window(), 160 * MSS);
+        control.on_rto(160 * MSS, Instant::ZERO);
+        assert_eq!(control.window(), MSS);
+        for (rtt, expected) in [(80, 2), (80, 4), (80, 8), (80, 16), (120, 32), (180, 64)] {
+            round(control, rtt, 0, &mut delivered);
+            assert_eq!(control.window(), expected * MSS);
+        }
+        assert!(control.slow_start_threshold() >= 80 * MSS);
+    }
+}
+
 /// RFC 9406 §4.2: a shorter round trip shows that it was noise.
 #[test]
 fn slow_start_goes_on_when_the_growth_was_noise() {

@@ -131,6 +131,7 @@ impl Connection {
         recovery.recover = self.una - 1;
         recovery.dup_acks = 0;
         recovery.undo.on_undone(self.nxt);
+        self.counters.timeout_recoveries.end(cx.now);
         // Step (8): go on with what was never sent. What is lost all the same will show once more.
         self.board.mark_none_lost();
         self.counters.undos += 1;
@@ -140,7 +141,7 @@ impl Connection {
             Spurious::FastRetransmit => {
                 // It looked lost because it was late: that is how reordering shows where what was
                 // late had been sent again (RFC 8985 §6.2 step 4).
-                self.recovery.rack.reordering_seen = true;
+                self.recovery.rack.on_reordering();
             }
             Spurious::Timeout => {
                 cx.stats.tcp_spurious_timeouts += 1;
@@ -152,7 +153,7 @@ impl Connection {
                 self.recovery.adapt_behind = Some(self.nxt);
             }
         }
-        if !(ack.marked && must("4015 MUST 3.3.1")) {
+        if !(ack.marked && must("4015 MUST 3.4.1")) {
             self.congestion.on_spurious(at_most.max(self.mss));
         }
         self.forget_validation(cx.now);
@@ -171,6 +172,7 @@ impl Connection {
             self.end_unvalidated(now);
         } else {
             self.congestion.on_timeout_recovered(now);
+            self.counters.timeout_recoveries.end(now);
         }
         let recovery = &mut self.recovery;
         recovery.phase = Phase::Open;
@@ -232,6 +234,7 @@ impl Connection {
         let flight = self.flight_before_loss();
         let used = self.respond_unvalidated(flight);
         self.congestion.on_loss(used, cx.now);
+        self.limit_unvalidated();
         self.recovery.reduced_at = cx.now;
         self.recovery.resend_due = true;
         if cx.config.recovery.prr && !self.congestion.governs_recovery() {

@@ -17,6 +17,8 @@ pub(crate) struct Rack {
     rtt: Duration,
     /// RACK.reordering_seen.
     pub(crate) reordering_seen: bool,
+    /// How often it was.
+    pub(crate) reorderings: u32,
     /// RACK.reo_wnd_mult: quarters of the smallest round trip that reordering may take.
     reo_wnd_mult: u32,
     /// RACK.reo_wnd_persist: loss recoveries until `reo_wnd_mult` is reset.
@@ -33,6 +35,7 @@ impl Default for Rack {
             newest: <_>::default(),
             rtt: Duration::ZERO,
             reordering_seen: false,
+            reorderings: 0,
             reo_wnd_mult: 1,
             reo_wnd_persist: PERSISTENCE,
             dsack_round: None,
@@ -48,7 +51,15 @@ impl Rack {
             self.rtt = delivery.now.saturating_since(proven.0);
             self.newest = self.newest.max(proven);
         }
-        self.reordering_seen |= delivery.reordered;
+        if delivery.reordered {
+            self.on_reordering();
+        }
+    }
+
+    /// Segments have overtaken each other.
+    pub(crate) fn on_reordering(&mut self) {
+        self.reordering_seen = true;
+        self.reorderings = self.reorderings.saturating_add(1);
     }
 
     /// The newest transmission that arrived: when it left, and its end.

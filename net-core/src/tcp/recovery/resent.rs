@@ -37,6 +37,12 @@ impl Resent {
         self.ranges.count()
     }
 
+    /// Bytes in them.
+    pub(crate) fn bytes(&self) -> u32 {
+        let spans = self.ranges.all().map(|(span, _)| span);
+        spans.map(|(start, end)| end.distance_from(start)).sum()
+    }
+
     #[cfg(test)]
     pub(crate) fn room(&self) -> usize {
         self.queue.capacity()

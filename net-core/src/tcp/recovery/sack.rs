@@ -71,6 +71,11 @@ impl Scoreboard {
         self.lost.bytes()
     }
 
+    /// Bytes outstanding that were sent more than once.
+    pub(crate) fn resent(&self) -> u32 {
+        self.resent.bytes()
+    }
+
     /// Bytes delivered over the connection's life.
     pub(crate) const fn delivered(&self) -> u64 {
         self.rate.delivered

@@ -248,6 +248,21 @@ fn out_of_order_pieces_are_bounded() {
 
 /// SPEC 64: one super-segment to a capable device, never beyond the window, cut in software
 /// otherwise; the bytes are the same.
+/// SPEC 64: 64 KB that the application writes are one packet for the device.
+#[test]
+fn a_large_write_is_one_super_segment() {
+    let caps = crate::DeviceCaps {
+        tso: true,
+        tx_checksum: true,
+        ..Default::default()
+    };
+    let mut peer = Peer::build(false, |config| config.tcp.initial_window = 50, caps);
+    peer.handshake(syn());
+    peer.writes(64_000);
+    peer.expects(tcp().seq(1).data(64_000).gso(1460).push(true));
+    peer.expects_nothing();
+}
+
 #[test]
 fn a_capable_device_gets_super_segments() {
     let caps = crate::DeviceCaps {

@@ -174,6 +174,10 @@ fn reports_of_all_retransmissions_undo_the_recovery() {
     peer.expects(tcp().seq(at(1)).data(1448));
     peer.waits(ms(10));
     peer.sends(tcp().ack(at(8)));
+    // §5.1: what a late ACK tells of lies behind that ACK's number, so it is no report, though SND.UNA has passed
+    // it by.
+    peer.sends(tcp().ack(at(1)).sacks(&[(at(2), at(8))]));
+    assert_eq!(peer.info().duplicates_reported, 0);
     peer.waits(ms(40));
     peer.sends(tcp().ack(at(8)).sacks(&[(1, at(1))]));
     assert_eq!(peer.info().undos, 0);

@@ -53,7 +53,23 @@ fn two_advances_show_a_spurious_timeout() {
     }
 }
 
-/// RFC 4015 §3.1 step 9: not if the acknowledgement echoes a congestion mark.
+/// RFC 4015 §4.1: then three duplicates begin a fast recovery, though what was out when the timer expired has not
+/// been acknowledged, and though so much was that RFC 6582 §4.1 does not speak for a loss.
+#[test]
+fn after_a_spurious_timeout_newreno_may_begin_anew() {
+    let mut peer = after_timeout(false);
+    peer.sends(tcp().ack(at(1)));
+    peer.sends(tcp().ack(at(7)));
+    assert_eq!((peer.info().undos, peer.info().in_recovery), (1, false));
+    peer.skips();
+    for _ in 0..3 {
+        peer.sends(tcp().ack(at(7)));
+    }
+    assert!(peer.info().in_recovery);
+    assert!(peer.takes().contains(&(at(7), 1460)));
+}
+
+/// RFC 4015 §3.4: not if the acknowledgement echoes a congestion mark.
 #[test]
 fn a_congestion_mark_forbids_the_undoing_of_the_window() {
     let mut peer = Peer::with(|c| {

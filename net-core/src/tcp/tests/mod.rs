@@ -25,6 +25,7 @@ mod frto;
 mod fuzz;
 mod handshake;
 mod icmp;
+mod info;
 mod limited;
 mod limits;
 mod memory;

@@ -24,6 +24,44 @@ const fn at(index: u32) -> u32 {
     1 + 1460 * index
 }
 
+/// RFC 6675 §5.1: after a timeout within a recovery everything that was out by then has to arrive before another
+/// begins, not only what was out when the first did.
+#[test]
+fn a_timeout_within_a_recovery_puts_the_next_one_off() {
+    let mut peer = ten_in_flight();
+    peer.sends(tcp().ack(1).sacks(&[(at(1), at(9))]));
+    peer.expects(tcp().seq(1).data(1460));
+    assert_eq!(peer.info().fast_recoveries, 1);
+    peer.writes(3 * 1460);
+    assert!(peer.takes().contains(&(at(12), 1460)));
+    while peer.info().timeouts == 0 {
+        peer.waits(ms(1));
+    }
+    let threshold = peer.info().slow_start_threshold;
+    // Where the first recovery would have ended.
+    peer.sends(tcp().ack(at(10)));
+    assert!(peer.info().in_recovery);
+    for end in [at(11) + 500, at(11) + 1000, at(12), at(13)] {
+        peer.sends(tcp().ack(at(10)).sacks(&[(at(11), end)]));
+    }
+    let info = peer.info();
+    assert_eq!(info.fast_recoveries, 1);
+    assert_eq!(info.slow_start_threshold, threshold);
+    assert!(info.in_recovery);
+    peer.sends(tcp().ack(at(13)));
+    assert!(!peer.info().in_recovery);
+    // Behind it duplicates count again.
+    peer.writes(6 * 1460);
+    peer.waits(ms(50));
+    let first = peer.rcv;
+    peer.sends(tcp().ack(first));
+    let next = first + 1460;
+    for len in [400, 800, 1200] {
+        peer.sends(tcp().ack(first).sacks(&[(next, next + len)]));
+    }
+    assert_eq!(peer.info().fast_recoveries, 2);
+}
+
 /// RFC 6675 §5 step 4.3: three segments' worth behind the first.
 #[test]
 fn retransmits_the_first_hole_at_once() {

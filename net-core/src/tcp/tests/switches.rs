@@ -6,6 +6,7 @@ use super::*;
 use crate::Config;
 use crate::qdisc::{Rate, Tbf, TbfConfig};
 use crate::socket::TcpOption;
+use crate::tcp::State;
 use crate::wire::TcpFlags;
 use std::vec::Vec;
 
@@ -119,6 +120,71 @@ fn keepalive_begins_when_configured() {
     let mut peer = Peer::established_with(syn(), |config| config.tcp.keepalive_time = secs(90));
     peer.sets(TcpOption::KeepAlive(true));
     peer.expects_after(secs(90), tcp().seq(0).ack(1).bare());
+}
+
+/// How many probes a silent peer gets, and how long after the first the connection ends.
+fn probes_in_vain(change: impl FnOnce(&mut Config)) -> (usize, Duration) {
+    let mut peer = Peer::established_with(syn(), |config| {
+        config.tcp.keepalive_time = secs(90);
+        change(config);
+    });
+    peer.sets(TcpOption::KeepAlive(true));
+    peer.expects_after(secs(90), tcp().seq(0).ack(1).bare());
+    let begin = peer.now;
+    let mut probes = 1;
+    while peer.stack.sockets() == 2 && peer.state() == State::Established {
+        peer.waits(secs(1));
+        probes += peer.skips();
+    }
+    (probes, peer.now.saturating_since(begin))
+}
+
+#[test]
+fn keepalive_probes_are_as_far_apart_as_configured() {
+    assert_eq!(probes_in_vain(|_| {}), (9, secs(9 * 75)));
+    let faster = probes_in_vain(|config| config.tcp.keepalive_interval = secs(5));
+    assert_eq!(faster, (9, secs(9 * 5)));
+}
+
+#[test]
+fn keepalive_probes_are_as_many_as_configured() {
+    let fewer = probes_in_vain(|config| config.tcp.keepalive_probes = 3);
+    assert_eq!(fewer, (3, secs(3 * 75)));
+}
+
+/// RFC 5482 §3.1: how long data may wait where the peer has told `told`.
+fn user_timeout(told: Duration, change: impl FnOnce(&mut Config)) -> Duration {
+    let mut peer = Peer::with(|config| {
+        config.tcp.user_timeout_option = true;
+        config.tcp.retries = 100;
+        change(config);
+    });
+    peer.listen(16);
+    peer.sends(syn());
+    peer.sends(tcp().user_timeout(told));
+    peer.accept();
+    peer.writes(100);
+    let begin = peer.now;
+    while peer.state() == State::Established {
+        peer.waits(secs(1));
+    }
+    peer.now.saturating_since(begin)
+}
+
+#[test]
+fn the_peers_user_timeout_is_at_least_as_configured() {
+    assert_eq!(user_timeout(secs(1), |_| {}), secs(300));
+    let longer = user_timeout(secs(1), |config| config.tcp.user_timeout_min = secs(500));
+    assert_eq!(longer, secs(500));
+}
+
+#[test]
+fn the_peers_user_timeout_is_at_most_as_configured() {
+    assert_eq!(user_timeout(secs(100_000), |_| {}), secs(3600));
+    let shorter = user_timeout(secs(100_000), |config| {
+        config.tcp.user_timeout_max = secs(600);
+    });
+    assert_eq!(shorter, secs(600));
 }
 
 /// RFC 6191: where it is not to begin a connection anew, a newer SYN is acknowledged like any other segment.

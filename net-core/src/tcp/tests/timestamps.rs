@@ -99,6 +99,28 @@ fn after_24_days_any_timestamp_is_taken() {
     assert_eq!(peer.drops(DropReason::Paws), 1);
 }
 
+/// RFC 7323 §5.4: our clock ticks once a millisecond, so it comes round after 49 days, and round trips are measured
+/// across that.
+#[test]
+fn our_clock_comes_round_after_49_days() {
+    let mut peer = Peer::with(|config| config.tcp.timestamp_offsets = false);
+    peer.clock = Some(1000);
+    // It has shown a second when the stack began.
+    let ticks = (1 << 32) - peer.now.as_millis();
+    peer.waits(ms(ticks) - ms(150));
+    peer.handshake_in(ms(100), syn().timestamps(1000, 0));
+    peer.writes(100);
+    let before = peer.expects(tcp().data(100)).header.options.timestamps;
+    assert_eq!(before.unwrap().0, u32::MAX - 49);
+    peer.waits(ms(100));
+    peer.sends(tcp());
+    let info = peer.info();
+    assert_eq!((info.rtt, info.rtt_min), (Some(ms(100)), Some(ms(100))));
+    peer.writes(100);
+    let after = peer.expects(tcp().data(100)).header.options.timestamps;
+    assert_eq!(after.unwrap().0, 50);
+}
+
 /// RFC 7323 §4.3: with a hole the echo stays at the last segment in order.
 #[test]
 fn out_of_order_segments_do_not_move_the_echo() {

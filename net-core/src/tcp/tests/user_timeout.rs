@@ -10,6 +10,21 @@ fn enabled(config: &mut Config) {
     config.tcp.user_timeout_option = true;
 }
 
+/// A connection with the option; the default of five minutes has been told.
+fn told_of_the_default(change: impl FnOnce(&mut Config)) -> Peer {
+    let mut peer = Peer::with(|config| {
+        enabled(config);
+        change(config);
+    });
+    peer.listen(5);
+    peer.sends(syn());
+    peer.skips();
+    peer.sends(tcp());
+    peer.accept();
+    peer.expects(tcp().user_timeout(secs(300)).bare());
+    peer
+}
+
 /// RFC 5482: data that nobody acknowledges for so long ends the connection, then and not later.
 #[test]
 fn the_user_timeout_ends_a_silent_connection() {
@@ -78,30 +93,52 @@ fn without_configuration_nothing_is_told_or_heard() {
 /// §3.1: a socket without a timeout of its own follows the peer's.
 #[test]
 fn the_peers_timeout_is_followed() {
-    let mut peer = Peer::established_with(syn(), enabled);
-    peer.sends(tcp().user_timeout(secs(120)));
-    assert_eq!(peer.info().peer_user_timeout, Some(secs(120)));
+    let mut peer = told_of_the_default(|_| {});
+    peer.sends(tcp().user_timeout(secs(420)));
+    assert_eq!(peer.info().peer_user_timeout, Some(secs(420)));
     peer.writes(100);
-    peer.waits(secs(119));
+    peer.waits(secs(419));
     assert_eq!(peer.state(), State::Established);
     peer.waits(secs(2));
     assert_eq!(peer.error(), Some(SocketError::TimedOut));
 }
 
-/// §3.1: within limits: at least 100 s, at most an hour.
+/// §3.1: min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT)), where ADV_UTO is the default of five minutes.
 #[test]
-fn the_peers_timeout_is_limited() {
-    let mut peer = Peer::established_with(syn(), enabled);
+fn the_peers_timeout_does_not_shorten_ours() {
+    for (lowest, timeout) in [(100, 300), (400, 400)] {
+        let mut peer = told_of_the_default(|config| {
+            config.tcp.user_timeout_min = secs(lowest);
+        });
+        peer.sends(tcp().user_timeout(secs(1)));
+        peer.writes(100);
+        peer.waits(secs(timeout - 1));
+        assert_eq!(peer.state(), State::Established);
+        peer.waits(secs(2));
+        assert_eq!(peer.state(), State::Closed);
+    }
+}
+
+/// §3.1: L_LIMIT is larger than the retransmission timeout: one retransmission leaves.
+#[test]
+fn the_peers_timeout_is_longer_than_that_of_retransmission() {
+    let mut peer = told_of_the_default(|config| {
+        (config.tcp.rto_min, config.tcp.rto_max) = (secs(400), secs(1000));
+    });
     peer.sends(tcp().user_timeout(secs(1)));
     peer.writes(100);
-    peer.waits(secs(99));
+    peer.skips();
+    let rto = peer.info().rto;
+    peer.expects_after(rto, tcp().seq(1).data(100));
     assert_eq!(peer.state(), State::Established);
-    peer.waits(secs(2));
+    peer.waits(secs(401));
     assert_eq!(peer.state(), State::Closed);
-    let mut peer = Peer::established_with(syn(), |config| {
-        enabled(config);
-        config.tcp.retries = 100;
-    });
+}
+
+/// §3.1: an hour at most.
+#[test]
+fn the_peers_timeout_is_limited() {
+    let mut peer = told_of_the_default(|config| config.tcp.retries = 100);
     peer.sends(tcp().user_timeout(secs(1_000_000)));
     peer.writes(100);
     peer.waits(secs(3599));
@@ -113,7 +150,7 @@ fn the_peers_timeout_is_limited() {
 /// §3: CHANGEABLE is false for a socket whose application has chosen; but it can be looked up.
 #[test]
 fn the_applications_timeout_is_not_overridden() {
-    let mut peer = Peer::established_with(syn(), enabled);
+    let mut peer = told_of_the_default(|_| {});
     peer.sets(TcpOption::UserTimeout(Some(secs(5))));
     peer.skips();
     peer.sends(tcp().user_timeout(secs(500)));

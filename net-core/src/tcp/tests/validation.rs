@@ -55,7 +55,7 @@ fn a_window_that_is_little_used_does_not_grow() {
 /// §4.4.1: what is reduced is what was in use, and at the end what had to be sent again counts too.
 #[test]
 fn a_loss_reduces_what_was_in_use_of_a_window() {
-    for (on, threshold) in [(true, 10 * MSS * 7 / 10), (false, 40 * MSS * 7 / 10)] {
+    for (on, threshold) in [(true, 10 * MSS / 2), (false, 40 * MSS * 7 / 10)] {
         let mut peer = grown(40, |config| {
             config.tcp.congestion = CongestionAlgorithm::Cubic;
             config.tcp.cwnd_validation = on;

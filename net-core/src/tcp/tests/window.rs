@@ -218,31 +218,45 @@ fn draining_a_buffer_sends_few_updates() {
     assert!(peer.skips() <= 5);
 }
 
-/// RFC 9293 SHLD-14: the right edge never moves left.
+/// RFC 9293 SHLD-14, RFC 7323 §2.4: nor by more than what the shift rounds off. What the peer is told is shifted:
+/// never more than there is room for.
 #[test]
 fn the_window_never_shrinks() {
-    let mut peer = Peer::new();
-    peer.listen(5);
-    let listener = peer.listener.unwrap();
-    peer.stack
-        .set_tcp_option(listener, TcpOption::RecvBuffer(30_000), peer.now)
-        .unwrap();
-    peer.handshake(syn());
-    let mut edge = 0;
-    for round in 0..200_u32 {
-        peer.sends(tcp().data(1 + round * 37 % 700));
-        if round % 3 == 0 {
-            let _ = peer.try_read(1 + round as usize * 53 % 2000);
+    for scaled in [false, true] {
+        let mut peer = Peer::new();
+        peer.listen(5);
+        let listener = peer.listener.unwrap();
+        // What the buffer may grow to settles the shift.
+        let most = if scaled { 4 << 20 } else { 30_000 };
+        for option in [
+            TcpOption::RecvBuffer(30_000),
+            TcpOption::RecvBufferMax(most),
+        ] {
+            peer.stack
+                .set_tcp_option(listener, option, peer.now)
+                .unwrap();
         }
-        if round == 100 {
-            peer.sets(TcpOption::RecvBuffer(3000));
+        peer.handshake(if scaled { syn().scale(7) } else { syn() });
+        let shift = peer.info().window_scale.0;
+        assert_eq!(shift > 0, scaled);
+        let rounded = (1 << shift) - 1;
+        let mut edge = 0;
+        for round in 0..200_u32 {
+            peer.sends(tcp().data(1 + round * 37 % 700));
+            if round % 3 == 0 {
+                let _ = peer.try_read(1 + round as usize * 53 % 2000);
+            }
+            if round == 100 {
+                peer.sets(TcpOption::RecvBuffer(3000));
+            }
+            while let Some(seen) = peer.sent.pop_front() {
+                let right = seen.ack + (u32::from(seen.header.window) << shift);
+                assert!(right + rounded >= edge, "round {round}: {right} < {edge}");
+                assert!(right <= 1 + peer.read + 30_000, "round {round}: {right}");
+                edge = edge.max(right);
+            }
+            peer.nxt = peer.nxt.min(edge);
         }
-        while let Some(seen) = peer.sent.pop_front() {
-            let right = seen.ack + u32::from(seen.header.window);
-            assert!(right >= edge, "round {round}: {right} < {edge}");
-            edge = right;
-        }
-        peer.nxt = peer.nxt.min(edge);
     }
 }
 
