@@ -1,4 +1,5 @@
-//! The layers one by one: checksums, headers, segmentation and merging, routes, demultiplexing.
+//! The layers one by one: checksums, headers, segmentation and merging, routes, demultiplexing, timers,
+//! queueing disciplines.
 
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -7,9 +8,14 @@ use net_core::buf::{
 };
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::offload::{gro, gso};
+use net_core::qdisc::{
+    Cake, CakeConfig, Dropped, Fq, FqCodel, FqCodelConfig, FqConfig, PfifoFast, Qdisc, Queued,
+};
 use net_core::route::{Route, RouteTable};
 use net_core::socket::Family;
+use net_core::stack::Wheel;
 use net_core::tcp::SeqNum;
+use net_core::time::Duration;
 use net_core::wire::checksum::checksum;
 use net_core::wire::transport::fill_checksum;
 use net_core::wire::{IpHeader, TcpFlags, TcpHeader, TcpOptions, UdpHeader, ip};
@@ -210,6 +216,67 @@ fn any_ip(c: &mut Criterion) {
     }
 }
 
+/// The timing wheel with so many timers of up to 4.3 s in it: one more is set and taken back, as an
+/// acknowledgement does with that for retransmissions, and the next one fires and is set anew.
+fn timers(c: &mut Criterion) {
+    let mut group = c.benchmark_group("timing wheel");
+    for count in [100_u32, 10_000, 1_000_000] {
+        let mut rng = Seed::from_u64(1).rng("timers");
+        let mut later = move || Duration::from_nanos(rng.next_u32().into());
+        let mut wheel = Wheel::new(Instant::ZERO);
+        let mut now = Instant::ZERO;
+        for key in 0..count {
+            wheel.insert(key, now + later());
+        }
+        group.bench_function(BenchmarkId::new("set and cancel", count), |b| {
+            b.iter(|| {
+                let timer = wheel.insert(count, now + later());
+                wheel.cancel(timer)
+            });
+        });
+        group.bench_function(BenchmarkId::new("fire and set anew", count), |b| {
+            b.iter(|| {
+                loop {
+                    now = wheel.next().expect("it is never empty");
+                    // None where the first one has been cancelled.
+                    if let Some(key) = wheel.expire(now) {
+                        break wheel.insert(key, now + later());
+                    }
+                }
+            });
+        });
+    }
+}
+
+/// A packet goes into a queue and one leaves it, while 1,000 of 64 flows wait.
+fn disciplines(c: &mut Criterion) {
+    const FLOWS: u16 = 64;
+    const WAITING: u16 = 1000;
+    let seed = Seed::from_u64(1);
+    let now = Instant::ZERO;
+    let disciplines: [Box<dyn Qdisc>; 4] = [
+        Box::new(PfifoFast::new(10_000)),
+        Box::new(Fq::new(FqConfig::default(), seed)),
+        Box::new(FqCodel::new(FqCodelConfig::default(), seed)),
+        Box::new(Cake::new(CakeConfig::default(), seed)),
+    ];
+    let mut group = c.benchmark_group("queueing discipline, in and out");
+    for mut qdisc in disciplines {
+        let mut dropped = Dropped::default();
+        for number in 0..WAITING {
+            let packet = Box::new(segment_from(50_000 + number % FLOWS, MSS));
+            qdisc.enqueue(Queued::new(packet, now), &mut dropped, now);
+        }
+        group.bench_function(qdisc.kind(), |b| {
+            b.iter(|| {
+                let first = qdisc.dequeue(&mut dropped, now).expect("it is never empty");
+                qdisc.enqueue(Queued::new(first.packet, now), &mut dropped, now);
+            });
+        });
+        assert!(dropped.is_empty() && qdisc.len() == usize::from(WAITING));
+    }
+}
+
 fn stack() -> (Stack, IfaceId) {
     let mut stack = Stack::new(Config::default(), Seed::from_u64(1), Instant::ZERO);
     let config = IfaceConfig {
@@ -266,9 +333,17 @@ fn datagram_to(dest: Ipv4Addr, port: u16) -> BytesMut {
 
 /// A segment with `length` bytes of payload, a super-segment if that is more than fits a packet.
 fn segment(length: usize) -> TxPacket {
+    segment_from(50_000, length)
+}
+
+fn segment_from(source_port: u16, length: usize) -> TxPacket {
     let mut packet = TxPacket::default();
     packet.body.push(Bytes::from(vec![0x5a; length]));
-    let tcp_len = tcp_header().emit(&mut packet.head);
+    let header = TcpHeader {
+        source_port,
+        ..tcp_header()
+    };
+    let tcp_len = header.emit(&mut packet.head);
     let whole = length <= MSS;
     fill_checksum(&mut packet, NEAR.into(), FAR.into(), ip::TCP, !whole);
     ip_header(ip::TCP, tcp_len + length).emit(&mut packet.head);
@@ -342,6 +417,8 @@ criterion_group!(
     routes,
     forwarding,
     demultiplexing,
-    any_ip
+    any_ip,
+    timers,
+    disciplines
 );
 criterion_main!(benches);

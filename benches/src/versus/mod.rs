@@ -6,4 +6,5 @@ pub mod report;
 pub mod server;
 pub mod targets;
 pub mod validity;
+pub mod verdict;
 pub mod workload;

@@ -65,7 +65,7 @@ use taps::TapTable;
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
-pub(crate) use wheel::{TimerId, Wheel};
+pub use wheel::{TimerId, Wheel};
 
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 /// The name of a timer that was set; stale once it has fired or was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TimerId {
+pub struct TimerId {
     index: u32,
     generation: u32,
 }
@@ -17,8 +17,21 @@ pub(crate) struct TimerId {
 /// level of the highest digit (base 64) in which its tick differs from the wheel's, hence every
 /// timer of a lower level is earlier than any of a higher one. Times are kept exactly: a timer
 /// never fires early, and [`next`](Self::next) does not round up.
+///
+/// ```
+/// use net_core::stack::Wheel;
+/// use net_core::{Instant, time::Duration};
+/// let mut wheel = Wheel::new(Instant::ZERO);
+/// let second = Instant::ZERO + Duration::from_secs(1);
+/// wheel.insert("retransmit", second);
+/// let other = wheel.insert("give up", second + Duration::from_secs(60));
+/// assert!(wheel.cancel(other));
+/// assert_eq!(wheel.next(), Some(second));
+/// assert_eq!(wheel.expire(second), Some("retransmit"));
+/// assert_eq!(wheel.expire(second), None);
+/// ```
 #[derive(Debug)]
-pub(crate) struct Wheel<K> {
+pub struct Wheel<K> {
     entries: Vec<Entry<K>>,
     free: u32,
     len: usize,
@@ -65,7 +78,8 @@ const EMPTY: Slot = Slot {
 
 impl<K: Copy> Wheel<K> {
     /// A wheel that starts at `now`.
-    pub(crate) fn new(now: Instant) -> Self {
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self {
             entries: Vec::new(),
             free: NONE,
@@ -77,12 +91,22 @@ impl<K: Copy> Wheel<K> {
     }
 
     /// How many timers are set.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether none is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Sets a timer; one in the past is due at once.
-    pub(crate) fn insert(&mut self, key: K, at: Instant) -> TimerId {
+    ///
+    /// # Panics
+    /// With 2^32 timers.
+    pub fn insert(&mut self, key: K, at: Instant) -> TimerId {
         let index = if self.free == NONE {
             let index = u32::try_from(self.entries.len()).expect("fewer timers than 2^32");
             self.entries.push(Entry {
@@ -110,7 +134,7 @@ impl<K: Copy> Wheel<K> {
     }
 
     /// Takes a timer back; whether it was still set.
-    pub(crate) fn cancel(&mut self, id: TimerId) -> bool {
+    pub fn cancel(&mut self, id: TimerId) -> bool {
         if self.deadline(id).is_none() {
             return false;
         }
@@ -120,7 +144,8 @@ impl<K: Copy> Wheel<K> {
     }
 
     /// When a timer will fire, if it is still set.
-    pub(crate) fn deadline(&self, id: TimerId) -> Option<Instant> {
+    #[must_use]
+    pub fn deadline(&self, id: TimerId) -> Option<Instant> {
         self.entries
             .get(id.index as usize)
             .filter(|entry| entry.generation == id.generation && entry.slot != FREE)
@@ -129,7 +154,8 @@ impl<K: Copy> Wheel<K> {
 
     /// When to call [`expire`](Self::expire) next: no timer fires before. After a cancellation it
     /// may be earlier than the first timer, once.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
         if self.slots[DUE as usize].head != NONE {
             return Some(self.slots[DUE as usize].earliest);
         }
@@ -138,7 +164,7 @@ impl<K: Copy> Wheel<K> {
     }
 
     /// Takes one timer out that is due at `now`; to be called until it returns `None`.
-    pub(crate) fn expire(&mut self, now: Instant) -> Option<K> {
+    pub fn expire(&mut self, now: Instant) -> Option<K> {
         loop {
             let due = self.slots[DUE as usize].head;
             if due != NONE {

@@ -1,7 +1,6 @@
 //! The letter box: where sockets put what the next round has to look at.
 
-use crate::shared::{Dirty, DirtyList, ListenerSlot, TcpSlot, Touch, UdpSlot};
-use crate::sync::Mutex;
+use crate::shared::{Dirty, DirtyList, Handover, ListenerSlot, TcpSlot, Touch, UdpSlot};
 use net_core::SocketId;
 use net_core::packet::Frame;
 use net_core::udp::Datagram;
@@ -49,7 +48,7 @@ impl<S> Deref for Keyed<S> {
 #[derive(Debug)]
 pub(crate) struct Mail {
     pub(super) dirty: DirtyList<SocketId>,
-    pub(super) released: Mutex<Vec<Release>>,
+    pub(super) released: Handover<Release>,
 }
 
 /// What is let go of by a drop, which waits for no round, where no slot speaks for it.
@@ -67,12 +66,12 @@ impl Mail {
     pub(super) fn new() -> Self {
         Self {
             dirty: DirtyList::new(),
-            released: Mutex::new(Vec::new()),
+            released: Handover::new(),
         }
     }
 
     pub(super) fn release(&self, what: Release) {
-        self.released.lock().push(what);
+        self.released.push(what);
     }
 
     /// Does what `touch` asks for, except ringing; whether to ring.

@@ -81,10 +81,12 @@ impl Slots {
         }
         self.dirty = dirty;
 
-        std::mem::swap(&mut *mail.released.lock(), &mut self.released);
-        for release in std::mem::take(&mut self.released).drain(..) {
+        let mut released = std::mem::take(&mut self.released);
+        mail.released.drain(&mut released);
+        for release in released.drain(..) {
             self.release(release, stack, now);
         }
+        self.released = released;
     }
 
     /// Hands out what the stack has to tell; whether it may have something to send because of that.

@@ -19,6 +19,7 @@
 
 mod chunk_pool;
 mod dirty;
+mod handover;
 mod kick;
 mod listener_slot;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod waiters;
 
 pub(crate) use chunk_pool::ChunkPool;
 pub(crate) use dirty::{Dirty, DirtyList};
+pub(crate) use handover::Handover;
 pub(crate) use kick::{Kick, RunRight};
 pub(crate) use listener_slot::ListenerSlot;
 pub(crate) use ready::{Fault, Ready, Stop, Touch};

@@ -1,7 +1,7 @@
 //! The run right, the driver's wake and the lock around the stack.
 
 use super::{block_on, explore, scaled, thread};
-use crate::shared::{Kick, Turn};
+use crate::shared::{Handover, Kick, Turn};
 use crate::sync::{Arc, AtomicUsize, Ordering};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -45,6 +45,84 @@ fn no_kick_is_lost_between_two_kickers_and_a_driver() {
         for kicker in kickers {
             kicker.join().expect("kicker runs");
         }
+    });
+}
+
+/// As drops do where the driver runs the rounds: each leaves what it lets go of, and rings unless that has
+/// been done. Each is seen once, and one task's in their order.
+#[test]
+fn no_release_is_lost_between_two_droppers_and_a_round() {
+    const EACH: usize = scaled(2, 50);
+    explore(|| {
+        let shared = Arc::new((Kick::new(), Handover::new()));
+        let droppers = [0, 1].map(|dropper| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (kick, released) = &*shared;
+                for number in 0..EACH {
+                    released.push((dropper, number));
+                    if !kick.is_scheduled() {
+                        kick.kick();
+                    }
+                }
+            })
+        });
+        let (kick, released) = &*shared;
+        let (mut batch, mut seen) = (Vec::new(), [0; 2]);
+        drive(kick, || {
+            released.drain(&mut batch);
+            for (dropper, number) in batch.drain(..) {
+                assert_eq!(number, seen[dropper]);
+                seen[dropper] += 1;
+            }
+            seen == [EACH; 2]
+        });
+        for dropper in droppers {
+            dropper.join().expect("dropper runs");
+        }
+        released.drain(&mut batch);
+        assert_eq!(batch, []);
+    });
+}
+
+/// The same where a dropper runs a round itself, if it gets the right to.
+#[test]
+fn no_release_is_lost_where_a_dropper_runs_the_round() {
+    explore(|| {
+        let shared = Arc::new((Kick::new(), Handover::new(), Turn::new(Vec::<usize>::new())));
+        let droppers = [0, 1].map(|number| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (kick, released, seen) = &*shared;
+                released.push(number);
+                let Some(right) = kick.try_run() else { return };
+                let mut again = true;
+                if let Some(mut seen) = seen.try_round() {
+                    let mut batch = Vec::new();
+                    released.drain(&mut batch);
+                    seen.append(&mut batch);
+                    // Only so that the driver of this model learns that it may end.
+                    again = seen.len() == 2;
+                }
+                if right.finish(again) {
+                    kick.wake_driver();
+                }
+            })
+        });
+        let (kick, released, seen) = &*shared;
+        drive(kick, || {
+            let mut seen = seen.round();
+            let mut batch = Vec::new();
+            released.drain(&mut batch);
+            seen.append(&mut batch);
+            seen.len() == 2
+        });
+        for dropper in droppers {
+            dropper.join().expect("dropper runs");
+        }
+        let mut seen = seen.round();
+        seen.sort_unstable();
+        assert_eq!(*seen, [0, 1]);
     });
 }
 
