@@ -51,25 +51,28 @@ impl Stack {
         Ok(())
     }
 
-    /// Whether the routes lead back to where a packet came from.
+    /// Whether tables and rules lead back to where a packet came from, for an answer without a mark: as Linux
+    /// asks, whose `src_valid_mark` is off.
     pub(super) fn check_reverse_path(
         &self,
         check: ReversePath,
         over: IfaceId,
-        source: IpAddr,
+        header: &IpHeader,
     ) -> Result<(), DropReason> {
+        let back = Query {
+            dest: header.source,
+            source: Some(header.dest),
+            mark: 0,
+            tos: header.tos,
+            over: None,
+            owner: None,
+            // From an address of this host nobody else sends.
+            to_host: true,
+        };
         let leads_back = match check {
             ReversePath::Off => true,
-            ReversePath::Loose => self.routes.main().lookup(source).is_some(),
-            ReversePath::Strict => {
-                let back = self.routes.main().lookup(source);
-                back.is_some_and(|route| {
-                    let over_it = self.routes.main().lookup_over(source, over);
-                    over_it.is_some_and(|other| {
-                        (other.prefix, other.metric) == (route.prefix, route.metric)
-                    })
-                })
-            }
+            ReversePath::Loose => self.routes.leads_over(&back, None),
+            ReversePath::Strict => self.routes.leads_over(&back, Some(over)),
         };
         if leads_back {
             Ok(())
