@@ -71,6 +71,9 @@ pub struct RxMeta {
     ///
     /// [`Stack::hand_strays`]: crate::Stack::hand_strays
     pub handed_over: bool,
+    /// Bytes of the largest of the fragments that it was put together from, headers included; 0 where it came
+    /// whole.
+    pub largest_fragment: u16,
     /// The mark that a hook gave it.
     pub mark: u32,
     /// The flow that it belongs to.

@@ -4,8 +4,8 @@
 //! flow, either direction. What begins a flow is remembered once it has passed every filter; what a
 //! filter drops leaves nothing behind. TCP is followed with its sequence numbers, so that what lies
 //! outside of the windows counts as [invalid](FlowState::Invalid). ICMP errors belong to the flow that
-//! they quote. Fragments of IPv4 are put together first, and so are those of IPv6 that are for this host;
-//! others of IPv6 count as invalid, as no router may cut their packet again. The table is bounded, and flows are forgotten in time (RFC 4787, RFC 5382, RFC 5508).
+//! they quote. Fragments are put together first; those of IPv6 for others go on no larger than they came, and count
+//! as invalid where they have other extension headers, which no router reads. The table is bounded, and flows are forgotten in time (RFC 4787, RFC 5382, RFC 5508).
 
 mod config;
 mod flow;

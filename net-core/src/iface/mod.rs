@@ -182,7 +182,8 @@ pub struct DeviceCaps {
     pub one_piece: bool,
 }
 
-/// Which sources may come in over an interface, by whether the routes lead back to them (RFC 3704).
+/// Which sources may come in over an interface, by whether routes lead back to them (RFC 3704): those of all
+/// tables, in the order that the rules say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReversePath {
     /// All that are no martians.

@@ -1,7 +1,7 @@
 //! Several tables, and the rules that choose among them.
 
 use super::rules::{MAIN_PRIORITY, Query};
-use super::{Decision, RouteTable, Rule, RuleAction, TableId};
+use super::{Decision, Reject, Route, RouteTable, Rule, RuleAction, TableId};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use alloc::collections::BTreeMap;
@@ -104,6 +104,35 @@ impl Policy {
         if self.rules.is_empty() && self.others.is_empty() {
             return ask(&self.main, query, flow);
         }
+        self.first(query, |table| ask(table, query, &flow), Decision::Reject)
+    }
+
+    /// Whether the way to where a packet goes leads over an interface, or one of those does that share it;
+    /// `None`: whether there is one at all.
+    pub(crate) fn leads_over(&self, query: &Query, over: Option<IfaceId>) -> bool {
+        let is_over = |table: &RouteTable| {
+            let best = ask(table, query, || 0)?.route();
+            let same = |best: Route| {
+                over.is_none_or(|over| {
+                    let other = table.lookup_over(query.dest, over);
+                    other.is_some_and(|other| {
+                        (other.prefix, other.metric) == (best.prefix, best.metric)
+                    })
+                })
+            };
+            Some(best.is_some_and(same))
+        };
+        self.first(query, is_over, |_| false).unwrap_or(false)
+    }
+
+    /// The answer of the first table that has one for a packet, in the order that the rules say.
+    #[inline]
+    fn first<T>(
+        &self,
+        query: &Query,
+        ask: impl Fn(&RouteTable) -> Option<T>,
+        reject: impl Fn(Reject) -> T,
+    ) -> Option<T> {
         let late = self
             .rules
             .partition_point(|rule| rule.priority <= MAIN_PRIORITY);
@@ -111,11 +140,11 @@ impl Policy {
         let by_rules = |rules: &[Rule]| {
             let mut meant = rules.iter().filter(|rule| rule.selector.selects(query));
             meant.find_map(|rule| match rule.action {
-                RuleAction::Table(id) => ask(self.table(id)?, query, &flow),
-                RuleAction::Reject(reject) => Some(Decision::Reject(reject)),
+                RuleAction::Table(id) => ask(self.table(id)?),
+                RuleAction::Reject(why) => Some(reject(why)),
             })
         };
-        let known = |id| ask(self.table(id)?, query, &flow);
+        let known = |id| ask(self.table(id)?);
         known(TableId::LOCAL)
             .or_else(|| by_rules(early))
             .or_else(|| known(TableId::MAIN))

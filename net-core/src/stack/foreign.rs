@@ -38,9 +38,12 @@ impl Stack {
 
     /// Whether a fragment is put to the others of its packet before its flow or its socket is looked for:
     /// they are known by ports, which later fragments do not have. Those of IPv6 that a router sends on are
-    /// not, because no router may cut the packet again (RFC 8200 §4.5): they belong to no flow and count as
-    /// invalid. But a socket that would get the first of them gets the others that follow; another first one
-    /// has to say for itself whose it is.
+    /// only where flows are followed, as in Linux, and are cut again as they were ([`cut_of`]); a router does
+    /// not read other extension headers (RFC 8200 §4), and where there are some the fragments belong to no flow
+    /// and count as invalid. Else a socket that would get the first of them gets the others that follow;
+    /// another first one has to say for itself whose it is.
+    ///
+    /// [`cut_of`]: super::forward::cut_of
     fn is_joined(&self, arrival: &Arrival<'_>) -> bool {
         let (header, takes_foreign) = (&arrival.ip, self.has_transparent() || self.hooks.gives());
         if !takes_foreign && !self.hooks.is_tracking() {
@@ -57,6 +60,7 @@ impl Stack {
             && chain.any(|header| header.kind == ipv6_ext::FRAGMENT)
             && (header.dest.is_multicast()
                 || self.is_local(header.dest)
+                || (self.hooks.is_tracking() && is_plain_fragment(arrival))
                 || (takes_foreign
                     && (!self.is_forwarding(arrival.over) || self.is_waiting_for(arrival))))
     }
@@ -199,6 +203,17 @@ impl Stack {
         };
         has_flow || ports.takers_at(local).any(|id| self.is_transparent(id))
     }
+}
+
+/// Whether a fragment of IPv6 has no other extension headers, and so the whole packet none that a router
+/// leaves to others.
+fn is_plain_fragment(arrival: &Arrival<'_>) -> bool {
+    let first = Chain::new(&arrival.packet.frame).next();
+    first.is_some_and(|first| {
+        first.is_ok_and(|first| {
+            first.kind == ipv6_ext::FRAGMENT && !ipv6_ext::is_extension(first.next_header())
+        })
+    })
 }
 
 /// What a packet carries behind all headers of IP.

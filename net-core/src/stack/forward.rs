@@ -51,25 +51,28 @@ impl Stack {
         Ok(())
     }
 
-    /// Whether the routes lead back to where a packet came from.
+    /// Whether tables and rules lead back to where a packet came from, for an answer without a mark: as Linux
+    /// asks, whose `src_valid_mark` is off.
     pub(super) fn check_reverse_path(
         &self,
         check: ReversePath,
         over: IfaceId,
-        source: IpAddr,
+        header: &IpHeader,
     ) -> Result<(), DropReason> {
+        let back = Query {
+            dest: header.source,
+            source: Some(header.dest),
+            mark: 0,
+            tos: header.tos,
+            over: None,
+            owner: None,
+            // From an address of this host nobody else sends.
+            to_host: true,
+        };
         let leads_back = match check {
             ReversePath::Off => true,
-            ReversePath::Loose => self.routes.main().lookup(source).is_some(),
-            ReversePath::Strict => {
-                let back = self.routes.main().lookup(source);
-                back.is_some_and(|route| {
-                    let over_it = self.routes.main().lookup_over(source, over);
-                    over_it.is_some_and(|other| {
-                        (other.prefix, other.metric) == (route.prefix, route.metric)
-                    })
-                })
-            }
+            ReversePath::Loose => self.routes.leads_over(&back, None),
+            ReversePath::Strict => self.routes.leads_over(&back, Some(over)),
         };
         if leads_back {
             Ok(())
@@ -112,12 +115,11 @@ impl Stack {
         {
             return Ok(());
         }
-        let is_too_big = is_too_big(arrival, mtu);
-        if is_too_big && !may_be_cut(arrival) {
+        let Ok(cut) = cut_of(arrival, mtu) else {
             let mtu = mtu.into();
             self.send_error(arrival.reborrow(), &IcmpMessage::PacketTooBig { mtu }, now);
             return Err(DropReason::TooBig);
-        }
+        };
         if route.iface == arrival.over && !self.is_translated(arrival.packet.meta.tracked) {
             self.redirect_sender(arrival, next_hop, now);
         }
@@ -142,11 +144,22 @@ impl Stack {
             transport::complete_checksum(&mut packet);
         }
         self.stats.forwarded += 1;
-        if !is_too_big {
+        let Some(largest) = cut else {
             self.link_output(&path, packet, None, now);
             return Ok(());
-        }
-        let cut = Fragments::new(&mut packet, mtu, arrival.ip.id.into())
+        };
+        let IpHeader {
+            source,
+            dest,
+            protocol,
+            id,
+            ..
+        } = arrival.ip;
+        let id = match dest {
+            IpAddr::V4(_) => id.into(),
+            IpAddr::V6(_) => self.identifications.next(source, dest, protocol, 1),
+        };
+        let cut = Fragments::new(&mut packet, largest, id)
             .map(|fragments| self.send_fragments(&path, fragments, None, now));
         self.recycle(packet);
         cut
@@ -273,6 +286,33 @@ impl Stack {
     }
 }
 
+/// How large the fragments are in which a packet goes on over a link; `None`: it goes on as it is. What its
+/// sender has cut by IPv6, and was put together here to be looked at, is cut again no larger than it was.
+///
+/// # Errors
+/// Too large, and not to be cut by a router.
+pub(super) fn cut_of(arrival: &Arrival<'_>, mtu: u16) -> Result<Option<u16>, TooBig> {
+    let largest = arrival.packet.meta.largest_fragment;
+    if arrival.ip.dest.is_ipv6() && largest > 0 {
+        return if largest > mtu {
+            Err(TooBig)
+        } else {
+            Ok(Some(largest.max(MIN_CUT).min(mtu)))
+        };
+    }
+    if !is_too_big(arrival, mtu) {
+        Ok(None)
+    } else if may_be_cut(arrival) {
+        Ok(Some(mtu))
+    } else {
+        Err(TooBig)
+    }
+}
+
+/// The next link does not take it.
+#[derive(Debug)]
+pub(super) struct TooBig;
+
 /// Whether a router may cut a packet, a fragment too (RFC 791 §3.2, RFC 1812 §5.2.6).
 fn may_be_cut(arrival: &Arrival<'_>) -> bool {
     let ip = &arrival.ip;
@@ -377,6 +417,8 @@ fn leave_to_cutter(header: &IpHeader, out: &mut TxPacket) {
     };
 }
 
+/// Every link of IPv6 takes so many bytes (RFC 8200 §5): nothing has to be cut smaller.
+const MIN_CUT: u16 = 1280;
 /// A packet of up to so many bytes is copied: that costs less than sharing its memory.
 const MAX_COPIED: usize = 216;
 /// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).

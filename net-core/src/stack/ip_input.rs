@@ -157,7 +157,7 @@ impl Stack {
             return Err(DropReason::Martian);
         }
         if over.reverse_path != ReversePath::Off && !asks_before_having {
-            self.check_reverse_path(over.reverse_path, iface, header.source)?;
+            self.check_reverse_path(over.reverse_path, iface, header)?;
         }
         if header.dest.is_multicast() && self.is_member(iface, header.dest, header.source) {
             return Ok(Delivery::Multicast);

@@ -58,6 +58,35 @@ fn kernels_ping_trace_and_stream_through_our_router_in_both_families() {
     });
 }
 
+#[test]
+fn pings_in_fragments_pass_a_router_that_follows_and_translates_flows() {
+    let name = "between::pings_in_fragments_pass_a_router_that_follows_and_translates_flows";
+    tests::netns::run(name, || {
+        let runtime = super::runtime();
+        let net = runtime.block_on(async { router() });
+        let rules = "table inet t {
+            chain forward { type filter hook forward priority 0; ct state invalid drop; }
+            chain post { type nat hook postrouting priority srcnat; oifname wan0 masquerade; }
+        }";
+        let set = net.set_filter(rules.parse().expect("rules"));
+        set.expect("rules that can be");
+        // What this side cuts, the router's outer link takes.
+        ip_command(["link", "set", "lan0", "mtu", &NARROW.to_string()]);
+        let outside = Outside::new();
+        let set_up = outside.run(|| {
+            ip_command(["address", "add", "fd09::9/64", "dev", "wan0", "nodad"]);
+        });
+        set_up.join().expect("set up");
+        for [.., server] in WAYS {
+            let answer = Tracer::new(ip(server)).probe_with(64, 3000);
+            assert_eq!(answer, Hop::Answer(ip(server)), "a ping in fragments");
+        }
+        let flows = net.track_stats().expect("the rules ask about flows");
+        assert!(flows.begun >= 2 && flows.invalid == 0, "{flows:?}");
+        runtime.block_on(net.shutdown());
+    });
+}
+
 pub(crate) fn router() -> Net {
     let net = Net::builder().build().expect("a stack");
     let [v4, v6] = WAYS;

@@ -49,6 +49,8 @@ pub(super) struct Pieces {
     end: Option<u32>,
     /// Which codepoints of ECN the fragments had, a bit for each.
     ecn: u8,
+    /// Bytes of the largest fragment, its headers included.
+    largest: u16,
 }
 
 /// The first fragment.
@@ -78,6 +80,8 @@ pub(super) struct Taken {
     piece: Piece,
     more: bool,
     ecn: u8,
+    /// Bytes that it had with its headers.
+    total: u16,
 }
 
 impl Taken {
@@ -123,6 +127,7 @@ impl Taken {
             },
             more: arrived.place.more,
             ecn: header.tos & ECN_MASK,
+            total: u16::try_from(header.total_len()).unwrap_or(u16::MAX),
         })
     }
 
@@ -157,6 +162,7 @@ impl Pieces {
             piece,
             more,
             ecn,
+            total,
         } = taken;
         let at = self.pieces.partition_point(|old| old.start < piece.start);
         if let Some(old) = self.pieces.get(at)
@@ -189,6 +195,7 @@ impl Pieces {
         if !more {
             self.end = Some(piece.end);
         }
+        self.largest = self.largest.max(total);
         self.received += piece.end - piece.start;
         self.pieces.insert(at, piece);
         if let Some(first) = first {
@@ -241,6 +248,7 @@ impl Pieces {
             frags: chunks.collect(),
             meta: RxMeta {
                 pins,
+                largest_fragment: self.largest,
                 ..RxMeta::default()
             },
         })

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::SocketError;
+use crate::iface::ReversePath;
 use crate::socket::IpOption;
 use crate::udp::SendMeta;
 
@@ -103,6 +104,28 @@ fn forwarded_packets_go_by_their_destination() {
             fork.forwards(third, datagram(source, another, b"x")),
             "main"
         );
+    }
+}
+
+/// RFC 3704, by all tables, as in Linux.
+#[test]
+fn the_way_back_may_be_that_of_another_table() {
+    for (rule, source, dest) in [
+        ("to 203.0.113.0/24", "203.0.113.9:5", "10.9.0.9:7"),
+        ("to 2001:db8:1::/48", "[2001:db8:1::9]:5", "[fd09::9]:7"),
+    ] {
+        let mut fork = Fork::new(rule);
+        let (wire, other, third) = (fork.host.wire, fork.other, fork.third);
+        let mut passes = |over, check| {
+            fork.host.stack.set_reverse_path(over, check).unwrap();
+            let packet = datagram(source, dest, b"x");
+            fork.host.inject_at(over, packet);
+            fork.host.sent_over(third).len() == 1
+        };
+        // The main table leads there over the wire, but table 100 is asked first.
+        assert!(passes(other, ReversePath::Strict));
+        assert!(!passes(wire, ReversePath::Strict));
+        assert!(passes(wire, ReversePath::Loose));
     }
 }
 
