@@ -62,6 +62,9 @@ pub enum SocketError {
     /// EACCES: not permitted, such as sending to a broadcast address without the option.
     #[error("permission denied: {0}")]
     PermissionDenied(&'static str),
+    /// EPERM: a filter or a hook on the way out of this stack does not let the datagram pass.
+    #[error("a filter or hook of this stack drops what goes there")]
+    Filtered,
     /// ENOBUFS: the stack's memory budget is spent.
     #[error("no buffer space: the stack's memory budget is spent")]
     NoBufferSpace,

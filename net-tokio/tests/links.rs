@@ -26,13 +26,14 @@ fn hosts() -> (Net, Net) {
 /// Two stations of one Ethernet.
 fn stations() -> (Net, Net) {
     let switch = Switch::new();
-    let station = |address: &str| {
+    let station = |number: u8| {
         let builder = Net::builder()
             .device("eth0", switch.port())
-            .address(address);
+            .address(format!("10.7.0.{number}/24"))
+            .address(format!("fd07::{number}/64"));
         builder.build().expect("a stack")
     };
-    (station("10.7.0.1/24"), station("10.7.0.2/24"))
+    (station(1), station(2))
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,6 +79,9 @@ async fn a_queue_is_replaced_and_says_what_it_did() {
 #[tokio::test(start_paused = true)]
 async fn neighbours_are_set_forgotten_and_answered_for() {
     let (one, two) = stations();
+    for host in [&one, &two] {
+        host.wait_for_addresses().await;
+    }
     let neighbor = |address: &str| {
         let address: IpAddr = address.parse().expect("an address");
         let mut all = one.neighbors().into_iter();
@@ -85,30 +89,41 @@ async fn neighbours_are_set_forgotten_and_answered_for() {
     };
     let address = |text: &str| -> IpAddr { text.parse().expect("an address") };
     let mac = MacAddr::new([2, 0, 0, 0, 0, 9]);
-    one.set_neighbor("eth0", address("10.7.0.50"), mac)
-        .expect("an Ethernet");
-    let set = neighbor("10.7.0.50").expect("it is known");
-    assert_eq!((set.mac, set.state), (Some(mac), NeighborState::Permanent));
-    one.remove_neighbor("eth0", address("10.7.0.50"))
-        .expect("it is there");
-    assert_eq!(neighbor("10.7.0.50"), None);
-    let group = MacAddr::new([1, 0, 0, 0, 0, 9]);
-    let error = one.set_neighbor("eth0", address("10.7.0.50"), group);
-    let error = error.expect_err("a group");
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    for (own, fixed, proxied) in [
+        ("10.7.0.1", "10.7.0.50", "10.7.0.9"),
+        ("fd07::1", "fd07::50", "fd07::9"),
+    ] {
+        one.set_neighbor("eth0", address(fixed), mac)
+            .expect("an Ethernet");
+        let set = neighbor(fixed).expect("it is known");
+        assert_eq!((set.mac, set.state), (Some(mac), NeighborState::Permanent));
+        one.remove_neighbor("eth0", address(fixed))
+            .expect("it is there");
+        assert_eq!(neighbor(fixed), None);
+        let group = MacAddr::new([1, 0, 0, 0, 0, 9]);
+        let error = one.set_neighbor("eth0", address(fixed), group);
+        let error = error.expect_err("a group");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
 
-    let socket = UdpSocket::bind_on(&one, "10.7.0.1:0").await.expect("bind");
-    two.set_neighbor_proxy("eth0", address("10.7.0.9"), true)
-        .expect("an Ethernet");
-    socket.send_to(b"x", "10.7.0.9:7").await.expect("room");
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let station = two.interfaces().pop().expect("eth0").mac;
-    assert_eq!(neighbor("10.7.0.9").expect("asked for").mac, station);
+        let socket = UdpSocket::bind_on(&one, (address(own), 0))
+            .await
+            .expect("bind");
+        two.set_neighbor_proxy("eth0", address(proxied), true)
+            .expect("an Ethernet");
+        socket
+            .send_to(b"x", (address(proxied), 7))
+            .await
+            .expect("room");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let station = two.interfaces().pop().expect("eth0").mac;
+        assert_eq!(neighbor(proxied).expect("asked for").mac, station);
+    }
 
     let sent = two.stats().tx_packets;
     two.announce("eth0").expect("it is there");
     tokio::time::sleep(Duration::from_millis(1)).await;
-    assert_eq!(two.stats().tx_packets, sent + 1);
+    // One of each family.
+    assert_eq!(two.stats().tx_packets, sent + 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,13 +2,13 @@
 
 use net_core::Seed;
 use net_core::iface::IpCidr;
-use net_core::route::{Reject, Route, TableId};
+use net_core::route::{Decision, Reject, Route, RouteQuery, TableId};
 use net_core::stats::DropReason;
 use net_core::udp::SendMeta;
 use net_tokio::device::{LinkConfig, pair};
-use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
+use net_tokio::{Net, PingSocket, RawSocket, TcpListener, TcpStream, UdpSocket};
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A host with two links, to a host at the end of each that has the same address of its own.
@@ -199,4 +199,104 @@ async fn a_datagram_leaves_over_the_interface_that_it_names() {
         assert_eq!(error.raw_os_error(), Some(22));
         socket.bind_device(None).expect("an option");
     }
+}
+
+/// Every table is changed and looked at as values.
+#[tokio::test]
+async fn routes_of_every_table_are_values() {
+    let Forked { host, ends: _ends } = forked();
+    let (routes, table) = (host.routes(), TableId(100));
+    let way = over(&host, "link1");
+    routes.add_to(table, way).expect("a route");
+    let beside = Route {
+        via: None,
+        ..over(&host, "link0")
+    };
+    routes.add_beside_in(table, beside).expect("a route");
+    let closed = IpCidr {
+        address: "198.51.100.0".parse().expect("an address"),
+        prefix_len: 24,
+    };
+    routes
+        .reject_in(table, closed, Reject::Prohibit, 0)
+        .expect("room");
+    routes.add_local(closed).expect("room");
+    assert_eq!(
+        routes.entries(TableId::LOCAL),
+        [(closed, 0, Decision::Local)]
+    );
+    let entries = routes.entries(table);
+    assert_eq!(entries.len(), 3);
+    assert!(entries.contains(&(closed, 0, Decision::Reject(Reject::Prohibit))));
+    // The main table has nothing of it.
+    let marked = RouteQuery {
+        mark: 7,
+        ..RouteQuery::to(SHARED.parse().expect("an address"))
+    };
+    assert_eq!(routes.way_of(&marked), None);
+    routes.ip_rule("add fwmark 7 lookup 100").expect("a rule");
+    assert!(routes.remove_exact_from(table, &beside).expect("alive"));
+    assert_eq!(routes.way_of(&marked), Some(Decision::Route(way)));
+    assert!(!routes.remove(way.prefix).expect("alive"));
+    assert!(routes.remove_from(table, way.prefix).expect("alive"));
+    assert_eq!(routes.way_of(&marked), None);
+}
+
+/// As the packets of every socket.
+#[tokio::test]
+async fn the_pings_of_a_marked_socket_follow_a_rule() {
+    let Forked { host, ends } = forked();
+    let routes = host.routes();
+    routes.add(over(&host, "link0")).expect("a route");
+    routes
+        .add_to(TableId(100), over(&host, "link1"))
+        .expect("a route");
+    routes.ip_rule("add fwmark 7 lookup 100").expect("a rule");
+    let socket = PingSocket::new_v4_on(&host).expect("a socket");
+    let shared: IpAddr = SHARED.parse().expect("an address");
+    for (mark, answers) in [(0, [1, 0]), (7, [1, 1])] {
+        socket.set_mark(mark).expect("alive");
+        assert_eq!(socket.mark().expect("alive"), mark);
+        socket.request(shared, 1, b"who?").await.expect("a route");
+        socket.reply().await.expect("an answer");
+        let sent = ends.each_ref().map(|end| end.stats().icmp_echo_replies);
+        assert_eq!(sent, answers);
+    }
+}
+
+/// The groups of OSPF (RFC 2328 §A.1): a raw socket joins one, and sends to it with its own header fields.
+#[tokio::test]
+async fn raw_sockets_join_groups() {
+    let Forked { host, ends } = forked();
+    let [sender, receiver] = [&host, &ends[0]].map(|net| RawSocket::new_v4_on(net, 89));
+    let (sender, receiver) = (sender.expect("a socket"), receiver.expect("a socket"));
+    let group = Ipv4Addr::new(224, 0, 0, 5);
+    let [near, far] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];
+    receiver.join_multicast_v4(group, far).expect("the first");
+    sender.set_multicast_if_v4(&near).expect("our address");
+    sender.set_tos_v4(0xc0).expect("a byte");
+    sender
+        .send_to(b"hello", group.into())
+        .await
+        .expect("a link");
+    let heard = receiver.recv_datagram().await.expect("alive");
+    assert_eq!(&heard.payload[20..], b"hello");
+    assert_eq!((heard.tos, heard.ttl), (0xc0, 1));
+    sender.set_multicast_ttl(9).expect("a byte");
+    let meta = SendMeta {
+        tos: Some(0x20),
+        ..SendMeta::to((group, 0).into())
+    };
+    sender.send_with(b"again", meta).await.expect("a link");
+    let heard = receiver.recv_datagram().await.expect("alive");
+    assert_eq!((heard.tos, heard.ttl), (0x20, 9));
+    receiver.leave_multicast_v4(group, far).expect("a member");
+    sender
+        .send_to(b"nobody", group.into())
+        .await
+        .expect("a link");
+    let unicast = sender.send_to(b"you", far.into()).await;
+    unicast.expect("a link");
+    let heard = receiver.recv_datagram().await.expect("alive");
+    assert_eq!(&heard.payload[20..], b"you");
 }

@@ -89,6 +89,9 @@ pub enum ChainKind {
     /// The first of each flow, to settle what the flow is translated to; together with the other
     /// chains of this kind, whatever the priorities of other chains.
     Nat,
+    /// All of them, at `output` alone: one whose mark a rule changes leaves by the way that routes and rules
+    /// say for the mark then, as it keeps its source (`type route`).
+    Route,
 }
 
 /// What becomes of packets about which no rule decides.

@@ -92,11 +92,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Checks that flows are translated, and packets given to sockets, only where that has an effect; jumps
-/// have been checked.
+/// Checks that flows are translated, packets given to sockets, routed anew and rejected only where that has
+/// an effect; jumps have been checked.
 pub(super) fn check_places(table: &Table) -> Result<(), FilterError> {
     let bases = table.chains.iter();
     for (chain, base) in bases.filter_map(|chain| Some((chain, chain.base?))) {
+        if base.kind == ChainKind::Route && base.at != HookPoint::LocalOut {
+            return Err(FilterError::Route(chain.name.clone()));
+        }
         let (mut reached, mut next) = (alloc::vec![chain], 0);
         while let Some(here) = reached.get(next).copied() {
             next += 1;
@@ -107,6 +110,9 @@ pub(super) fn check_places(table: &Table) -> Result<(), FilterError> {
                     }
                     Action::Tproxy(_) if !base.gives() => {
                         return Err(FilterError::Tproxy(chain.name.clone()));
+                    }
+                    Action::Reject(_) if base.at == HookPoint::PostRouting => {
+                        return Err(FilterError::Reject(chain.name.clone()));
                     }
                     Action::Jump(name) | Action::Goto(name) => {
                         let target = table.chains.iter().find(|other| other.name == *name);

@@ -35,6 +35,14 @@ pub enum FilterError {
         "chain \"{0}\" gives packets to sockets (tproxy): that is for filter chains at prerouting"
     )]
     Tproxy(String),
+    /// A chain of the kind `route` where nothing is routed anew.
+    #[error("chain \"{0}\" routes packets anew, which is for those that this host sends (output)")]
+    Route(String),
+    /// Packets are rejected when they are about to leave.
+    #[error(
+        "chain \"{0}\" rejects packets at postrouting; reject them at prerouting, input, forward or output, or drop them"
+    )]
+    Reject(String),
     /// More rules than can be numbered.
     #[error("there are more than 4 Mi rules; use sets")]
     TooManyRules,

@@ -6,7 +6,7 @@ use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{
     Chain, DESTINATION, FRAGMENT, HOP_BY_HOP, ROUTING, is_extension as is_known_extension,
 };
-use crate::wire::{IpHeader, ip, ipv6, tcp};
+use crate::wire::{IpHeader, TcpHeader, ip, ipv6, tcp};
 use core::net::IpAddr;
 
 /// A number that a packet has, or has not: then no test of it holds, not even a negated one.
@@ -23,6 +23,10 @@ pub enum Field {
     DestPort,
     /// The eight control bits of TCP, as [`TcpFlags`](crate::wire::TcpFlags) has them.
     TcpFlags,
+    /// Length of the TCP header in units of four bytes, as it stands there.
+    TcpDataOffset,
+    /// What the TCP option says how large segments may be (RFC 9293 §3.7.1).
+    MaxSegmentSize,
     /// Type of an ICMP or ICMPv6 message.
     IcmpType,
     /// Its code.
@@ -31,6 +35,10 @@ pub enum Field {
     Dscp,
     /// The bits of explicit congestion notification (RFC 3168).
     Ecn,
+    /// Length of the IPv4 header in units of four bytes, as it stands there.
+    HeaderLength,
+    /// Flow label of an IPv6 packet (RFC 6437).
+    FlowLabel,
     /// Time to live or hop limit; of what is forwarded, that with which it came.
     HopLimit,
     /// Bytes of the packet, headers included; of a super-segment all of it.
@@ -166,6 +174,20 @@ impl<'a, 'p> Fields<'a, 'p> {
                 let at = tcp::OFFSET_FLAGS_OFFSET + 1;
                 u32::from(*self.transport_header().get(at)?)
             }
+            Field::TcpDataOffset if self.end.protocol == ip::TCP => {
+                let at = u8::try_from(tcp::OFFSET_FLAGS_OFFSET).ok()?;
+                number(self.transport_header(), at, 1)? >> 4
+            }
+            Field::MaxSegmentSize if self.end.protocol == ip::TCP => {
+                let header = TcpHeader::parse(self.transport_header()).ok()?;
+                header.options.mss?.into()
+            }
+            Field::HeaderLength if self.view.ip.dest.is_ipv4() => {
+                number(self.view.bytes, 0, 1)? & 0xf
+            }
+            Field::FlowLabel if self.view.ip.dest.is_ipv6() => {
+                number(self.view.bytes, 0, 4)? & 0xf_ffff
+            }
             Field::IcmpType => return self.icmp(0),
             Field::IcmpCode => return self.icmp(1),
             Field::Dscp => u32::from(self.view.ip.tos >> 2),
@@ -187,7 +209,14 @@ impl<'a, 'p> Fields<'a, 'p> {
             },
             Field::Network { at, len } => return number(self.view.bytes, at, len),
             Field::Transport { at, len } => return number(self.transport_header(), at, len),
-            Field::TcpFlags | Field::Protocol | Field::SourcePort | Field::DestPort => return None,
+            Field::TcpFlags
+            | Field::TcpDataOffset
+            | Field::MaxSegmentSize
+            | Field::HeaderLength
+            | Field::FlowLabel
+            | Field::Protocol
+            | Field::SourcePort
+            | Field::DestPort => return None,
         })
     }
 

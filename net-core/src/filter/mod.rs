@@ -11,12 +11,12 @@
 //! It is a part of the language of `nft`, and reads there too, but for what is marked. `table
 //! [ip|ip6|inet] NAME { ... }` holds sets and chains. `set NAME { type TYPE [. TYPE ...]; flags
 //! interval; elements = { ... } }` has the types `ipv4_addr`, `ipv6_addr`, `inet_service`,
-//! `inet_proto`, `mark`, `icmp_type`, `icmpv6_type`. `chain NAME { [type filter|nat hook HOOK priority
-//! N; policy accept|drop;] RULES }` has a rule on each line. A rule is matches, then what it does:
+//! `inet_proto`, `mark`, `icmp_type`, `icmpv6_type`. `chain NAME { [type filter|nat|route hook HOOK
+//! priority N; policy accept|drop;] RULES }` has a rule on each line. A rule is matches, then what it does:
 //!
-//! - `ip` and `ip6` with `saddr`, `daddr`, `protocol`, `nexthdr`, `ttl`, `hoplimit`, `dscp`, `ecn`,
-//!   `length`, `id`, `frag-off`, `checksum`; `tcp` with `sport`, `dport`, `flags`, `sequence`,
-//!   `ackseq`, `window`, `checksum`, `urgptr`; `udp` with `sport`, `dport`, `length`, `checksum`; `th`
+//! - `ip` and `ip6` with `saddr`, `daddr`, `protocol`, `nexthdr`, `hdrlength`, `flowlabel`, `ttl`,
+//!   `hoplimit`, `dscp`, `ecn`, `length`, `id`, `frag-off`, `checksum`; `tcp` with `sport`, `dport`, `flags`,
+//!   `sequence`, `ackseq`, `doff`, `window`, `checksum`, `urgptr`, `option maxseg size`; `udp` with `sport`, `dport`, `length`, `checksum`; `th`
 //!   with `sport`, `dport`; `icmp` and `icmpv6` with `type`, `code`, `id`, `sequence`; `exthdr
 //!   hbh|rt|frag|dst exists|missing`; `frag` with `frag-off`, `more-fragments`; `@nh,BIT,BITS` and
 //!   `@th,BIT,BITS` of whole bytes;
@@ -28,9 +28,13 @@
 //! - `counter` (every rule counts anyway), `log [prefix "..."]`, `meta mark set N`, `ct mark set N`,
 //!   `notrack`, at `prerouting` `tproxy [[ip|ip6] to [ADDRESS][:PORT]]` (see [`Tproxy`]; without a socket
 //!   the packet is refused, where `nft` leaves it to the next rule), and at the end `accept`, `drop`,
-//!   `reject [with icmp|icmpv6|icmpx CODE | with tcp reset]`, `jump CHAIN`, `goto CHAIN`, `return`,
+//!   `reject [with icmp|icmpv6|icmpx CODE | with tcp reset]` (not at `postrouting`), `jump CHAIN`, `goto CHAIN`, `return`,
 //!   `queue [num N] [bypass]`, and in `nat` chains `snat to`, `dnat to`, `masquerade [to]`,
 //!   `redirect [to]`, the sources with (not in `nft`) `endpoint-independent`.
+//!
+//! Of headers it does not know what is in front of IP (`ether`, `vlan`, `arp`: filters see packets, not frames), the
+//! options of TCP but for the maximum segment size, those of IPv4, and what is in extension headers of IPv6 other
+//! than the fragment's. Nothing changes headers but translation.
 
 mod addresses;
 mod chain;

@@ -145,8 +145,14 @@ impl Filter {
     /// The chains that packets enter: where, with which priority, and their numbers.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (HookPoint, i32, u32)> {
         let entries = self.chains.iter().zip(0..);
-        let filters = entries.filter(|(code, _)| code.kind == ChainKind::Filter);
+        let filters = entries.filter(|(code, _)| code.kind != ChainKind::Nat);
         filters.filter_map(|(code, number)| code.entry.map(|(at, pri)| (at, pri, number)))
+    }
+
+    /// Whether packets that get another mark in a chain go another way.
+    pub(crate) fn routes_anew(&self, chain: u32) -> bool {
+        let chain = self.chains.get(chain as usize);
+        chain.is_some_and(|code| code.kind == ChainKind::Route)
     }
 
     /// Whether it asks what belongs to which flow, or translates flows.

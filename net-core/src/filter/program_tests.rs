@@ -100,6 +100,7 @@ impl Packet {
             checksum: Checksum::Unknown,
             front: None,
             given_to: None,
+            goes_anew: false,
         };
         filter.ask(
             0,
@@ -137,6 +138,11 @@ fn everything_in_the_headers_can_be_asked_for() {
         ("tcp flags syn / syn,rst", true),
         ("tcp flags != syn", false),
         ("tcp window 0", true),
+        ("tcp doff 5", true),
+        ("tcp doff > 5", false),
+        ("tcp option maxseg size > 0", false),
+        ("ip hdrlength 5", true),
+        ("ip6 flowlabel 0", false),
         ("@th,16,16 80", true),
         ("ip saddr 10.0.0.0/8", true),
         ("ip saddr != 10.0.0.0/8", false),
@@ -168,6 +174,27 @@ fn everything_in_the_headers_can_be_asked_for() {
         ("ip saddr . tcp dport { 10.0.0.1 . 81 }", false),
         ("ip saddr . udp dport != { 10.0.0.1 . 81 }", false),
         ("exthdr frag missing", false),
+    ] {
+        assert_eq!(holds(rule, &mut syn), expected, "{rule}");
+    }
+}
+
+#[test]
+fn the_largest_segment_and_the_flow_label_can_be_asked_for() {
+    // A SYN with the option, and bytes in front of it that say nothing.
+    let mut syn = [0; 28];
+    syn[12..14].copy_from_slice(&[0x70, 0x02]);
+    syn[20..28].copy_from_slice(&[1, 1, 1, 2, 4, 0x05, 0xb4, 0]);
+    let mut syn = Packet::of("fd00::1", "fd00::2", ip::TCP, &syn);
+    syn.bytes[1..4].copy_from_slice(&[0x0a, 0xbc, 0xde]);
+    for (rule, expected) in [
+        ("tcp option maxseg size 1460", true),
+        ("tcp option maxseg size 1-1459", false),
+        ("tcp option maxseg size != 1460", false),
+        ("tcp doff 7", true),
+        ("ip6 flowlabel 0xabcde", true),
+        ("ip6 flowlabel { 1, 2 }", false),
+        ("ip hdrlength 5", false),
     ] {
         assert_eq!(holds(rule, &mut syn), expected, "{rule}");
     }

@@ -331,7 +331,11 @@ impl Others {
             return Outcome::Accept;
         };
         let tracker = self.tracker.as_deref_mut();
+        let mark = *packet.mark;
         let decision = filter.ask(chain, at, packet, tracker, &mut self.log, now);
+        if *packet.mark != mark && filter.routes_anew(chain) {
+            packet.goes_anew = true;
+        }
         if decision == Decision::Accept {
             return Outcome::Accept;
         }

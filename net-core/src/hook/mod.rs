@@ -46,7 +46,7 @@ pub enum Verdict {
     /// The packet vanishes, and is counted.
     Drop,
     /// As `Drop`, and the sender is told that it may not (RFC 1812 §5.2.7.1, code 13; RFC 4443 §3.1,
-    /// code 1), if it is at `LocalIn` or `Forward`: elsewhere this is the same as `Drop`.
+    /// code 1); at `PostRouting` this is the same as `Drop`.
     Reject,
     /// As `Reject`, with an answer of one's choice.
     RejectWith(Answer),
@@ -90,6 +90,8 @@ pub struct PacketView<'a> {
     pub(crate) front: Option<Box<NewFront>>,
     /// The socket that a rule gives it to, by what that is bound to.
     pub(crate) given_to: Option<SocketAddr>,
+    /// Whether its way is to be looked up anew.
+    pub(crate) goes_anew: bool,
 }
 
 /// What takes the place of the front of a packet.

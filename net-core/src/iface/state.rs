@@ -29,6 +29,8 @@ pub(crate) struct Iface {
     pub(crate) blocked: SocketQueue,
     /// What comes in for others goes on to them.
     pub(crate) forwarding: bool,
+    /// Who sends on the same link by a detour is told.
+    pub(crate) sends_redirects: bool,
     /// How many packet sockets want to see frames for other stations.
     pub(crate) promiscuous: u32,
     /// Which sources may come in.
@@ -58,6 +60,7 @@ impl Iface {
             ready: SocketQueue::default(),
             blocked: SocketQueue::default(),
             forwarding: false,
+            sends_redirects: true,
             promiscuous: 0,
             reverse_path: ReversePath::Off,
             next_id: u16::from_le_bytes([low, high]),

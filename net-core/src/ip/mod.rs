@@ -17,7 +17,7 @@ pub(crate) use destination::Fitness;
 pub(crate) use extension::{Problem, Refusal, read_chain, transport_header_len};
 pub(crate) use fragment::Fragments;
 pub(crate) use ident::Identifications;
-pub(crate) use path::{IpMeta, Path};
+pub(crate) use path::{IpMeta, Origin, Path};
 pub(crate) use path_mtu::PathMtus;
 pub(crate) use reassembly::{Arrived, Reassembler};
 pub(crate) use selection::{Standing, best_source};

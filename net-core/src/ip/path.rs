@@ -49,6 +49,27 @@ pub(crate) struct IpMeta {
     pub(crate) priority: u8,
     /// For the device: see [`TxMeta::mark`](crate::buf::TxMeta::mark).
     pub(crate) mark: u32,
+    /// Who sends it.
+    pub(crate) origin: Origin,
+}
+
+/// What routes ask about the sender of a packet beside what stands in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Whose socket it is.
+    pub(crate) owner: u32,
+    /// The only interface that it may leave over.
+    pub(crate) bound: Option<IfaceId>,
+}
+
+impl Origin {
+    /// That of a socket with these options.
+    pub(crate) const fn of(settings: &IpSettings) -> Self {
+        Self {
+            owner: settings.owner,
+            bound: settings.iface(),
+        }
+    }
 }
 
 impl IpMeta {
@@ -72,6 +93,7 @@ impl IpMeta {
             has_checksum: false,
             priority: settings.priority,
             mark: settings.mark,
+            origin: Origin::of(settings),
         }
     }
 }

@@ -18,7 +18,7 @@ mod trie;
 
 pub(crate) use policy::Policy;
 pub(crate) use rules::Query;
-pub use rules::{Rule, RuleAction, Selector, TableId};
+pub use rules::{RouteQuery, Rule, RuleAction, Selector, TableId};
 pub use table::{Decision, RouteTable};
 pub(crate) use text::{Change, Kind, Line, Verb, parse_rule};
 pub(crate) use trie::{Full, Trie};

@@ -84,10 +84,17 @@ impl Policy {
         self.rules.insert(at, rule);
     }
 
-    /// Removes the first rule that is exactly this; whether there was one.
-    pub(crate) fn remove_rule(&mut self, rule: &Rule) -> bool {
+    /// The priority of a rule that is added without one: it goes before those that are there, as in Linux.
+    pub(crate) fn next_priority(&self) -> u32 {
+        let first = self.rules.first();
+        let first = first.map_or(MAIN_PRIORITY, |rule| rule.priority.min(MAIN_PRIORITY));
+        first.saturating_sub(1)
+    }
+
+    /// Removes the first rule that is meant; whether there was one.
+    pub(crate) fn remove_rule(&mut self, is_meant: impl Fn(&Rule) -> bool) -> bool {
         self.generation = self.generation.wrapping_add(1);
-        let at = self.rules.iter().position(|other| other == rule);
+        let at = self.rules.iter().position(is_meant);
         at.is_some_and(|at| {
             self.rules.remove(at);
             true
@@ -159,9 +166,13 @@ impl Policy {
     }
 }
 
-/// What a table says about a packet. What goes to many ends at no local route.
+/// What a table says about a packet. What goes to many ends at no local route, and what may leave over one
+/// interface only knows no other routes.
 #[inline]
 fn ask(table: &RouteTable, query: &Query, flow: impl FnOnce() -> u64) -> Option<Decision> {
+    if let Some(out) = query.out {
+        return table.lookup_over(query.dest, out).map(Decision::Route);
+    }
     let decision = table.decide(query.dest, flow);
     decision.filter(|decision| query.to_host || *decision != Decision::Local)
 }

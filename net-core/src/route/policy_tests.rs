@@ -33,6 +33,7 @@ fn query(dest: &str) -> Query {
         owner: None,
         tos: 0,
         over: None,
+        out: None,
         to_host: true,
     }
 }
@@ -138,7 +139,8 @@ fn a_rule_may_reject_and_be_taken_back() {
     assert_ne!(policy.generation(), before);
     let decision = policy.decide(&query("10.1.1.1"), || 0);
     assert_eq!(decision, Some(Decision::Reject(Reject::Prohibit)));
-    assert!(policy.remove_rule(&rule) && !policy.remove_rule(&rule));
+    let is_it = |other: &Rule| *other == rule;
+    assert!(policy.remove_rule(is_it) && !policy.remove_rule(is_it));
     assert_eq!(over(&policy, &query("10.1.1.1")), Some(0));
     assert!(policy.rules().is_empty());
 }

@@ -17,7 +17,7 @@ impl TableId {
     pub const LOCAL: Self = Self(255);
 }
 
-/// Which packets a rule is for: those that all of it applies to.
+/// Which packets a rule is for: those that all of it applies to, or [all others](Self::negated).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Selector {
     /// The source is in this prefix. A socket without an address of its own has none yet.
@@ -28,8 +28,13 @@ pub struct Selector {
     pub mark: Option<(u32, u32)>,
     /// The type of service or traffic class, without ECN's bits.
     pub tos: Option<u8>,
-    /// It came in over this interface; what sockets send did not.
+    /// It came in over this interface; what this host sends itself counts as from the loopback interface
+    /// (`iif lo`).
     pub over: Option<IfaceId>,
+    /// The socket that sends it is bound to this interface (`oif`).
+    pub out: Option<IfaceId>,
+    /// The rule is for all packets but those (`not`).
+    pub negated: bool,
     /// The socket that sends it has an [owner](crate::socket::IpOption::Owner) from the first of these
     /// numbers to the second, both included (`uidrange`). What no socket sent, as what is forwarded, has
     /// no owner.
@@ -58,6 +63,42 @@ pub struct Rule {
     pub action: RuleAction,
 }
 
+/// A packet as routes and rules see it, to ask where it would go
+/// ([`Stack::way_of`](crate::Stack::way_of), as `ip route get`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteQuery {
+    /// Its destination.
+    pub dest: IpAddr,
+    /// Its source; `None`: it has none yet, as what a socket without an address sends.
+    pub source: Option<IpAddr>,
+    /// Its mark.
+    pub mark: u32,
+    /// Its type of service or traffic class.
+    pub tos: u8,
+    /// The interface that it came in over; `None`: this host sends it.
+    pub over: Option<IfaceId>,
+    /// The only interface that it may leave over.
+    pub out: Option<IfaceId>,
+    /// Whose socket sends it, if one does.
+    pub owner: Option<u32>,
+}
+
+impl RouteQuery {
+    /// One that this host sends to a destination, of which nothing else is known.
+    #[must_use]
+    pub const fn to(dest: IpAddr) -> Self {
+        Self {
+            dest,
+            source: None,
+            mark: 0,
+            tos: 0,
+            over: None,
+            out: None,
+            owner: None,
+        }
+    }
+}
+
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Query {
@@ -66,6 +107,8 @@ pub(crate) struct Query {
     pub(crate) mark: u32,
     pub(crate) tos: u8,
     pub(crate) over: Option<IfaceId>,
+    /// The only interface that it may leave over.
+    pub(crate) out: Option<IfaceId>,
     /// Of the socket that sends it, if one does.
     pub(crate) owner: Option<u32>,
     /// Whether one host may have the destination: local routes are for no other.
@@ -81,18 +124,23 @@ impl Selector {
             mark,
             tos,
             over,
+            out,
+            negated,
             owner,
         } = *self;
-        from.is_none_or(|prefix| query.source.is_some_and(|source| contains(prefix, source)))
+        let applies = from
+            .is_none_or(|prefix| query.source.is_some_and(|source| contains(prefix, source)))
             && to.is_none_or(|prefix| contains(prefix, query.dest))
             && mark.is_none_or(|(value, mask)| query.mark & mask == value & mask)
             && tos.is_none_or(|tos| tos & !3 == query.tos & !3)
             && over.is_none_or(|over| query.over == Some(over))
+            && out.is_none_or(|out| query.out == Some(out))
             && owner.is_none_or(|(first, last)| {
                 query
                     .owner
                     .is_some_and(|owner| (first..=last).contains(&owner))
-            })
+            });
+        applies != negated
     }
 }
 

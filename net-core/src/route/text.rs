@@ -1,6 +1,5 @@
 //! Routes and rules as the words of `ip route` and `ip rule`.
 
-use super::rules::MAIN_PRIORITY;
 use super::table::masked;
 use super::{Decision, Reject, Route, Rule, RuleAction, Selector, TableId};
 use crate::iface::{IfaceId, IpCidr};
@@ -117,28 +116,35 @@ impl Change {
     }
 }
 
-/// Reads `[from PREFIX] [to PREFIX] [fwmark N[/MASK]] [tos N] [iif NAME] [uidrange N-N] [lookup TABLE |
-/// blackhole | unreachable | prohibit] [priority N]`.
+/// Reads `[not] [from PREFIX] [to PREFIX] [fwmark N[/MASK]] [tos N] [iif NAME] [oif NAME] [uidrange N-N]
+/// [lookup TABLE | blackhole | unreachable | prohibit] [priority N]`; with whether a priority is said, which is
+/// `priority` otherwise.
 pub(crate) fn parse_rule(
     words: &mut Words<'_>,
+    priority: u32,
     iface: impl Fn(&str) -> Option<IfaceId>,
-) -> Result<Rule, ParseError> {
+) -> Result<(Rule, bool), ParseError> {
     let mut rule = Rule {
-        priority: MAIN_PRIORITY - 1,
+        priority,
         selector: Selector::default(),
         action: RuleAction::Table(TableId::MAIN),
     };
-    let mut acts = false;
+    let (mut acts, mut is_placed) = (false, false);
     while let Some(word) = words.next() {
         let selector = &mut rule.selector;
         match word {
+            "not" => selector.negated = true,
             "from" => selector.from = some_prefix(words)?,
             "to" => selector.to = some_prefix(words)?,
             "fwmark" => selector.mark = Some(mark(words)?),
             "tos" | "dsfield" => selector.tos = Some(number(words)?),
             "iif" => selector.over = Some(device(words, &iface)?),
+            "oif" => selector.out = Some(device(words, &iface)?),
             "uidrange" => selector.owner = Some(owners(words)?),
-            "priority" | "pref" => rule.priority = words.value("number")?,
+            "priority" | "pref" => {
+                rule.priority = words.value("number")?;
+                is_placed = true;
+            }
             "lookup" | "table" => {
                 rule.action = RuleAction::Table(table(words)?);
                 acts = true;
@@ -146,7 +152,7 @@ pub(crate) fn parse_rule(
             other => {
                 let reject = reject_named(other).ok_or_else(|| {
                     words.error(
-                        "one of from, to, fwmark, tos, iif, uidrange, lookup and priority goes here",
+                        "one of not, from, to, fwmark, tos, iif, oif, uidrange, lookup and priority goes here",
                     )
                 })?;
                 rule.action = RuleAction::Reject(reject);
@@ -155,7 +161,7 @@ pub(crate) fn parse_rule(
         }
     }
     if acts {
-        Ok(rule)
+        Ok((rule, is_placed))
     } else {
         Err(words.missing("what to do (lookup, blackhole, unreachable or prohibit)"))
     }

@@ -84,6 +84,7 @@ impl Stack {
             mark: 0,
             tos: 0,
             over: Some(over),
+            out: None,
             owner: None,
             to_host: to_host && !self.addresses.is_broadcast(address),
         })

@@ -125,6 +125,7 @@ impl Stack {
             mark: arrival.packet.meta.mark,
             tos,
             over: Some(arrival.over),
+            out: None,
             owner: None,
             to_host: may_be_local(dest),
         };

@@ -3,6 +3,7 @@
 use super::Stack;
 use super::icmp::join_excess;
 use super::ip_input::Arrival;
+use super::ip_output::Passage;
 use crate::buf::{Checksum, RxPacket, TxPacket};
 use crate::conntrack::{Flow, Tracked, Transport, Tuple};
 use crate::error::SocketError;
@@ -65,6 +66,7 @@ impl Stack {
             mark: 0,
             tos: header.tos,
             over: None,
+            out: None,
             owner: None,
             // From an address of this host nobody else sends.
             to_host: true,
@@ -136,7 +138,8 @@ impl Stack {
         packet.meta.departure = now;
         packet.meta.priority = priority_of_tos(arrival.ip.tos);
         let came = Some(arrival.over);
-        if !self.pass_out_at(HookPoint::PostRouting, came, route.iface, &mut packet) {
+        let passage = self.pass_out_at(HookPoint::PostRouting, came, route.iface, &mut packet);
+        if passage != Passage::Leaves {
             self.recycle(packet);
             return Ok(());
         }
@@ -219,6 +222,7 @@ impl Stack {
                 checksum: copy.meta.checksum,
                 front: None,
                 given_to: None,
+                goes_anew: false,
             };
             nat::translate_back(&mut view, Transport { protocol, at }, &before);
         }
@@ -253,6 +257,7 @@ impl Stack {
             mark: arrival.packet.meta.mark,
             tos: arrival.ip.tos,
             over: Some(arrival.over),
+            out: None,
             owner: None,
             // What ends here has been delivered.
             to_host: false,

@@ -2,10 +2,13 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::ip_output::Passage;
 use super::track::pull_quotation;
 use crate::buf::{RxPacket, TxPacket};
+use crate::error::SocketError;
 use crate::hook::{Hook, HookId, HookPoint, Outcome, PacketView};
 use crate::iface::IfaceId;
+use crate::ip::Origin;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::IpHeader;
@@ -82,6 +85,7 @@ impl Stack {
             checksum: meta.checksum,
             front: None,
             given_to: None,
+            goes_anew: false,
         };
         match self.hooks.ask(at, &mut view, now) {
             Outcome::Accept => {
@@ -99,9 +103,11 @@ impl Stack {
                 }
                 Ok(false)
             }
-            Outcome::Reject(answer, reason)
-                if matches!(at, HookPoint::LocalIn | HookPoint::Forward) =>
-            {
+            Outcome::Reject(answer, reason) if at != HookPoint::PostRouting => {
+                if at == HookPoint::PreRouting {
+                    // Whose it is decides who answers, and whether.
+                    arrival.delivery = self.input_route(arrival)?;
+                }
                 self.reject(arrival.reborrow(), answer, now);
                 Err(reason)
             }
@@ -109,16 +115,30 @@ impl Stack {
         }
     }
 
-    /// Lets a finished packet of this host pass the hooks on its way out; whether it may leave. One
-    /// that has got another destination leaves another way, and not this one.
+    /// Lets a finished packet of this host pass the hooks on its way out. One that has got another
+    /// destination, or another mark in a chain of the kind [`Route`](crate::filter::ChainKind::Route), leaves
+    /// another way, and not this one.
     #[inline]
-    pub(crate) fn pass_out(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
+    pub(crate) fn pass_out(
+        &mut self,
+        iface: IfaceId,
+        origin: Origin,
+        packet: &mut TxPacket,
+    ) -> Passage {
         let watched = self.hooks.is_watched(HookPoint::LocalOut)
             || self.hooks.is_watched(HookPoint::PostRouting);
-        !watched || self.pass_out_watched(iface, packet)
+        if !watched {
+            return Passage::Leaves;
+        }
+        self.pass_out_watched(iface, origin, packet)
     }
 
-    fn pass_out_watched(&mut self, iface: IfaceId, packet: &mut TxPacket) -> bool {
+    fn pass_out_watched(
+        &mut self,
+        iface: IfaceId,
+        origin: Origin,
+        packet: &mut TxPacket,
+    ) -> Passage {
         if self.hooks.is_tracking() {
             pull_quotation(packet);
         }
@@ -127,35 +147,32 @@ impl Stack {
             header.map(|header| header.dest)
         };
         let before = dest(packet);
-        if !self.pass_out_at(HookPoint::LocalOut, None, iface, packet) {
-            return false;
-        }
-        match dest(packet) {
-            Ok(changed) if before != Ok(changed) => {
-                self.reroute(packet, changed);
-                false
+        match self.pass_out_at(HookPoint::LocalOut, None, iface, packet) {
+            Passage::Leaves if before == dest(packet) => {
+                self.pass_out_at(HookPoint::PostRouting, None, iface, packet)
             }
-            _ => self.pass_out_at(HookPoint::PostRouting, None, iface, packet),
+            Passage::Leaves | Passage::LeavesAnew => self.reroute(packet, origin),
+            ended => ended,
         }
     }
 
-    /// Lets a finished packet pass the hooks at a point; whether it may go on.
+    /// Lets a finished packet pass the hooks at a point.
     pub(super) fn pass_out_at(
         &mut self,
         at: HookPoint,
         came_over: Option<IfaceId>,
         leaves_over: IfaceId,
         packet: &mut TxPacket,
-    ) -> bool {
+    ) -> Passage {
         if !self.hooks.is_watched(at) {
-            return true;
+            return Passage::Leaves;
         }
         let (len, now) = (packet.len(), self.clock);
         let Ok(mut ip) = IpHeader::parse_quoted(&packet.head) else {
-            return true;
+            return Passage::Leaves;
         };
         if self.hooks.lets_by(at, &ip, &packet.head) {
-            return true;
+            return Passage::Leaves;
         }
         let mut view = PacketView {
             ip: &mut ip,
@@ -168,19 +185,28 @@ impl Stack {
             checksum: packet.meta.checksum,
             front: None,
             given_to: None,
+            goes_anew: false,
         };
         match self.hooks.ask(at, &mut view, now) {
-            Outcome::Accept => true,
+            Outcome::Accept if view.goes_anew => Passage::LeavesAnew,
+            Outcome::Accept => Passage::Leaves,
             Outcome::Replaced => {
                 match view.front {
                     Some(front) => self.replace_out(at, came_over, leaves_over, packet, *front),
                     None => self.stats.count_drop(DropReason::Hook),
                 }
-                false
+                Passage::Moved
             }
-            Outcome::Drop(reason) | Outcome::Reject(_, reason) => {
+            Outcome::Drop(reason) => {
                 self.stats.count_drop(reason);
-                false
+                Passage::Refused(SocketError::Filtered)
+            }
+            Outcome::Reject(answer, reason) => {
+                if at == HookPoint::LocalOut {
+                    self.reject_own(leaves_over, packet, answer, now);
+                }
+                self.stats.count_drop(reason);
+                Passage::Refused(SocketError::Filtered)
             }
         }
     }

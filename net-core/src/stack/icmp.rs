@@ -2,6 +2,7 @@
 
 use super::Stack;
 use super::ip_input::{Arrival, has_extensions};
+use super::ip_output::Sent;
 use super::raw::Report;
 use super::reassembly::LONGEST_HEADERS;
 use crate::buf::RxPacket;
@@ -279,9 +280,10 @@ impl Stack {
             )
         };
         if !options.is_empty() {
-            return Ok(self.ip_output_with_options(&path, meta, &options, packet, now));
+            let sent = self.ip_output_with_options(&path, meta, &options, packet, now);
+            return Ok(sent == Sent::Yes);
         }
-        Ok(self.ip_output(&path, meta, packet, None, now))
+        Ok(self.ip_output(&path, meta, packet, None, now) == Sent::Yes)
     }
 }
 

@@ -3,9 +3,11 @@
 use super::Stack;
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
-use crate::route::{Decision, Reject, Route, RouteTable, Rule, TableId};
+use crate::ip::may_be_local;
+use crate::route::{Decision, Query, Reject, Route, RouteQuery, RouteTable, Rule, TableId};
 use crate::stats::DropReason;
 use alloc::vec::Vec;
+use core::hash::BuildHasher;
 use core::net::IpAddr;
 
 impl Stack {
@@ -128,7 +130,7 @@ impl Stack {
 
     /// Removes a rule; whether it was there.
     pub fn remove_rule(&mut self, rule: &Rule) -> bool {
-        self.routes.remove_rule(rule)
+        self.routes.remove_rule(|other| other == rule)
     }
 
     /// The rules that were added, in the order in which they are asked.
@@ -143,8 +145,16 @@ impl Stack {
     /// # Errors
     /// As for [`add_route`](Self::add_route).
     pub fn add_route_beside(&mut self, route: Route) -> Result<(), SocketError> {
+        self.add_route_beside_in(TableId::MAIN, route)
+    }
+
+    /// As [`add_route_beside`](Self::add_route_beside), in any table.
+    ///
+    /// # Errors
+    /// As for [`add_route`](Self::add_route).
+    pub fn add_route_beside_in(&mut self, table: TableId, route: Route) -> Result<(), SocketError> {
         self.check_route(&route)?;
-        self.routes.table_mut(TableId::MAIN).insert_beside(route)
+        self.routes.table_mut(table).insert_beside(route)
     }
 
     /// Has nothing go to a prefix, unless a route with a lower metric leads there.
@@ -158,8 +168,22 @@ impl Stack {
         reject: Reject,
         metric: u32,
     ) -> Result<(), SocketError> {
+        self.add_reject_to(TableId::MAIN, prefix, reject, metric)
+    }
+
+    /// As [`add_reject`](Self::add_reject), to any table.
+    ///
+    /// # Errors
+    /// As for [`add_reject`](Self::add_reject).
+    pub fn add_reject_to(
+        &mut self,
+        table: TableId,
+        prefix: IpCidr,
+        reject: Reject,
+        metric: u32,
+    ) -> Result<(), SocketError> {
         prefix.check()?;
-        let table = self.routes.table_mut(TableId::MAIN);
+        let table = self.routes.table_mut(table);
         table.insert_reject(prefix, reject, metric)
     }
 
@@ -230,18 +254,71 @@ impl Stack {
         Ok(())
     }
 
-    /// Removes every route to exactly this prefix; whether there was one.
+    /// Removes every route of the main table to exactly this prefix; whether there was one.
     pub fn remove_route(&mut self, prefix: IpCidr) -> bool {
-        self.routes.table_mut(TableId::MAIN).remove(prefix)
+        self.remove_route_from(TableId::MAIN, prefix)
     }
 
-    /// Removes exactly this route, and no other to its prefix; whether it was there.
+    /// As [`remove_route`](Self::remove_route), from any table.
+    pub fn remove_route_from(&mut self, table: TableId, prefix: IpCidr) -> bool {
+        self.routes.table_mut(table).remove(prefix)
+    }
+
+    /// Removes exactly this route of the main table, and no other to its prefix; whether it was there.
     pub fn remove_exact_route(&mut self, route: &Route) -> bool {
-        let table = self.routes.table_mut(TableId::MAIN);
+        self.remove_exact_route_from(TableId::MAIN, route)
+    }
+
+    /// As [`remove_exact_route`](Self::remove_exact_route), from any table.
+    pub fn remove_exact_route_from(&mut self, table: TableId, route: &Route) -> bool {
+        let table = self.routes.table_mut(table);
         let is_meant = |decision: &Decision, metric| {
             metric == route.metric && decision.route().is_some_and(|other| other == *route)
         };
         table.remove_where(route.prefix, is_meant) > 0
+    }
+
+    /// What routes and rules say about a packet, as `ip route get`; `None` where none leads there. Of ways
+    /// that share, the one of the flow with these addresses.
+    ///
+    /// ```
+    /// use net_core::route::{Decision, Reject, RouteQuery};
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// stack.ip_route("add blackhole 203.0.113.0/24 table 100").unwrap();
+    /// stack.ip_rule("add fwmark 1 lookup 100").unwrap();
+    /// let plain = RouteQuery::to("203.0.113.1".parse()?);
+    /// assert_eq!(stack.way_of(&plain), None);
+    /// let marked = RouteQuery { mark: 1, ..plain };
+    /// assert_eq!(stack.way_of(&marked), Some(Decision::Reject(Reject::Blackhole)));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn way_of(&self, query: &RouteQuery) -> Option<Decision> {
+        let RouteQuery {
+            dest,
+            source,
+            mark,
+            tos,
+            over,
+            out,
+            owner,
+        } = *query;
+        if self.addresses.contains(dest) {
+            return Some(Decision::Local);
+        }
+        let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
+        let query = Query {
+            dest,
+            source,
+            mark,
+            tos,
+            over: over.or(self.addresses.loopback()),
+            out,
+            owner,
+            to_host: !to_many && may_be_local(dest),
+        };
+        (self.routes).decide(&query, || self.flow_key.hash_one((source, dest)))
     }
 
     /// Every route of the main table.

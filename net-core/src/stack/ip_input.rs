@@ -138,7 +138,7 @@ impl Stack {
     }
 
     /// Checks where the packet claims to come from and finds out whom it is for, by addresses alone.
-    fn input_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
+    pub(super) fn input_route(&self, arrival: &Arrival<'_>) -> Result<Delivery, DropReason> {
         let (iface, header) = (arrival.over, &arrival.ip);
         let over = self.iface(iface).ok_or(DropReason::NotForUs)?;
         let over_loopback = over.config.kind == IfaceKind::Loopback;

@@ -2,6 +2,7 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::ip_output::{Passage, Sent};
 use crate::buf::TxPacket;
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Delivery, IpMeta, Path, Problem};
@@ -107,7 +108,7 @@ impl Stack {
         options: &[u8],
         mut packet: Box<TxPacket>,
         now: Instant,
-    ) -> bool {
+    ) -> Sent {
         packet.meta.departure = packet.meta.departure.max(now);
         // No device sums behind options.
         let summed = Path {
@@ -116,14 +117,14 @@ impl Stack {
         };
         self.ip_finish(&summed, meta, &mut packet);
         ipv4::insert_options(&mut packet.head, options);
-        if !self.pass_out(path.iface, &mut packet) {
-            self.recycle(packet);
-            return true;
+        match self.pass_out(path.iface, meta.origin, &mut packet) {
+            Passage::Leaves => {}
+            other => return self.not_sent(packet, other),
         }
         if packet.len() <= usize::from(path.mtu) {
-            return self.link_output(path, packet, None, now);
+            return Sent::of(self.link_output(path, packet, None, now));
         }
-        self.send_cut(path, meta, packet, None, now)
+        Sent::of(self.send_cut(path, meta, packet, None, now))
     }
 }
 

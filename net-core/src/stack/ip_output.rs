@@ -2,6 +2,7 @@
 
 use super::Stack;
 use crate::buf::{Checksum, TxPacket};
+use crate::error::SocketError;
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Fragments, IpMeta, Path};
 use crate::qdisc::Sender;
@@ -10,9 +11,47 @@ use crate::time::Instant;
 use crate::wire::{IpHeader, transport};
 use alloc::boxed::Box;
 
+/// What becomes of a packet at the hooks on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// It may leave.
+    Leaves,
+    /// It may leave, but by the way that leads there now; only hooks at one point say so.
+    LeavesAnew,
+    /// It, or another in its place, has left by another way.
+    Moved,
+    /// It does not leave: what its sender is told.
+    Refused(SocketError),
+}
+
+/// What became of a packet that was to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on its way.
+    Yes,
+    /// There was no room for it, or no way: it is counted, and nobody told.
+    Lost,
+    /// A filter, a hook, or the way that they had it take would not have it: what its sender is told.
+    Refused(SocketError),
+}
+
+impl Sent {
+    pub(super) const fn of(queued: bool) -> Self {
+        if queued { Self::Yes } else { Self::Lost }
+    }
+
+    /// The same for who hears of errors.
+    pub(super) const fn told(self) -> Result<(), SocketError> {
+        match self {
+            Self::Yes | Self::Lost => Ok(()),
+            Self::Refused(error) => Err(error),
+        }
+    }
+}
+
 impl Stack {
     /// Sends a packet whose transport header is in place by `path`, in fragments if it is larger than
-    /// that takes; whether there was room for it. A packet with an `owner` counts against that
+    /// that takes. A packet with an `owner` counts against that
     /// socket's send buffer until it has left.
     pub(crate) fn ip_output(
         &mut self,
@@ -21,22 +60,31 @@ impl Stack {
         mut packet: Box<TxPacket>,
         owner: Option<Sender>,
         now: Instant,
-    ) -> bool {
+    ) -> Sent {
         packet.meta.departure = packet.meta.departure.max(now);
         let total_len = meta.header_len() + packet.len();
         if total_len > usize::from(path.mtu) && packet.meta.gso.is_none() {
             return self.output_fragments(path, meta, packet, owner, now);
         }
         self.ip_finish(path, meta, &mut packet);
-        if !self.pass_out(path.iface, &mut packet) {
-            self.recycle(packet);
-            return true;
+        match self.pass_out(path.iface, meta.origin, &mut packet) {
+            Passage::Leaves => {}
+            other => return self.not_sent(packet, other),
         }
         let owner = owner.map(|sender| sender.owner(&packet));
-        self.link_output(path, packet, owner, now)
+        Sent::of(self.link_output(path, packet, owner, now))
     }
 
-    /// Sends a packet in fragments, all of them or none; whether there was room.
+    /// What became of a packet that does not leave by the way that was found for it.
+    pub(super) fn not_sent(&mut self, packet: Box<TxPacket>, passage: Passage) -> Sent {
+        self.recycle(packet);
+        match passage {
+            Passage::Refused(error) => Sent::Refused(error),
+            Passage::Leaves | Passage::LeavesAnew | Passage::Moved => Sent::Yes,
+        }
+    }
+
+    /// Sends a packet in fragments, all of them or none.
     fn output_fragments(
         &mut self,
         path: &Path,
@@ -44,7 +92,7 @@ impl Stack {
         mut packet: Box<TxPacket>,
         owner: Option<Sender>,
         now: Instant,
-    ) -> bool {
+    ) -> Sent {
         // Whoever cuts them has to sum them, and may cut them again on the way.
         let whole = Path {
             caps: DeviceCaps::default(),
@@ -55,11 +103,11 @@ impl Stack {
             ..meta
         };
         self.ip_finish(&whole, meta, &mut packet);
-        if !self.pass_out(path.iface, &mut packet) {
-            self.recycle(packet);
-            return true;
+        match self.pass_out(path.iface, meta.origin, &mut packet) {
+            Passage::Leaves => {}
+            other => return self.not_sent(packet, other),
         }
-        self.send_cut(path, meta, packet, owner, now)
+        Sent::of(self.send_cut(path, meta, packet, owner, now))
     }
 
     /// Sends a finished packet in fragments; whether the queue had room for all of them.

@@ -1,11 +1,13 @@
 //! Messages about memberships in multicast groups: IGMP (RFC 3376) and MLD (RFC 3810) in the stack.
 
 use super::ip_input::Arrival;
+use super::ip_output::Passage;
 use super::{Stack, TimerKey};
 use crate::buf::TxPacket;
 use crate::iface::IfaceId;
-use crate::ip::Path;
+use crate::ip::{Origin, Path};
 use crate::multicast::{Context, Group, Say, Told};
+use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ipv6_ext::{Chain, ExtensionOption, HOP_BY_HOP};
@@ -260,7 +262,8 @@ impl Stack {
     }
 
     fn membership_output(&mut self, path: &Path, mut packet: Box<TxPacket>, now: Instant) {
-        if !self.pass_out(path.iface, &mut packet) {
+        let origin = Origin::of(&IpSettings::default());
+        if self.pass_out(path.iface, origin, &mut packet) != Passage::Leaves {
             self.recycle(packet);
             return;
         }

@@ -2,10 +2,11 @@
 //! otherwise.
 
 use super::Stack;
+use super::ip_output::Passage;
 use super::udp_sockets::sender;
 use crate::buf::TxPacket;
 use crate::error::SocketError;
-use crate::ip::{IpMeta, Path};
+use crate::ip::{IpMeta, Origin, Path};
 use crate::qdisc::Sender;
 use crate::socket::{Family, IpSettings, Protocol, SocketId, SocketKind};
 use crate::udp::{Bound, DatagramSocket, Outgoing, Peer, SendMeta, Speaks};
@@ -119,8 +120,9 @@ impl Stack {
                 None => return Ok(()),
             }
         }
-        self.ip_output(path, meta, packet, Some(sender(id, send)), self.clock);
-        Ok(())
+        let sender = Some(sender(id, send));
+        self.ip_output(path, meta, packet, sender, self.clock)
+            .told()
     }
 
     /// Sends a packet with the header that the application made. As in Linux, IPv4's length and
@@ -155,9 +157,9 @@ impl Stack {
         packet.meta.departure = self.clock;
         packet.meta.priority = settings.priority;
         packet.meta.mark = settings.mark;
-        if !self.pass_out(path.iface, &mut packet) {
-            self.recycle(packet);
-            return Ok(());
+        match self.pass_out(path.iface, Origin::of(settings), &mut packet) {
+            Passage::Leaves => {}
+            other => return self.not_sent(packet, other).told(),
         }
         let owner = sender.owner(&packet);
         self.link_output(path, packet, Some(owner), self.clock);

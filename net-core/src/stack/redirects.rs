@@ -45,6 +45,18 @@ impl Stack {
         Ok(())
     }
 
+    /// Whether a host is told that what it sends here to be forwarded leaves over the interface that it came
+    /// over, to a neighbour that it could have sent it to (RFC 1812 §5.2.7.2, RFC 4861 §8.2; Linux's
+    /// `send_redirects`). On by default, and of use on interfaces that [forward](Self::set_forwarding).
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface).
+    pub fn set_send_redirects(&mut self, iface: IfaceId, on: bool) -> Result<(), SocketError> {
+        let own = self.iface_mut(iface);
+        own.ok_or(SocketError::NoSuchInterface)?.sends_redirects = on;
+        Ok(())
+    }
+
     /// Takes in a redirect of IPv6 (RFC 4861 §8.1, §8.3).
     pub(super) fn ndp_redirected(
         &mut self,
@@ -191,7 +203,9 @@ impl Stack {
         now: Instant,
     ) {
         let to_one = arrival.delivery == Delivery::Foreign;
-        if self.mac(arrival.over).is_none() || !to_one {
+        let own = self.iface(arrival.over);
+        let is_on = own.is_some_and(|own| own.sends_redirects);
+        if self.mac(arrival.over).is_none() || !to_one || !is_on {
             return;
         }
         match (arrival.ip.source, next_hop) {

@@ -2,13 +2,15 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::ip_output::Passage;
 use crate::buf::{Checksum, RxMeta, RxPacket, TxBatch, TxPacket};
 use crate::conntrack::Tracked;
 use crate::hook::{Heading, HookPoint, NewFront};
 use crate::icmp::complete_checksum;
 use crate::iface::IfaceId;
-use crate::ip::{Delivery, Fragments};
+use crate::ip::{Delivery, Fragments, Origin};
 use crate::offload::gso::segment;
+use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::checksum::checksum;
@@ -77,7 +79,8 @@ impl Stack {
                 self.stats.count_drop(reason);
             }
             for mut packet in segments.drain() {
-                if self.pass_out_at(at, came_over, leaves_over, &mut packet) {
+                let passage = self.pass_out_at(at, came_over, leaves_over, &mut packet);
+                if matches!(passage, Passage::Leaves | Passage::LeavesAnew) {
                     self.stats.count_drop(DropReason::Hook);
                 }
             }
@@ -126,7 +129,8 @@ impl Stack {
             return Ok(Some(Narrow { over, mtu }));
         }
         moved.meta.departure = moved.meta.departure.max(now);
-        if !self.pass_out(path.iface, &mut moved) {
+        let origin = Origin::of(&IpSettings::default());
+        if self.pass_out(path.iface, origin, &mut moved) != Passage::Leaves {
             self.recycle(moved);
             return Ok(None);
         }
@@ -143,7 +147,7 @@ impl Stack {
     }
 
     /// Tells the sender of a packet, which may be this host, that it has to leave room.
-    fn too_big_now(
+    pub(super) fn too_big_now(
         &mut self,
         over: IfaceId,
         packet: &TxPacket,

@@ -2,7 +2,7 @@
 
 use super::Stack;
 use crate::iface::IfaceId;
-use crate::route::{Change, Kind, Line, Route, TableId, Verb, parse_rule};
+use crate::route::{Change, Kind, Line, Route, Rule, TableId, Verb, parse_rule};
 use crate::text::{ParseError, Words};
 use alloc::string::String;
 use core::fmt::Write as _;
@@ -80,8 +80,20 @@ impl Stack {
         added.map_err(|error| ParseError::at(1, error))
     }
 
-    /// Changes a rule by the words that `ip rule` takes: `add|del [from PREFIX] [to PREFIX] [fwmark
-    /// N[/MASK]] [tos N] [iif NAME] [uidrange N-N] lookup TABLE|blackhole|unreachable|prohibit [priority N]`.
+    /// Changes a rule by the words that `ip rule` takes: `add|del [not] [from PREFIX] [to PREFIX] [fwmark
+    /// N[/MASK]] [tos N] [iif NAME] [oif NAME] [uidrange N-N] lookup TABLE|blackhole|unreachable|prohibit
+    /// [priority N]`. As in Linux, a rule that is added without a priority goes before all that are there: it
+    /// gets the next lower number (of both families, which are one list here). One that is deleted without a
+    /// priority may have any.
+    ///
+    /// ```
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// stack.ip_rule("add fwmark 1 lookup 100").unwrap();
+    /// stack.ip_rule("add not from 10.0.0.0/8 lookup 101").unwrap();
+    /// let priorities = stack.rules().iter().map(|rule| rule.priority);
+    /// assert_eq!(priorities.collect::<Vec<_>>(), [32764, 32765]);
+    /// ```
     ///
     /// # Errors
     /// What is wrong with the text, or that there is no such rule, and at which column.
@@ -91,10 +103,15 @@ impl Stack {
         if !adds && !words.take("del") {
             return Err(ParseError::at(1, "add or del goes here"));
         }
-        let rule = parse_rule(&mut words, |name| self.iface_named(name))?;
+        let priority = self.routes.next_priority();
+        let (rule, is_placed) = parse_rule(&mut words, priority, |name| self.iface_named(name))?;
+        let is_meant = |other: &Rule| {
+            (other.selector, other.action) == (rule.selector, rule.action)
+                && (!is_placed || other.priority == rule.priority)
+        };
         if adds {
             self.add_rule(rule);
-        } else if !self.remove_rule(&rule) {
+        } else if !self.routes.remove_rule(is_meant) {
             return Err(ParseError::at(1, "there is no such rule"));
         }
         Ok(())

@@ -43,18 +43,11 @@ impl Stack {
             return self.route_to_self(dest, source);
         }
         let to_many = dest.is_multicast() || self.addresses.is_broadcast(dest);
-        let route = match settings.iface() {
-            None => match self.decide(settings, dest, source, !to_many) {
-                Some(Decision::Local) => return self.route_to_self(dest, source),
-                Some(Decision::Route(route)) => Some(route),
-                Some(Decision::Reject(reject)) => return Err(reject.into()),
-                None => None,
-            },
-            Some(iface) => self
-                .routes
-                .main()
-                .lookup_over(dest, iface)
-                .or_else(|| on_link(dest, iface)),
+        let route = match self.decide(settings, dest, source, !to_many) {
+            Some(Decision::Local) => return self.route_to_self(dest, source),
+            Some(Decision::Route(route)) => Some(route),
+            Some(Decision::Reject(reject)) => return Err(reject.into()),
+            None => settings.iface().and_then(|iface| on_link(dest, iface)),
         };
         let route = route.ok_or(SocketError::NetworkUnreachable)?;
         let iface = self
@@ -119,7 +112,8 @@ impl Stack {
             source,
             mark: settings.mark,
             tos: settings.class_to(dest),
-            over: None,
+            over: self.addresses.loopback(),
+            out: settings.iface(),
             owner: Some(settings.owner),
             to_host: to_host && may_be_local(dest),
         };
@@ -148,6 +142,7 @@ impl Stack {
             mark,
             tos: 0,
             over: None,
+            out: None,
             owner: None,
             to_host: may_be_local(address) && !self.addresses.is_broadcast(address),
         })

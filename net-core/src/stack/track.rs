@@ -1,12 +1,17 @@
 //! The flows of a stack: following them, looking at them, and what translating them needs.
 
 use super::Stack;
+use super::ip_output::Passage;
 use crate::buf::TxPacket;
 use crate::conntrack::{FlowInfo, TrackConfig, TrackStats, Tracker};
+use crate::error::SocketError;
 use crate::filter::Filter;
 use crate::hook::HookPoint;
+use crate::ip::{Fragments, Origin, Path};
+use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::wire::{IpHeader, icmp, ip, transport};
+use alloc::boxed::Box;
 use core::net::IpAddr;
 
 impl Stack {
@@ -71,25 +76,88 @@ impl Stack {
         self.hooks.set_own(own);
     }
 
-    /// Sends a packet of this host on that has got another destination.
-    pub(super) fn reroute(&mut self, packet: &mut TxPacket, dest: IpAddr) {
+    /// Sends a packet of this host by the way that leads to where it goes now, with the mark and the source
+    /// that it has now: in fragments, if it is too large for that way and may be cut, and else its sender
+    /// is told how large it may be.
+    pub(super) fn reroute(&mut self, packet: &mut TxPacket, origin: Origin) -> Passage {
         let mut moved = self.new_packet();
         core::mem::swap(&mut *moved, packet);
-        let now = self.clock;
-        let Ok(path) = self.route(dest, None) else {
-            self.stats.count_drop(DropReason::NoRoute);
-            self.recycle(moved);
-            return;
+        let way = IpHeader::parse_quoted(&moved.head)
+            .map_err(|_| SocketError::NetworkUnreachable)
+            .and_then(|header| Ok((self.route_anew(&header, moved.meta.mark, origin)?, header)));
+        let (path, header) = match way {
+            Ok(found) => found,
+            Err(error) => {
+                self.stats.count_drop(DropReason::NoRoute);
+                self.recycle(moved);
+                return Passage::Refused(error);
+            }
         };
-        if !self.pass_out_at(HookPoint::PostRouting, None, path.iface, &mut moved) {
+        let passage = self.pass_out_at(HookPoint::PostRouting, None, path.iface, &mut moved);
+        if passage != Passage::Leaves {
             self.recycle(moved);
+            return passage;
+        }
+        self.leave_anew(&path, &header, moved);
+        Passage::Moved
+    }
+
+    /// The way of a packet of this host with this header.
+    fn route_anew(
+        &self,
+        header: &IpHeader,
+        mark: u32,
+        origin: Origin,
+    ) -> Result<Path, SocketError> {
+        let settings = IpSettings {
+            tos: header.tos,
+            traffic_class: header.tos,
+            mark,
+            owner: origin.owner,
+            iface: origin.bound,
+            ..IpSettings::of_answer()
+        };
+        // What was to stay in this host may have to leave it now.
+        let source = Some(header.source);
+        let source = source.filter(|source| !source.is_loopback() && !source.is_unspecified());
+        self.route_for(&settings, header.dest, source)
+    }
+
+    fn leave_anew(&mut self, path: &Path, header: &IpHeader, mut packet: Box<TxPacket>) {
+        let (now, mtu) = (self.clock, usize::from(path.mtu));
+        packet.meta.departure = packet.meta.departure.max(now);
+        let longest = match packet.meta.gso {
+            Some(gso) => usize::from(packet.meta.header_len) + usize::from(gso.size),
+            None => packet.len(),
+        };
+        if longest <= mtu {
+            if packet.meta.gso.is_none() && !path.caps.tx_checksum {
+                transport::complete_checksum(&mut packet);
+            }
+            self.link_output(path, packet, None, now);
             return;
         }
-        if moved.meta.gso.is_none() && !path.caps.tx_checksum {
-            transport::complete_checksum(&mut moved);
+        // As over IPv6, where TCP alone never sends what has to be cut.
+        let may_be_cut = match header.dest {
+            IpAddr::V4(_) => !header.dont_fragment,
+            IpAddr::V6(_) => header.protocol != ip::TCP,
+        };
+        if packet.meta.gso.is_some() || !may_be_cut {
+            let said = self.too_big_now(path.iface, &packet, mtu, now);
+            self.recycle(packet);
+            self.stats
+                .count_drop(said.err().unwrap_or(DropReason::TooBig));
+            return;
         }
-        moved.meta.departure = moved.meta.departure.max(now);
-        self.link_output(&path, moved, None, now);
+        transport::complete_checksum(&mut packet);
+        let (source, dest) = (header.source, header.dest);
+        let id = (self.identifications).next(source, dest, header.protocol, 1);
+        let cut = Fragments::new(&mut packet, path.mtu, id)
+            .map(|fragments| self.send_fragments(path, fragments, None, now));
+        self.recycle(packet);
+        if let Err(reason) = cut {
+            self.stats.count_drop(reason);
+        }
     }
 }
 

@@ -199,8 +199,9 @@ impl Stack {
                 None => return Ok(()),
             }
         }
-        self.ip_output(&path, meta, packet, Some(sender(id, send)), self.clock);
-        Ok(())
+        let sender = Some(sender(id, send));
+        self.ip_output(&path, meta, packet, sender, self.clock)
+            .told()
     }
 
     /// Checks that `cost` bytes fit the send buffer, and `packets` the queue of the interface; a socket

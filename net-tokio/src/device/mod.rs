@@ -107,7 +107,7 @@ pub trait Device: Send + 'static {
     ) -> Poll<io::Result<usize>>;
 
     /// Packets that were lost before the stack fetched them, since the device is there: its receive
-    /// ring was full. Stays 0 where the sender waits for room.
+    /// ring was full. Stays 0 where the sender waits for room; [`Overruns::UNKNOWN`] where nobody can tell.
     fn overruns(&self) -> Overruns {
         Overruns::from(0)
     }

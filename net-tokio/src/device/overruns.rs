@@ -7,26 +7,30 @@ use std::fmt;
 ///
 /// ```
 /// use net_tokio::device::Overruns;
-/// assert_eq!(Overruns::from(3).count(), 3);
-/// assert_eq!(Overruns::asked(|| 3).count(), 3);
+/// assert_eq!(Overruns::from(3).count(), Some(3));
+/// assert_eq!(Overruns::asked(|| 3).count(), Some(3));
+/// assert_eq!(Overruns::UNKNOWN.count(), None);
 /// ```
 pub struct Overruns(Source);
 
 enum Source {
-    Known(u64),
-    Asked(Box<dyn FnOnce() -> u64 + Send>),
+    Known(Option<u64>),
+    Asked(Box<dyn FnOnce() -> Option<u64> + Send>),
 }
 
 impl Overruns {
-    /// What is to be asked for.
+    /// Nobody can tell.
+    pub const UNKNOWN: Self = Self(Source::Known(None));
+
+    /// What is to be asked for: a number, or `None` where nobody can tell.
     #[must_use]
-    pub fn asked(ask: impl FnOnce() -> u64 + Send + 'static) -> Self {
-        Self(Source::Asked(Box::new(ask)))
+    pub fn asked<N: Into<Option<u64>>>(ask: impl FnOnce() -> N + Send + 'static) -> Self {
+        Self(Source::Asked(Box::new(|| ask().into())))
     }
 
-    /// The number of packets.
+    /// The number of packets; `None` where nobody can tell.
     #[must_use]
-    pub fn count(self) -> u64 {
+    pub fn count(self) -> Option<u64> {
         match self.0 {
             Source::Known(count) => count,
             Source::Asked(ask) => ask(),
@@ -36,7 +40,7 @@ impl Overruns {
 
 impl From<u64> for Overruns {
     fn from(count: u64) -> Self {
-        Self(Source::Known(count))
+        Self(Source::Known(Some(count)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::descriptor::{Descriptor, check_mtu, invalid};
 use super::framing::{Counters, Framing, OtherEnd};
-use super::{Device, TunHeader};
+use super::{Device, Overruns, TunHeader};
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::stats::DropReason;
@@ -142,6 +142,11 @@ impl Device for PacketFd {
         budget: usize,
     ) -> Poll<io::Result<usize>> {
         self.descriptor.poll_recv(cx, batch, budget)
+    }
+
+    /// What the other end has lost it does not tell.
+    fn overruns(&self) -> Overruns {
+        Overruns::UNKNOWN
     }
 
     fn poll_send(

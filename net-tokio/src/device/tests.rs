@@ -357,17 +357,17 @@ async fn a_full_channel_drops_what_comes_unasked_and_counts_it() {
         status.overruns
     };
     for number in 0..1030_u32 {
-        assert_eq!(overruns(), u64::from(number.saturating_sub(1024)));
+        assert_eq!(overruns(), Some(u64::from(number.saturating_sub(1024))));
         let packet = Bytes::from_static(&[0x45; 20]);
         packets.start_send_unpin(packet).expect("a stack");
     }
-    assert_eq!(overruns(), 6);
+    assert_eq!(overruns(), Some(6));
     // There is room again, and no more is lost.
     packets
         .feed(Bytes::from_static(&[0x45; 20]))
         .await
         .expect("a stack");
-    assert_eq!((overruns(), net.stats().rx_packets), (6, 1024));
+    assert_eq!((overruns(), net.stats().rx_packets), (Some(6), 1024));
 }
 
 /// A device that wants to know something of its own stack before it says what it has lost.
@@ -418,7 +418,7 @@ async fn a_device_is_asked_for_what_it_lost_when_the_stack_is_free() {
     let net = net.address("10.0.0.2/24").build().expect("a stack");
     slot.set(net.clone()).expect("empty");
     let status = net.interfaces().pop().expect("an interface");
-    assert_eq!(status.overruns, 1);
+    assert_eq!(status.overruns, Some(1));
 }
 
 #[cfg(target_os = "linux")]
@@ -441,7 +441,7 @@ async fn what_the_socket_of_a_tunnel_has_no_room_for_is_counted() {
     }
     assert!((1..COUNT).contains(&earlier), "{earlier}");
     let mut tunnel = UdpTunnel::new(near, 1400);
-    assert_eq!(tunnel.overruns().count(), 0);
+    assert_eq!(tunnel.overruns().count(), Some(0));
     for _ in 0..COUNT {
         far.send(&[0x45; 1000]).await.unwrap();
     }
@@ -453,6 +453,7 @@ async fn what_the_socket_of_a_tunnel_has_no_room_for_is_counted() {
         Poll::Ready(())
     });
     tokio::task::unconstrained(fetching).await;
-    assert!((1..COUNT).contains(&tunnel.overruns().count()));
-    assert_eq!(fetched.len() as u64 + tunnel.overruns().count(), COUNT);
+    let lost = tunnel.overruns().count().expect("Linux tells");
+    assert!((1..COUNT).contains(&lost));
+    assert_eq!(fetched.len() as u64 + lost, COUNT);
 }

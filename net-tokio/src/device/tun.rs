@@ -141,7 +141,7 @@ impl TunStats {
     /// (`ip -s link`: TX dropped), as long as that is in the network namespace in which it was opened. Of a
     /// TUN with several queues the first tells of all, and the others of none.
     #[must_use]
-    pub fn overruns(&self) -> u64 {
+    pub fn overruns(&self) -> Option<u64> {
         // Behind its end the interface may be another.
         let open = self.fd.upgrade().is_some();
         self.queue.overruns(open)
@@ -202,11 +202,12 @@ impl KernelQueue {
         self.netlink.as_ref()?.dropped_to_send(self.index).ok()
     }
 
-    fn overruns(&self, open: bool) -> u64 {
+    fn overruns(&self, open: bool) -> Option<u64> {
+        self.netlink.as_ref()?;
         if open && let Some(dropped) = self.dropped() {
             let since = dropped.saturating_sub(self.before);
             self.known.fetch_max(since, Ordering::Relaxed);
         }
-        self.known.load(Ordering::Relaxed)
+        Some(self.known.load(Ordering::Relaxed))
     }
 }

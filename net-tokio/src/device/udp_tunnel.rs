@@ -1,10 +1,8 @@
 //! IP packets in datagrams of the host's UDP.
 
-use super::Device;
-#[cfg(target_os = "linux")]
-use super::Overruns;
 #[cfg(target_os = "linux")]
 use super::sys::receive_each;
+use super::{Device, Overruns};
 use bytes::BytesMut;
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, RxPacket, TxBatch, crossing};
@@ -197,12 +195,18 @@ impl Device for UdpTunnel {
         Poll::Ready(Ok(count))
     }
 
-    /// What the socket of the host had no room for; told on Linux only.
+    /// What the socket of the host had no room for.
     #[cfg(target_os = "linux")]
     fn overruns(&self) -> Overruns {
         self.drops
             .count(|| super::sys::socket_drops(&self.socket).ok())
             .into()
+    }
+
+    /// What the socket of the host had no room for is told on Linux only.
+    #[cfg(not(target_os = "linux"))]
+    fn overruns(&self) -> Overruns {
+        Overruns::UNKNOWN
     }
 
     fn poll_send(

@@ -147,9 +147,9 @@ async fn a_full_port_drops_and_counts_and_the_others_go_on() {
     }
     let overruns = trunk.counters().overruns;
     assert!((1..4000).contains(&overruns), "{overruns}");
-    assert_eq!(idle.overruns().count(), overruns);
+    assert_eq!(idle.overruns().count(), Some(overruns));
     assert_eq!(
-        net.interfaces().pop().map(|status| status.overruns),
+        net.interfaces().pop().and_then(|status| status.overruns),
         Some(0)
     );
     drop(idle);

@@ -168,7 +168,7 @@ impl Core {
                     .dns_search(port.bound.iface)
                     .map(str::to_owned)
                     .collect(),
-                overruns: 0,
+                overruns: None,
                 failure: port.failure.clone(),
             };
             (status, port.bound.device.overruns())

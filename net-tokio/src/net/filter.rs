@@ -1,7 +1,7 @@
 //! The packet filter of a stack.
 
 use super::Net;
-use net_core::filter::Ruleset;
+use net_core::filter::{Counter, Rule, Ruleset};
 use net_core::hook::Hook;
 use std::io;
 
@@ -51,6 +51,37 @@ impl Net {
     #[must_use]
     pub fn show_filter(&self) -> String {
         self.engine().look(|core| core.stack().show_filter())
+    }
+
+    /// Every rule with how often it has held: the names of its table and chain, the rule, the count. The stack
+    /// stands still while they are collected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let net = net_tokio::Net::builder().build()?;
+    /// net.set_filter(
+    ///     "table ip t { chain c { type filter hook input priority 0; udp dport 9 accept; } }".parse()?,
+    /// )?;
+    /// let socket = net_tokio::UdpSocket::bind_on(&net, "127.0.0.1:9").await?;
+    /// socket.send_to(b"four", "127.0.0.1:9").await?;
+    /// socket.readable().await?;
+    /// let counters = net.filter_counters();
+    /// let (table, chain, _, count) = &counters[0];
+    /// assert_eq!((table.as_str(), chain.as_str()), ("t", "c"));
+    /// assert_eq!((count.packets, count.bytes), (1, 32));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn filter_counters(&self) -> Vec<(String, String, Rule, Counter)> {
+        self.engine().look(|core| {
+            let counters = core.stack().filter_counters();
+            let owned = counters.map(|(table, chain, rule, count)| {
+                (table.to_owned(), chain.to_owned(), rule.clone(), count)
+            });
+            owned.collect()
+        })
     }
 
     /// Puts in whom rules with `queue num NUMBER` ask; the one before. It runs inside the stack, and

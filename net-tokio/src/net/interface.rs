@@ -268,8 +268,8 @@ pub struct InterfaceStatus {
     /// Domains in which its routers have told to search for names.
     pub dns_search: Vec<String>,
     /// Packets that its device has lost because the stack had not fetched those before
-    /// ([`Device::overruns`]).
-    pub overruns: u64,
+    /// ([`Device::overruns`]); `None` where nobody can tell.
+    pub overruns: Option<u64>,
     /// Why its device has failed, if it has: then its addresses and routes are gone.
     pub failure: Option<String>,
 }
@@ -329,6 +329,17 @@ impl Net {
         let iface = self.interface_id(name)?;
         self.engine()
             .control(|core, _| core.stack_mut().set_accept_redirects(iface, on))
+    }
+
+    /// Whether hosts are told of better first hops than this stack where it forwards what they send over the
+    /// interface that it came over (RFC 1812 §5.2.7.2, RFC 4861 §8.2). On by default.
+    ///
+    /// # Errors
+    /// The kernel's ENODEV where there is no such interface.
+    pub fn set_send_redirects(&self, name: &str, on: bool) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
+        self.engine()
+            .control(|core, _| core.stack_mut().set_send_redirects(iface, on))
     }
 
     /// Whether an interface of Ethernet chooses an address of 169.254.0.0/16 by itself, as with

@@ -3,7 +3,7 @@
 use super::Net;
 use net_core::SocketError;
 use net_core::iface::IpCidr;
-use net_core::route::{Reject, Route, Rule, TableId};
+use net_core::route::{Decision, Reject, Route, RouteQuery, Rule, TableId};
 use std::io;
 use std::net::IpAddr;
 
@@ -71,7 +71,15 @@ impl Routes {
     /// # Errors
     /// As for [`add`](Self::add).
     pub fn add_beside(&self, route: Route) -> io::Result<()> {
-        self.change(|stack| stack.add_route_beside(route))
+        self.add_beside_in(TableId::MAIN, route)
+    }
+
+    /// As [`add_beside`](Self::add_beside), in any table.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn add_beside_in(&self, table: TableId, route: Route) -> io::Result<()> {
+        self.change(|stack| stack.add_route_beside_in(table, route))
     }
 
     /// Has nothing go to a prefix, unless a route with a lower metric leads there.
@@ -79,7 +87,21 @@ impl Routes {
     /// # Errors
     /// As for [`add`](Self::add).
     pub fn reject(&self, prefix: IpCidr, reject: Reject, metric: u32) -> io::Result<()> {
-        self.change(|stack| stack.add_reject(prefix, reject, metric))
+        self.reject_in(TableId::MAIN, prefix, reject, metric)
+    }
+
+    /// As [`reject`](Self::reject), in any table.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add).
+    pub fn reject_in(
+        &self,
+        table: TableId,
+        prefix: IpCidr,
+        reject: Reject,
+        metric: u32,
+    ) -> io::Result<()> {
+        self.change(|stack| stack.add_reject_to(table, prefix, reject, metric))
     }
 
     /// Makes a prefix the stack's own (`ip route add local PREFIX dev lo`): what comes for any address of it
@@ -100,20 +122,36 @@ impl Routes {
         self.change(|stack| Ok(stack.remove_local_route(TableId::LOCAL, prefix)))
     }
 
-    /// Removes every route to exactly this prefix; whether there was one.
+    /// Removes every route of the main table to exactly this prefix; whether there was one.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn remove(&self, prefix: IpCidr) -> io::Result<bool> {
-        self.change(|stack| Ok(stack.remove_route(prefix)))
+        self.remove_from(TableId::MAIN, prefix)
     }
 
-    /// Removes exactly this route, and no other to its prefix; whether it was there.
+    /// As [`remove`](Self::remove), from any table.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn remove_from(&self, table: TableId, prefix: IpCidr) -> io::Result<bool> {
+        self.change(|stack| Ok(stack.remove_route_from(table, prefix)))
+    }
+
+    /// Removes exactly this route of the main table, and no other to its prefix; whether it was there.
     ///
     /// # Errors
     /// When the stack has ended.
     pub fn remove_exact(&self, route: &Route) -> io::Result<bool> {
-        self.change(|stack| Ok(stack.remove_exact_route(route)))
+        self.remove_exact_from(TableId::MAIN, route)
+    }
+
+    /// As [`remove_exact`](Self::remove_exact), from any table.
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn remove_exact_from(&self, table: TableId, route: &Route) -> io::Result<bool> {
+        self.change(|stack| Ok(stack.remove_exact_route_from(table, route)))
     }
 
     /// Adds a rule that says which table is asked about some packets.
@@ -149,7 +187,25 @@ impl Routes {
         engine.look(|core| core.stack().route_table(TableId::MAIN)?.lookup(dest))
     }
 
-    /// Every route of the main table. The stack stands still while they are collected.
+    /// What routes and rules say about a packet, as `ip route get`; `None` where none leads there.
+    #[must_use]
+    pub fn way_of(&self, query: &RouteQuery) -> Option<Decision> {
+        let engine = self.net.engine();
+        engine.look(|core| core.stack().way_of(query))
+    }
+
+    /// Every prefix of a table, with its metric and what is said about it: also those that are this host's, and
+    /// those that nothing goes to. The stack stands still while they are collected.
+    #[must_use]
+    pub fn entries(&self, table: TableId) -> Vec<(IpCidr, u32, Decision)> {
+        let engine = self.net.engine();
+        engine.look(|core| {
+            let table = core.stack().route_table(table).into_iter();
+            table.flat_map(|table| table.entries()).collect()
+        })
+    }
+
+    /// Every route of the main table that leads on. The stack stands still while they are collected.
     #[must_use]
     pub fn list(&self) -> Vec<Route> {
         self.net

@@ -180,6 +180,163 @@ macro_rules! datagram_methods {
                 self.socket.set_hop_limit_v6(ttl)
             }
 
+            /// Sends `buf` in the way that `meta` says: with another source, time to live or type of service than
+            /// the socket's, or over another interface ([`SendMeta`](net_core::udp::SendMeta)). It is not cut;
+            /// ports mean nothing.
+            ///
+            /// # Errors
+            /// As for [`send_to`](Self::send_to); `InvalidInput` for a length to cut at, or a time to live of 0;
+            /// `AddrNotAvailable` for a source that is not the stack's.
+            ///
+            /// # Cancel safety
+            ///
+            /// Cancel safe: where the future is dropped, nothing was sent.
+            pub async fn send_with(
+                &self,
+                buf: &[u8],
+                meta: net_core::udp::SendMeta,
+            ) -> io::Result<usize> {
+                self.socket.send_with(buf, meta).await
+            }
+
+            /// The type of service of IPv4 packets sent (`IP_TOS`).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn tos_v4(&self) -> io::Result<u32> {
+                self.socket.tos_v4()
+            }
+
+            /// Sets the type of service of IPv4 packets sent, 0–255.
+            ///
+            /// # Errors
+            /// `InvalidInput` for another number.
+            pub fn set_tos_v4(&self, tos: u32) -> io::Result<()> {
+                self.socket.set_tos_v4(tos)
+            }
+
+            /// The traffic class of IPv6 packets sent (`IPV6_TCLASS`).
+            ///
+            /// # Errors
+            /// `Unsupported` for an IPv4 socket.
+            pub fn tclass_v6(&self) -> io::Result<u32> {
+                self.socket.tclass_v6()
+            }
+
+            /// Sets the traffic class of IPv6 packets sent, 0–255.
+            ///
+            /// # Errors
+            /// `InvalidInput` for another number, the kernel's ENOPROTOOPT for an IPv4 socket.
+            pub fn set_tclass_v6(&self, tclass: u32) -> io::Result<()> {
+                self.socket.set_tclass_v6(tclass)
+            }
+
+            /// Whether it may send to broadcast addresses (`SO_BROADCAST`).
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn broadcast(&self) -> io::Result<bool> {
+                self.socket.broadcast()
+            }
+
+            /// Lets it send to broadcast addresses, or not. Off by default.
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
+                self.socket.set_broadcast(on)
+            }
+
+            /// Becomes a member of an IPv4 group on the interface with an address, or where routes lead: see
+            /// [`UdpSocket::join_multicast_v4`](crate::UdpSocket::join_multicast_v4).
+            ///
+            /// # Errors
+            /// As there.
+            pub fn join_multicast_v4(
+                &self,
+                group: std::net::Ipv4Addr,
+                interface: std::net::Ipv4Addr,
+            ) -> io::Result<()> {
+                self.socket.join_multicast_v4(group, interface)
+            }
+
+            /// Is a member no longer.
+            ///
+            /// # Errors
+            /// As for [`UdpSocket::leave_multicast_v4`](crate::UdpSocket::leave_multicast_v4).
+            pub fn leave_multicast_v4(
+                &self,
+                group: std::net::Ipv4Addr,
+                interface: std::net::Ipv4Addr,
+            ) -> io::Result<()> {
+                self.socket.leave_multicast_v4(group, interface)
+            }
+
+            /// Becomes a member of an IPv6 group on the interface of a number, or with 0 where routes lead: see
+            /// [`UdpSocket::join_multicast_v6`](crate::UdpSocket::join_multicast_v6).
+            ///
+            /// # Errors
+            /// As there.
+            pub fn join_multicast_v6(
+                &self,
+                group: &std::net::Ipv6Addr,
+                interface: u32,
+            ) -> io::Result<()> {
+                self.socket.join_multicast_v6(group, interface)
+            }
+
+            /// Is a member no longer.
+            ///
+            /// # Errors
+            /// As for [`UdpSocket::leave_multicast_v6`](crate::UdpSocket::leave_multicast_v6).
+            pub fn leave_multicast_v6(
+                &self,
+                group: &std::net::Ipv6Addr,
+                interface: u32,
+            ) -> io::Result<()> {
+                self.socket.leave_multicast_v6(group, interface)
+            }
+
+            /// Sets the time to live or hop limit of what is sent to groups, 0–255: 1 by default.
+            ///
+            /// # Errors
+            /// `InvalidInput` for another number.
+            pub fn set_multicast_ttl(&self, ttl: u32) -> io::Result<()> {
+                let ttl = $crate::options::byte(ttl, "a time to live is 0 to 255")?;
+                self.socket.change(|settings| {
+                    settings.multicast.ttl = ttl;
+                    settings.multicast.hops = ttl;
+                })
+            }
+
+            /// Says whether what is sent to groups comes back to members on this host. On by default.
+            ///
+            /// # Errors
+            /// When the stack has ended.
+            pub fn set_multicast_loop(&self, on: bool) -> io::Result<()> {
+                self.socket.change(|settings| {
+                    settings.multicast.loop_v4 = on;
+                    settings.multicast.loop_v6 = on;
+                })
+            }
+
+            /// Has packets to IPv4 groups leave over the interface with the address `interface`; unspecified:
+            /// where routes lead.
+            ///
+            /// # Errors
+            /// `AddrNotAvailable` for an address that no interface has.
+            pub fn set_multicast_if_v4(&self, interface: &std::net::Ipv4Addr) -> io::Result<()> {
+                self.socket.set_multicast_if_v4(interface)
+            }
+
+            /// Has packets to IPv6 groups leave over the interface with this number; 0: where routes lead.
+            ///
+            /// # Errors
+            /// The kernel's ENODEV where there is no such interface, ENOPROTOOPT for an IPv4 socket.
+            pub fn set_multicast_if_v6(&self, interface: u32) -> io::Result<()> {
+                self.socket.set_multicast_if_v6(interface)
+            }
+
             /// Sends and receives over one interface only (`SO_BINDTODEVICE`).
             ///
             /// # Errors
@@ -196,6 +353,8 @@ macro_rules! datagram_methods {
                 self.socket.settings()
             }
         }
+
+        $crate::options::ip_options!($type, |this| this.socket.ip());
     };
 }
 

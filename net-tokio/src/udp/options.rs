@@ -220,7 +220,7 @@ impl UdpSocket {
         self.setting(UdpSettings::clone)
     }
 
-    pub(super) fn ip(&self) -> IpLayer<'_> {
+    pub(crate) fn ip(&self) -> IpLayer<'_> {
         IpLayer::new(&self.net, self.slot.id())
     }
 

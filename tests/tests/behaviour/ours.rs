@@ -1,6 +1,6 @@
 //! What the rows need of our sockets beyond the surface of `tokio::net`.
 
-use super::net::UdpSocket;
+use super::net::{Net, UdpSocket};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -39,6 +39,13 @@ pub(crate) fn set_source(
 /// Whether groups are heard that others have joined.
 pub(crate) fn set_hears_all(socket: &UdpSocket, on: bool) -> io::Result<()> {
     socket.set_multicast_all_v4(on)
+}
+
+/// Puts rules in place.
+pub(crate) fn set_filter(rules: &str) {
+    let net = Net::current().expect("a stack");
+    net.set_filter(rules.parse().expect("rules"))
+        .expect("rules that can be");
 }
 
 /// The number of the link's interface: behind the loopback it is the second.

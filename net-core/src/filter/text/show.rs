@@ -70,6 +70,7 @@ impl Display for Base {
         let kind = match self.kind {
             ChainKind::Filter => "filter",
             ChainKind::Nat => "nat",
+            ChainKind::Route => "route",
         };
         let priority = self.priority;
         write!(

@@ -96,6 +96,7 @@ fn v4(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         "saddr" => Subject::plain(What::Address(End::Source)),
         "daddr" => Subject::plain(What::Address(End::Dest)),
         "protocol" => Subject::number(Field::Protocol, Kind::Protocol),
+        "hdrlength" => Subject::number(Field::HeaderLength, Kind::Number(0xf)),
         "ttl" => Subject::number(Field::HopLimit, BYTE),
         "dscp" => Subject::number(Field::Dscp, Kind::Dscp),
         "ecn" => Subject::number(Field::Ecn, Kind::Ecn),
@@ -105,8 +106,8 @@ fn v4(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         "checksum" => Subject::number(network(10, 2), SHORT),
         _ => {
             return Err(tokens.error(
-                "one of saddr, daddr, protocol, ttl, dscp, ecn, length, id, frag-off and checksum \
-                 goes here",
+                "one of saddr, daddr, protocol, hdrlength, ttl, dscp, ecn, length, id, frag-off and \
+                 checksum goes here",
             ));
         }
     })
@@ -117,13 +118,15 @@ fn v6(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         "saddr" => Subject::plain(What::Address(End::Source)),
         "daddr" => Subject::plain(What::Address(End::Dest)),
         "nexthdr" => Subject::number(network(6, 1), Kind::Protocol),
+        "flowlabel" => Subject::number(Field::FlowLabel, Kind::Number(0xf_ffff)),
         "hoplimit" => Subject::number(Field::HopLimit, BYTE),
         "dscp" => Subject::number(Field::Dscp, Kind::Dscp),
         "ecn" => Subject::number(Field::Ecn, Kind::Ecn),
         "length" => Subject::number(network(4, 2), SHORT),
         _ => {
-            return Err(tokens
-                .error("one of saddr, daddr, nexthdr, hoplimit, dscp, ecn and length goes here"));
+            return Err(tokens.error(
+                "one of saddr, daddr, nexthdr, flowlabel, hoplimit, dscp, ecn and length goes here",
+            ));
         }
     })
 }
@@ -141,6 +144,8 @@ fn tcp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
     let subject = match ahead.word("a field of the TCP header")? {
         "sport" | "dport" => return ports(tokens),
         "flags" => Subject::number(Field::TcpFlags, Kind::TcpFlag),
+        "doff" => Subject::number(Field::TcpDataOffset, Kind::Number(0xf)),
+        "option" => option(&mut ahead)?,
         "sequence" => Subject::number(transport(4, 4), Kind::Number(u32::MAX)),
         "ackseq" => Subject::number(transport(8, 4), Kind::Number(u32::MAX)),
         "window" => Subject::number(transport(14, 2), SHORT),
@@ -148,12 +153,23 @@ fn tcp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         "urgptr" => Subject::number(transport(18, 2), SHORT),
         _ => {
             return Err(ahead.error(
-                "one of sport, dport, flags, sequence, ackseq, window, checksum and urgptr goes here",
+                "one of sport, dport, flags, sequence, ackseq, doff, option, window, checksum and \
+                 urgptr goes here",
             ));
         }
     };
     *tokens = ahead;
     Ok(subject)
+}
+
+/// `maxseg size` behind `option`.
+fn option(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    for word in ["maxseg", "size"] {
+        if tokens.word("maxseg size")? != word {
+            return Err(tokens.error("maxseg size goes here"));
+        }
+    }
+    Ok(Subject::number(Field::MaxSegmentSize, SHORT))
 }
 
 fn udp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {

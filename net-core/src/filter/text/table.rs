@@ -195,12 +195,13 @@ fn chain(
     }
 }
 
-/// `filter|nat hook HOOK priority PRIORITY`.
+/// `filter|nat|route hook HOOK priority PRIORITY`.
 fn base(tokens: &mut Tokens<'_>) -> Result<Base, TextError> {
-    let kind = match tokens.word("filter or nat")? {
+    let kind = match tokens.word("filter, nat or route")? {
         "filter" => ChainKind::Filter,
         "nat" => ChainKind::Nat,
-        _ => return Err(tokens.error("filter or nat goes here")),
+        "route" => ChainKind::Route,
+        _ => return Err(tokens.error("filter, nat or route goes here")),
     };
     if !tokens.take_word("hook") {
         tokens.next();

@@ -58,6 +58,11 @@ fn what_is_printed_reads_as_the_same_rules() {
 #[test]
 fn rules_are_printed_as_they_are_written() {
     for rule in [
+        "tcp option maxseg size 536-1220 accept",
+        "tcp doff >= 6 tcp dport 80 drop",
+        "tcp sport >= 1024 accept",
+        "ip6 flowlabel 7 accept",
+        "ip hdrlength != 5 drop",
         "tcp dport 22 accept",
         "udp sport { 53, 67-68 } drop",
         "th dport 5 accept",
@@ -177,7 +182,7 @@ fn mistakes_are_shown_where_they_are() {
         ("tabel ip t {}", 1, 1),
         ("table ip t {", 1, 13),
         (
-            "table ip t { chain c { type route hook input priority 0; } }",
+            "table ip t { chain c { type other hook input priority 0; } }",
             1,
             29,
         ),

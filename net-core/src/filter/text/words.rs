@@ -26,7 +26,11 @@ impl FieldName {
     /// What a packet has to be where the name is used.
     pub(super) const fn implies(self) -> Option<(Field, u32)> {
         match (self.field, self.protocol, self.version) {
-            (Field::TcpFlags, ..) => Some((Field::Protocol, TCP)),
+            (Field::TcpFlags | Field::TcpDataOffset | Field::MaxSegmentSize, ..) => {
+                Some((Field::Protocol, TCP))
+            }
+            (Field::HeaderLength, ..) => Some((Field::Version, 4)),
+            (Field::FlowLabel, ..) => Some((Field::Version, 6)),
             (Field::SourcePort | Field::DestPort, Some(protocol @ (TCP | UDP)), _)
             | (Field::IcmpType | Field::IcmpCode, Some(protocol @ (ICMP | ICMPV6)), _) => {
                 Some((Field::Protocol, protocol))
@@ -61,6 +65,10 @@ impl Display for FieldName {
             Field::SourcePort => "sport",
             Field::DestPort => "dport",
             Field::TcpFlags => "flags",
+            Field::TcpDataOffset => "doff",
+            Field::MaxSegmentSize => "option maxseg size",
+            Field::HeaderLength => "hdrlength",
+            Field::FlowLabel => "flowlabel",
             Field::IcmpType => "type",
             Field::IcmpCode => "code",
             Field::Dscp => "dscp",
@@ -247,6 +255,12 @@ impl Display for NumberList<'_> {
             singles.chain(whole)
         });
         let elements: Vec<_> = elements.collect();
+        if let [(low @ 1.., u32::MAX)] = elements[..]
+            && !has_names
+        {
+            // Most fields have no number as large as that.
+            return write!(f, ">= {low}");
+        }
         braced(
             f,
             elements.len() == 1,

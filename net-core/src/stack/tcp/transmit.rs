@@ -7,6 +7,7 @@ use crate::neighbor::NeighborHint;
 use crate::offload::gso;
 use crate::qdisc::{Owner, Timed};
 use crate::socket::SocketId;
+use crate::stack::ip_output::Passage;
 use crate::stack::{MAX_TX_BATCH, Stack};
 use crate::tcp::connection::Connection;
 use crate::tcp::output::Ports;
@@ -95,7 +96,7 @@ impl Stack {
             more = goes_on;
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
-            if !self.pass_out(path.iface, packet) {
+            if self.pass_out(path.iface, meta.origin, packet) != Passage::Leaves {
                 out.truncate(before);
                 continue;
             }

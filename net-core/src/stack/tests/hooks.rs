@@ -4,6 +4,7 @@ mod protocols;
 mod tunnel;
 
 use super::*;
+use crate::error::SocketError;
 use crate::hook::{Hook, HookPoint, PacketView, Verdict};
 use std::boxed::Box;
 use std::sync::{Arc, Mutex};
@@ -132,10 +133,13 @@ fn a_rejected_packet_is_answered() {
 fn what_this_host_sends_may_be_dropped_too() {
     let (mut host, _, _) = watched(Verdict::Drop);
     let id = host.udp("10.7.0.2:7");
-    for port in ["10.7.0.9:13", "10.7.0.9:14"] {
+    for (to, said) in [
+        ("10.7.0.9:13", Err(SocketError::Filtered)),
+        ("10.7.0.9:14", Ok(())),
+    ] {
         let mut udp = host.stack.udp(id).unwrap();
-        udp.send(Bytes::from_static(b"x"), Some(addr(port)))
-            .unwrap();
+        let sent = udp.send(Bytes::from_static(b"x"), Some(addr(to)));
+        assert_eq!(sent, said);
     }
     let tcp = host.stack.tcp_open(Family::V4).unwrap();
     let _ = host.stack.connect(tcp, addr("10.7.0.9:13"), host.now);

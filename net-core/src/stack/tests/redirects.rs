@@ -234,6 +234,19 @@ fn who_could_not_use_it_is_not_told_and_nobody_is_told_often() {
     assert_eq!(host.stack.stats().forwarded, 102);
 }
 
+#[test]
+fn a_router_may_keep_better_ways_to_itself() {
+    let mut host = router();
+    for (on, sent) in [(false, 1), (true, 2)] {
+        host.stack.set_send_redirects(host.wire, on).unwrap();
+        for (source, dest) in [("[fd07::7]:5", DEST), ("10.7.0.7:5", DEST_V4)] {
+            let dest = std::format!("{}", SocketAddr::new(ip(dest), 7));
+            host.inject(framed(&datagram(source, &dest, b"on")));
+            assert_eq!(host.sent().len(), sent, "{dest}, {on}");
+        }
+    }
+}
+
 /// RFC 4861 §7.2.4.
 #[test]
 fn a_router_says_that_it_is_one() {

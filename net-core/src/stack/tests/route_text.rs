@@ -141,7 +141,7 @@ fn rules_are_added_and_deleted_by_words() {
         ),
         (
             "add from 10.0.0.0/8 go",
-            "column 21: one of from, to, fwmark, tos, iif, uidrange, lookup and priority goes here",
+            "column 21: one of not, from, to, fwmark, tos, iif, oif, uidrange, lookup and priority goes here",
         ),
         (
             "add from 10.0.0.0/8",
@@ -160,4 +160,72 @@ fn rules_are_added_and_deleted_by_words() {
     for (words, error) in cases {
         assert_eq!(said(host.stack.ip_rule(words)), error, "{words}");
     }
+}
+
+/// As the kernel numbers them: see `tests/rules.rs` for the comparison.
+#[test]
+fn a_rule_without_a_priority_goes_before_those_that_are_there() {
+    let mut host = Host::new();
+    let mut add = |words: &str| {
+        host.stack.ip_rule(&std::format!("add {words}")).unwrap();
+        let rules = host.stack.rules().iter();
+        rules.map(|rule| rule.priority).collect::<Vec<_>>()
+    };
+    assert_eq!(add("fwmark 1 lookup 100"), [32765]);
+    assert_eq!(add("fwmark 2 lookup 101"), [32764, 32765]);
+    assert_eq!(add("fwmark 3 lookup 102 priority 10"), [10, 32764, 32765]);
+    assert_eq!(add("fwmark 4 lookup 103"), [9, 10, 32764, 32765]);
+    // Without a number, whichever it has.
+    host.stack.ip_rule("del fwmark 3 lookup 102").unwrap();
+    assert_eq!(host.stack.rules().len(), 3);
+    let wrong = host.stack.ip_rule("del fwmark 4 lookup 103 priority 8");
+    assert_eq!(said(wrong), "column 1: there is no such rule");
+}
+
+#[test]
+fn the_newer_of_two_rules_without_a_priority_decides() {
+    let mut host = Host::new();
+    host.stack.ip_rule("add to 192.0.2.0/24 prohibit").unwrap();
+    host.stack
+        .ip_rule("add to 192.0.2.0/24 lookup main")
+        .unwrap();
+    assert!(host.stack.route(ip("192.0.2.1"), None).is_ok());
+}
+
+#[test]
+fn rules_are_for_what_this_host_sends_for_bound_sockets_or_for_all_others() {
+    let mut host = Host::new();
+    let other = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.9.0.1/24"]);
+    let other = host.stack.add_iface(other, DeviceCaps::default()).unwrap();
+    host.ip_route("add default dev tun1 table 100");
+    let mut way = |rule: &str, to: &str, bound: Option<IfaceId>| {
+        host.stack.ip_rule(&std::format!("add {rule}")).unwrap();
+        let settings = crate::socket::IpSettings {
+            iface: bound,
+            ..Default::default()
+        };
+        let path = host.stack.route_for(&settings, ip(to), None);
+        host.stack.ip_rule(&std::format!("del {rule}")).unwrap();
+        path.map(|path| path.iface)
+    };
+    let (main, far) = (IfaceId(0), "192.0.2.1");
+    assert_eq!(way("iif lo lookup 100", far, None), Ok(other));
+    assert_eq!(way("iif tun0 lookup 100", far, None), Ok(main));
+    assert_eq!(way("not to 10.0.0.0/8 lookup 100", far, None), Ok(other));
+    assert_eq!(way("not to 192.0.2.0/24 lookup 100", far, None), Ok(main));
+    let reject = "oif tun0 prohibit";
+    assert_eq!(way(reject, far, None), Ok(main));
+    assert!(way(reject, far, Some(main)).is_err());
+    // A table that rules lead a bound socket to is asked for what leaves over its interface.
+    host.ip_route("add 10.1.0.0/16 via 10.9.0.7 dev tun1 table 101");
+    host.stack.ip_rule("add oif tun1 lookup 101").unwrap();
+    let settings = crate::socket::IpSettings {
+        iface: Some(other),
+        ..Default::default()
+    };
+    let path = host
+        .stack
+        .route_for(&settings, ip("10.1.2.3"), None)
+        .unwrap();
+    assert_eq!((path.iface, path.next_hop), (other, ip("10.9.0.7")));
 }

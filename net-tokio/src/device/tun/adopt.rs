@@ -18,7 +18,7 @@ impl Tun {
     /// offloads are set as the stack likes them, for all queues of the TUN; without the header no offload is
     /// left of those of an earlier user. Addresses, MTU and state of the
     /// interface are its maker's affair. It takes no privilege, and sets the descriptor to be non-blocking,
-    /// for all that share it. What its queue loses is not known ([`TunStats::overruns`] is 0).
+    /// for all that share it. What its queue loses is not known ([`TunStats::overruns`] is `None`).
     ///
     /// [`TunStats::overruns`]: super::TunStats::overruns
     ///

@@ -1,10 +1,12 @@
 //! Datagrams that do not arrive.
 
+use super::host::set_filter;
 use super::net::UdpSocket;
-use super::{Log, World, rows};
+use super::{Log, World, rows, settled};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::task::Poll;
 use tokio::io::ReadBuf;
 
@@ -21,6 +23,7 @@ rows![
     the_other_family,
     no_address,
     a_device_that_is_full,
+    a_filter_on_the_way_out,
 ];
 
 async fn socket(world: &World) -> UdpSocket {
@@ -193,4 +196,36 @@ async fn a_device_that_is_full(world: &World, log: &mut Log) {
         }
     })
     .await;
+}
+
+/// What a rule drops or rejects fails at the call; what it rejects is answered besides.
+async fn a_filter_on_the_way_out(world: &World, log: &mut Log) {
+    if Command::new("nft").arg("--version").output().is_err() {
+        return;
+    }
+    set_filter(
+        "table inet t {
+            chain out {
+                type filter hook output priority 0
+                udp dport 1001 drop
+                udp dport 1002 reject
+                udp dport 1003 reject with icmpx host-unreachable
+            }
+            chain post { type filter hook postrouting priority 0; udp dport 1004 drop; }
+        }",
+    );
+    for port in 1001..=1004 {
+        let socket = UdpSocket::bind(world.wildcard()).await.expect("a port");
+        let to = SocketAddr::new(world.host(2).ip(), port);
+        // A stack with a thread of its own says so at once only while that does nothing else.
+        settled().await;
+        log.wait(format!("{port}, send_to"), socket.send_to(b"x", to))
+            .await;
+        socket.connect(to).await.expect("a route");
+        settled().await;
+        log.wait(format!("{port}, send"), socket.send(b"x")).await;
+        settled().await;
+        log.note(format!("{port}, told"), socket.try_recv(&mut [0; 4]));
+    }
+    set_filter("");
 }
