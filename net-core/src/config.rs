@@ -282,7 +282,8 @@ pub enum CongestionAlgorithm {
     Cubic,
     /// DCTCP (RFC 8257), for networks of one operator: sockets that use it negotiate ECN.
     Dctcp,
-    /// BBR (draft-ietf-ccwg-bbr), the third version of the algorithm.
+    /// BBR (draft-ietf-ccwg-bbr, as it was after revision 06, on 3 August 2026), the third version of the
+    /// algorithm.
     Bbr,
     /// BBR's first version (draft-cardwell-iccrg-bbr-congestion-control-00), from which Linux's `bbr`
     /// came. Only to be like the kernel: it takes no loss for a sign, and so fills shallow buffers with

@@ -51,6 +51,37 @@ fn every_table_is_committed() {
     }
 }
 
+/// The tables that are taken at length, not the quick one, whose time is too short for the targets.
+#[test]
+fn targets_are_reached_but_for_those_that_are_known_not_to_be() {
+    let mut missed = Vec::new();
+    let mut with_targets = 0;
+    for table in golden::ALL.iter().filter(|table| table.name != "quick") {
+        let text = fs::read_to_string(table.file()).expect("the committed table");
+        let mut columns = None;
+        for line in text.lines().filter(|line| line.starts_with('|')) {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let place = |name| cells.iter().position(|cell| *cell == name);
+            if let (Some(target), Some(reached)) = (place("target"), place("reached")) {
+                columns = Some((target, reached));
+                continue;
+            }
+            let Some((target, reached)) = columns else {
+                continue;
+            };
+            // In brackets stands what a formula says, beside which a figure is published.
+            let is_target = !cells[target].is_empty() && !cells[target].starts_with(['(', '-']);
+            with_targets += usize::from(is_target);
+            if is_target && cells[reached] != "yes" {
+                missed.push(format!("{}: {}", cells[1], cells[2]));
+            }
+        }
+    }
+    assert!(with_targets > 35, "{with_targets}");
+    // docs/bbr-loss.md says why the second is missed. Of Reno no target is asked there: CUBIC's is shown beside it.
+    assert_eq!(missed, ["1 % lost: Reno", "3 % lost: BBR"]);
+}
+
 #[test]
 fn fq_codel_keeps_pings_fast_that_a_fifo_has_wait_behind_bulk_transfers() {
     let time = Duration::from_secs(2);

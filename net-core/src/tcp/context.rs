@@ -71,6 +71,18 @@ pub(crate) struct Counters {
     pub(crate) timeout_recoveries: TimeoutRecoveries,
 }
 
+impl Counters {
+    /// So many segments of the wire have arrived, with `text` or without.
+    #[inline]
+    pub(crate) fn on_segments(&mut self, count: u32, text: bool, now: Instant) {
+        self.segments_in += u64::from(count);
+        if text {
+            self.data_segments_in += u64::from(count);
+            self.data_received_at = Some(now);
+        }
+    }
+}
+
 /// How often the retransmission timer has found the peer silent, and how long it took each time until
 /// everything that was out by then had arrived, or turned out not to be lost.
 #[derive(Debug, Clone, Copy, Default)]

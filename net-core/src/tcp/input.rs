@@ -43,12 +43,9 @@ impl Connection {
         segment: &mut Segment<'_>,
         cx: &mut Context<'_>,
     ) -> Disposition {
-        let count = segment.wire_count();
-        self.counters.segments_in += u64::from(count);
-        if !segment.payload.is_empty() {
-            self.counters.data_segments_in += u64::from(count);
-            self.counters.data_received_at = Some(cx.now);
-        }
+        let text = !segment.payload.is_empty();
+        self.counters
+            .on_segments(segment.wire_count(), text, cx.now);
         if self.take_predicted(segment, cx) {
             return Disposition::Keep;
         }

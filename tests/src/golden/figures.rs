@@ -36,8 +36,8 @@ pub(super) fn measure() -> Vec<Table> {
     figures.extend(fairness::bbr_beside_cubic(SEEDS, MINUTE));
     vec![table(
         "Figures to reach",
-        "Medians over seeds 1 to 20 (the long fat path: 1 to 3); 100 Mbit/s, 40 ms round trip and a \
-buffer of one bandwidth-delay product where nothing else is said. Flows that share a link begin within \
+        "Medians over seeds 1 to 20 (the long fat path: 1 to 3, in stacks with a memory budget of 4 GiB, \
+default 1 GiB); 100 Mbit/s, 40 ms round trip and a buffer of one bandwidth-delay product where nothing else is said. Flows that share a link begin within \
 a round trip of each other, in any order, where nothing else is said, and their packets take up to a \
 fortieth of the round trip longer, at random. Shares are of the payload rate, \
 1448/1500 of the link's. What becomes of BBR where 3 % are lost at random, and why, \

@@ -1,4 +1,5 @@
-//! BBR (draft-ietf-ccwg-bbr, the third version of the algorithm): a model of the path, its bandwidth,
+//! BBR (draft-ietf-ccwg-bbr, its source of 3 August 2026, commit 4ce5e87 of ietf-wg-ccwg/draft-ietf-ccwg-bbr, which
+//! follows revision 06; the third version of the algorithm): a model of the path, its bandwidth,
 //! its round trip and the data that it carries without loss, sets rate and window.
 //!
 //! | question | file | section |
