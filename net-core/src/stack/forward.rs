@@ -16,6 +16,7 @@ use crate::route::{Decision, Query, Reject, Route};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::checksum::pseudo_header;
+use crate::wire::ethernet::ALL_ROUTERS;
 use crate::wire::ipv6_ext::{self, Chain};
 use crate::wire::{IcmpMessage, IpHeader, icmp, icmpv4, icmpv6, ip, transport};
 use bytes::Bytes;
@@ -23,13 +24,17 @@ use core::hash::BuildHasher;
 use core::net::IpAddr;
 
 impl Stack {
-    /// Lets what comes in over an interface for others go on to them, or not. Off by default.
+    /// Lets what comes in over an interface for others go on to them, or not. Off by default. One of Ethernet
+    /// that does is in the group of all routers, ff02::2 (RFC 4291 §2.8); it sends no router advertisements.
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface).
     pub fn set_forwarding(&mut self, iface: IfaceId, on: bool) -> Result<(), SocketError> {
-        let iface = self.iface_mut(iface);
-        iface.ok_or(SocketError::NoSuchInterface)?.forwarding = on;
+        let own = self.iface_mut(iface).ok_or(SocketError::NoSuchInterface)?;
+        let changes = core::mem::replace(&mut own.forwarding, on) != on;
+        if changes && self.mac(iface).is_some() {
+            self.hold_group(iface, ALL_ROUTERS, on);
+        }
         Ok(())
     }
 

@@ -157,6 +157,8 @@ fn router() -> Host {
     let mut host = guided();
     let (wire, mac) = (host.wire, MacAddr::local(9 << 8));
     host.stack.set_forwarding(wire, true).unwrap();
+    // That it is in the group of all routers.
+    host.sent();
     for address in [ROUTER, ROUTER_V4, "fd07::7", "10.7.0.7"] {
         host.stack.set_neighbor(wire, ip(address), mac).unwrap();
     }
@@ -254,6 +256,8 @@ fn a_router_says_that_it_is_one() {
         let mut host = plain();
         let wire = host.wire;
         host.stack.set_forwarding(wire, forwards).unwrap();
+        // That it is in the group of all routers.
+        host.sent();
         let target = v6("fd07::2");
         let solicit = NdpMessage::NeighborSolicit { target };
         let option = [NdpOption::SourceLinkLayer(MacAddr::local(5 << 8))];

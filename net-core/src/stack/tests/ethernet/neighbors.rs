@@ -543,3 +543,16 @@ fn a_flood_of_questions_is_answered_at_a_bounded_rate_and_keeps_the_table_small(
     assert!(host.stack.neighbors().count() <= 64);
     assert!(host.stack.neighbors.waiting() <= 1024);
 }
+
+/// RFC 4291 §2.8.
+#[test]
+fn a_station_that_forwards_is_in_the_group_of_all_routers() {
+    let mut host = station_with(&["10.7.0.2/24", "fe80::2/64"]);
+    let wire = host.wire;
+    let is_in = |host: &Host| host.stack.is_member(wire, ip("ff02::2"), ip("fe80::9"));
+    assert!(!is_in(&host));
+    for on in [true, true, false, false, true] {
+        host.stack.set_forwarding(wire, on).unwrap();
+        assert_eq!(is_in(&host), on);
+    }
+}
