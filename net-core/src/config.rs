@@ -29,7 +29,8 @@ pub struct Config {
     pub reassembly: ReassemblyConfig,
     /// Time to live and hop limit of what the stack sends. 64.
     pub ttl: u8,
-    /// ICMP errors, resets for no socket and challenge ACKs per second, each kind on its own
+    /// ICMP errors, those of them that say how much fits, resets for no socket and challenge ACKs per second,
+    /// each kind on its own
     /// (RFC 1812 §4.3.2.8, RFC 4443 §2.4(f), RFC 5961 §7). 1000. Answers to echo requests are not among
     /// them, as in Linux: each request is answered, at its length, with its sender as the only receiver.
     pub answers_per_second: u32,
@@ -171,11 +172,13 @@ pub struct TcpConfig {
     /// Unanswered keepalive probes before the connection times out. 9.
     pub keepalive_probes: u8,
     /// Tell peers the user timeouts of our sockets, and follow theirs on sockets without (RFC 5482's
-    /// ENABLED). Off.
+    /// ENABLED). A socket without tells the default of RFC 9293 §3.9.1.1, five minutes. Off.
     pub user_timeout_option: bool,
-    /// The shortest timeout that a peer's option can ask for (RFC 5482's L_LIMIT). 100 s.
+    /// The shortest timeout that a connection has which follows its peer's option (RFC 5482's L_LIMIT): it
+    /// matters where [`user_timeout_max`](Self::user_timeout_max) is below the default of five minutes, or
+    /// retransmissions are as far apart. 100 s.
     pub user_timeout_min: Duration,
-    /// The longest (U_LIMIT). 1 h.
+    /// The longest (U_LIMIT), of those that are told, too. 1 h.
     pub user_timeout_max: Duration,
     /// Suspect packets to be too large for the path after four timeouts in a row, fall back to small
     /// ones and find out what it carries (RFC 4821, RFC 8899). On.

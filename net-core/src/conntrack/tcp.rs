@@ -121,18 +121,16 @@ impl TcpTrack {
             TcpState::SynSent
         } else if !loose
             || !is_sound(controls)
-            || controls.intersects(TcpFlags::SYN | TcpFlags::RST)
+            || controls.intersects(TcpFlags::SYN | TcpFlags::RST | TcpFlags::FIN)
         {
             return None;
-        } else if controls.contains(TcpFlags::FIN) {
-            TcpState::FinWait
         } else {
             TcpState::Established
         };
         Some(Self {
             state,
             windows: Windows::begin(segment),
-            first_fin: (state == TcpState::FinWait).then_some(Direction::Original),
+            first_fin: None,
         })
     }
 

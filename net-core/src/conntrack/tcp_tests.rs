@@ -188,6 +188,9 @@ fn control_bits_that_cannot_be_together_are_invalid() {
     // A SYN-ACK from where the connection began.
     let sent = segment(SYN_ACK, 101, 501, 0);
     assert_eq!(established().follow(Original, &sent), Fit::Invalid);
+    // The end of a connection of which nothing is known, as Linux has it.
+    assert!(TcpTrack::begin(&segment(FIN, 101, 501, 0), true).is_none());
+    assert!(TcpTrack::begin(&segment(ACK, 101, 501, 0), true).is_some());
 }
 
 #[test]

@@ -297,7 +297,8 @@ impl Connection {
         }
         // RFC 5681 §3.2, RFC 3042: duplicates do not widen the window, unless they are known to
         // come of reordering; nor does what echoes a mark (RFC 3168 §6.1.2).
-        let widens = ack.advances() || self.recovery.rack.reordering_seen || !must("3042 MUST 2.1");
+        let widens =
+            ack.advances() || self.recovery.rack.reordering_seen() || !must("3042 MUST 2.1");
         let cwnd_limited = self.limits.window_was_full(self.una);
         // Where several acknowledgements come at once the later ones find less in flight.
         let used = cwnd_limited || self.fills_window(prior_in_flight);

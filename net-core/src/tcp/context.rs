@@ -2,6 +2,7 @@
 
 use super::SeqNum;
 use super::ecn::Agreement;
+use super::segment::Segment;
 use crate::config::TcpConfig;
 use crate::socket::TcpSettings;
 use crate::stats::Stats;
@@ -67,18 +68,19 @@ pub(crate) struct Counters {
     pub(crate) spurious_timeouts: u32,
     pub(crate) out_of_order: u32,
     pub(crate) data_sent_at: Option<Instant>,
+    /// When data arrived that was new.
     pub(crate) data_received_at: Option<Instant>,
     pub(crate) timeout_recoveries: TimeoutRecoveries,
 }
 
 impl Counters {
-    /// So many segments of the wire have arrived, with `text` or without.
+    /// A segment has arrived; whether it is taken is not known yet.
     #[inline]
-    pub(crate) fn on_segments(&mut self, count: u32, text: bool, now: Instant) {
-        self.segments_in += u64::from(count);
-        if text {
-            self.data_segments_in += u64::from(count);
-            self.data_received_at = Some(now);
+    pub(crate) fn on_segment(&mut self, segment: &Segment<'_>) {
+        let count = u64::from(segment.wire_count());
+        self.segments_in += count;
+        if !segment.payload.is_empty() {
+            self.data_segments_in += count;
         }
     }
 }

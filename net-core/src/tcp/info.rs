@@ -242,7 +242,7 @@ impl Connection {
             duplicates_reported: self.counters.duplicates_reported,
             undos: self.counters.undos,
             spurious_timeouts: self.counters.spurious_timeouts,
-            reordering_seen: self.recovery.rack.reordering_seen,
+            reordering_seen: self.recovery.rack.reordering_seen(),
             reorderings: self.recovery.rack.reorderings,
             reordering_window: self.reordering_window(),
             sack: self.sack,

@@ -43,9 +43,7 @@ impl Connection {
         segment: &mut Segment<'_>,
         cx: &mut Context<'_>,
     ) -> Disposition {
-        let text = !segment.payload.is_empty();
-        self.counters
-            .on_segments(segment.wire_count(), text, cx.now);
+        self.counters.on_segment(segment);
         if self.take_predicted(segment, cx) {
             return Disposition::Keep;
         }
@@ -403,6 +401,9 @@ impl Connection {
             .receiver
             .receive(segment.seq, &mut segment.payload, segment.wire_size);
         segment.payload.truncate(0);
+        if matches!(arrival, Arrival::InOrder | Arrival::OutOfOrder) {
+            self.counters.data_received_at = Some(cx.now);
+        }
         match arrival {
             Arrival::InOrder => {
                 self.find_urgent_byte(cx);

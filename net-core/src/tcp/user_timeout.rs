@@ -27,15 +27,16 @@ pub(crate) struct UserTimeouts {
 }
 
 impl UserTimeouts {
-    /// ADV_UTO (§3): what the application has chosen, or the default.
-    fn advertised(settings: &TcpSettings) -> Duration {
-        settings.user_timeout.unwrap_or(DEFAULT_USER_TIMEOUT)
+    /// ADV_UTO (§3): what the application has chosen, or the default, no longer than is waited.
+    fn advertised(config: &TcpConfig, settings: &TcpSettings) -> Duration {
+        let default = DEFAULT_USER_TIMEOUT.min(config.user_timeout_max);
+        settings.user_timeout.unwrap_or(default)
     }
 
     /// §3: at the beginning of a connection, and whenever the application chooses another timeout,
     /// the peer is told in the next segment; its reliability is nobody's concern (§3.2).
     pub(crate) fn announce(&mut self, config: &TcpConfig, settings: &TcpSettings) {
-        let advertised = UserTimeout::new(Self::advertised(settings));
+        let advertised = UserTimeout::new(Self::advertised(config, settings));
         if config.user_timeout_option && advertised != self.told {
             self.told = advertised;
             self.due = advertised;
@@ -53,7 +54,7 @@ impl Connection {
             let remote = self.user_timeouts.remote?;
             let lowest = cx.config.user_timeout_min;
             let lowest = lowest.max(self.rtt.rto() + BEYOND_RTO);
-            let advertised = UserTimeouts::advertised(cx.settings);
+            let advertised = UserTimeouts::advertised(cx.config, cx.settings);
             let longest = advertised.max(remote).max(lowest);
             Some(longest.min(cx.config.user_timeout_max))
         })

@@ -114,8 +114,10 @@ fn a_hundred_thousand_idle_sockets_cost_the_active_one_nothing() {
     }));
     assert_eq!(allocations, 0);
     assert!(alone == crowded, "events or deadlines differ");
-    println!(
-        "{} bytes for each end of an idle connection",
-        held / 200_000
+    let each = held / 200_000;
+    println!("{each} bytes for each end of an idle connection");
+    assert!(
+        each <= 3072,
+        "an idle connection has become larger: {each} bytes"
     );
 }

@@ -15,9 +15,7 @@ pub(crate) struct Rack {
     newest: (Instant, Position),
     /// RACK.rtt: the round trip of the transmission that arrived last.
     rtt: Duration,
-    /// RACK.reordering_seen.
-    pub(crate) reordering_seen: bool,
-    /// How often it was.
+    /// How often reordering was seen.
     pub(crate) reorderings: u32,
     /// RACK.reo_wnd_mult: quarters of the smallest round trip that reordering may take.
     reo_wnd_mult: u32,
@@ -34,7 +32,6 @@ impl Default for Rack {
         Self {
             newest: <_>::default(),
             rtt: Duration::ZERO,
-            reordering_seen: false,
             reorderings: 0,
             reo_wnd_mult: 1,
             reo_wnd_persist: PERSISTENCE,
@@ -56,9 +53,13 @@ impl Rack {
         }
     }
 
+    /// RACK.reordering_seen.
+    pub(crate) const fn reordering_seen(&self) -> bool {
+        self.reorderings > 0
+    }
+
     /// Segments have overtaken each other.
     pub(crate) fn on_reordering(&mut self) {
-        self.reordering_seen = true;
         self.reorderings = self.reorderings.saturating_add(1);
     }
 
@@ -105,7 +106,7 @@ impl Rack {
         rtt_min: Duration,
         srtt: Duration,
     ) -> Duration {
-        if hurry && !self.reordering_seen {
+        if hurry && !self.reordering_seen() {
             return Duration::ZERO;
         }
         (rtt_min / 4).saturating_mul(self.reo_wnd_mult).min(srtt)

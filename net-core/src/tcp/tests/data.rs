@@ -246,8 +246,6 @@ fn out_of_order_pieces_are_bounded() {
     assert_eq!(peer.drops(DropReason::OutOfOrderFull), 5000 - 4096);
 }
 
-/// SPEC 64: one super-segment to a capable device, never beyond the window, cut in software
-/// otherwise; the bytes are the same.
 /// SPEC 64: 64 KB that the application writes are one packet for the device.
 #[test]
 fn a_large_write_is_one_super_segment() {
@@ -263,6 +261,8 @@ fn a_large_write_is_one_super_segment() {
     peer.expects_nothing();
 }
 
+/// SPEC 64: one super-segment to a capable device, never beyond the window, cut in software
+/// otherwise; the bytes are the same.
 #[test]
 fn a_capable_device_gets_super_segments() {
     let caps = crate::DeviceCaps {

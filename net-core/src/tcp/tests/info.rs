@@ -63,6 +63,11 @@ fn what_is_received_is_counted_by_bytes_and_segments() {
     assert_eq!(info.bytes_received, 5800);
     assert_eq!((info.data_segments_in, info.out_of_order), (5, 3));
     assert_eq!(info.segments_in, before.segments_in + 6);
+    // What is thrown away is no news of the peer's stream.
+    peer.waits(ms(5));
+    peer.sends(tcp().seq(2001).data(100));
+    peer.sends(tcp().seq(3_000_000).data(100));
+    assert_eq!(peer.info().since_data_received, Some(ms(5)));
 }
 
 /// The sacked, the lost and the resent of what is outstanding.

@@ -103,7 +103,7 @@ fn a_probe_that_is_overdue_before_its_neighbour_has_not_failed() {
         let id = path.peer.id();
         let socket = path.peer.stack.sockets.tcp_mut(id).unwrap();
         let connection = socket.connection_mut().unwrap();
-        connection.recovery.rack.reordering_seen = true;
+        connection.recovery.rack.on_reordering();
         // Five milliseconds from one segment to the next.
         path.peer.sets(crate::socket::TcpOption::MaxPacingRate(Some(
             200 * u64::from(size),
