@@ -6,10 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ -z ${IN_NAMESPACE:-} ]]; then
-    cargo build --release -p examples --example echo --example serve
+    cargo build --locked --release -p examples --example echo --example serve
     namespaces=(--user --map-root-user --net)
     unshare "${namespaces[@]}" true 2>/dev/null || namespaces=(--net)
-    exec unshare "${namespaces[@]}" env IN_NAMESPACE=1 bash "$0"
+    exec unshare "${namespaces[@]}" env IN_NAMESPACE=1 bash "$PWD/examples/behind-a-tun.sh"
 fi
 
 examples=${CARGO_TARGET_DIR:-target}/release/examples

@@ -3,6 +3,7 @@
 
 use clap::Parser;
 use examples::echo::EchoOptions;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 #[command(about)]
@@ -18,8 +19,10 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(echo: EchoOptions) -> anyhow::Result<()> {
     let net = echo.start().await?;
+    // Before the line that says that it may be sent.
+    let mut interrupted = signal(SignalKind::interrupt())?;
     println!("ready");
-    tokio::signal::ctrl_c().await?;
+    interrupted.recv().await;
     net.shutdown().await;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use clap::Parser;
 use examples::serve::ServeOptions;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 #[command(about)]
@@ -15,10 +16,12 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let (net, addresses) = Arguments::parse().serve.start().await?;
+    // Before the line that says that it may be sent.
+    let mut interrupted = signal(SignalKind::interrupt())?;
     for address in addresses {
         println!("http://{address}/");
     }
-    tokio::signal::ctrl_c().await?;
+    interrupted.recv().await;
     net.shutdown().await;
     Ok(())
 }

@@ -9,10 +9,10 @@ cd "$(dirname "$0")/../.."
 
 if [[ -z ${IN_NAMESPACE:-} ]]; then
     command -v dnsmasq >/dev/null || { echo "install dnsmasq first"; exit 1; }
-    cargo build --release -p examples --example router
+    cargo build --locked --release -p examples --example router
     namespaces=(--user --map-root-user --net)
     unshare "${namespaces[@]}" true 2>/dev/null || namespaces=(--net)
-    exec unshare "${namespaces[@]}" env IN_NAMESPACE=1 bash "$0"
+    exec unshare "${namespaces[@]}" env IN_NAMESPACE=1 bash "$PWD/examples/router/two-namespaces.sh"
 fi
 
 folder=$(mktemp -d)

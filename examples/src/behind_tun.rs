@@ -80,11 +80,14 @@ impl TunOptions {
     #[must_use]
     pub fn hints(&self, name: &str) -> Vec<String> {
         let networks = self.networks().unwrap_or_default();
-        let lacking = networks.iter().filter(|network| {
+        let lacking = networks.iter().enumerate().filter(|&(number, network)| {
+            let is_told_of = networks.iter().take(number).any(|earlier| {
+                earlier.prefix_len == network.prefix_len && earlier.contains(network.address)
+            });
             let from = source_to(network.address);
-            !from.is_some_and(|from| network.contains(from))
+            !is_told_of && !from.is_some_and(|from| network.contains(from))
         });
-        let hints = lacking.map(|network| {
+        let hints = lacking.map(|(_, network)| {
             let (own, len) = (network.address, network.prefix_len);
             let host = match self.host_in(network, &networks) {
                 Some(host) => host.to_string(),

@@ -4,6 +4,7 @@ mod conn;
 mod cork;
 mod fast_open;
 mod file;
+mod interest;
 mod listener;
 mod recv;
 mod socket;
@@ -12,8 +13,8 @@ mod stream;
 mod times;
 mod urgent;
 
-pub(crate) use conn::{slot_ready, tokio_ready};
 pub use cork::Corked;
+pub(crate) use interest::{slot_ready, tokio_ready};
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};

@@ -69,10 +69,30 @@ pub(crate) fn rows_with(
     change: impl Fn(&mut Config),
     body: impl AsyncFn(World),
 ) {
-    netns::run_for(test_name, Duration::from_secs(60), || {
+    run(test_name, rows, LIMIT, change, body);
+}
+
+/// Runs the test `test_name` in a namespace, once per given row, each of which may take `limit`.
+pub(crate) fn rows_within(
+    test_name: &str,
+    rows: &[Row],
+    limit: Duration,
+    body: impl AsyncFn(World),
+) {
+    run(test_name, rows, limit, |_| {}, body);
+}
+
+fn run(
+    test_name: &str,
+    rows: &[Row],
+    limit: Duration,
+    change: impl Fn(&mut Config),
+    body: impl AsyncFn(World),
+) {
+    netns::run_for(test_name, Duration::from_secs(60) + limit, || {
         for row in rows {
             println!("{row}");
-            row.run(&change, &body);
+            row.run(limit, &change, &body);
         }
     });
 }
@@ -110,13 +130,13 @@ impl Row {
         if self.v6 { 40 } else { 20 }
     }
 
-    fn run(self, change: &impl Fn(&mut Config), body: &impl AsyncFn(World)) {
+    fn run(self, limit: Duration, change: &impl Fn(&mut Config), body: &impl AsyncFn(World)) {
         self.runtime().block_on(async {
             let world = self.world(change);
             let net = world.net.clone();
-            timeout(LIMIT, body(world))
+            timeout(limit, body(world))
                 .await
-                .unwrap_or_else(|_| panic!("{self} took longer than {LIMIT:?}"));
+                .unwrap_or_else(|_| panic!("{self} took longer than {limit:?}"));
             let stats = net.stats();
             // Whatever the test did, no packet between the two was malformed.
             for reason in MALFORMED {
@@ -264,7 +284,7 @@ fn wait_for_ipv6() {
 const HOST_V4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 7, 0, 1));
 const HOST_V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 1));
 
-/// What one row may take.
+/// What one row may take, where a test does not say otherwise.
 const LIMIT: Duration = Duration::from_secs(10);
 
 const MALFORMED: [DropReason; 8] = [
