@@ -401,11 +401,9 @@ impl Connection {
             .receiver
             .receive(segment.seq, &mut segment.payload, segment.wire_size);
         segment.payload.truncate(0);
-        if matches!(arrival, Arrival::InOrder | Arrival::OutOfOrder) {
-            self.counters.data_received_at = Some(cx.now);
-        }
         match arrival {
             Arrival::InOrder => {
+                self.counters.data_received_at = Some(cx.now);
                 self.find_urgent_byte(cx);
                 if self.read_closed {
                     self.receiver.drop_unread();
@@ -416,6 +414,7 @@ impl Connection {
             }
             Arrival::OutOfOrder => {
                 cx.stats.tcp_out_of_order += 1;
+                self.counters.data_received_at = Some(cx.now);
                 self.counters.out_of_order = self.counters.out_of_order.saturating_add(count);
             }
             Arrival::Duplicate => cx.stats.tcp_duplicates_received += 1,
