@@ -19,8 +19,8 @@ pub(crate) struct Link {
     pub(crate) from_client: LinkStats,
     /// What it did to the server's.
     pub(crate) from_server: LinkStats,
-    /// What has become of the capture.
-    capture: PcapStatus,
+    /// What has become of the capture, if there is one.
+    capture: Option<PcapStatus>,
 }
 
 impl Link {
@@ -39,14 +39,14 @@ impl Link {
         let seed = Seed::from_u64(args.seed);
         let (near, far) = pair(config.clone(), config, seed);
         let (from_client, from_server) = (near.stats(), far.stats());
-        let mut capture = PcapStatus::default();
+        let mut capture = None;
         let client = match &args.pcap {
             None => Net::builder().device(NAME, near),
             Some(file) => {
                 let out = File::create(file)
                     .with_context(|| format!("cannot write to {}", file.display()))?;
                 let tap = PcapTap::new(near, NAME, BufWriter::new(out))?;
-                capture = tap.status();
+                capture = Some(tap.status());
                 Net::builder().device(NAME, tap)
             }
         };
@@ -76,7 +76,7 @@ impl Link {
     /// Ends both hosts; an error if what was to be captured is not all written.
     pub(crate) async fn shutdown(&self) -> anyhow::Result<()> {
         tokio::join!(self.client.shutdown(), self.server.shutdown());
-        match self.capture.error() {
+        match self.capture.as_ref().and_then(PcapStatus::error) {
             None => Ok(()),
             Some(error) => bail!("the capture is not complete: {error}"),
         }

@@ -22,9 +22,13 @@ async fn main() -> anyhow::Result<()> {
     let options = Arguments::parse().router;
     let net = options.build()?;
     let mut dhcp = options.lease(&net)?;
+    // Before the line that says that they may be sent.
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
     println!("routing between {} and {}", options.inside, options.outside);
     tokio::select! {
-        ended = until_told_to_end() => ended?,
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
         ended = tell_leases(dhcp.as_mut()) => ended?,
     }
     print!("{}", net.show_filter());
@@ -34,14 +38,6 @@ async fn main() -> anyhow::Result<()> {
     }
     net.shutdown().await;
     Ok(())
-}
-
-async fn until_told_to_end() -> io::Result<()> {
-    let mut end = signal(SignalKind::terminate())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended,
-        _ = end.recv() => Ok(()),
-    }
 }
 
 /// Says what is leased whenever that changes, as long as the client lives.

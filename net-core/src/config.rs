@@ -178,7 +178,7 @@ pub struct TcpConfig {
     /// matters where [`user_timeout_max`](Self::user_timeout_max) is below the default of five minutes, or
     /// retransmissions are as far apart. 100 s.
     pub user_timeout_min: Duration,
-    /// The longest (U_LIMIT), of those that are told, too. 1 h.
+    /// The longest (U_LIMIT), also of the default where that is told. 1 h.
     pub user_timeout_max: Duration,
     /// Suspect packets to be too large for the path after four timeouts in a row, fall back to small
     /// ones and find out what it carries (RFC 4821, RFC 8899). On.

@@ -56,6 +56,20 @@ pub fn sources(folder: &Path) -> Vec<String> {
     texts
 }
 
+/// The public fields of a struct in `source`.
+///
+/// # Panics
+/// If there is no such struct.
+#[must_use]
+pub fn fields<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!("pub struct {name} {{");
+    let (_, rest) = source.split_once(&begin).expect("the struct");
+    let (body, _) = rest.split_once("\n}").expect("its end");
+    body.lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next())
+        .collect()
+}
+
 /// The names of the functions that a source defines.
 pub fn functions(source: &str) -> impl Iterator<Item = &str> {
     source.lines().filter_map(defined)

@@ -8,6 +8,7 @@ pub mod golden;
 pub mod hosts;
 #[cfg(target_os = "linux")]
 pub mod netns;
+pub mod nft;
 #[cfg(target_os = "linux")]
 pub mod senders;
 

@@ -1,16 +1,6 @@
 //! `docs/switches.md` names every field of the configuration of TCP once, and none that does not exist.
 
-use tests::documents::{quoted, read};
-
-/// The fields of a struct of `config.rs`.
-fn fields<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
-    let begin = format!("pub struct {name} {{");
-    let (_, rest) = source.split_once(&begin).expect("the struct");
-    let (body, _) = rest.split_once("\n}").expect("its end");
-    body.lines()
-        .filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next())
-        .collect()
-}
+use tests::documents::{fields, quoted, read};
 
 #[test]
 fn every_switch_of_tcp_is_in_the_table_once() {

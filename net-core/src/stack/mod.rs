@@ -65,6 +65,7 @@ use taps::TapTable;
 pub(crate) use tcp::TcpTables;
 pub(crate) use timers::TimerKey;
 pub(crate) use udp::UdpTables;
+#[doc(hidden)] // For its bench.
 pub use wheel::{TimerId, Wheel};
 
 use crate::buf::{TxBatch, TxPacket};

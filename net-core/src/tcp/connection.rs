@@ -290,6 +290,7 @@ impl Connection {
         self.notify = true;
         self.queue.clear();
         self.board.clear();
+        self.counters.timeout_recoveries.abandon();
         self.disarm();
     }
 

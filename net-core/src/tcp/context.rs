@@ -111,6 +111,11 @@ impl TimeoutRecoveries {
         self.since = None;
     }
 
+    /// The connection is over: what it repaired came to nothing.
+    pub(crate) fn abandon(&mut self) {
+        self.since = None;
+    }
+
     /// The time in all of them.
     pub(crate) fn time(&self, now: Instant) -> Duration {
         let present = self.since.map(|since| now.saturating_since(since));

@@ -127,7 +127,7 @@ pub struct TcpInfo {
     /// Times that the retransmission timer began a recovery, the present one included.
     pub timeout_recoveries: u32,
     /// The time in those, until all that was out had arrived or turned out not to be lost; the present one
-    /// included.
+    /// included, but not one that the connection did not survive.
     pub timeout_recovery_time: Duration,
     /// Probes of the peer's closed window, or keepalive probes, that are not answered.
     pub probes: u8,

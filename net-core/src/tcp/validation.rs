@@ -140,11 +140,11 @@ impl Connection {
     }
 
     /// §4.4.1: what a recovery that began in the non-validated phase may use is half of what was in use,
-    /// whatever share the congestion control would leave.
+    /// whatever share the congestion control would leave, and two segments at least (RFC 5681 §3.1).
     pub(super) fn limit_unvalidated(&mut self) {
         let at_loss = self.validation.as_ref().and_then(|it| it.at_loss);
         if let Some((used, _)) = at_loss {
-            self.congestion.limit_recovery((used / 2).max(self.mss));
+            self.congestion.limit_recovery((used / 2).max(2 * self.mss));
         }
     }
 

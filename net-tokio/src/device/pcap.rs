@@ -60,7 +60,7 @@ pub struct PcapTap<D> {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PcapStatus(Arc<OnceLock<io::Error>>);
 
 impl PcapStatus {
@@ -97,7 +97,7 @@ impl<D: Device> PcapTap<D> {
         Ok(Self {
             device,
             writer: Some(writer),
-            status: PcapStatus::default(),
+            status: PcapStatus(Arc::default()),
             epoch: epoch_of(clock),
             clock,
             scratch: BytesMut::new(),

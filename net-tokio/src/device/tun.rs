@@ -164,9 +164,7 @@ impl TunStats {
 /// What the kernel counts of the packets that are to come out of a device.
 #[derive(Debug)]
 struct KernelQueue {
-    /// Of the namespace in which the device was opened, whoever asks later; `None` where a host lets
-    /// nobody ask.
-    netlink: Option<Netlink>,
+    asked: Asked,
     /// The index of its interface.
     index: u32,
     /// What had been dropped before the device was opened.
@@ -175,10 +173,21 @@ struct KernelQueue {
     known: AtomicU64,
 }
 
+/// Who is asked for the count.
+#[derive(Debug)]
+enum Asked {
+    /// The kernel, by a socket of the namespace in which the device was opened, whoever asks later.
+    Kernel(Netlink),
+    /// Another queue of the same device, for all.
+    First,
+    /// Nobody: the host lets nobody ask, or the interface may be in another namespace.
+    Nobody,
+}
+
 impl KernelQueue {
     fn of(index: u32) -> Self {
         let mut queue = Self {
-            netlink: Netlink::open().ok(),
+            asked: Netlink::open().map_or(Asked::Nobody, Asked::Kernel),
             index,
             before: 0,
             known: AtomicU64::new(0),
@@ -187,10 +196,10 @@ impl KernelQueue {
         queue
     }
 
-    /// Of an interface that may be in another namespace.
-    fn unknown() -> Self {
+    /// One of which nothing is counted here.
+    fn uncounted(asked: Asked) -> Self {
         Self {
-            netlink: None,
+            asked,
             index: 0,
             before: 0,
             known: AtomicU64::new(0),
@@ -199,11 +208,16 @@ impl KernelQueue {
 
     /// What the kernel says now.
     fn dropped(&self) -> Option<u64> {
-        self.netlink.as_ref()?.dropped_to_send(self.index).ok()
+        match &self.asked {
+            Asked::Kernel(netlink) => netlink.dropped_to_send(self.index).ok(),
+            Asked::First | Asked::Nobody => None,
+        }
     }
 
     fn overruns(&self, open: bool) -> Option<u64> {
-        self.netlink.as_ref()?;
+        if let Asked::Nobody = self.asked {
+            return None;
+        }
         if open && let Some(dropped) = self.dropped() {
             let since = dropped.saturating_sub(self.before);
             self.known.fetch_max(since, Ordering::Relaxed);

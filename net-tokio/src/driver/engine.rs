@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     /// Nobody holds a handle or a socket any more.
     abandoned: AtomicBool,
     ended: OnceLock<Ended>,
+    /// Its devices are gone, too.
+    is_over: AtomicBool,
     end: Notify,
 }
 
@@ -65,6 +67,7 @@ impl Engine {
             fits_everywhere: AtomicUsize::new(fits_everywhere),
             abandoned: AtomicBool::new(false),
             ended: OnceLock::new(),
+            is_over: AtomicBool::new(false),
             end: Notify::new(),
         }
     }
@@ -264,10 +267,10 @@ impl Engine {
         self.bell.kick.kick();
     }
 
-    /// Waits for the end.
+    /// Waits for the end, that of the devices included: what a capture has in its buffer is written by then.
     pub(crate) async fn ended(&self) {
         let end = self.end.notified();
-        if self.ended.get().is_none() {
+        if !self.is_over.load(Ordering::Acquire) {
             end.await;
         }
     }
@@ -287,6 +290,7 @@ impl Engine {
         let devices = core.take_devices();
         drop(core);
         drop(devices);
+        self.is_over.store(true, Ordering::Release);
         wakes.into_iter().for_each(Waker::wake);
         self.end.notify_waiters();
     }

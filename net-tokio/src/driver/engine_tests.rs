@@ -1,7 +1,13 @@
+use crate::device::Device;
 use crate::{Net, NetBuilder, TcpListener, TcpSocket, TcpStream, UdpSocket};
-use net_core::SocketError;
+use net_core::buf::{RxBatch, TxBatch};
 use net_core::socket::{Operation, Policy};
+use net_core::{DeviceCaps, Instant, SocketError};
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
 use std::sync::mpsc;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
@@ -76,4 +82,76 @@ fn what_is_dropped_waits_for_nothing(builder: NetBuilder) {
         runtime.block_on(async { timeout(Duration::from_secs(10), peer.read(&mut [0])).await });
     assert_eq!(end.expect("in time").expect("no reset"), 0);
     drop(read);
+}
+
+/// A device that takes its time to end, as one whose last packets are still to be written to a file.
+#[derive(Debug)]
+struct Slow {
+    ends: mpsc::Sender<()>,
+    may_end: mpsc::Receiver<()>,
+}
+
+impl Device for Slow {
+    fn caps(&self) -> DeviceCaps {
+        DeviceCaps::default()
+    }
+
+    fn mtu(&self) -> u16 {
+        1500
+    }
+
+    fn poll_recv(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut RxBatch,
+        _: usize,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_send(
+        &mut self,
+        _: &mut Context<'_>,
+        batch: &mut TxBatch,
+        _: Instant,
+    ) -> Poll<io::Result<()>> {
+        batch.clear();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.ends.send(()).expect("the test waits");
+        let told = self.may_end.recv_timeout(Duration::from_secs(10));
+        told.expect("in time");
+    }
+}
+
+#[test]
+fn a_stack_is_over_when_its_devices_are() {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("runtime");
+    let (ends, ending) = mpsc::channel();
+    let (tell, may_end) = mpsc::channel();
+    let net = runtime.block_on(async {
+        let device = Slow { ends, may_end };
+        Net::builder().device("slow0", device).build()
+    });
+    let net = net.expect("a stack");
+    net.engine().shutdown(Duration::ZERO);
+    ending
+        .recv_timeout(Duration::from_secs(10))
+        .expect("its driver ends");
+    runtime.block_on(async {
+        let mut end = pin!(net.shutdown());
+        let early = poll_fn(|cx| Poll::Ready(end.as_mut().poll(cx).is_ready())).await;
+        tell.send(()).expect("it waits");
+        assert!(!early, "its device is still there");
+        let late = timeout(Duration::from_secs(10), end).await;
+        assert!(late.is_ok(), "its device is gone");
+    });
 }

@@ -2,9 +2,9 @@
 
 use super::net::UdpSocket;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Command, Stdio};
+pub(crate) use tests::nft::load as set_filter;
 
 /// A datagram socket at `addr` with `SO_REUSEADDR` and `SO_REUSEPORT` as said.
 pub(crate) fn udp_sharing(addr: SocketAddr, address: bool, port: bool) -> io::Result<UdpSocket> {
@@ -40,19 +40,6 @@ pub(crate) fn set_source(
 /// Whether groups are heard that others have joined.
 pub(crate) fn set_hears_all(socket: &UdpSocket, on: bool) -> io::Result<()> {
     SockRef::from(socket).set_multicast_all_v4(on)
-}
-
-/// Puts rules in place, as `nft` writes them.
-pub(crate) fn set_filter(rules: &str) {
-    let mut nft = Command::new("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("nft is there");
-    let mut input = nft.stdin.take().expect("piped");
-    write!(input, "flush ruleset\n{rules}").expect("written");
-    drop(input);
-    assert!(nft.wait().expect("ended").success(), "{rules}");
 }
 
 /// The number of the link's interface.

@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 /// Connections with every combination, and with one of them.
 const MANY: u32 = 300;
 const VERY_MANY: u32 = 5000;
+/// Fewer would show nothing.
+const MANY_ENOUGH: u32 = 1000;
 /// How many of them talk at once: what they send fits into the queue of a TUN.
 const AT_ONCE: usize = 250;
 /// Descriptors of everything but the kernel's connections, at most.
@@ -42,7 +44,11 @@ fn five_thousand_connections_are_echoed() {
     rows_within(name, &[row], Duration::from_secs(60), async |world| {
         let count = make_room(VERY_MANY);
         if count < VERY_MANY {
-            println!("{count} connections: the limit of descriptors allows no more");
+            let few = format!("{count} connections: the limit of descriptors allows no more");
+            println!("{few}");
+            if count < MANY_ENOUGH {
+                return tests::netns::skip(name, &few);
+            }
         }
         kernel_clients(&world, count).await;
     });

@@ -7,8 +7,7 @@ use net_core::tcp::SeqNum;
 use net_core::wire::{
     IcmpMessage, IpHeader, TcpFlags, TcpHeader, UdpHeader, icmpv4, icmpv6, ip, transport,
 };
-use std::process::Command;
-use tests::netns;
+use tests::{netns, nft};
 
 /// Each is tried alone at each of these hooks, on packets for the router and for others.
 const REJECTING: &[&str] = &[
@@ -47,8 +46,7 @@ const AT_OUTPUT: &[&str] = &[
 fn the_kernel_answers_the_same_at_other_hooks() {
     let name = "answers::the_kernel_answers_the_same_at_other_hooks";
     netns::run(name, || {
-        if Command::new("nft").arg("--version").output().is_err() {
-            netns::skip(name, "no nft (nftables)");
+        if !nft::is_there(name) {
             return;
         }
         let mut kernel = Kernel::new();
@@ -65,7 +63,7 @@ fn the_kernel_answers_the_same_at_other_hooks() {
             let ruleset = format!(
                 "table inet t {{ chain c {{\ntype filter hook {hook} priority 0\n{rule}\n}}\n}}\n"
             );
-            kernel.load(&ruleset);
+            nft::load(&ruleset);
             // Each with all the errors that it may send.
             let mut ours = Ours::new();
             let parsed = ruleset.parse();

@@ -17,10 +17,8 @@ use net_core::wire::{
 use net_core::{Config, DeviceCaps, IfaceConfig, IfaceId, Instant, Seed, Stack};
 use net_tokio::device::Tun;
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::net::IpAddr;
-use std::process::{Command, Stdio};
-use tests::netns;
+use tests::{netns, nft};
 
 /// Each is tried alone, in front of `accept`; where it holds, the packet vanishes.
 const RULES: &[&str] = &[
@@ -106,8 +104,7 @@ const PACKETS: u32 = 150;
 #[test]
 fn the_kernel_gives_the_same_verdicts() {
     netns::run("the_kernel_gives_the_same_verdicts", || {
-        if Command::new("nft").arg("--version").output().is_err() {
-            netns::skip("the_kernel_gives_the_same_verdicts", "no nft (nftables)");
+        if !nft::is_there("the_kernel_gives_the_same_verdicts") {
             return;
         }
         let mut kernel = Kernel::new();
@@ -148,7 +145,7 @@ fn compare(kernel: &mut Kernel, ours: &mut Ours, rules: &str, may_be_later: bool
     let ruleset = format!(
         "table inet t {{ chain c {{\ntype filter hook forward priority 0\n{rules}\n}}\n}}\n"
     );
-    kernel.load(&ruleset);
+    nft::load(&ruleset);
     let parsed = ruleset.parse();
     let parsed = parsed.unwrap_or_else(|error| panic!("{rules}: {error}"));
     ours.stack.set_filter(parsed).expect("rules that can be");
@@ -315,18 +312,6 @@ impl Kernel {
             std::fs::write(file, value).expect("a namespace of our own");
         }
         kernel
-    }
-
-    fn load(&self, ruleset: &str) {
-        let mut nft = Command::new("nft")
-            .args(["-f", "-"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("nft is there");
-        let mut input = nft.stdin.take().expect("piped");
-        write!(input, "flush ruleset\n{ruleset}").expect("written");
-        drop(input);
-        assert!(nft.wait().expect("ended").success(), "{ruleset}");
     }
 
     /// Which packets come out. The kernel forwards while it takes a packet in.

@@ -93,6 +93,8 @@ fn a_loss_in_a_window_that_is_little_used_leaves_one_segment() {
     // A quarter of the round trip could be reordering.
     peer.waits(ms(40));
     assert!(peer.info().in_recovery);
+    // RFC 5681 §3.1, equation (4).
+    assert_eq!(peer.info().slow_start_threshold, 2 * MSS);
     peer.waits(ms(50));
     peer.sends(tcp().ack(end));
     assert!(!peer.info().in_recovery);

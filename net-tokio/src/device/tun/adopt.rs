@@ -1,7 +1,7 @@
 //! A TUN that somebody else has opened.
 
 use super::open::negotiate;
-use super::{Counters, Descriptor, Framing, KernelQueue, Tun};
+use super::{Asked, Counters, Descriptor, Framing, KernelQueue, Tun};
 use crate::device::descriptor::{check_mtu, invalid};
 use crate::device::{TunHeader, sys};
 use std::io;
@@ -53,7 +53,7 @@ impl Tun {
             mtu,
             caps,
             counters,
-            queue: Arc::new(KernelQueue::unknown()),
+            queue: Arc::new(KernelQueue::uncounted(Asked::Nobody)),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Opening or making a TUN, and what stands in the way.
 
-use super::{Counters, Descriptor, Framing, KernelQueue, Tun};
+use super::{Asked, Counters, Descriptor, Framing, KernelQueue, Tun};
 use crate::device::descriptor::check_mtu;
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
@@ -156,7 +156,11 @@ impl TunBuilder {
                 mtu,
                 caps,
                 counters,
-                queue: Arc::new(counted.take().unwrap_or_else(KernelQueue::unknown)),
+                queue: Arc::new(
+                    counted
+                        .take()
+                        .unwrap_or_else(|| KernelQueue::uncounted(Asked::First)),
+                ),
             }
         });
         Ok(queues.collect())

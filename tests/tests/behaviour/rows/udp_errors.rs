@@ -6,7 +6,6 @@ use super::{Log, World, rows, settled};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::task::Poll;
 use tokio::io::ReadBuf;
 
@@ -200,7 +199,7 @@ async fn a_device_that_is_full(world: &World, log: &mut Log) {
 
 /// What a rule drops or rejects fails at the call; what it rejects is answered besides.
 async fn a_filter_on_the_way_out(world: &World, log: &mut Log) {
-    if Command::new("nft").arg("--version").output().is_err() {
+    if !tests::nft::is_there("a_filter_on_the_way_out") {
         return;
     }
     set_filter(

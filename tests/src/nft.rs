@@ -1,0 +1,30 @@
+//! Rules of the kernel's filter, as `nft` (nftables) reads them.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// Whether there is `nft`; without it a test says that it is skipped, or fails where that is not allowed.
+#[must_use]
+pub fn is_there(test_name: &str) -> bool {
+    let found = Command::new("nft").arg("--version").output().is_ok();
+    if !found {
+        super::netns::skip(test_name, "no nft (nftables)");
+    }
+    found
+}
+
+/// Puts rules in the place of all that are there.
+///
+/// # Panics
+/// If `nft` does not take them.
+pub fn load(ruleset: &str) {
+    let mut nft = Command::new("nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("nft is there");
+    let mut input = nft.stdin.take().expect("piped");
+    write!(input, "flush ruleset\n{ruleset}").expect("written");
+    drop(input);
+    assert!(nft.wait().expect("ended").success(), "{ruleset}");
+}
