@@ -188,6 +188,27 @@ async fn a_raw_socket_hears_all_that_its_shard_receives() {
     }
 }
 
+/// What an input chain drops no socket has, though it would have gone on to another shard.
+#[tokio::test]
+async fn a_raw_socket_hears_nothing_that_the_filter_of_its_shard_drops() {
+    let (shards, _peer) = hosts();
+    let net = shards.net(0);
+    let socket = RawSocket::new_v4_on(net, 1).unwrap();
+    let rules = "table ip t { chain c { type filter hook input priority 0
+        icmp type echo-reply @th,32,16 < 3 drop; } }";
+    net.set_filter(rules.parse().unwrap()).unwrap();
+    for ident in 0..4_u8 {
+        let mut request = [8, 0, 0, 0, 0, ident, 0, 1];
+        let sum = !(0x0800 + u16::from(ident) + 1);
+        request[2..4].copy_from_slice(&sum.to_be_bytes());
+        socket.send_to(&request, ip(PEER[0])).await.unwrap();
+    }
+    let mut packet = [0; 100];
+    let (len, _) = in_time(socket.recv_from(&mut packet)).await.unwrap();
+    assert_eq!((packet[25], len), (3, 28), "the others are dropped");
+    assert_eq!(net.stats().drops(DropReason::Filter), 3);
+}
+
 #[tokio::test]
 async fn what_nobody_knows_is_refused_once() {
     let (shards, peer) = hosts();

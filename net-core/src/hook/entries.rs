@@ -333,18 +333,17 @@ impl Others {
         let tracker = self.tracker.as_deref_mut();
         let mark = *packet.mark;
         let decision = filter.ask(chain, at, packet, tracker, &mut self.log, now);
-        if *packet.mark != mark && filter.routes_anew(chain) {
-            packet.goes_anew = true;
-        }
-        if decision == Decision::Accept {
-            return Outcome::Accept;
-        }
-        match decision {
+        let outcome = match decision {
             Decision::Accept | Decision::Translate(_) => Outcome::Accept,
             Decision::Drop => Outcome::Drop(DropReason::Filter),
             Decision::Reject(answer) => Outcome::Reject(answer, DropReason::Filter),
             Decision::Queue { number, bypass } => self.queue(number, bypass, at, packet, now),
+        };
+        let filter = self.filter.as_ref();
+        if *packet.mark != mark && filter.is_some_and(|filter| filter.routes_anew(chain)) {
+            packet.goes_anew = true;
         }
+        outcome
     }
 
     /// Asks the one with this number.

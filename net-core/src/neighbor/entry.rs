@@ -219,9 +219,11 @@ impl Entry {
                 self.in_use = false;
                 Step::ask(Ask::Everybody, times.retrans)
             }
-            // As long as packets are sent to it, and else until nobody can be expected to answer (RFC 7048 §3).
+            // One of IPv6 as long as packets are sent to it, and else until nobody can be expected to answer (RFC
+            // 7048 §3): senders hear that one of IPv4 is not there.
             NeighborState::Unreachable
-                if self.in_use || self.asked < config.multicast_solicitations =>
+                if (self.in_use && self.address.is_ipv6())
+                    || self.asked < config.multicast_solicitations =>
             {
                 let wait = times
                     .retrans

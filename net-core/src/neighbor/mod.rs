@@ -41,8 +41,8 @@ pub struct NeighborConfig {
     /// (DELAY_FIRST_PROBE_TIME). 5 s.
     pub delay_first_probe: Duration,
     /// Solicitations to all before a neighbour that was never known counts as not there
-    /// (MAX_MULTICAST_SOLICIT), or one that was and to which nothing is sent any more is forgotten. One that
-    /// packets are still sent to goes on being asked (RFC 7048 §3), and their senders hear of no failure. 3.
+    /// (MAX_MULTICAST_SOLICIT), or one that was and to which nothing is sent any more is forgotten. One of IPv6
+    /// that packets are still sent to goes on being asked (RFC 7048 §3), and their senders hear of no failure. 3.
     pub multicast_solicitations: u8,
     /// Solicitations to a known station before others are asked for it (MAX_UNICAST_SOLICIT). 3.
     pub unicast_solicitations: u8,

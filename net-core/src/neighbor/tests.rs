@@ -7,7 +7,7 @@ use crate::stack::{TimerKey, Wheel};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use bytes::Bytes;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::vec;
 use std::vec::Vec;
 
@@ -98,8 +98,14 @@ impl Bench {
 }
 
 fn address(host: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + host))
+    match host {
+        OF_IPV6.. => IpAddr::V6(Ipv6Addr::from_bits((0xfd << 120) + u128::from(host))),
+        _ => IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + host)),
+    }
 }
+
+/// The first of those that have an address of IPv6.
+const OF_IPV6: u32 = 1 << 24;
 
 const fn answer(mac: MacAddr) -> Sighting {
     Sighting::Adverts {
@@ -196,14 +202,14 @@ fn a_stale_neighbour_is_used_then_probed_then_everybody_is_asked() {
 #[test]
 fn a_neighbour_that_has_gone_is_asked_for_as_long_as_it_is_used() {
     let mut bench = Bench::new(NeighborConfig::default());
-    bench.see(1, Sighting::Asks(STATION));
-    bench.look(1);
+    bench.see(OF_IPV6, Sighting::Asks(STATION));
+    bench.look(OF_IPV6);
     bench.pass(Duration::from_secs(8));
-    assert_eq!(bench.state(1), Some(NeighborState::Unreachable));
+    assert_eq!(bench.state(OF_IPV6), Some(NeighborState::Unreachable));
     let mut times = Vec::new();
     let begun = bench.now;
     while bench.now < begun + Duration::from_secs(280) {
-        assert_eq!(bench.look(1).0, Lookup::Station(STATION));
+        assert_eq!(bench.look(OF_IPV6).0, Lookup::Station(STATION));
         let (asked, _) = bench.pass(Duration::from_millis(500));
         if !asked.is_empty() {
             assert_eq!(asked, [Ask::Everybody]);
@@ -214,8 +220,21 @@ fn a_neighbour_that_has_gone_is_asked_for_as_long_as_it_is_used() {
     assert_eq!(times, [1, 4, 13, 40, 100, 160, 220, 280]);
     // Nobody uses it any more.
     let (asked, _) = bench.pass(Duration::from_secs(61));
-    assert_eq!((asked.len(), bench.state(1)), (0, None));
+    assert_eq!((asked.len(), bench.state(OF_IPV6)), (0, None));
     assert_eq!(bench.wheel.len(), 0);
+}
+
+/// Its senders are to hear that it is not there.
+#[test]
+fn a_neighbour_of_ipv4_that_has_gone_fails_though_it_is_used() {
+    let mut bench = Bench::new(NeighborConfig::default());
+    bench.see(1, Sighting::Asks(STATION));
+    let begun = bench.now;
+    while bench.state(1).is_some() {
+        bench.look(1);
+        bench.pass(Duration::from_millis(500));
+        assert!(bench.now < begun + Duration::from_secs(60));
+    }
 }
 
 #[test]

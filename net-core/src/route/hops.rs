@@ -39,6 +39,10 @@ impl Way {
         }
     }
 
+    pub(super) const fn is_reject(&self) -> bool {
+        matches!(self.target, Target::Reject(_))
+    }
+
     pub(super) fn is_over(&self, over: IfaceId) -> bool {
         matches!(self.target, Target::Hop { iface, .. } if iface == over.0)
     }

@@ -167,11 +167,11 @@ impl Policy {
 }
 
 /// What a table says about a packet. What goes to many ends at no local route, and what may leave over one
-/// interface only knows no other routes.
+/// interface only knows no other routes, but those by which nothing leaves.
 #[inline]
 fn ask(table: &RouteTable, query: &Query, flow: impl FnOnce() -> u64) -> Option<Decision> {
     if let Some(out) = query.out {
-        return table.lookup_over(query.dest, out).map(Decision::Route);
+        return table.decide_over(query.dest, out);
     }
     let decision = table.decide(query.dest, flow);
     decision.filter(|decision| query.to_host || *decision != Decision::Local)

@@ -205,16 +205,27 @@ impl RouteTable {
     /// The route to an address over one interface.
     #[must_use]
     pub fn lookup_over(&self, dest: IpAddr, iface: IfaceId) -> Option<Route> {
-        let over = |(len, number)| {
+        self.last_of(dest, |way| way.is_over(iface))?.route()
+    }
+
+    /// The way with the longest prefix of an address, of those that are meant.
+    fn last_of(&self, dest: IpAddr, is_meant: impl Fn(&Way) -> bool) -> Option<Decision> {
+        let meant = |(len, number)| {
             let mut ways = self.ways.get(number).iter();
-            let way = ways.find(|way| way.is_over(iface))?;
-            decision(way, masked(dest, len)).route()
+            let way = ways.find(|way| is_meant(way))?;
+            Some(decision(way, masked(dest, len)))
         };
         // The shortest prefix comes first.
         match dest {
-            IpAddr::V4(address) => self.v4.matches(address.to_bits()).filter_map(over).last(),
-            IpAddr::V6(address) => self.v6.matches(address.to_bits()).filter_map(over).last(),
+            IpAddr::V4(address) => self.v4.matches(address.to_bits()).filter_map(meant).last(),
+            IpAddr::V6(address) => self.v6.matches(address.to_bits()).filter_map(meant).last(),
         }
+    }
+
+    /// What the table says about an address where a packet may leave over one interface only: the route over
+    /// that, or that nothing leaves, whichever has the longer prefix.
+    pub(crate) fn decide_over(&self, dest: IpAddr, iface: IfaceId) -> Option<Decision> {
+        self.last_of(dest, |way| way.is_over(iface) || way.is_reject())
     }
 
     /// Every route, those aside by which nothing leaves.

@@ -1,6 +1,7 @@
 //! Packets for others: a router's part (RFC 1812 §5, RFC 8200).
 
 use super::Stack;
+use super::icmp::MAX_QUOTED;
 use super::icmp::join_excess;
 use super::ip_input::Arrival;
 use super::ip_output::Passage;
@@ -25,7 +26,8 @@ use core::net::IpAddr;
 
 impl Stack {
     /// Lets what comes in over an interface for others go on to them, or not. Off by default. One of Ethernet
-    /// that does is in the group of all routers, ff02::2 (RFC 4291 §2.8); it sends no router advertisements.
+    /// that does is in the groups of all routers, ff01::2, ff02::2, ff05::2 (RFC 4291 §2.8); it sends no router
+    /// advertisements.
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface).
@@ -33,7 +35,11 @@ impl Stack {
         let own = self.iface_mut(iface).ok_or(SocketError::NoSuchInterface)?;
         let changes = core::mem::replace(&mut own.forwarding, on) != on;
         if changes && self.mac(iface).is_some() {
-            self.hold_group(iface, ALL_ROUTERS, on);
+            for scope in ROUTED_SCOPES {
+                let mut group = ALL_ROUTERS.segments();
+                group[0] = 0xff00 | scope;
+                self.hold_group(iface, group.into(), on);
+            }
         }
         Ok(())
     }
@@ -70,7 +76,7 @@ impl Stack {
             source: Some(header.dest),
             mark: 0,
             tos: header.tos,
-            over: None,
+            over: self.addresses.loopback(),
             out: None,
             owner: None,
             // From an address of this host nobody else sends.
@@ -151,8 +157,8 @@ impl Stack {
         if packet.meta.gso.is_none() && !out_sums(self, route.iface) {
             transport::complete_checksum(&mut packet);
         }
-        self.stats.forwarded += 1;
         let Some(largest) = cut else {
+            self.stats.forwarded += 1;
             self.link_output(&path, packet, None, now);
             return Ok(());
         };
@@ -167,8 +173,10 @@ impl Stack {
             IpAddr::V4(_) => id.into(),
             IpAddr::V6(_) => self.identifications.next(source, dest, protocol, 1),
         };
-        let cut = Fragments::new(&mut packet, largest, id)
-            .map(|fragments| self.send_fragments(&path, fragments, None, now));
+        let cut = Fragments::new(&mut packet, largest, id).map(|fragments| {
+            self.stats.forwarded += 1;
+            self.send_fragments(&path, fragments, None, now);
+        });
         self.recycle(packet);
         cut
     }
@@ -431,10 +439,10 @@ fn leave_to_cutter(header: &IpHeader, out: &mut TxPacket) {
 const MIN_CUT: u16 = 1280;
 /// A packet of up to so many bytes is copied: that costs less than sharing its memory.
 const MAX_COPIED: usize = 216;
-/// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).
-const MAX_QUOTED: usize = 1280;
 /// Bytes of a transport header that matter on the way: a checksum may have to be completed.
 const MAX_TRANSPORT: usize = 60;
 /// Bytes of an ICMP error that do: its header, and in what it quotes the longest IP header and that of TCP
 /// as far as its checksum.
 const MAX_ERROR: usize = 8 + 60 + 20;
+/// The interface, the link and the site have a group of all routers (RFC 4291 §2.7.1).
+const ROUTED_SCOPES: [u16; 3] = [1, 2, 5];

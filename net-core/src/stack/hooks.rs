@@ -9,6 +9,7 @@ use crate::error::SocketError;
 use crate::hook::{Hook, HookId, HookPoint, Outcome, PacketView};
 use crate::iface::IfaceId;
 use crate::ip::Origin;
+use crate::qdisc::Sender;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::IpHeader;
@@ -117,20 +118,22 @@ impl Stack {
 
     /// Lets a finished packet of this host pass the hooks on its way out. One that has got another
     /// destination, or another mark in a chain of the kind [`Route`](crate::filter::ChainKind::Route), leaves
-    /// another way, and not this one.
+    /// another way, and not this one: what is of one link, or for many, stays on its own. Where it leaves
+    /// another way, it counts against the send buffer of its `owner` as it would have.
     #[inline]
     pub(crate) fn pass_out(
         &mut self,
         iface: IfaceId,
         origin: Origin,
         packet: &mut TxPacket,
+        owner: Option<Sender>,
     ) -> Passage {
         let watched = self.hooks.is_watched(HookPoint::LocalOut)
             || self.hooks.is_watched(HookPoint::PostRouting);
         if !watched {
             return Passage::Leaves;
         }
-        self.pass_out_watched(iface, origin, packet)
+        self.pass_out_watched(iface, origin, packet, owner)
     }
 
     fn pass_out_watched(
@@ -138,6 +141,7 @@ impl Stack {
         iface: IfaceId,
         origin: Origin,
         packet: &mut TxPacket,
+        owner: Option<Sender>,
     ) -> Passage {
         if self.hooks.is_tracking() {
             pull_quotation(packet);
@@ -147,11 +151,14 @@ impl Stack {
             header.map(|header| header.dest)
         };
         let before = dest(packet);
-        match self.pass_out_at(HookPoint::LocalOut, None, iface, packet) {
-            Passage::Leaves if before == dest(packet) => {
+        let passage = self.pass_out_at(HookPoint::LocalOut, None, iface, packet);
+        let stays = before == dest(packet)
+            && (passage == Passage::Leaves || before.is_ok_and(|dest| self.keeps_its_link(dest)));
+        match passage {
+            Passage::Leaves | Passage::LeavesAnew if stays => {
                 self.pass_out_at(HookPoint::PostRouting, None, iface, packet)
             }
-            Passage::Leaves | Passage::LeavesAnew => self.reroute(packet, origin),
+            Passage::Leaves | Passage::LeavesAnew => self.reroute(packet, origin, owner),
             ended => ended,
         }
     }

@@ -5,9 +5,10 @@ use super::ip_input::{Arrival, has_extensions};
 use super::ip_output::Sent;
 use super::raw::Report;
 use super::reassembly::LONGEST_HEADERS;
-use crate::buf::RxPacket;
+use crate::buf::{Checksum, RxPacket, TxPacket};
 use crate::conntrack::Tracked;
 use crate::icmp::{IcmpError, Quoted, longest_quotation, quote};
+use crate::iface::IfaceId;
 use crate::ip::{Delivery, IpMeta, Problem};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
@@ -182,6 +183,34 @@ impl Stack {
         self.send_error(arrival, &IcmpMessage::TimeExceeded { code }, now);
     }
 
+    /// A packet that was to be sent, as it would be if it had arrived, for what its sender is told: enough of it
+    /// to be quoted, in `copy`.
+    pub(super) fn as_if_arrived<'a>(
+        &self,
+        over: IfaceId,
+        packet: &TxPacket,
+        copy: &'a mut RxPacket,
+    ) -> Result<Arrival<'a>, DropReason> {
+        let ip = IpHeader::parse_quoted(&packet.head)?;
+        *copy = RxPacket::from_frame(packet.front(MAX_QUOTED));
+        copy.meta.checksum = Checksum::Verified;
+        copy.meta.tracked = packet.meta.tracked;
+        let delivery = if ip.dest.is_multicast() {
+            Delivery::Multicast
+        } else if self.addresses.is_broadcast(ip.dest) {
+            Delivery::Broadcast
+        } else {
+            Delivery::Foreign
+        };
+        Ok(Arrival {
+            ip,
+            delivery,
+            over,
+            given_to: None,
+            packet: copy,
+        })
+    }
+
     /// Sends an error about a packet, unless the rules forbid it (RFC 1122 §3.2.2, RFC 4443
     /// §2.4(e)): never about an ICMP error, a packet to many, or a later fragment. Sources that are
     /// no single host were dropped as martians.
@@ -190,6 +219,7 @@ impl Stack {
             arrival.packet.pull(LONGEST_HEADERS);
         }
         let is_error = is_icmp_error(&arrival);
+        let to_many = arrival.is_to_many();
         let Arrival {
             ip,
             delivery,
@@ -197,7 +227,6 @@ impl Stack {
             ..
         } = arrival;
         let is_later_fragment = ip.fragment.is_some_and(|fragment| fragment.offset != 0);
-        let to_many = matches!(delivery, Delivery::Broadcast | Delivery::Multicast);
         if to_many || is_later_fragment || is_error {
             return;
         }
@@ -390,3 +419,6 @@ pub(super) fn join_excess(pieces: SmallVec<[Bytes; MAX_PIECES]>) -> SmallVec<[By
     joined.push(rest.freeze());
     joined
 }
+
+/// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).
+pub(super) const MAX_QUOTED: usize = 1280;

@@ -37,6 +37,12 @@ impl Arrival<'_> {
         self.packet.frame.get(options).unwrap_or_default()
     }
 
+    /// Whether others have it, too, for all that can be seen of it: nothing is answered to such a packet.
+    pub(super) const fn is_to_many(&self) -> bool {
+        matches!(self.delivery, Delivery::Broadcast | Delivery::Multicast)
+            || self.packet.meta.to_group
+    }
+
     /// The same, to be used and given back.
     pub(crate) fn reborrow(&mut self) -> Arrival<'_> {
         Arrival {
@@ -112,12 +118,10 @@ impl Stack {
             arrival
         };
         let mut arrival = arrival;
-        if self.strays.is_some() && self.hand_over(&mut arrival) {
+        if self.strays.is_some() && self.hand_over(&mut arrival, now)? {
             return Ok(());
         }
-        if self.hooks.is_watched(HookPoint::LocalIn)
-            && !self.pass_in(HookPoint::LocalIn, &mut arrival, None, now)?
-        {
+        if !self.comes_in(&mut arrival, now)? {
             return Ok(());
         }
         let taken = self.raw_input(&mut arrival);
@@ -135,6 +139,16 @@ impl Stack {
                 Err(DropReason::UnknownProtocol)
             }
         }
+    }
+
+    /// Whether a packet for this host passes the hooks of LocalIn as it is.
+    pub(super) fn comes_in(
+        &mut self,
+        arrival: &mut Arrival<'_>,
+        now: Instant,
+    ) -> Result<bool, DropReason> {
+        Ok(!self.hooks.is_watched(HookPoint::LocalIn)
+            || self.pass_in(HookPoint::LocalIn, arrival, None, now)?)
     }
 
     /// Checks where the packet claims to come from and finds out whom it is for, by addresses alone.

@@ -8,6 +8,7 @@ use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Delivery, IpMeta, Path, Problem};
 use crate::stats::DropReason;
 use crate::time::Instant;
+use crate::wire::IpHeader;
 use crate::wire::ipv4;
 use crate::wire::ipv4_options::{self, Options, Record};
 use alloc::boxed::Box;
@@ -117,14 +118,17 @@ impl Stack {
         };
         self.ip_finish(&summed, meta, &mut packet);
         ipv4::insert_options(&mut packet.head, options);
-        match self.pass_out(path.iface, meta.origin, &mut packet) {
+        match self.pass_out(path.iface, meta.origin, &mut packet, None) {
             Passage::Leaves => {}
             other => return self.not_sent(packet, other),
         }
         if packet.len() <= usize::from(path.mtu) {
             return Sent::of(self.link_output(path, packet, None, now));
         }
-        Sent::of(self.send_cut(path, meta, packet, None, now))
+        match IpHeader::parse_quoted(&packet.head) {
+            Ok(header) => Sent::of(self.send_cut(path, &header, packet, None, now)),
+            Err(_) => self.not_sent(packet, Passage::Lost),
+        }
     }
 }
 

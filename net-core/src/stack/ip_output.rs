@@ -20,6 +20,8 @@ pub(crate) enum Passage {
     LeavesAnew,
     /// It, or another in its place, has left by another way.
     Moved,
+    /// There was no room for it on another way.
+    Lost,
     /// It does not leave: what its sender is told.
     Refused(SocketError),
 }
@@ -67,7 +69,7 @@ impl Stack {
             return self.output_fragments(path, meta, packet, owner, now);
         }
         self.ip_finish(path, meta, &mut packet);
-        match self.pass_out(path.iface, meta.origin, &mut packet) {
+        match self.pass_out(path.iface, meta.origin, &mut packet, owner) {
             Passage::Leaves => {}
             other => return self.not_sent(packet, other),
         }
@@ -80,6 +82,7 @@ impl Stack {
         self.recycle(packet);
         match passage {
             Passage::Refused(error) => Sent::Refused(error),
+            Passage::Lost => Sent::Lost,
             Passage::Leaves | Passage::LeavesAnew | Passage::Moved => Sent::Yes,
         }
     }
@@ -103,25 +106,35 @@ impl Stack {
             ..meta
         };
         self.ip_finish(&whole, meta, &mut packet);
-        match self.pass_out(path.iface, meta.origin, &mut packet) {
+        match self.pass_out(path.iface, meta.origin, &mut packet, owner) {
             Passage::Leaves => {}
             other => return self.not_sent(packet, other),
         }
-        Sent::of(self.send_cut(path, meta, packet, owner, now))
+        match IpHeader::parse_quoted(&packet.head) {
+            Ok(header) => Sent::of(self.send_cut(path, &header, packet, owner, now)),
+            Err(_) => self.not_sent(packet, Passage::Lost),
+        }
+    }
+
+    /// The identification that fragments of a packet get: one of its own, unless it is a fragment already,
+    /// which is to be joined with others.
+    pub(super) fn id_of_fragments(&mut self, header: &IpHeader) -> u32 {
+        match header.fragment {
+            Some(fragment) => fragment.id,
+            None => (self.identifications).next(header.source, header.dest, header.protocol, 1),
+        }
     }
 
     /// Sends a finished packet in fragments; whether the queue had room for all of them.
     pub(super) fn send_cut(
         &mut self,
         path: &Path,
-        meta: IpMeta,
+        header: &IpHeader,
         mut packet: Box<TxPacket>,
         owner: Option<Sender>,
         now: Instant,
     ) -> bool {
-        let id = self
-            .identifications
-            .next(meta.source, meta.dest, meta.protocol, 1);
+        let id = self.id_of_fragments(header);
         let sent = match Fragments::new(&mut packet, path.mtu, id) {
             Ok(fragments) if self.has_room(path.iface, fragments.count()) => {
                 self.send_fragments(path, fragments, owner, now);

@@ -263,7 +263,7 @@ impl Stack {
 
     fn membership_output(&mut self, path: &Path, mut packet: Box<TxPacket>, now: Instant) {
         let origin = Origin::of(&IpSettings::default());
-        if self.pass_out(path.iface, origin, &mut packet) != Passage::Leaves {
+        if self.pass_out(path.iface, origin, &mut packet, None) != Passage::Leaves {
             self.recycle(packet);
             return;
         }

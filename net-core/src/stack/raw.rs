@@ -50,6 +50,11 @@ impl RawTable {
 impl Stack {
     /// Gives every raw socket that the packet is for a copy of it; whether there is one.
     #[inline]
+    /// Whether some raw socket is there for a protocol.
+    pub(super) fn raw_hears(&self, protocol: u8) -> bool {
+        !self.raw.of(protocol).is_empty()
+    }
+
     pub(super) fn raw_input(&mut self, arrival: &mut Arrival<'_>) -> bool {
         !self.raw.sockets.is_empty() && self.raw_copies(arrival)
     }

@@ -157,7 +157,7 @@ impl Stack {
         packet.meta.departure = self.clock;
         packet.meta.priority = settings.priority;
         packet.meta.mark = settings.mark;
-        match self.pass_out(path.iface, Origin::of(settings), &mut packet) {
+        match self.pass_out(path.iface, Origin::of(settings), &mut packet, Some(sender)) {
             Passage::Leaves => {}
             other => return self.not_sent(packet, other).told(),
         }

@@ -3,20 +3,20 @@
 use super::Stack;
 use super::ip_input::{Arrival, has_extensions};
 use super::reassembly::LONGEST_HEADERS;
-use crate::buf::{Checksum, RxPacket, TxPacket};
+use crate::buf::{RxPacket, TxPacket};
 use crate::filter::Answer;
 use crate::iface::IfaceId;
-use crate::ip::{Delivery, IpMeta, read_chain};
+use crate::ip::{IpMeta, read_chain};
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::{IcmpMessage, IpHeader, TcpFlags, TcpHeader, ip, transport};
+use crate::wire::{IcmpMessage, TcpFlags, TcpHeader, ip, transport};
 use core::net::IpAddr;
 
 impl Stack {
     /// Tells the sender of a packet that it does not get through.
     pub(super) fn reject(&mut self, mut arrival: Arrival<'_>, answer: Answer, now: Instant) {
-        if matches!(arrival.delivery, Delivery::Broadcast | Delivery::Multicast) {
+        if arrival.is_to_many() {
             return;
         }
         match answer {
@@ -43,27 +43,10 @@ impl Stack {
         answer: Answer,
         now: Instant,
     ) {
-        let Ok(ip) = IpHeader::parse_quoted(&packet.head) else {
-            return;
-        };
-        let mut copy = RxPacket::from_frame(packet.front(MAX_QUOTED));
-        copy.meta.checksum = Checksum::Verified;
-        copy.meta.tracked = packet.meta.tracked;
-        let delivery = if ip.dest.is_multicast() {
-            Delivery::Multicast
-        } else if self.addresses.is_broadcast(ip.dest) {
-            Delivery::Broadcast
-        } else {
-            Delivery::Foreign
-        };
-        let arrival = Arrival {
-            ip,
-            delivery,
-            over,
-            given_to: None,
-            packet: &mut copy,
-        };
-        self.reject(arrival, answer, now);
+        let mut copy = RxPacket::default();
+        if let Ok(arrival) = self.as_if_arrived(over, packet, &mut copy) {
+            self.reject(arrival, answer, now);
+        }
     }
 
     /// Sends a reset as if it came from whom the segment was for.
@@ -125,6 +108,3 @@ fn reset_for(arrival: &mut Arrival<'_>) -> Option<TcpHeader> {
     reset.ack = segment.seq + u32::try_from(len).ok()?;
     Some(reset)
 }
-
-/// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).
-const MAX_QUOTED: usize = 1280;

@@ -8,7 +8,7 @@ use crate::conntrack::Tracked;
 use crate::hook::{Heading, HookPoint, NewFront};
 use crate::icmp::complete_checksum;
 use crate::iface::IfaceId;
-use crate::ip::{Delivery, Fragments, Origin};
+use crate::ip::{Fragments, Origin};
 use crate::offload::gso::segment;
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
@@ -130,7 +130,7 @@ impl Stack {
         }
         moved.meta.departure = moved.meta.departure.max(now);
         let origin = Origin::of(&IpSettings::default());
-        if self.pass_out(path.iface, origin, &mut moved) != Passage::Leaves {
+        if self.pass_out(path.iface, origin, &mut moved, None) != Passage::Leaves {
             self.recycle(moved);
             return Ok(None);
         }
@@ -138,8 +138,7 @@ impl Stack {
             self.link_output(&path, moved, None, now);
             return Ok(None);
         }
-        let (source, dest) = (header.source, header.dest);
-        let id = (self.identifications).next(source, dest, header.protocol, 1);
+        let id = self.id_of_fragments(&header);
         let cut = Fragments::new(&mut moved, path.mtu, id)
             .map(|fragments| self.send_fragments(&path, fragments, None, now));
         self.recycle(moved);
@@ -154,15 +153,8 @@ impl Stack {
         mtu: usize,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let mut copy = RxPacket::from_frame(packet.front(MAX_QUOTED));
-        copy.meta.checksum = Checksum::Verified;
-        let arrival = Arrival {
-            ip: IpHeader::parse_quoted(&packet.head)?,
-            delivery: Delivery::Foreign,
-            over,
-            given_to: None,
-            packet: &mut copy,
-        };
+        let mut copy = RxPacket::default();
+        let arrival = self.as_if_arrived(over, packet, &mut copy)?;
         let mtu = u32::try_from(mtu).unwrap_or(u32::MAX);
         self.send_error(arrival, &IcmpMessage::PacketTooBig { mtu }, now);
         Ok(())
@@ -249,8 +241,6 @@ fn put(header: &mut [u8], at: usize, number: usize) -> Result<(), DropReason> {
 const MAX_HEAD: usize = 216;
 /// What every link carries of IPv6 (RFC 8200 §5).
 const LEAST_MTU_V6: usize = 1280;
-/// Bytes of a packet that ICMP errors of either version quote at most (RFC 4443 §2.4(c)).
-const MAX_QUOTED: usize = 1280;
 
 #[cfg(test)]
 mod tests {

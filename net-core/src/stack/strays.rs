@@ -6,6 +6,7 @@
 //! shard that its port belongs to.
 
 use super::Stack;
+use super::icmp::MAX_QUOTED;
 use super::icmp::read;
 use super::ip_input::Arrival;
 use super::raw::copy_of;
@@ -15,6 +16,7 @@ use crate::iface::IfaceId;
 use crate::ip::Delivery;
 use crate::socket::FlowKey;
 use crate::stats::DropReason;
+use crate::time::Instant;
 use crate::wire::transport::verify_checksum;
 use crate::wire::{IcmpMessage, TcpFlags, ip, tcp};
 use alloc::boxed::Box;
@@ -38,8 +40,9 @@ impl Stack {
     /// an answer to a ping. An ICMP error about a packet of TCP, of UDP, or a ping that nobody here has sent is
     /// offered to all, if its checksum is right, if it has 1,280 bytes at most, and no more often than the
     /// stack sends errors. Packets to many (broadcast, multicast) stay where they arrive. Raw sockets have their
-    /// copy where a packet arrives first. It has passed the hooks of
-    /// [`PreRouting`](crate::hook::HookPoint::PreRouting) by then, and passes those of the other stack.
+    /// copy where a packet arrives first, and where there is one of its protocol the packet has to pass the hooks
+    /// of [`LocalIn`](crate::hook::HookPoint::LocalIn) there. It has passed those of
+    /// [`PreRouting`](crate::hook::HookPoint::PreRouting) by then, and passes all of the other stack.
     pub fn hand_strays(
         &mut self,
         over: IfaceId,
@@ -50,9 +53,13 @@ impl Stack {
     }
 
     /// Hands a packet over if there is nothing here for it; whether it did.
-    pub(super) fn hand_over(&mut self, arrival: &mut Arrival<'_>) -> bool {
-        let Some(mut strays) = self.strays.take() else {
-            return false;
+    pub(super) fn hand_over(
+        &mut self,
+        arrival: &mut Arrival<'_>,
+        now: Instant,
+    ) -> Result<bool, DropReason> {
+        let Some(strays) = self.strays.as_ref() else {
+            return Ok(false);
         };
         let may_stray = self.config.port_share.count() > 1
             && strays.over == arrival.over
@@ -60,27 +67,36 @@ impl Stack {
             && arrival.given_to.is_none()
             && !arrival.packet.meta.handed_over;
         let whose = may_stray.then(|| self.whose(arrival)).flatten();
-        let is_taken = match whose {
-            None => false,
-            Some(Whose::Anybody) if !self.limits.offer.take(self.clock) => false,
+        match whose {
+            None => return Ok(false),
+            Some(Whose::Anybody) if !self.limits.offer.take(self.clock) => return Ok(false),
+            Some(_) => {}
+        }
+        if self.raw_hears(arrival.ip.protocol) {
+            if !self.comes_in(arrival, now)? {
+                return Ok(true);
+            }
+            self.raw_input(arrival);
+        }
+        let Some(mut strays) = self.strays.take() else {
+            return Ok(false);
+        };
+        match whose {
+            None => {}
             Some(Whose::Shard(index)) => {
-                self.raw_input(arrival);
                 self.hand_to(&mut strays, index, mem::take(arrival.packet));
-                true
             }
             Some(Whose::Anybody) => {
                 let share = self.config.port_share;
-                self.raw_input(arrival);
                 complete_checksum(arrival.packet);
                 for index in (0..share.count()).filter(|&index| index != share.index()) {
                     let copy = RxPacket::from_frame(copy_of(arrival.packet, 0));
                     self.hand_to(&mut strays, index, copy);
                 }
-                true
             }
-        };
+        }
         self.strays = Some(strays);
-        is_taken
+        Ok(true)
     }
 
     fn hand_to(&mut self, strays: &mut Strays, index: u16, mut packet: RxPacket) {
@@ -158,7 +174,7 @@ impl Stack {
                         ip::ICMP | ip::ICMPV6 => self.asker(&quoted, arrival.over).is_some(),
                         _ => return None,
                     };
-                    let is_right = arrival.packet.len() <= LONGEST_ERROR
+                    let is_right = arrival.packet.len() <= MAX_QUOTED
                         && verify_checksum(arrival.packet, header).is_ok();
                     (!is_known && is_right).then_some(Whose::Anybody)
                 }
@@ -189,7 +205,3 @@ impl fmt::Debug for Strays {
             .finish_non_exhaustive()
     }
 }
-
-/// Longest ICMP error that is offered to all: of IPv6 none is longer (RFC 4443 §2.4 (c)), nor are those of
-/// IPv4 (RFC 1812 §4.3.2.3).
-const LONGEST_ERROR: usize = 1280;

@@ -7,7 +7,8 @@ use crate::conntrack::{FlowInfo, TrackConfig, TrackStats, Tracker};
 use crate::error::SocketError;
 use crate::filter::Filter;
 use crate::hook::HookPoint;
-use crate::ip::{Fragments, Origin, Path};
+use crate::ip::{Origin, Path};
+use crate::qdisc::Sender;
 use crate::socket::IpSettings;
 use crate::stats::DropReason;
 use crate::wire::{IpHeader, icmp, ip, transport};
@@ -79,7 +80,12 @@ impl Stack {
     /// Sends a packet of this host by the way that leads to where it goes now, with the mark and the source
     /// that it has now: in fragments, if it is too large for that way and may be cut, and else its sender
     /// is told how large it may be.
-    pub(super) fn reroute(&mut self, packet: &mut TxPacket, origin: Origin) -> Passage {
+    pub(super) fn reroute(
+        &mut self,
+        packet: &mut TxPacket,
+        origin: Origin,
+        owner: Option<Sender>,
+    ) -> Passage {
         let mut moved = self.new_packet();
         core::mem::swap(&mut *moved, packet);
         let way = IpHeader::parse_quoted(&moved.head)
@@ -98,8 +104,21 @@ impl Stack {
             self.recycle(moved);
             return passage;
         }
-        self.leave_anew(&path, &header, moved);
-        Passage::Moved
+        if self.leave_anew(&path, &header, moved, owner) {
+            Passage::Moved
+        } else {
+            Passage::Lost
+        }
+    }
+
+    /// Whether packets to an address leave over the link that was chosen for them, whatever routes say: what
+    /// is for many, and what is of one link.
+    pub(super) fn keeps_its_link(&self, dest: IpAddr) -> bool {
+        let is_of_one_link = match dest {
+            IpAddr::V4(dest) => dest.is_link_local(),
+            IpAddr::V6(dest) => dest.is_unicast_link_local(),
+        };
+        is_of_one_link || dest.is_multicast() || self.addresses.is_broadcast(dest)
     }
 
     /// The way of a packet of this host with this header.
@@ -123,7 +142,14 @@ impl Stack {
         self.route_for(&settings, header.dest, source)
     }
 
-    fn leave_anew(&mut self, path: &Path, header: &IpHeader, mut packet: Box<TxPacket>) {
+    /// Sends a packet by another way than the one that it was finished for; whether there was room for it.
+    fn leave_anew(
+        &mut self,
+        path: &Path,
+        header: &IpHeader,
+        mut packet: Box<TxPacket>,
+        owner: Option<Sender>,
+    ) -> bool {
         let (now, mtu) = (self.clock, usize::from(path.mtu));
         packet.meta.departure = packet.meta.departure.max(now);
         let longest = match packet.meta.gso {
@@ -134,8 +160,8 @@ impl Stack {
             if packet.meta.gso.is_none() && !path.caps.tx_checksum {
                 transport::complete_checksum(&mut packet);
             }
-            self.link_output(path, packet, None, now);
-            return;
+            let owner = owner.map(|sender| sender.owner(&packet));
+            return self.link_output(path, packet, owner, now);
         }
         // As over IPv6, where TCP alone never sends what has to be cut.
         let may_be_cut = match header.dest {
@@ -147,17 +173,10 @@ impl Stack {
             self.recycle(packet);
             self.stats
                 .count_drop(said.err().unwrap_or(DropReason::TooBig));
-            return;
+            return true;
         }
         transport::complete_checksum(&mut packet);
-        let (source, dest) = (header.source, header.dest);
-        let id = (self.identifications).next(source, dest, header.protocol, 1);
-        let cut = Fragments::new(&mut packet, path.mtu, id)
-            .map(|fragments| self.send_fragments(path, fragments, None, now));
-        self.recycle(packet);
-        if let Err(reason) = cut {
-            self.stats.count_drop(reason);
-        }
+        self.send_cut(path, header, packet, owner, now)
     }
 }
 

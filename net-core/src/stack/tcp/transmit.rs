@@ -96,7 +96,7 @@ impl Stack {
             more = goes_on;
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
-            if self.pass_out(path.iface, meta.origin, packet) != Passage::Leaves {
+            if self.pass_out(path.iface, meta.origin, packet, None) != Passage::Leaves {
                 out.truncate(before);
                 continue;
             }

@@ -4,6 +4,7 @@ use super::filter::{router, segment};
 use super::*;
 use crate::error::SocketError;
 use crate::filter::FilterError;
+use crate::multicast::MembershipChange;
 use crate::wire::TcpFlags;
 use std::string::ToString;
 
@@ -81,6 +82,10 @@ fn what_is_rejected_before_it_is_routed_is_answered_too() {
     assert_eq!(seen.ip.source, ip("10.9.0.9"));
     host.inject(datagram("10.7.0.9:5", "10.7.0.255:13", b"x"));
     assert!(host.sent().is_empty(), "it is for many");
+    let mut heard_by_all = RxPacket::from(datagram("10.7.0.9:5", "10.7.0.2:13", b"x"));
+    heard_by_all.meta.to_group = true;
+    host.inject(heard_by_all);
+    assert!(host.sent().is_empty(), "others have it, too");
     let late = "table inet t { chain d { reject; }
         chain c { type filter hook postrouting priority 0; jump d; } }";
     let error = host.stack.set_filter(late.parse().unwrap()).unwrap_err();
@@ -158,6 +163,65 @@ fn a_mark_that_a_rule_sets_leads_what_is_sent_another_way() {
     let text = host.stack.show_filter();
     assert!(text.contains("type route hook output"), "{text}");
     host.filter(&text);
+}
+
+#[test]
+fn what_is_for_many_stays_on_its_link_whatever_mark_it_gets() {
+    let mut host = Host::new();
+    let other = iface(
+        "tun1",
+        IfaceKind::PointToPoint,
+        1500,
+        &["10.9.0.1/24", "fd09::1/64"],
+    );
+    let other = host.stack.add_iface(other, DeviceCaps::default()).unwrap();
+    host.ip_route("add default dev tun1 table 100");
+    host.ip_route("add ::/0 dev tun1 table 100");
+    host.stack.ip_rule("add fwmark 1 lookup 100").unwrap();
+    host.filter("table inet t { chain c { type route hook output priority 0; meta mark set 1; } }");
+    for (from, to) in [
+        ("10.7.0.2:0", "239.1.2.3:53"),
+        ("10.7.0.2:0", "169.254.7.7:53"),
+        ("[fd07::2]:0", "[ff15::123]:53"),
+    ] {
+        let id = host.udp(from);
+        host.stack.bind_iface(id, None).unwrap();
+        let mut udp = host.stack.udp(id).unwrap();
+        udp.send(Bytes::from_static(b"x"), Some(addr(to))).unwrap();
+        let left = (host.sent().len(), host.sent_over(other).len());
+        assert_eq!(left, (1, 0), "{to}");
+    }
+    let id = host.udp("[::]:9");
+    let (group, wire, now) = (ip("ff15::123"), Some(host.wire), host.now);
+    let change = MembershipChange::Join;
+    let joined = host.stack.change_membership(id, group, wire, change, now);
+    assert_eq!(joined, Ok(()));
+    let left = (host.sent().len(), host.sent_over(other).len());
+    assert_eq!(left, (1, 0), "routers are told on that link");
+}
+
+/// Where they leave another way, packets that wait count as well.
+#[test]
+fn the_send_buffer_bounds_what_a_mark_leads_another_way() {
+    let mut host = Host::new();
+    let other = iface("tun1", IfaceKind::PointToPoint, 1500, &["10.9.0.1/24"]);
+    let other = host.stack.add_iface(other, DeviceCaps::default()).unwrap();
+    host.ip_route("add default dev tun1 table 100");
+    host.stack.ip_rule("add fwmark 1 lookup 100").unwrap();
+    host.filter("table inet t { chain c { type route hook output priority 0; meta mark set 1; } }");
+    let id = host.udp("10.7.0.2:9");
+    host.stack
+        .change_udp(id, |settings| settings.send_buffer = 5000)
+        .unwrap();
+    let send = |host: &mut Host| {
+        let payload = Bytes::from_static(&[7; 1000]);
+        let mut udp = host.stack.udp(id).unwrap();
+        udp.send(payload, Some(addr("192.0.2.9:53")))
+    };
+    let sent = (0..100).filter(|_| send(&mut host).is_ok()).count();
+    assert_eq!(sent, 4);
+    assert_eq!(host.sent_over(other).len(), 4);
+    assert_eq!(send(&mut host), Ok(()));
 }
 
 #[test]

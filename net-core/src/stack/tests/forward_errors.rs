@@ -56,6 +56,7 @@ fn fragments_that_may_be_cut_go_on_in_smaller_ones_of_the_same_packet() {
     let beyond = fragment(&[0; 1480], 65_528, false, false);
     assert!(router.forward(beyond).is_empty());
     router.host.assert_dropped(DropReason::BadFragment, 1);
+    assert_eq!(router.host.stack.stats().forwarded, 2);
 }
 
 #[test]

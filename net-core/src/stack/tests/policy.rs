@@ -113,6 +113,8 @@ fn the_way_back_may_be_that_of_another_table() {
     for (rule, source, dest) in [
         ("to 203.0.113.0/24", "203.0.113.9:5", "10.9.0.9:7"),
         ("to 2001:db8:1::/48", "[2001:db8:1::9]:5", "[fd09::9]:7"),
+        // It is asked as this host would, which would have to answer.
+        ("iif lo", "203.0.113.9:5", "10.9.0.9:7"),
     ] {
         let mut fork = Fork::new(rule);
         let (wire, other, third) = (fork.host.wire, fork.other, fork.third);
@@ -126,6 +128,35 @@ fn the_way_back_may_be_that_of_another_table() {
         assert!(passes(other, ReversePath::Strict));
         assert!(!passes(wire, ReversePath::Strict));
         assert!(passes(wire, ReversePath::Loose));
+    }
+}
+
+/// To be bound to an interface leads past no route by which nothing leaves.
+#[test]
+fn routes_that_reject_hold_for_bound_sockets_too() {
+    let mut host = Host::new();
+    for route in ["blackhole 203.0.113.0/24", "unreachable 2001:db8:1::/48"] {
+        host.ip_route(&std::format!("add {route}"));
+    }
+    for (to, leaves) in [
+        ("203.0.113.9:7", false),
+        ("203.0.114.9:7", true),
+        ("[2001:db8:1::9]:7", false),
+        ("[2001:db8:2::9]:7", true),
+    ] {
+        let any = if addr(to).is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
+        let [free, bound] = [None, Some(host.wire)].map(|iface| {
+            let id = host.udp(any);
+            host.stack.bind_iface(id, iface).unwrap();
+            let mut udp = host.stack.udp(id).unwrap();
+            udp.send(Bytes::from_static(b"x"), Some(addr(to)))
+        });
+        assert_eq!(free.is_ok(), leaves, "{to}");
+        assert_eq!(bound, free, "{to}");
     }
 }
 

@@ -481,7 +481,12 @@ fn a_router_says_how_long_to_wait_for_neighbours() {
 fn a_station_that_forwards_is_in_the_group_of_all_routers() {
     let mut host = station_with(&["10.7.0.2/24", "fe80::2/64"]);
     let wire = host.wire;
-    let is_in = |host: &Host| host.stack.is_member(wire, ip("ff02::2"), ip("fe80::9"));
+    let is_in = |host: &Host| {
+        let groups = ["ff01::2", "ff02::2", "ff05::2"];
+        let found = groups.map(|group| host.stack.is_member(wire, ip(group), ip("fe80::9")));
+        assert!(found[0] == found[1] && found[1] == found[2]);
+        found[0]
+    };
     assert!(!is_in(&host));
     for on in [true, true, false, false, true] {
         host.stack.set_forwarding(wire, on).unwrap();
