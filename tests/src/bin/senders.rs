@@ -20,7 +20,10 @@ fn main() -> ExitCode {
     tests::netns::run_program(move || {
         let wanted =
             |algorithm| names.is_empty() || names.iter().any(|name| is_called(algorithm, name));
-        println!("{}", tests::senders::grid(wanted));
+        let (table, whole) = tests::senders::grid(wanted);
+        println!("{table}");
+        let reached = whole.is_none_or(tests::senders::tally::Tally::is_reached);
+        assert!(reached, "MISSED: see docs/senders.md for what is wanted");
     })
 }
 

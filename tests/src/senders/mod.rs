@@ -13,6 +13,7 @@
 //! `cargo run --release -p tests --bin senders`; the name of an algorithm measures its part.
 
 mod impaired;
+pub mod tally;
 
 use impaired::Impaired;
 use net_core::Config;
@@ -23,11 +24,12 @@ use net_core::socket::TcpOption;
 use net_tokio::device::Tun;
 use net_tokio::{Net, TcpSocket};
 use socket2::{Domain, Socket, Type};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tally::{Ratios, Tally};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream as HostStream;
 use tokio::runtime::Handle;
@@ -36,24 +38,28 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// The grid of those of the algorithms that are `wanted`, as a table in Markdown, and one more of
-/// [`OTHER`].
+/// [`OTHER`]. Where it is the whole grid, what it comes to as well.
 #[must_use]
-pub fn grid(wanted: impl Fn(CongestionAlgorithm) -> bool) -> String {
-    let mut tables = String::new();
+pub fn grid(wanted: impl Fn(CongestionAlgorithm) -> bool) -> (String, Option<Tally>) {
+    let (mut tables, mut whole) = (String::new(), None);
     for algorithms in [&ALGORITHMS[..], &[OTHER]] {
         let mut cells = Vec::new();
         for algorithm in algorithms.iter().filter(|each| wanted(**each)) {
-            for rtt in [20, 80] {
+            for rtt in ROUND_TRIPS {
                 cells.extend(LOSSES.map(|loss| Cell::new(*algorithm, rtt, loss)));
             }
         }
         if !cells.is_empty() {
             let results = measure(&cells, &[1, 2, 3, 4, 5], Duration::from_secs(10));
-            tables += &report(&results);
+            let (table, tally) = report(&results);
+            tables += &table;
             tables.push('\n');
+            if cells.len() == CELLS {
+                whole = Some(tally);
+            }
         }
     }
-    tables
+    (tables, whole)
 }
 
 /// One combination.
@@ -275,68 +281,47 @@ impl Run {
 }
 
 /// The grid as a table, and what it comes to.
-fn report(results: &[(Cell, Goodput)]) -> String {
+fn report(results: &[(Cell, Goodput)]) -> (String, Tally) {
     let mut out = String::from(HEAD);
-    let (mut ours, mut again) = (Tally::default(), Tally::default());
+    let mut cells = Vec::new();
     for (cell, goodput) in results {
-        let ratio = ours.count(goodput.ours, goodput.kernel);
-        let noise = again.count(goodput.kernel_again, goodput.kernel);
+        let ratios = Ratios {
+            lost: cell.loss,
+            ours: thousandths(goodput.ours / goodput.kernel),
+            again: thousandths(goodput.kernel_again / goodput.kernel),
+        };
         let _ = writeln!(
             out,
-            "| {} | {} ms | {} % | {:.2} | {:.2} | {ratio:.3} | {noise:.3} |",
+            "| {} | {} ms | {} % | {:.2} | {:.2} | {:.3} | {:.3} |",
             title(cell.algorithm),
             cell.rtt.as_millis(),
             f64::from(cell.loss) / 1e4,
             goodput.kernel,
             goodput.ours,
+            f64::from(ratios.ours) / 1e3,
+            f64::from(ratios.again) / 1e3,
         );
+        cells.push(ratios);
     }
-    let cells = results.len();
+    let ours = Tally::ours(&cells);
     let _ = writeln!(
         out,
-        "\nOf {cells} cells, ours: {ours}; the kernel once more: {again}."
+        "\nOf {} cells, ours: {ours}. The kernel once more: {}.",
+        ours.cells,
+        Tally::kernel_again(&cells)
     );
-    out
+    (out, ours)
 }
 
-/// How a sender compares with the kernel's over several cells.
-struct Tally {
-    /// Cells with at least its goodput, and with at least 0.99 of it.
-    more: usize,
-    level: usize,
-    /// The least share of it.
-    least: f64,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            more: 0,
-            level: 0,
-            least: f64::MAX,
-        }
-    }
-}
-
-impl Tally {
-    /// Takes in one cell; the ratio there.
-    fn count(&mut self, goodput: f64, kernel: f64) -> f64 {
-        let ratio = goodput / kernel;
-        self.more += usize::from(ratio >= 1.0);
-        self.level += usize::from(ratio >= LEVEL);
-        self.least = self.least.min(ratio);
-        ratio
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { more, level, least } = self;
-        write!(
-            f,
-            "{more} with at least its goodput, {level} with at least {LEVEL} of it, none with less than {least:.3}"
-        )
-    }
+/// A ratio as it is printed.
+fn thousandths(ratio: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a ratio of goodputs is a small positive number"
+    )]
+    let rounded = (ratio * 1e3).round() as u32;
+    rounded
 }
 
 /// What both senders run, in the table.
@@ -360,10 +345,12 @@ pub const ALGORITHMS: [CongestionAlgorithm; 3] = [
 pub const OTHER: CongestionAlgorithm = CongestionAlgorithm::Bbr;
 const HEAD: &str = "| algorithm | RTT | lost | kernel, Mbit/s | ours, Mbit/s | ours / kernel | kernel again / kernel |\n\
 |---|---|---|---|---|---|---|\n";
-/// What is as good as level.
-const LEVEL: f64 = 0.99;
 /// Packets lost per million.
 const LOSSES: [u32; 5] = [0, 1_000, 3_000, 10_000, 30_000];
+/// In milliseconds.
+const ROUND_TRIPS: [u64; 2] = [20, 80];
+/// In the whole grid.
+pub const CELLS: usize = ALGORITHMS.len() * ROUND_TRIPS.len() * LOSSES.len();
 /// Bits per second of the link.
 const RATE: u64 = 20_000_000;
 /// Runs at a time: more would have to wait for a core, and it is we who run on our sender's timers.
