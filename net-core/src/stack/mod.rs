@@ -10,6 +10,7 @@ mod events;
 mod filter;
 mod foreign;
 mod forward;
+mod given;
 mod hooks;
 mod icmp;
 mod ifaces;

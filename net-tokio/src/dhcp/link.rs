@@ -209,7 +209,7 @@ impl Link {
     fn add_address(&mut self, lease: &Lease) -> io::Result<()> {
         let (iface, cidr) = (self.iface, lease.address);
         let added = self.net.engine().act(|core, now| {
-            match core.stack_mut().add_address(iface, cidr, now) {
+            match core.stack_mut().add_checked_address(iface, cidr, now) {
                 // It was extended; or somebody else has given it, and may want to keep it there.
                 Err(SocketError::AddressInUse) => Ok(false),
                 added => added.map(|()| true),

@@ -3,6 +3,7 @@
 mod address_checks;
 mod autoconf;
 mod clients;
+mod conflicts;
 mod dispatch;
 mod echo;
 mod error_queue;
