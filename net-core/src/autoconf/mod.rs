@@ -82,7 +82,7 @@ pub(crate) struct Autoconf {
     pub(crate) passed_over: Vec<PassedOver>,
     /// Routes by routers to some prefixes.
     pub(crate) routes: Vec<ToldRoute>,
-    /// How packets of IPv6 are to leave.
+    /// How packets are to leave.
     pub(crate) link: LinkSettings,
     /// Recursive DNS servers (RFC 8106).
     pub(crate) dns: Vec<(Ipv6Addr, Instant)>,
