@@ -340,6 +340,7 @@ impl Stack {
             .any(|other| is_alike(other, &cidr));
         own.config.addresses.push(cidr);
         self.addresses.add(iface, cidr);
+        self.settle_anycast(iface);
         self.note_own_addresses();
         if has_route {
             // Sources are chosen anew.
@@ -357,6 +358,7 @@ impl Stack {
         let mut rest = own.config.addresses.iter();
         let heir = rest.find(|other| is_alike(other, &cidr)).copied();
         self.addresses.remove(iface, cidr);
+        self.settle_anycast(iface);
         self.note_own_addresses();
         let table = self.routes.table_mut(TableId::MAIN);
         let removed = table.remove_where(cidr, |decision, _| {

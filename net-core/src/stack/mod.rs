@@ -1,6 +1,7 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
 mod addresses;
+mod anycast;
 mod arp;
 mod device_queue;
 mod dispatch;

@@ -1,6 +1,7 @@
 //! The stack driven by raw packets.
 
 mod address_checks;
+mod anycast;
 mod autoconf;
 mod clients;
 mod conflicts;
