@@ -32,6 +32,15 @@ impl Dnsmasq {
     /// If it cannot be started.
     #[must_use]
     pub fn start(interface: &str, server: Ipv4Addr) -> Self {
+        Self::start_with(interface, server, &[])
+    }
+
+    /// The same, with more arguments.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_with(interface: &str, server: Ipv4Addr, more: &[&str]) -> Self {
         let name = format!("dnsmasq-{}-{interface}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("a folder");
@@ -58,6 +67,7 @@ impl Dnsmasq {
                 "--dhcp-leasefile={}",
                 folder.join("leases").display()
             ))
+            .args(more)
             .stdin(Stdio::null())
             .spawn()
             .expect("there is one");

@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use net_core::Config;
-use net_core::autoconf::AddressState;
+use net_core::autoconf::{AddressState, Defence};
 use net_core::iface::IpCidr;
 use net_tokio::device::Tap;
 use net_tokio::{InterfaceStatus, Net, TcpStream, UdpSocket};
@@ -29,6 +29,15 @@ fn a_real_radvd_configures_our_interface() {
         return;
     }
     in_namespace("a_real_radvd_configures_our_interface", advertised());
+}
+
+/// RFC 5227.
+#[test]
+fn an_ipv4_address_that_the_kernel_has_is_not_used_and_a_free_one_is_announced() {
+    in_namespace(
+        "an_ipv4_address_that_the_kernel_has_is_not_used_and_a_free_one_is_announced",
+        probed(),
+    );
 }
 
 /// RFC 3927.
@@ -106,6 +115,55 @@ async fn conflicts() {
     })
     .await;
     net.shutdown().await;
+}
+
+async fn probed() {
+    let tap = Tap::builder("tap0")
+        .host_address(ip("10.7.0.1"), 24)
+        .build()
+        .expect("a TAP");
+    // The kernel is to learn from announcements alone.
+    fs::write("/proc/sys/net/ipv4/conf/tap0/arp_accept", "1").expect("a namespace of our own");
+    let net = Net::builder()
+        .device("eth0", tap)
+        .address("10.7.0.1/24")
+        .address("10.7.0.2/24")
+        .detect_conflicts(Defence::GiveUp)
+        .build()
+        .expect("a stack");
+    let checked = tokio::time::timeout(LIMIT, net.wait_for_addresses()).await;
+    checked.expect("in time");
+    wait(&net, |eth0| {
+        let states = ["10.7.0.1", "10.7.0.2"].map(|address| state(eth0, address));
+        states == [AddressState::Duplicate, AddressState::Preferred].map(Some)
+    })
+    .await;
+    let interfaces = net.interfaces();
+    let eth0 = interfaces.iter().find(|each| each.name == "eth0");
+    let mac = eth0.and_then(|eth0| eth0.mac).expect("an Ethernet");
+    wait(&net, |_| {
+        neighbors_of_the_kernel().contains(&format!("10.7.0.2 dev tap0 lladdr {mac}"))
+    })
+    .await;
+    // The kernel takes the address without asking, and says so whenever it looks for somebody from it.
+    let added = Command::new("ip")
+        .args(["address", "add", "10.7.0.2/24", "dev", "tap0"])
+        .status();
+    assert!(added.expect("iproute2").success());
+    let kernel = std::net::UdpSocket::bind("10.7.0.2:0").expect("a port");
+    kernel.send_to(b"x", "10.7.0.77:9").expect("sent");
+    wait(&net, |eth0| {
+        state(eth0, "10.7.0.2") == Some(AddressState::Duplicate)
+    })
+    .await;
+    assert!(net.stats().address_conflicts >= 3);
+    net.shutdown().await;
+}
+
+/// What `ip neigh` says.
+fn neighbors_of_the_kernel() -> String {
+    let told = Command::new("ip").args(["neigh", "show"]).output();
+    String::from_utf8(told.expect("iproute2").stdout).expect("text")
 }
 
 async fn advertised() {

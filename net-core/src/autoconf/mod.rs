@@ -1,7 +1,9 @@
 //! Addresses that come and go: formed by the stack itself, checked before use, given up when their time
-//! is over (RFC 4862; RFC 3927 for IPv4), and what routers of a link have told (RFC 4861 §6.3).
+//! is over (RFC 4862; RFC 5227 and RFC 3927 for IPv4), and what routers of a link have told (RFC 4861 §6.3).
 
 mod back_off;
+mod claim;
+mod given;
 mod link_local;
 mod passed_over;
 mod room;
@@ -10,7 +12,10 @@ mod temporary;
 mod told;
 
 use back_off::Solicitations;
-pub(crate) use link_local::{LinkLocal, LinkLocalAct, Wish};
+pub(crate) use claim::{ANNOUNCE_INTERVAL, ClaimAct, DEFEND_INTERVAL};
+pub use given::Defence;
+pub(crate) use given::Given;
+pub(crate) use link_local::{LinkLocal, Wish};
 use passed_over::PassedOver;
 pub(crate) use room::NoRoom;
 use stable::is_reserved;
@@ -77,7 +82,7 @@ pub(crate) struct Autoconf {
     pub(crate) passed_over: Vec<PassedOver>,
     /// Routes by routers to some prefixes.
     pub(crate) routes: Vec<ToldRoute>,
-    /// How packets of IPv6 are to leave.
+    /// How packets are to leave.
     pub(crate) link: LinkSettings,
     /// Recursive DNS servers (RFC 8106).
     pub(crate) dns: Vec<(Ipv6Addr, Instant)>,
@@ -89,6 +94,10 @@ pub(crate) struct Autoconf {
     pub(crate) redirected: Vec<Redirected>,
     /// The address of IPv4 that it chooses by itself, where it does.
     pub(crate) link_local: Option<Box<LinkLocal>>,
+    /// Whether addresses of IPv4 that are given are checked, and what becomes of those that others insist on.
+    pub(crate) detects_conflicts: Option<Defence>,
+    /// Those that were checked, or are.
+    pub(crate) given: Vec<Given>,
     /// Addresses of IPv4 that the link is to be told of once more.
     pub(crate) announcements: Vec<Announcement>,
     /// Questions for routers.
@@ -177,9 +186,11 @@ impl Autoconf {
         let search = self.search.iter().map(|&(_, until)| until);
         let redirected = self.redirected.iter().map(|each| each.until);
         let link_local = self.link_local.iter().map(|search| search.next());
+        let given = self.given.iter().map(Given::next);
         let announcements = self.announcements.iter().map(|each| each.due);
         addresses
             .chain(link_local)
+            .chain(given)
             .chain(announcements)
             .chain(prefixes)
             .chain(routers)
@@ -204,11 +215,16 @@ impl Autoconf {
 
     /// How far the address is, if it was checked or is.
     pub(crate) fn state(&self, address: IpAddr) -> Option<AddressState> {
-        let IpAddr::V6(address) = address else {
-            return None;
-        };
-        let mut all = self.formed.iter();
-        Some(all.find(|each| each.address == address)?.state)
+        match address {
+            IpAddr::V4(address) => {
+                let mut all = self.given.iter();
+                Some(all.find(|each| each.address() == address)?.state())
+            }
+            IpAddr::V6(address) => {
+                let mut all = self.formed.iter();
+                Some(all.find(|each| each.address == address)?.state)
+            }
+        }
     }
 
     /// The stable address that was chosen in a prefix of 64 bits.

@@ -21,11 +21,13 @@ pub(crate) struct ToldRoute {
     pub(crate) failures: u32,
 }
 
-/// How packets of IPv6 are to leave (RFC 4861 §6.3.2), as far as a router has said.
+/// How packets are to leave, as far as a router (RFC 4861 §6.3.2), or a server of DHCP, has said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct LinkSettings {
     /// LinkMTU, never above that of the device.
     pub(crate) mtu: Option<u16>,
+    /// The largest packet of IPv4.
+    pub(crate) mtu_v4: Option<u16>,
     /// CurHopLimit.
     pub(crate) hop_limit: Option<NonZeroU8>,
 }

@@ -78,9 +78,15 @@ impl Iface {
         best_source(all, dest)
     }
 
-    /// The largest packet to an address: of IPv6 what a router has said, if one has (RFC 4861 §6.3.4).
+    /// The largest packet to an address: what a router has said of IPv6 (RFC 4861 §6.3.4) or whoever gives the
+    /// interface its addresses of IPv4, if anybody has.
     pub(crate) fn mtu_to(&self, dest: IpAddr) -> u16 {
-        let told = self.autoconf.link.mtu.filter(|_| dest.is_ipv6());
+        let link = &self.autoconf.link;
+        let told = if dest.is_ipv6() {
+            link.mtu
+        } else {
+            link.mtu_v4
+        };
         told.map_or(self.config.mtu, |told| told.min(self.config.mtu))
     }
 

@@ -9,6 +9,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub(crate) enum Delivery {
     /// It is for this host.
     Local,
+    /// It is for any one of several hosts, of which this is one: answers have an address of its own (RFC 4291
+    /// §2.6).
+    Anycast,
     /// It is for every host on the link; nothing that answers may be sent back.
     Broadcast,
     /// It is for a group that this host belongs to.
@@ -23,6 +26,8 @@ pub(crate) struct LocalAddresses {
     /// Unicast addresses, sorted.
     v4: Vec<(Ipv4Addr, IfaceId)>,
     v6: Vec<(Ipv6Addr, IfaceId)>,
+    /// Anycast addresses, sorted.
+    anycast: Vec<(Ipv6Addr, IfaceId)>,
     /// Directed broadcast addresses, sorted.
     broadcast: Vec<(Ipv4Addr, IfaceId)>,
     loopback: Option<IfaceId>,
@@ -56,6 +61,22 @@ impl LocalAddresses {
         }
     }
 
+    /// Adds an anycast address of an interface.
+    pub(crate) fn add_anycast(&mut self, iface: IfaceId, address: Ipv6Addr) {
+        insert(&mut self.anycast, address, iface);
+    }
+
+    /// Removes one.
+    pub(crate) fn remove_anycast(&mut self, iface: IfaceId, address: Ipv6Addr) {
+        self.anycast.retain(|&own| own != (address, iface));
+    }
+
+    /// The anycast addresses of an interface.
+    pub(crate) fn anycast_of(&self, iface: IfaceId) -> impl Iterator<Item = Ipv6Addr> + '_ {
+        let all = self.anycast.iter().filter(move |own| own.1 == iface);
+        all.map(|&(address, _)| address)
+    }
+
     /// Says which interface is the loopback: all of 127.0.0.0/8 is local there.
     pub(crate) fn set_loopback(&mut self, iface: Option<IfaceId>) {
         self.loopback = iface;
@@ -70,6 +91,7 @@ impl LocalAddresses {
     pub(crate) fn remove_iface(&mut self, iface: IfaceId) {
         self.v4.retain(|&(_, owner)| owner != iface);
         self.v6.retain(|&(_, owner)| owner != iface);
+        self.anycast.retain(|&(_, owner)| owner != iface);
         self.broadcast.retain(|&(_, owner)| owner != iface);
         if self.loopback == Some(iface) {
             self.loopback = None;
@@ -101,6 +123,8 @@ impl LocalAddresses {
             Delivery::Local
         } else if self.is_broadcast(dest) {
             Delivery::Broadcast
+        } else if self.is_anycast(dest) {
+            Delivery::Anycast
         } else {
             Delivery::Foreign
         }
@@ -114,7 +138,15 @@ impl LocalAddresses {
         }
     }
 
-    /// Every address, in order.
+    /// Whether `address` is one of several hosts' of which this is one.
+    pub(crate) fn is_anycast(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(v6) => has(&self.anycast, &v6),
+        }
+    }
+
+    /// Every unicast address, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let v4 = self.v4.iter().map(|&(address, _)| IpAddr::V4(address));
         v4.chain(self.v6.iter().map(|&(address, _)| IpAddr::V6(address)))

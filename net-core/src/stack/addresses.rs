@@ -16,7 +16,8 @@ use core::net::{IpAddr, Ipv6Addr};
 impl Stack {
     /// Gives an interface another address, with the route to its prefix. One of IPv6 on an Ethernet is
     /// used once it is known that nobody else has it, after about a second; [`addresses`](Self::addresses)
-    /// tells. One of IPv4 is used at once, and the link is told of it twice (RFC 5227 §2.3).
+    /// tells. One of IPv4 is used at once, and the link is told of it twice (RFC 5227 §2.3); it is checked
+    /// first where the interface [detects conflicts](Self::set_conflict_detection).
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface); [`AddressInUse`](SocketError::AddressInUse) if
@@ -26,6 +27,17 @@ impl Stack {
         &mut self,
         iface: IfaceId,
         cidr: IpCidr,
+        now: Instant,
+    ) -> Result<(), SocketError> {
+        self.give_address(iface, cidr, self.detects_conflicts(iface), now)
+    }
+
+    /// Gives an interface an address; `checks_v4` says whether it is to be checked before, if it is one of IPv4.
+    pub(super) fn give_address(
+        &mut self,
+        iface: IfaceId,
+        cidr: IpCidr,
+        checks_v4: bool,
         now: Instant,
     ) -> Result<(), SocketError> {
         self.clock = now;
@@ -44,6 +56,10 @@ impl Stack {
                 self.check_address(iface, formed, now);
             }
             IpAddr::V6(_) => self.use_address(iface, cidr),
+            IpAddr::V4(address) if checks_v4 => {
+                self.check_given(iface, address, cidr.prefix_len, now);
+                self.autoconf_settle(iface, now);
+            }
             IpAddr::V4(address) => {
                 self.use_address(iface, cidr);
                 self.arp_announce_twice(iface, address, now);
@@ -89,6 +105,7 @@ impl Stack {
     pub fn remove_address(&mut self, iface: IfaceId, address: IpAddr, now: Instant) -> bool {
         self.clock = now;
         self.link_local_removed(iface, address);
+        let was_given = self.given_removed(iface, address);
         let Some(own) = self.iface_mut(iface) else {
             return false;
         };
@@ -106,7 +123,7 @@ impl Stack {
             self.hold_solicited_node(iface, address, false);
         }
         self.autoconf_settle(iface, now);
-        formed.is_some() || used.is_some()
+        was_given || formed.is_some() || used.is_some()
     }
 
     /// The addresses of an interface, and how far each is.
@@ -115,12 +132,17 @@ impl Stack {
         own.flat_map(|own| {
             let formed = own.autoconf.formed.iter().map(Formed::status);
             let rest = own.config.addresses.iter();
-            let rest = rest.filter(move |cidr| own.autoconf.state(cidr.address).is_none());
+            let rest = rest.filter(move |cidr| {
+                cidr.address.is_ipv4() || own.autoconf.state(cidr.address).is_none()
+            });
             let rest = rest.map(|&cidr| plain(cidr, AddressState::Preferred));
             let search = own.autoconf.link_local.iter();
             let search = search.filter(|search| !search.is_used());
             let search = search.map(|search| plain(search.cidr(), AddressState::Tentative));
-            rest.chain(search).chain(formed)
+            let given = own.autoconf.given.iter();
+            let given = given.map(|given| plain(given.cidr(), given.state()));
+            let unused = given.filter(|given| given.state != AddressState::Preferred);
+            rest.chain(search).chain(unused).chain(formed)
         })
     }
 
@@ -318,6 +340,7 @@ impl Stack {
             .any(|other| is_alike(other, &cidr));
         own.config.addresses.push(cidr);
         self.addresses.add(iface, cidr);
+        self.settle_anycast(iface);
         self.note_own_addresses();
         if has_route {
             // Sources are chosen anew.
@@ -335,6 +358,7 @@ impl Stack {
         let mut rest = own.config.addresses.iter();
         let heir = rest.find(|other| is_alike(other, &cidr)).copied();
         self.addresses.remove(iface, cidr);
+        self.settle_anycast(iface);
         self.note_own_addresses();
         let table = self.routes.table_mut(TableId::MAIN);
         let removed = table.remove_where(cidr, |decision, _| {
@@ -366,6 +390,7 @@ impl Stack {
         }
         self.check_tentative(iface, now);
         self.link_local_timeout(iface, now);
+        self.given_timeout(iface, now);
         self.arp_announce_due(iface, now);
         self.succeed_temporary(iface, now);
         self.solicit_routers(iface, now);

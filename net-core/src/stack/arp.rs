@@ -1,7 +1,7 @@
 //! ARP in the stack (RFC 826, RFC 5227).
 
 use super::Stack;
-use crate::autoconf::Announcement;
+use crate::autoconf::{ANNOUNCE_INTERVAL, Announcement, DEFEND_INTERVAL};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::may_be_local;
@@ -9,7 +9,7 @@ use crate::must::must;
 use crate::neighbor::Sighting;
 use crate::route::Query;
 use crate::stats::DropReason;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::{ArpOperation, ArpPacket, EtherType, MacAddr};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
@@ -30,7 +30,9 @@ impl Stack {
             // Our own, come back.
             return Err(DropReason::Arp);
         }
-        if self.link_local_conflict(iface, &packet, now) {
+        let chosen = self.link_local_conflict(iface, &packet, now);
+        let given = self.given_conflict(iface, &packet, now);
+        if chosen || given {
             return Err(DropReason::AddressConflict);
         }
         let source = (!packet.is_probe()).then_some(sender);
@@ -90,8 +92,8 @@ impl Stack {
         })
     }
 
-    /// Somebody else uses an address of ours: says that it is ours, unless that was said a short time
-    /// ago (RFC 5227 §2.4(b)).
+    /// Somebody else uses an address of ours that was not checked before: says that it is ours, unless that was
+    /// said a short time ago, and keeps it (RFC 5227 §2.4(c)).
     fn arp_conflict(&mut self, iface: IfaceId, address: Ipv4Addr, now: Instant) {
         self.stats.address_conflicts += 1;
         if !self.has_address(iface, IpAddr::V4(address)) {
@@ -105,6 +107,15 @@ impl Stack {
         }
         own.defended_until = now + DEFEND_INTERVAL;
         self.arp_announce(iface, address);
+    }
+
+    /// Asks who has an address, without saying that it is ours (RFC 5227 §1.1).
+    pub(super) fn arp_probe(&mut self, iface: IfaceId, address: Ipv4Addr) {
+        if let Some(mac) = self.mac(iface) {
+            let packet = ArpPacket::request(mac, Ipv4Addr::UNSPECIFIED, address);
+            let bytes = packet.to_bytes();
+            self.ethernet_output(iface, MacAddr::BROADCAST, EtherType::ARP, &bytes);
+        }
     }
 
     /// Tells the whole link where an address of ours is (RFC 5227 §2.3).
@@ -194,8 +205,3 @@ pub(super) const fn audience(sender: Ipv4Addr, station: MacAddr) -> MacAddr {
         station
     }
 }
-
-/// So often an address is defended at most (RFC 5227 §1.1's DEFEND_INTERVAL).
-const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
-/// Between the two announcements of an address (RFC 5227 §1.1's ANNOUNCE_INTERVAL).
-const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);

@@ -27,7 +27,9 @@ use core::net::IpAddr;
 impl Stack {
     /// Lets what comes in over an interface for others go on to them, or not. Off by default. One of Ethernet
     /// that does is in the groups of all routers, ff01::2, ff02::2, ff05::2 (RFC 4291 §2.8); it sends no router
-    /// advertisements.
+    /// advertisements. The subnet-router anycast addresses of its prefixes of IPv6, such as fd07:: of fd07::/64, are
+    /// this host's meanwhile (RFC 4291 §2.6.1): echo requests and datagrams to them are answered, from an address of
+    /// its own, and TCP is not, as with Linux.
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface).
@@ -41,6 +43,7 @@ impl Stack {
                 self.hold_group(iface, group.into(), on);
             }
         }
+        self.settle_anycast(iface);
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl Stack {
         } = arrival;
         // RFC 1122 §3.2.2.6 allows to ignore requests to broadcast addresses; an answer would
         // make us an amplifier.
-        if delivery != Delivery::Local {
+        if !matches!(delivery, Delivery::Local | Delivery::Anycast) {
             return Err(DropReason::IcmpIrrelevant);
         }
         let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
@@ -275,7 +275,8 @@ impl Stack {
             tos,
             options,
         } = answer;
-        // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4).
+        // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4), and from an anycast address
+        // nobody does (RFC 4443 §2.2(b)).
         let is_ours = delivery == Delivery::Local && !cause.dest.is_multicast();
         let source = is_ours.then_some(cause.dest);
         let path = self

@@ -85,11 +85,11 @@ impl Stack {
             arrival.delivery = self.foreign_route(&arrival);
         }
         let to_group = arrival.packet.meta.to_group;
-        if to_group && matches!(arrival.delivery, Delivery::Local | Delivery::Foreign) {
+        if to_group && !matches!(arrival.delivery, Delivery::Broadcast | Delivery::Multicast) {
             return Err(DropReason::LinkBroadcast);
         }
         match arrival.delivery {
-            Delivery::Local | Delivery::Broadcast | Delivery::Multicast => {
+            Delivery::Local | Delivery::Anycast | Delivery::Broadcast | Delivery::Multicast => {
                 if !arrival.options_v4().is_empty() {
                     self.options_input(&mut arrival, now)?;
                 }

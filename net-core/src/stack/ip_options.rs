@@ -36,7 +36,8 @@ impl Stack {
             }
         }
         match (arrival.delivery, arrival.ip.dest) {
-            (Delivery::Foreign, _) => {}
+            // An anycast address is of IPv6, which has none of these.
+            (Delivery::Foreign | Delivery::Anycast, _) => {}
             (Delivery::Local, dest) => self.record_passage(arrival, Some(dest), now),
             (Delivery::Broadcast | Delivery::Multicast, _) => {
                 let own = self.address_towards(arrival.over, arrival.ip.source);

@@ -1,11 +1,11 @@
 //! Addresses of IPv4 for one link in the stack (RFC 3927).
 
 use super::Stack;
-use crate::autoconf::{LinkLocal, LinkLocalAct, Wish};
+use crate::autoconf::{ClaimAct, LinkLocal, Wish};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::time::Instant;
-use crate::wire::{ArpPacket, EtherType, MacAddr};
+use crate::wire::ArpPacket;
 use alloc::boxed::Box;
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -130,23 +130,21 @@ impl Stack {
         true
     }
 
-    fn link_local_act(
-        &mut self,
-        iface: IfaceId,
-        address: Ipv4Addr,
-        act: LinkLocalAct,
-        now: Instant,
-    ) {
+    fn link_local_act(&mut self, iface: IfaceId, address: Ipv4Addr, act: ClaimAct, now: Instant) {
         match act {
-            LinkLocalAct::Probe => self.arp_probe(iface, address),
-            LinkLocalAct::Announce => self.arp_announce(iface, address),
-            LinkLocalAct::Take => {
+            ClaimAct::Probe => self.arp_probe(iface, address),
+            ClaimAct::Announce => self.arp_announce(iface, address),
+            ClaimAct::Take => {
                 let own = self.iface(iface);
-                let search = own.and_then(|own| own.autoconf.link_local.as_ref());
-                let Some(cidr) = search.map(|search| search.cidr()) else {
+                let Some(own) = own else {
                     return;
                 };
-                if self.has_address(iface, cidr.address) {
+                let Some(cidr) = own.autoconf.link_local.as_ref().map(|search| search.cidr())
+                else {
+                    return;
+                };
+                let is_given = own.autoconf.state(cidr.address).is_some();
+                if is_given || self.has_address(iface, cidr.address) {
                     // Somebody has given it to the interface: theirs would end with ours.
                     self.choose_link_local(iface, now);
                     return;
@@ -154,7 +152,7 @@ impl Stack {
                 self.use_address(iface, cidr);
                 self.arp_announce(iface, address);
             }
-            LinkLocalAct::Give => {
+            ClaimAct::Give => {
                 if let Some(gone) = self.choose_link_local(iface, now) {
                     self.drop_address(iface, gone);
                 }
@@ -169,14 +167,5 @@ impl Stack {
         let gone = search.cidr();
         search.choose(&mut self.rng, now);
         Some(gone)
-    }
-
-    /// Asks who has an address, without saying that it is ours (RFC 5227 §1.1).
-    fn arp_probe(&mut self, iface: IfaceId, address: Ipv4Addr) {
-        if let Some(mac) = self.mac(iface) {
-            let packet = ArpPacket::request(mac, Ipv4Addr::UNSPECIFIED, address);
-            let bytes = packet.to_bytes();
-            self.ethernet_output(iface, MacAddr::BROADCAST, EtherType::ARP, &bytes);
-        }
     }
 }

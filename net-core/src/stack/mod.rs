@@ -1,6 +1,7 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
 mod addresses;
+mod anycast;
 mod arp;
 mod device_queue;
 mod dispatch;
@@ -10,6 +11,7 @@ mod events;
 mod filter;
 mod foreign;
 mod forward;
+mod given;
 mod hooks;
 mod icmp;
 mod ifaces;

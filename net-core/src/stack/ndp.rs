@@ -114,7 +114,9 @@ impl Stack {
             return Ok(());
         }
         let ours = self.has_address(iface, IpAddr::V6(target));
-        if !ours && !self.neighbors.is_proxy(iface, IpAddr::V6(target)) {
+        let shared = self.addresses.anycast_of(iface).any(|own| own == target)
+            || self.neighbors.is_proxy(iface, IpAddr::V6(target));
+        if !ours && !shared {
             return Err(DropReason::IcmpIrrelevant);
         }
         if let (Some(asker), false) = (asker, duplicate_detection) {
@@ -127,7 +129,7 @@ impl Stack {
         let advert = NeighborAdvert {
             router: self.is_router(iface),
             solicited: !duplicate_detection,
-            // Not for somebody else, who may answer as well (RFC 4861 §7.2.8).
+            // Not for somebody else, who may answer as well (RFC 4861 §7.2.7, §7.2.8).
             overrides: ours,
             target,
         };

@@ -3,6 +3,7 @@
 
 use super::Stack;
 use crate::autoconf::{end_of, names};
+use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::route::TableId;
 use crate::time::Instant;
@@ -23,6 +24,27 @@ impl Stack {
         let own = self.iface(iface).into_iter();
         own.flat_map(|own| &own.autoconf.search)
             .map(|(domain, _)| domain.as_str())
+    }
+
+    /// Limits packets of IPv4 that leave by an interface to `mtu` bytes, where its device could take larger ones,
+    /// as a server of DHCP may want it (RFC 2132 §5.1); `None`: no more. What comes in may be as large as before.
+    ///
+    /// # Errors
+    /// [`NoSuchInterface`](SocketError::NoSuchInterface), or [`InvalidInput`](SocketError::InvalidInput) below 68,
+    /// which every link carries (RFC 791 §3.2).
+    pub fn limit_mtu_v4(&mut self, iface: IfaceId, mtu: Option<u16>) -> Result<(), SocketError> {
+        let own = self.iface_mut(iface).ok_or(SocketError::NoSuchInterface)?;
+        if mtu.is_some_and(|mtu| mtu < MIN_MTU_V4) {
+            return Err(SocketError::InvalidInput(
+                "every link carries packets of IPv4 of 68 bytes",
+            ));
+        }
+        if own.autoconf.link.mtu_v4 != mtu {
+            own.autoconf.link.mtu_v4 = mtu;
+            // Whoever keeps a way looks again.
+            self.routes.table_mut(TableId::MAIN).changed();
+        }
+        Ok(())
     }
 
     /// How many hops packets of IPv6 may make, unless their socket says something else. What leads
@@ -118,5 +140,7 @@ impl Stack {
 
 /// Every link carries this of IPv6 (RFC 8200 §5).
 const MIN_MTU: u16 = 1280;
+/// And this of IPv4 (RFC 791 §3.2).
+const MIN_MTU_V4: u16 = 68;
 /// No router can keep packets on the link, or near it (RFC 3756 §4.2.7).
 const MIN_HOP_LIMIT: NonZeroU8 = NonZeroU8::new(32).expect("it is not 0");

@@ -96,7 +96,7 @@ impl Stack {
         }
         let local = SocketAddr::new(arrival.ip.dest, header.dest_port);
         let remote = SocketAddr::new(arrival.ip.source, header.source_port);
-        if arrival.delivery != Delivery::Local {
+        if matches!(arrival.delivery, Delivery::Broadcast | Delivery::Multicast) {
             return self.udp_to_many(local, remote, &header, arrival);
         }
         let over = arrival.over;

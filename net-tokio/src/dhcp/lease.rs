@@ -14,12 +14,21 @@ pub struct Lease {
     pub address: IpCidr,
     /// Who grants it.
     pub server: Ipv4Addr,
-    /// Routers to everywhere else, the preferred one first.
+    /// Routers to everywhere else, the preferred one first; none where `routes` are told (RFC 3442).
     pub routers: Vec<Ipv4Addr>,
+    /// Prefixes, and the router to each; `None`: the prefix is on the link (option 121, RFC 3442). One to
+    /// everywhere may be among them. They come behind routes that were given, but one to a longer prefix is
+    /// preferred as always: who answers on the link can draw traffic to himself.
+    pub routes: Vec<(IpCidr, Option<Ipv4Addr>)>,
     /// DNS servers, the preferred one first.
     pub dns_servers: Vec<Ipv4Addr>,
-    /// The domain in which names are looked up.
+    /// The domain of the host, in which names are looked up if `search` names none.
     pub domain: Option<String>,
+    /// Domains in which names are looked up, in this order (option 119, RFC 3397).
+    pub search: Vec<String>,
+    /// The largest packet of IPv4 in bytes, where the interface could take larger ones (option 26, RFC 2132 §5.1).
+    /// It is 576 at least, which every host takes (RFC 791 §3.1): what is less is passed over.
+    pub mtu: Option<u16>,
     /// For how long it was granted; `None`: for ever.
     pub duration: Option<Duration>,
 }
@@ -32,6 +41,14 @@ impl Lease {
             IpAddr::V4(v4) => v4,
             IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
         }
+    }
+
+    /// The domains in which names are looked up.
+    #[cfg(feature = "dns")]
+    pub(super) fn domains(&self) -> Vec<&str> {
+        let only = self.domain.as_deref().filter(|_| self.search.is_empty());
+        let all = self.search.iter().map(String::as_str);
+        all.chain(only).collect()
     }
 
     /// What an offer or an acknowledgement grants; `None` where that cannot be.
@@ -60,19 +77,41 @@ impl Lease {
             address: IpAddr::V4(ip),
             prefix_len,
         };
+        let routes = match options.get(OptionCode::ClasslessStaticRoute) {
+            Some(DhcpOption::ClasslessStaticRoute(all)) => {
+                let all = all
+                    .iter()
+                    .map(|&(to, via)| (to.addr(), to.prefix_len(), via));
+                Some(routes(all, address))
+            }
+            _ => None,
+        };
         Some(Self {
             address,
             server,
             routers: match options.get(OptionCode::Router) {
-                Some(DhcpOption::Router(routers)) => hosts(routers, address),
+                // RFC 3442: who is told of routes ignores the routers.
+                Some(DhcpOption::Router(routers)) if routes.is_none() => hosts(routers, address),
                 _ => Vec::new(),
             },
+            routes: routes.unwrap_or_default(),
             dns_servers: match options.get(OptionCode::DomainNameServer) {
                 Some(DhcpOption::DomainNameServer(servers)) => hosts(servers, address),
                 _ => Vec::new(),
             },
             domain: match options.get(OptionCode::DomainName) {
                 Some(DhcpOption::DomainName(name)) => text(name),
+                _ => None,
+            },
+            search: match options.get(OptionCode::DomainSearch) {
+                Some(DhcpOption::DomainSearch(names)) => {
+                    let names = names.iter().filter_map(|name| domain(&name.to_ascii()));
+                    names.take(MAX_SERVERS).collect()
+                }
+                _ => Vec::new(),
+            },
+            mtu: match options.get(OptionCode::InterfaceMtu) {
+                Some(&DhcpOption::InterfaceMtu(mtu)) if mtu >= MIN_MTU => Some(mtu),
                 _ => None,
             },
             duration,
@@ -135,15 +174,7 @@ pub(super) fn message(mac: MacAddr, xid: u32, secs: u16, kind: MessageType) -> M
     options.insert(DhcpOption::ClientIdentifier(id));
     if matches!(kind, MessageType::Discover | MessageType::Request) {
         options.insert(DhcpOption::MaxMessageSize(MAX_MESSAGE));
-        options.insert(DhcpOption::ParameterRequestList(vec![
-            OptionCode::SubnetMask,
-            OptionCode::Router,
-            OptionCode::DomainNameServer,
-            OptionCode::DomainName,
-            OptionCode::AddressLeaseTime,
-            OptionCode::Renewal,
-            OptionCode::Rebinding,
-        ]));
+        options.insert(DhcpOption::ParameterRequestList(REQUESTED.into()));
     }
     message
 }
@@ -189,14 +220,67 @@ fn is_another_host(address: Ipv4Addr, own: IpCidr) -> bool {
     !is_of_none && !is_to_all && own.address != address
 }
 
+/// Routes to the prefixes that routers of the link can lead to, the first one to each. Bits behind a prefix
+/// count as zero (RFC 3442).
+fn routes(
+    told: impl Iterator<Item = (Ipv4Addr, u8, Ipv4Addr)>,
+    own: IpCidr,
+) -> Vec<(IpCidr, Option<Ipv4Addr>)> {
+    let mut routes: Vec<(IpCidr, Option<Ipv4Addr>)> = Vec::new();
+    for (to, prefix_len, router) in told {
+        let mask = u32::MAX
+            .checked_shl(32 - u32::from(prefix_len))
+            .unwrap_or(0);
+        let prefix = IpCidr {
+            address: IpAddr::V4(Ipv4Addr::from_bits(to.to_bits() & mask)),
+            prefix_len,
+        };
+        // Neither this host nor a group is behind a router.
+        let is_of_hosts = prefix_len == 0 || !matches!(to.octets()[0], 127 | 224..);
+        let can_lead = router.is_unspecified() || is_another_host(router, own);
+        let is_new = routes.iter().all(|(known, _)| *known != prefix);
+        if is_of_hosts && can_lead && is_new && routes.len() < MAX_ROUTES {
+            routes.push((
+                prefix,
+                Some(router).filter(|router| !router.is_unspecified()),
+            ));
+        }
+    }
+    routes
+}
+
+/// A domain that hosts can be in, without the dot at its end.
+fn domain(name: &str) -> Option<String> {
+    let name = name.trim_end_matches('.');
+    let is_of_hosts = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (!name.is_empty() && name.bytes().all(is_of_hosts)).then(|| name.to_owned())
+}
+
 /// What an option of text says: nulls behind it are none of it (RFC 2132 §2).
 fn text(told: &str) -> Option<String> {
     let text = told.trim_end_matches('\0');
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Routers, and DNS servers, that are remembered.
+/// What a server is asked for: routes in front of routers, as RFC 3442 wants it.
+pub(super) const REQUESTED: [OptionCode; 10] = [
+    OptionCode::SubnetMask,
+    OptionCode::ClasslessStaticRoute,
+    OptionCode::Router,
+    OptionCode::DomainNameServer,
+    OptionCode::DomainName,
+    OptionCode::DomainSearch,
+    OptionCode::InterfaceMtu,
+    OptionCode::AddressLeaseTime,
+    OptionCode::Renewal,
+    OptionCode::Rebinding,
+];
+/// Routers, DNS servers, and domains, that are remembered.
 const MAX_SERVERS: usize = 8;
+/// Routes that are remembered: no option can be longer than a message, but a long one may have hundreds.
+const MAX_ROUTES: usize = 32;
+/// Bytes that every host takes.
+const MIN_MTU: u16 = 576;
 /// The least time after which a server may have a lease extended.
 const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Bytes that every client takes (RFC 2131 §2), with the headers of IP and UDP.

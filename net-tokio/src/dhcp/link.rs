@@ -1,11 +1,12 @@
 //! How a DHCP client speaks: while it has no address in frames of its own, then as everybody does.
 
 use super::Lease;
+use super::options::read;
 use crate::net::Net;
 use crate::{PacketSocket, UdpSocket};
 use bytes::{Bytes, BytesMut};
+use dhcproto::Encodable;
 use dhcproto::v4::{CLIENT_PORT, Message, SERVER_PORT};
-use dhcproto::{Decodable, Decoder, Encodable};
 use net_core::buf::{RxPacket, TxPacket};
 use net_core::iface::IpCidr;
 use net_core::packet::{FrameClass, PacketAddr, PacketKind};
@@ -30,7 +31,7 @@ pub(super) struct Link {
     socket: Option<UdpSocket>,
     /// The address that the interface has from a lease, and from nobody else.
     leased: Option<Ipv4Addr>,
-    /// The default routes that are the lease's.
+    /// The routes that are the lease's.
     routes: Vec<Route>,
     /// The address that is being checked.
     checked: Option<Ipv4Addr>,
@@ -173,24 +174,31 @@ impl Link {
         socket.send_to(bytes, &to).await.map(drop)
     }
 
-    /// Gives the interface what a lease grants.
+    /// Gives the interface what a lease grants. Packets of IPv4 are no larger than it says; of those of IPv6 it
+    /// says nothing.
     pub(super) async fn take(&mut self, lease: &Lease) -> io::Result<()> {
         self.add_address(lease)?;
         self.forget_routes()?;
         // Two routes of one metric would take each other's place.
         let first = METRIC + self.iface.number() * MAX_ROUTERS;
         let routers = lease.routers.iter().take(MAX_ROUTERS as usize);
-        let routes = (first..).zip(routers).map(|(metric, &router)| Route {
-            prefix: DEFAULT,
-            via: Some(IpAddr::V4(router)),
+        let routers = (first..).zip(routers);
+        let routers = routers.map(|(metric, &router)| (DEFAULT, Some(router), metric));
+        let told = lease.routes.iter();
+        let told = told.map(|&(prefix, router)| (prefix, router, first));
+        let routes = routers.chain(told).map(|(prefix, router, metric)| Route {
+            prefix,
+            via: router.map(IpAddr::V4),
             iface: self.iface,
             source: None,
             metric,
         });
         self.routes = routes.collect();
         self.net.engine().control(|core, _| {
+            let stack = core.stack_mut();
             let mut routes = self.routes.iter();
-            routes.try_for_each(|route| core.stack_mut().add_route(*route))
+            routes.try_for_each(|route| stack.add_route(*route))?;
+            stack.limit_mtu_v4(self.iface, lease.mtu)
         })?;
         if self.socket.is_none() {
             let local = SocketAddr::from((lease.ip(), CLIENT_PORT));
@@ -202,14 +210,14 @@ impl Link {
         #[cfg(feature = "dns")]
         self.net
             .names()
-            .lease(self.iface, &lease.dns_servers, lease.domain.as_deref());
+            .lease(self.iface, &lease.dns_servers, &lease.domains());
         Ok(())
     }
 
     fn add_address(&mut self, lease: &Lease) -> io::Result<()> {
         let (iface, cidr) = (self.iface, lease.address);
         let added = self.net.engine().act(|core, now| {
-            match core.stack_mut().add_address(iface, cidr, now) {
+            match core.stack_mut().add_checked_address(iface, cidr, now) {
                 // It was extended; or somebody else has given it, and may want to keep it there.
                 Err(SocketError::AddressInUse) => Ok(false),
                 added => added.map(|()| true),
@@ -243,11 +251,13 @@ impl Link {
                 // Somebody else may have taken it away.
                 core.stack_mut().remove_address(iface, address.into(), now);
             }
+            // An interface that is gone has no limit.
+            let _ = core.stack_mut().limit_mtu_v4(iface, None);
             Ok(())
         })
     }
 
-    /// Removes the default routes of the client, and no others.
+    /// Removes the routes of the client, and no others.
     fn forget_routes(&mut self) -> io::Result<()> {
         let routes = std::mem::take(&mut self.routes);
         self.net.engine().control(|core, _| {
@@ -289,13 +299,6 @@ fn datagram_of(payload: Bytes) -> Option<Bytes> {
         .then(|| payload.slice(start..end))
 }
 
-/// Reads a message of a server; `None` for what is none.
-fn read(bytes: &[u8]) -> Option<Message> {
-    let is_reply = bytes.first() == Some(&BOOTREPLY) && bytes.get(2) == Some(&HARDWARE_LEN);
-    let message = Message::decode(&mut Decoder::new(bytes)).ok();
-    message.filter(|_| is_reply)
-}
-
 /// A message as it is on the wire, filled up to what old servers take (RFC 2131 §2, RFC 951).
 fn bytes_of(message: &Message) -> io::Result<Bytes> {
     let mut bytes = message.to_vec().map_err(io::Error::other)?;
@@ -322,8 +325,5 @@ const DEFAULT: IpCidr = IpCidr {
 /// Default routes of leases come behind those that were given.
 const METRIC: u32 = 1024;
 const MAX_ROUTERS: u32 = 8;
-const BOOTREPLY: u8 = 2;
-/// Bytes of an address of Ethernet.
-const HARDWARE_LEN: u8 = 6;
 const MIN_MESSAGE: usize = 300;
 const MAX_DATAGRAM: usize = 1500;

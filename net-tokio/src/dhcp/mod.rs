@@ -1,9 +1,12 @@
-//! A DHCP client (RFC 2131): an IPv4 address, its routers and DNS servers from a server of the link
+//! A DHCP client (RFC 2131): an IPv4 address, its routes, routers and DNS servers from a server of the link
 //! (feature `dhcp`).
 
 mod lease;
 mod link;
 mod machine;
+mod options;
+#[cfg(test)]
+mod options_tests;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 /// A client that keeps an interface of Ethernet configured: it asks for an address, checks that nobody
-/// else uses it, gives it to the interface with a default route, has the lease extended, and takes
+/// else uses it, gives it to the interface with the routes of the lease, has the lease extended, and takes
 /// everything away when that comes to nothing. Where no server answers within about twelve seconds the
 /// interface chooses an address of its link (RFC 3927) until one does; the client goes on asking. An
 /// interface that was told to choose one, lease or not, keeps it. An interface has one client at a time.

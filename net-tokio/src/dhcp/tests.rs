@@ -288,8 +288,11 @@ async fn an_address_that_the_interface_had_before_the_lease_it_keeps_after_it() 
         },
         server: SERVER,
         routers: vec![SERVER],
+        routes: Vec::new(),
         dns_servers: Vec::new(),
         domain: None,
+        search: Vec::new(),
+        mtu: None,
         duration: None,
     };
     link.take(&lease).await?;

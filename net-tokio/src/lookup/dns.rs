@@ -193,11 +193,11 @@ impl Dns {
         }))
     }
 
-    /// An interface has a lease that names servers and a domain.
+    /// An interface has a lease that names servers and domains.
     #[cfg(feature = "dhcp")]
-    pub(super) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domain: Option<&str>) {
+    pub(super) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domains: &[&str]) {
         let addresses = servers.iter().copied().map(IpAddr::V4);
-        let told = Servers::told(iface, addresses, domain.into_iter());
+        let told = Servers::told(iface, addresses, domains.iter().copied());
         let mut leased = self.leased.lock();
         // Renewed, it keeps its place.
         match leased.iter_mut().find(|(other, _)| *other == iface) {

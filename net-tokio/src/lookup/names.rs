@@ -106,11 +106,11 @@ impl Names {
         Found::at_once(Err(unknown(host)))
     }
 
-    /// An interface has a lease that names DNS servers and a domain.
+    /// An interface has a lease that names DNS servers and domains.
     #[cfg(all(feature = "dns", feature = "dhcp"))]
-    pub(crate) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domain: Option<&str>) {
+    pub(crate) fn lease(&self, iface: IfaceId, servers: &[Ipv4Addr], domains: &[&str]) {
         if let Some(dns) = &self.dns {
-            dns.lease(iface, servers, domain);
+            dns.lease(iface, servers, domains);
         }
     }
 

@@ -6,6 +6,7 @@ use super::{Interface, Net};
 use crate::device::Device;
 use crate::driver::{self, Time};
 use crate::lookup::NamesConfig;
+use net_core::autoconf::Defence;
 use net_core::socket::Policy;
 use net_core::{Config, Seed, Stack};
 use std::fmt;
@@ -105,6 +106,15 @@ impl NetBuilder {
     /// which takes one to two seconds ([`Interface::check_addresses`]). On by default.
     pub fn check_addresses(mut self, on: bool) -> Self {
         self.on_last_device("check_addresses", |interface| interface.check_addresses(on));
+        self
+    }
+
+    /// Has addresses of IPv4 of the device added last, an Ethernet, checked before they are used, which takes four
+    /// to seven seconds ([`Interface::detect_conflicts`]). Off by default.
+    pub fn detect_conflicts(mut self, defence: Defence) -> Self {
+        self.on_last_device("detect_conflicts", |interface| {
+            interface.detect_conflicts(defence)
+        });
         self
     }
 

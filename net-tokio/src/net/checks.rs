@@ -1,10 +1,26 @@
-//! Addresses that are being checked, waited for.
+//! Checks of addresses: which are made, and waiting for them.
 
 use super::Net;
+use net_core::autoconf::Defence;
 use std::future::poll_fn;
+use std::io;
 use std::task::Poll;
 
 impl Net {
+    /// Whether an interface checks addresses of IPv4 before it uses them, those that it has now, too, as with
+    /// [`Interface::detect_conflicts`](crate::Interface::detect_conflicts); `None`: no more. A check that is under
+    /// way goes on.
+    ///
+    /// # Errors
+    /// The kernel's ENODEV where there is no such interface.
+    pub fn set_conflict_detection(&self, name: &str, defence: Option<Defence>) -> io::Result<()> {
+        let iface = self.interface_id(name)?;
+        self.engine().act(|core, now| {
+            let stack = core.stack_mut();
+            stack.set_conflict_detection(iface, defence, now)
+        })
+    }
+
     /// Waits until no address is being [checked](crate::Interface::check_addresses) any more: each is used, or is
     /// not because somebody else has it. An interface that configures itself may get more of them later. A
     /// stack that has ended checks none.

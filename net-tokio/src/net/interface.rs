@@ -4,7 +4,7 @@ use super::Net;
 use crate::device::{Device, Loopback};
 use crate::driver::BoundDevice;
 use crate::error::to_io;
-use net_core::autoconf::AddressStatus;
+use net_core::autoconf::{AddressStatus, Defence};
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
 use net_core::time::Instant;
@@ -42,6 +42,7 @@ pub struct Interface {
     temporary_addresses: bool,
     link_local: bool,
     checks_addresses: bool,
+    defence: Option<Defence>,
     /// The first argument that made no sense.
     mistake: Option<io::Error>,
 }
@@ -60,6 +61,7 @@ impl Interface {
             temporary_addresses: false,
             link_local: false,
             checks_addresses: true,
+            defence: None,
             mistake: None,
         }
     }
@@ -87,7 +89,8 @@ impl Interface {
 
     /// An address with the length of its on-link prefix: `10.7.0.2/24`, `fd07::2/64`. Without a length
     /// it is a host's (`/32`, `/128`). One of IPv6 on an Ethernet is
-    /// [checked first](Self::check_addresses).
+    /// [checked first](Self::check_addresses), one of IPv4 where conflicts are
+    /// [detected](Self::detect_conflicts).
     pub fn address(mut self, address: impl AsRef<str>) -> Self {
         match parse_cidr(address.as_ref()) {
             Ok(cidr) => self.addresses.push(cidr),
@@ -154,6 +157,17 @@ impl Interface {
         self
     }
 
+    /// Has it check addresses of IPv4 before they are used, on an Ethernet: after four to seven seconds they
+    /// are, unless another host has them (RFC 5227 §2.1); [`InterfaceStatus::states`] tells, and
+    /// [`Net::wait_for_addresses`] waits for it. `defence` says what becomes of one in use that another host
+    /// insists on. Off by default, as with Linux, which leaves this to programs (`arping -D`): until the check is
+    /// over, sockets cannot be bound to them (`AddrNotAvailable`). A client of DHCP checks its
+    /// leases itself.
+    pub fn detect_conflicts(mut self, defence: Defence) -> Self {
+        self.defence = Some(defence);
+        self
+    }
+
     /// Limits its packets to `mtu` bytes, where the device could take larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
         self.mtu = Some(mtu);
@@ -178,6 +192,7 @@ impl Interface {
             temporary_addresses,
             link_local,
             checks_addresses,
+            defence,
             mistake,
         } = self;
         if let Some(mistake) = mistake {
@@ -220,6 +235,9 @@ impl Interface {
         let mut begun = Ok(());
         if checks_addresses {
             begun = stack.check_addresses(iface, now);
+        }
+        if defence.is_some() {
+            begun = begun.and_then(|()| stack.set_conflict_detection(iface, defence, now));
         }
         if autoconfigures {
             begun = begun.and_then(|()| stack.autoconfigure(iface, now));

@@ -129,7 +129,7 @@ fn a_stream_finds_what_the_way_takes(outside: &Outside, server: IpAddr) {
 
 /// Who has answered a probe.
 #[derive(Debug, PartialEq, Eq)]
-enum Hop {
+pub(crate) enum Hop {
     /// The router where its hops came to an end.
     Exceeded(IpAddr),
     /// Whom it was for.
@@ -137,13 +137,13 @@ enum Hop {
 }
 
 /// Pings with a limit of hops, as `ping` and `traceroute -I` send them.
-struct Tracer {
+pub(crate) struct Tracer {
     socket: Socket,
     to: IpAddr,
 }
 
 impl Tracer {
-    fn new(to: IpAddr) -> Self {
+    pub(crate) fn new(to: IpAddr) -> Self {
         let (domain, protocol) = match to {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
@@ -153,7 +153,7 @@ impl Tracer {
         Self { socket, to }
     }
 
-    fn probe(&self, hops: u8) -> Hop {
+    pub(crate) fn probe(&self, hops: u8) -> Hop {
         self.probe_with(hops, 8)
     }
 

@@ -1,8 +1,10 @@
 //! The stack driven by raw packets.
 
 mod address_checks;
+mod anycast;
 mod autoconf;
 mod clients;
+mod conflicts;
 mod dispatch;
 mod echo;
 mod error_queue;

@@ -1,8 +1,9 @@
 //! What routers tell in options: routes, MTU, hop limit, domains.
 
 use super::autoconf::{OTHER_ROUTER, ROUTER, advert, advertise, configured, pass, prefix};
-use super::ethernet::{ndp, unwrap, v6};
+use super::ethernet::{ndp, station_with, unwrap, v6};
 use super::*;
+use crate::SocketError;
 use crate::time::Duration;
 use crate::wire::ethernet::ALL_NODES;
 use crate::wire::ndp::{Lifetime, NeighborAdvert, Preference, RouteInformation, RouterAdvert};
@@ -141,6 +142,34 @@ fn the_mtu_of_the_link_is_what_a_router_says_within_its_bounds() {
         .add_address(wire, cidr("10.7.0.2/24"), now)
         .unwrap();
     assert_eq!(host.stack.route(ip("10.7.0.9"), None).unwrap().mtu, 1500);
+}
+
+/// RFC 2132 §5.1.
+#[test]
+fn packets_of_ipv4_are_limited_apart_from_those_of_ipv6() {
+    let mut host = station_with(&["10.7.0.2/24", "fd07::2/64"]);
+    let wire = host.wire;
+    let mtu = |host: &Host, to: &str| host.stack.route(ip(to), None).unwrap().mtu;
+    for (limit, expected) in [
+        (Some(1400), 1400),
+        (Some(68), 68),
+        (Some(9000), 1500),
+        (None, 1500),
+    ] {
+        let generation = host.stack.route_generation();
+        host.stack.limit_mtu_v4(wire, limit).unwrap();
+        assert_eq!(mtu(&host, "10.7.0.9"), expected);
+        assert_eq!(mtu(&host, "fd07::9"), 1500);
+        assert_ne!(host.stack.route_generation(), generation);
+        let generation = host.stack.route_generation();
+        host.stack.limit_mtu_v4(wire, limit).unwrap();
+        assert_eq!(host.stack.route_generation(), generation);
+    }
+    let refused = host.stack.limit_mtu_v4(wire, Some(67));
+    assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
+    let nowhere = IfaceId::from_number(9).unwrap();
+    let refused = host.stack.limit_mtu_v4(nowhere, None);
+    assert_eq!(refused, Err(SocketError::NoSuchInterface));
 }
 
 /// RFC 4861 §6.3.4, RFC 3756 §4.2.7.
