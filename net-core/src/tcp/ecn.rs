@@ -354,7 +354,7 @@ impl Ecn {
                 return marks;
             };
             // RFC 9768 §3.2.3.2.5: what is told of still counts.
-            self.ordinary |= news.mangled && must("9768 MUST 3.2.3.2.5");
+            self.ordinary |= news.mangled && must("9768 MUST 3.2.3.2.5.2");
             marks.echoed = news.packets > 0 || news.bytes > 0;
             marks.bytes = Some(news.bytes);
         } else {
