@@ -376,9 +376,17 @@ impl Ecn {
         core::mem::take(&mut self.tell_reduced)
     }
 
-    /// Whether the packet just built is to be sent as ECN-capable.
-    pub(crate) fn take_capable(&mut self) -> bool {
-        let capable = core::mem::take(&mut self.capable) || self.on && !must("3168 MUST 6.1.5.1");
+    /// A SYN leaves that can be marked (RFC 8257 §3.6).
+    pub(crate) fn on_capable_syn(&mut self) {
+        self.capable = true;
+    }
+
+    /// Whether the packet just built is to be sent as ECN-capable; `control`: also one without new data. With
+    /// accurate feedback that would have ACKs of ACKs taken for duplicates (RFC 9768 §3.2.2.5.1).
+    pub(crate) fn take_capable(&mut self, control: bool) -> bool {
+        let control = control && self.accurate.is_none() && !self.eaten && !self.ordinary;
+        let control = control || !must("3168 MUST 6.1.5.1");
+        let capable = core::mem::take(&mut self.capable) || self.on && control;
         self.capable_sent |= capable;
         capable
     }

@@ -293,6 +293,10 @@ impl Connection {
         } else {
             initial_window(cx.settings)
         };
+        let flags = self.flags_of_syn(acks, cx);
+        if !acks && flags.contains(TcpFlags::ECE) && cx.settings.marks_control(cx.config) {
+            self.ecn.on_capable_syn();
+        }
         let header = TcpHeader {
             seq: self.iss,
             ack: if acks {
@@ -300,7 +304,7 @@ impl Connection {
             } else {
                 SeqNum::default()
             },
-            flags: self.flags_of_syn(acks, cx),
+            flags,
             window: u16::try_from(window).unwrap_or(u16::MAX),
             options,
             ..self.header(ports)
