@@ -64,6 +64,10 @@ pub struct TcpConfig {
     /// Where SYNs that ask for congestion notification are not answered, or nothing that can be marked arrives, go
     /// on without (RFC 3168 §6.1.1.1, RFC 9768 §3.1.4.1, §3.1.5). Off: go on asking, and granting. On.
     pub ecn_fallback: bool,
+    /// With DCTCP, what has no new data can be marked on its way, too: SYN, SYN-ACK and RST, and with classic
+    /// feedback ACKs, probes and what is sent again (RFC 8257 §3.6, §4.1). RFC 3168 forbids it: for networks
+    /// whose every queue is the operator's own. Off.
+    pub dctcp_capable_control: bool,
     /// Initial congestion window in segments (RFC 6928). 10.
     pub initial_window: u32,
     /// Segments by which one acknowledgement may widen the window in slow start: L of RFC 3465,
@@ -366,6 +370,7 @@ impl Default for TcpConfig {
             ecn: false,
             accurate_ecn: false,
             ecn_fallback: true,
+            dctcp_capable_control: false,
             initial_window: 10,
             abc_limit: 0,
             pacing: false,

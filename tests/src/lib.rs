@@ -6,6 +6,7 @@ pub mod dnsmasq;
 pub mod documents;
 pub mod golden;
 pub mod hosts;
+pub mod keywords;
 #[cfg(target_os = "linux")]
 pub mod netns;
 pub mod nft;

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
+use std::iter::successors;
 use tests::documents::{all_tests, functions, module, quoted, read, root, sources};
+use tests::keywords::{Section, rfcs};
 
 /// One requirement.
 #[derive(Debug)]
 struct Row {
     /// The number of its RFC, and what the row begins with: `9293 MUST-36`.
     name: String,
+    requirement: String,
     /// Functions that obey it, or why none does.
     place: String,
     tests: String,
@@ -28,6 +31,33 @@ impl Row {
             (Some(_), _) => Standing::NotObeyed,
             (_, Some(_)) => Standing::NotApplicable,
         }
+    }
+
+    /// For how many words of which sections of its RFC it stands.
+    fn words(&self, counted: &BTreeMap<&str, Section>) -> Vec<(String, usize)> {
+        let list = self.requirement.strip_suffix(']');
+        let list = list.and_then(|text| text.rsplit_once('['));
+        let mut words = Vec::new();
+        let mut own = 1;
+        for item in list.iter().flat_map(|(_, list)| list.split(", ")) {
+            let (section, times) = item.split_once('×').unwrap_or((item, "1"));
+            let times = times.parse().expect("how many words");
+            match section.trim_end().strip_prefix('§') {
+                Some(section) => words.push((section.to_owned(), times)),
+                None if section.is_empty() => own = times,
+                None => panic!("{}: what is {item}?", self.name),
+            }
+        }
+        // A number of RFC 9293 stands for itself.
+        let place = self.name.split(' ').nth(2);
+        if let Some(place) = place.filter(|_| own > 0) {
+            // The last part is a count within the section, whose paragraphs may have numbers of their own.
+            let parents = successors(Some(place), |part| Some(part.rsplit_once('.')?.0));
+            let section = parents.skip(1).find(|part| counted.contains_key(part));
+            let section = section.unwrap_or_else(|| panic!("{}: no such section", self.name));
+            words.push((section.to_owned(), own));
+        }
+        words
     }
 
     /// The functions that obey it: module and name.
@@ -50,6 +80,7 @@ fn rows() -> Vec<Row> {
     let mut files: Vec<_> = fs::read_dir(root().join("docs/rfc"))
         .expect("the tables")
         .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
     files.sort();
     files.iter().flat_map(|file| rows_of(&read(file))).collect()
@@ -77,6 +108,7 @@ fn rows_of(document: &str) -> Vec<Row> {
         assert!(matches!(mutant, "" | "yes"), "{line}");
         rows.push(Row {
             name: format!("{rfc} {id}"),
+            requirement: requirement.to_owned(),
             place: place.to_owned(),
             tests: tests.to_owned(),
             mutant: mutant == "yes",
@@ -131,6 +163,67 @@ fn every_number_of_rfc_9293_has_its_row() {
     for name in musts.chain(shoulds) {
         assert!(names.contains(name.as_str()), "{name} is missing");
     }
+}
+
+/// The rows of an RFC stand for as many words of each section as were counted in its text.
+#[test]
+fn no_word_of_an_rfc_is_left_out() {
+    let rows = rows();
+    let document = read("docs/rfc/counts.txt");
+    let all: Vec<_> = counts(&document).collect();
+    let listed: Vec<_> = all.iter().map(|(rfc, _)| *rfc).collect();
+    assert_eq!(listed, rfcs(), "docs/rfc/counts.txt is to be written anew");
+    for (rfc, counted) in all {
+        let Some(counted) = counted else {
+            assert!(NOT_COUNTED.contains(&rfc), "RFC {rfc} is not counted");
+            continue;
+        };
+        let mut found: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for row in &rows {
+            if row.name.split(' ').next() != Some(rfc) {
+                continue;
+            }
+            for (section, times) in row.words(&counted) {
+                let (musts, shoulds) = found.entry(section).or_default();
+                *(if row.is_must() { musts } else { shoulds }) += times;
+            }
+        }
+        for (number, section) in &counted {
+            let found = found.remove(*number).unwrap_or_default();
+            assert_eq!(
+                found,
+                (section.musts, section.shoulds),
+                "RFC {rfc} §{number}"
+            );
+        }
+        assert!(found.is_empty(), "RFC {rfc} has no such words in {found:?}");
+    }
+}
+
+/// The RFCs whose text nobody has counted yet.
+const NOT_COUNTED: [&str; 2] = ["9406", "9937"];
+
+/// The sections of each RFC by their numbers, as far as it was counted.
+fn counts(document: &str) -> impl Iterator<Item = (&str, Option<BTreeMap<&str, Section>>)> {
+    document.split("\nRFC ").skip(1).map(|rfc| {
+        let mut lines = rfc.lines();
+        let heading = lines.next().unwrap_or_default();
+        let number = heading.split(' ').next().unwrap_or_default();
+        let sections = lines.map(|line| {
+            let cells: Vec<_> = line.split(' ').collect();
+            let [number, musts, shoulds] = cells[..] else {
+                panic!("not three cells: {line}");
+            };
+            let section = Section {
+                number: number.to_owned(),
+                musts: musts.parse().expect("a number"),
+                shoulds: shoulds.parse().expect("a number"),
+            };
+            (number, section)
+        });
+        let is_counted = !heading.ends_with(" not counted");
+        (number, is_counted.then(|| sections.collect()))
+    })
 }
 
 /// What can be taken away in the source is what the tables say can be, and it is enough.

@@ -3,6 +3,7 @@
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::qdisc::priority_of_tos;
+use crate::tcp::segment::ECN_CAPABLE;
 use crate::wire::ip::ECN_MASK;
 use core::net::IpAddr;
 
@@ -166,6 +167,12 @@ impl IpSettings {
             IpOption::PathMtuV6(mode) => self.path_mtu_v6 = mode,
         }
         Ok(())
+    }
+
+    /// Packets can be marked on their way (RFC 3168).
+    pub(crate) fn make_capable(&mut self) {
+        self.tos |= ECN_CAPABLE;
+        self.traffic_class |= ECN_CAPABLE;
     }
 
     /// Type of service or traffic class of packets to `dest`.

@@ -184,6 +184,12 @@ impl TcpSettings {
         config.ecn || self.congestion == CongestionAlgorithm::Dctcp
     }
 
+    /// Whether a connection with congestion notification has packets without new data marked on their way, too
+    /// (RFC 8257 §4.1).
+    pub(crate) fn marks_control(&self, config: &TcpConfig) -> bool {
+        config.dctcp_capable_control && self.congestion == CongestionAlgorithm::Dctcp
+    }
+
     /// Whether that is to be with accurate feedback, which with selective acknowledgements needs
     /// duplicate ones (RFC 9768 §3.1.1).
     pub(crate) fn wants_accurate_ecn(&self, config: &TcpConfig) -> bool {

@@ -354,7 +354,7 @@ impl Ecn {
                 return marks;
             };
             // RFC 9768 §3.2.3.2.5: what is told of still counts.
-            self.ordinary |= news.mangled && must("9768 MUST 3.2.3.2.5");
+            self.ordinary |= news.mangled && must("9768 MUST 3.2.3.2.5.2");
             marks.echoed = news.packets > 0 || news.bytes > 0;
             marks.bytes = Some(news.bytes);
         } else {
@@ -376,9 +376,17 @@ impl Ecn {
         core::mem::take(&mut self.tell_reduced)
     }
 
-    /// Whether the packet just built is to be sent as ECN-capable.
-    pub(crate) fn take_capable(&mut self) -> bool {
-        let capable = core::mem::take(&mut self.capable) || self.on && !must("3168 MUST 6.1.5.1");
+    /// A SYN leaves that can be marked (RFC 8257 §3.6).
+    pub(crate) fn on_capable_syn(&mut self) {
+        self.capable = true;
+    }
+
+    /// Whether the packet just built is to be sent as ECN-capable; `control`: also one without new data. With
+    /// accurate feedback that would have ACKs of ACKs taken for duplicates (RFC 9768 §3.2.2.5.1).
+    pub(crate) fn take_capable(&mut self, control: bool) -> bool {
+        let control = control && self.accurate.is_none() && !self.eaten && !self.ordinary;
+        let control = control || !must("3168 MUST 6.1.5.1");
+        let capable = core::mem::take(&mut self.capable) || self.on && control;
         self.capable_sent |= capable;
         capable
     }

@@ -375,7 +375,7 @@ impl Connection {
                 let in_vain = failed || cookie.is_none() && fast_open.failure.is_some();
                 let works = match fast_open.syn_data {
                     true => Some(true),
-                    false => (in_vain && must("7413 MUST 4.1.3.1")).then_some(false),
+                    false => (in_vain && must("7413 MUST 4.1.3.1.1")).then_some(false),
                 };
                 let mss = self.peer_mss;
                 Some(Ending::Client(Lesson { cookie, mss, works }))

@@ -208,11 +208,23 @@ impl Connection {
         let told = self.mss_over(path_mss, config, settings);
         let smaller = told < self.mss || !must("8899 MUST 3.8");
         if smaller {
+            let before = self.mss;
             self.set_path_mss(path_mss, config, settings);
+            self.keep_segments_of_window(before);
         } else {
             self.mtu.limit_to(told, now);
         }
         smaller
+    }
+
+    /// Where segments have got smaller than `before`, the window shrinks as they do, lest there be more of
+    /// them at once (RFC 5681 §3.1, RFC 4821 §4). As many of them leave, which is no sign of congestion
+    /// (RFC 8201 §5.4).
+    fn keep_segments_of_window(&mut self, before: u32) {
+        let window = u64::from(self.congestion.window()) * u64::from(self.mss);
+        let window = window.checked_div(u64::from(before)).unwrap_or(0);
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        self.congestion.limit_window(window.max(self.mss));
     }
 
     /// The largest segment for a path whose packets carry `path_mss` bytes.
@@ -281,6 +293,10 @@ impl Connection {
         } else {
             initial_window(cx.settings)
         };
+        let flags = self.flags_of_syn(acks, cx);
+        if !acks && flags.contains(TcpFlags::ECE) && cx.settings.marks_control(cx.config) {
+            self.ecn.on_capable_syn();
+        }
         let header = TcpHeader {
             seq: self.iss,
             ack: if acks {
@@ -288,7 +304,7 @@ impl Connection {
             } else {
                 SeqNum::default()
             },
-            flags: self.flags_of_syn(acks, cx),
+            flags,
             window: u16::try_from(window).unwrap_or(u16::MAX),
             options,
             ..self.header(ports)

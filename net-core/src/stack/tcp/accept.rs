@@ -288,7 +288,12 @@ impl Stack {
             options,
             ..TcpHeader::default()
         };
-        let settings = settings.ip.to_answer(facts.local_mark);
+        let granted = facts.ecn.flags() != TcpFlags::empty();
+        let capable = granted && settings.marks_control(&self.config.tcp);
+        let mut settings = settings.ip.to_answer(facts.local_mark);
+        if capable {
+            settings.make_capable();
+        }
         self.send_bare(header, key.local(), key.remote(), &settings, now);
     }
 }

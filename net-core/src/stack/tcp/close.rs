@@ -99,11 +99,15 @@ impl Stack {
         let Some(socket) = self.sockets.tcp_mut(id) else {
             return;
         };
-        let (local, remote, settings) = (socket.local, socket.remote, socket.settings.ip);
+        let (local, remote, mut settings) = (socket.local, socket.remote, socket.settings.ip);
+        let capable = socket.settings.marks_control(&self.config.tcp);
         let ends = local.zip(remote);
         let Some(connection) = socket.connection_mut() else {
             return;
         };
+        if capable && connection.ecn.on {
+            settings.make_capable();
+        }
         let (nxt, ack) = (connection.nxt, connection.receiver.nxt);
         let recent = connection.ts_recent;
         let timestamps = recent.map(|recent| (connection.timestamp(now), recent));

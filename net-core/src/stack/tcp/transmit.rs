@@ -75,7 +75,8 @@ impl Stack {
                     (Way::Device, Some(times)) => times.take_made(),
                     _ => None,
                 };
-                let ecn = if connection.ecn.take_capable() {
+                let control = cx.settings.marks_control(cx.config);
+                let ecn = if connection.ecn.take_capable(control) {
                     ECN_CAPABLE
                 } else {
                     0

@@ -2,11 +2,11 @@
 //! RFC 8257. (Its ordinary course, between two stacks, is in the package of tests.)
 
 use super::*;
-use crate::Config;
 use crate::config::CongestionAlgorithm;
 use crate::socket::TcpOption;
 use crate::tcp::congestion::CongestionControl;
 use crate::tcp::connection::Connection;
+use crate::{Config, DeviceCaps};
 
 /// The stack's end.
 fn connection(peer: &mut Peer) -> &mut Connection {
@@ -125,6 +125,68 @@ fn dctcp_tells_each_change_of_the_mark_at_once() {
     assert_eq!(told(&mut peer), [true]);
     peer.sends(tcp().data(100));
     assert_eq!(told(&mut peer), [false]);
+}
+
+/// RFC 8257 §4.1: what is sent again and acknowledgements can be marked, where the operator has said so.
+#[test]
+fn what_has_no_new_data_can_be_marked_on_demand() {
+    for (algorithm, mark) in [
+        (CongestionAlgorithm::Dctcp, 2),
+        (CongestionAlgorithm::Reno, 0),
+    ] {
+        let mut peer = capable(|config| {
+            config.tcp.congestion = algorithm;
+            config.tcp.dctcp_capable_control = true;
+        });
+        peer.sends(tcp().data(1460));
+        peer.sends(tcp().data(1460));
+        let acks = marks_of(&mut peer);
+        assert!(!acks.is_empty() && acks.iter().all(|&ack| ack == mark));
+        peer.writes(20 * 1460);
+        assert_eq!(marks_of(&mut peer), [2; 10]);
+        peer.waits(ms(50));
+        peer.sends(tcp().ack(1 + 1460));
+        assert_eq!(marks_of(&mut peer), [2; 2]);
+        for _ in 0..3 {
+            peer.sends(tcp().ack(1 + 1460));
+        }
+        let first = peer.sent.iter().find(|seen| seen.seq == 1 + 1460);
+        assert_eq!(first.map(|seen| seen.ecn), Some(mark), "sent again");
+    }
+}
+
+/// RFC 8257 §3.6, §4.1: so can those that open and abort a connection, where the operator has said so.
+#[test]
+fn what_opens_and_aborts_a_dctcp_connection_can_be_marked_on_demand() {
+    let marks = |algorithm, v6, wanted| {
+        let build = || {
+            let change = |config: &mut Config| {
+                (config.tcp.ecn, config.tcp.congestion) = (true, algorithm);
+                config.tcp.dctcp_capable_control = wanted;
+            };
+            Peer::build(v6, change, DeviceCaps::default())
+        };
+        let mut client = build();
+        client.connects();
+        client.waits(secs(1));
+        let mut server = build();
+        server.listen(16);
+        server.sends(syn().flags(SYN | ECE | CWR));
+        server.sends(tcp().seq(1).ack(1));
+        server.accept();
+        let id = server.id();
+        server.stack.abort(id, server.now);
+        server.flush();
+        (marks_of(&mut client), marks_of(&mut server))
+    };
+    for v6 in [false, true] {
+        // The second SYN asks for nothing.
+        let capable = (std::vec![2, 0], std::vec![2, 2]);
+        assert_eq!(marks(CongestionAlgorithm::Dctcp, v6, true), capable);
+        let ordinary = (std::vec![0, 0], std::vec![0, 0]);
+        assert_eq!(marks(CongestionAlgorithm::Dctcp, v6, false), ordinary);
+        assert_eq!(marks(CongestionAlgorithm::Reno, v6, true), ordinary);
+    }
 }
 
 /// RFC 3168 §6.1.3: the echo goes on until the sender says that it has heard.
