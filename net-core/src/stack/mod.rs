@@ -26,10 +26,12 @@ mod membership;
 mod multicast;
 mod ndp;
 mod neighbors;
+mod next_hops;
 mod original_dst;
 mod packet_sockets;
 mod path_mtu;
 mod protocols;
+mod proxies;
 mod raw;
 mod raw_sockets;
 mod reassembly;
@@ -41,6 +43,7 @@ mod router_options;
 mod router_probes;
 mod routers;
 mod routing;
+mod sent_options;
 mod sockets;
 mod strays;
 mod summaries;
@@ -127,6 +130,8 @@ pub struct Stack {
     tracking: bool,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
+    /// What is to be said about addresses of others.
+    proxies: proxies::ProxyAnswers,
     reassembler: Reassembler,
     /// Set while fragments wait.
     reassembly_timer: Option<TimerId>,
@@ -183,6 +188,7 @@ impl Stack {
             tracking: false,
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
+            proxies: proxies::ProxyAnswers::default(),
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),

@@ -197,7 +197,7 @@ impl Link {
         self.net.engine().control(|core, _| {
             let stack = core.stack_mut();
             let mut routes = self.routes.iter();
-            routes.try_for_each(|route| stack.add_route(*route))?;
+            routes.try_for_each(|route| stack.add_route_onlink(*route))?;
             stack.limit_mtu_v4(self.iface, lease.mtu)
         })?;
         if self.socket.is_none() {

@@ -4,9 +4,11 @@
 
 mod anycast;
 mod between;
+mod ethernet;
 mod leased;
 mod options;
 mod outside;
+mod redirects;
 mod serve;
 mod tools;
 

@@ -1,7 +1,7 @@
 //! Sockets hand their segments to an interface that has room.
 
 use crate::buf::TxBatch;
-use crate::iface::IfaceId;
+use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
 use crate::offload::gso;
@@ -60,6 +60,11 @@ impl Stack {
             remote: remote.port(),
         };
         let ttl = self.config.ttl;
+        let has_options = self.has_stream_options(id);
+        if has_options {
+            // No device sums or cuts behind options.
+            path.caps = DeviceCaps::default();
+        }
         let mut more = true;
         for _ in 0..turn {
             if !more || out.len() >= MAX_TX_BATCH {
@@ -97,6 +102,9 @@ impl Stack {
             more = goes_on;
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
+            if has_options {
+                self.put_stream_options(id, meta.source, packet);
+            }
             if self.pass_out(path.iface, meta.origin, packet, None) != Passage::Leaves {
                 out.truncate(before);
                 continue;

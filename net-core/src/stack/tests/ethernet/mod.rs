@@ -4,6 +4,7 @@ mod floods;
 mod frames;
 mod neighbors;
 mod packet;
+mod proxies;
 
 use super::*;
 use crate::SocketError;
@@ -62,7 +63,7 @@ fn station_of(config: Config, caps: DeviceCaps, addresses: &[&str]) -> Host {
         source: None,
         metric: 0,
     };
-    stack.add_route(route).unwrap();
+    stack.add_route_onlink(route).unwrap();
     let mut host = Host {
         stack,
         wire,
