@@ -94,13 +94,6 @@ impl Stack {
         options
     }
 
-    /// Whether segments of a stream have options.
-    #[inline]
-    pub(super) fn has_stream_options(&self, id: SocketId) -> bool {
-        let socket = self.sockets.tcp(id);
-        socket.is_some_and(|socket| socket.settings.ip.option_bytes > 0)
-    }
-
     /// Puts its options into a finished segment of a stream.
     #[inline(never)]
     pub(super) fn put_stream_options(&self, id: SocketId, source: IpAddr, packet: &mut TxPacket) {

@@ -51,8 +51,12 @@ impl Stack {
             self.want_transmit(iface, id);
             return false;
         }
-        let ends = self.sockets.tcp(id).map(|s| (s.local, s.remote, s.path));
-        let Some((Some(local), Some(remote), Some(mut path))) = ends else {
+        let Some(socket) = self.sockets.tcp(id) else {
+            return false;
+        };
+        let has_options = socket.settings.ip.option_bytes > 0;
+        let ends = (socket.local, socket.remote, socket.path);
+        let (Some(local), Some(remote), Some(mut path)) = ends else {
             return false;
         };
         let ports = Ports {
@@ -60,7 +64,6 @@ impl Stack {
             remote: remote.port(),
         };
         let ttl = self.config.ttl;
-        let has_options = self.has_stream_options(id);
         if has_options {
             // No device sums or cuts behind options.
             path.caps = DeviceCaps::default();
