@@ -1,5 +1,6 @@
 //! Words of a command line, with where they stand: what texts for people are read by.
 
+use crate::error::SocketError;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
@@ -13,6 +14,8 @@ pub struct ParseError {
     pub column: usize,
     /// What it is, and what would be right.
     pub problem: String,
+    /// What a call that does the same fails with, where it is not that the input is wrong.
+    pub cause: Option<SocketError>,
 }
 
 impl ParseError {
@@ -20,6 +23,7 @@ impl ParseError {
         Self {
             column,
             problem: alloc::format!("{problem}"),
+            cause: None,
         }
     }
 }

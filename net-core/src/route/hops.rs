@@ -1,7 +1,7 @@
 //! The ways that prefixes share.
 
-use super::{Reject, Route};
-use crate::iface::IfaceId;
+use super::{Decision, NextHop, Reject, Route, Weight};
+use crate::iface::{IfaceId, IpCidr};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -25,6 +25,10 @@ pub(super) enum Target {
 pub(super) struct Way {
     pub(super) metric: u32,
     pub(super) target: Target,
+    /// Its share of flows, beside other ways of the metric.
+    pub(super) weight: Weight,
+    /// No route says that the next hop is on the link.
+    pub(super) onlink: bool,
 }
 
 impl Way {
@@ -36,7 +40,63 @@ impl Way {
                 iface: route.iface.0,
                 source: route.source,
             },
+            weight: Weight::ONE,
+            onlink: false,
         }
+    }
+
+    /// A way over one of several next hops.
+    pub(super) const fn over(route: &Route, hop: &NextHop) -> Self {
+        Self {
+            weight: hop.weight,
+            onlink: hop.onlink,
+            ..Self::of(route)
+        }
+    }
+
+    /// One that leads nowhere.
+    pub(super) const fn end(metric: u32, target: Target) -> Self {
+        Self {
+            metric,
+            target,
+            weight: Weight::ONE,
+            onlink: false,
+        }
+    }
+
+    /// What it says about a prefix.
+    #[inline]
+    pub(super) const fn decision(&self, prefix: IpCidr) -> Decision {
+        match self.target {
+            Target::Local => Decision::Local,
+            Target::Reject(reject) => Decision::Reject(reject),
+            Target::Hop { via, iface, source } => Decision::Route(Route {
+                prefix,
+                via,
+                iface: IfaceId(iface),
+                source,
+                metric: self.metric,
+            }),
+        }
+    }
+
+    /// Whether two lead to the same place, whatever their shares.
+    pub(super) fn leads_as(&self, other: &Self) -> bool {
+        (self.metric, self.target) == (other.metric, other.target)
+    }
+
+    /// Whether two are parts of one route.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let sources = match (self.target, other.target) {
+            (Target::Hop { source: a, .. }, Target::Hop { source: b, .. }) => a == b,
+            _ => false,
+        };
+        sources && self.metric == other.metric
+    }
+
+    /// Whether the destinations are on the link that it leads over.
+    pub(super) const fn is_direct(&self) -> bool {
+        matches!(self.target, Target::Hop { via: None, .. })
     }
 
     pub(super) const fn is_reject(&self) -> bool {

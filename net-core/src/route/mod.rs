@@ -8,19 +8,22 @@ mod arena;
 mod batch;
 mod hops;
 mod key;
+mod multipath;
 mod node;
 mod policy;
 mod rules;
 mod shortcut;
+mod show;
 mod table;
 mod text;
 mod trie;
 
+pub use multipath::{Multipath, NextHop, Weight};
 pub(crate) use policy::Policy;
 pub(crate) use rules::Query;
 pub use rules::{RouteQuery, Rule, RuleAction, Selector, TableId};
 pub use table::{Decision, RouteTable};
-pub(crate) use text::{Change, Kind, Line, Verb, parse_rule};
+pub(crate) use text::{Change, Hop, Kind, Verb, parse_rule};
 pub(crate) use trie::{Full, Trie};
 
 use crate::error::SocketError;

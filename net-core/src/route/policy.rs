@@ -132,6 +132,14 @@ impl Policy {
         self.first(query, is_over, |_| false).unwrap_or(false)
     }
 
+    /// The interface on whose link a next hop is, the destination of `query`, for a route in a table: that is
+    /// asked before all others.
+    pub(crate) fn link_of(&self, id: TableId, query: &Query) -> Option<IfaceId> {
+        let ask = |table: &RouteTable| table.link_of(query.dest, query.out);
+        let own = self.table(id).and_then(ask).flatten();
+        own.or_else(|| self.first(query, ask, |_| None)?)
+    }
+
     /// The answer of the first table that has one for a packet, in the order that the rules say.
     #[inline]
     fn first<T>(

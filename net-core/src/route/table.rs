@@ -2,7 +2,7 @@
 
 use super::hops::{SharedWays, Target, Way, Ways};
 use super::trie::{Full, Trie, TrieKey};
-use super::{Reject, Route};
+use super::{Multipath, Reject, Route};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use alloc::vec::Vec;
@@ -58,7 +58,7 @@ impl RouteTable {
     /// [`NoBufferSpace`](SocketError::NoBufferSpace): the table is full, at 2^27 nodes of its trie (4 GiB);
     /// it is as it was.
     pub fn insert(&mut self, route: Route) -> Result<(), SocketError> {
-        self.add(route.prefix, Way::of(&route), true)
+        self.add(route.prefix, &[Way::of(&route)], true)
     }
 
     /// Adds a route beside those to the same prefix with the same metric, of which each takes the
@@ -67,7 +67,24 @@ impl RouteTable {
     /// # Errors
     /// As for [`insert`](Self::insert).
     pub fn insert_beside(&mut self, route: Route) -> Result<(), SocketError> {
-        self.add(route.prefix, Way::of(&route), false)
+        self.add(route.prefix, &[Way::of(&route)], false)
+    }
+
+    /// Adds a route over several next hops in the place of those to the same prefix with the same metric.
+    /// One without next hops changes nothing.
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    pub fn insert_multipath(&mut self, route: &Multipath) -> Result<(), SocketError> {
+        self.add(route.prefix, &ways_of(route), true)
+    }
+
+    /// The same, beside those to the same prefix with the same metric.
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    pub fn insert_multipath_beside(&mut self, route: &Multipath) -> Result<(), SocketError> {
+        self.add(route.prefix, &ways_of(route), false)
     }
 
     /// Has nothing go to a prefix.
@@ -80,8 +97,7 @@ impl RouteTable {
         reject: Reject,
         metric: u32,
     ) -> Result<(), SocketError> {
-        let target = Target::Reject(reject);
-        self.add(prefix, Way { metric, target }, true)
+        self.add(prefix, &[Way::end(metric, Target::Reject(reject))], true)
     }
 
     /// Makes a prefix this host's own.
@@ -89,8 +105,7 @@ impl RouteTable {
     /// # Errors
     /// As for [`insert`](Self::insert).
     pub fn insert_local(&mut self, prefix: IpCidr, metric: u32) -> Result<(), SocketError> {
-        let target = Target::Local;
-        self.add(prefix, Way { metric, target }, true)
+        self.add(prefix, &[Way::end(metric, Target::Local)], true)
     }
 
     /// Whether any prefix is this host's own.
@@ -120,8 +135,7 @@ impl RouteTable {
     ) -> usize {
         let (before, mut kept) = (self.ways_to(prefix).len(), Ways::new());
         for way in self.ways_to(prefix) {
-            let decision = decision(way, prefix);
-            if !is_meant(&decision, way.metric) {
+            if !is_meant(&way.decision(prefix), way.metric) {
                 kept.push(*way);
             }
         }
@@ -165,10 +179,7 @@ impl RouteTable {
             IpAddr::V4(address) => self.v4.longest(address.to_bits()),
             IpAddr::V6(address) => self.v6.longest(address.to_bits()),
         }?;
-        Some(decision(
-            choose(self.ways.get(number), flow)?,
-            masked(dest, len),
-        ))
+        Some(choose(self.ways.get(number), flow)?.decision(masked(dest, len)))
     }
 
     /// What the table says about each of these IPv4 addresses, into `found`; faster than one by one
@@ -197,7 +208,7 @@ impl RouteTable {
             found.extend(dests.iter().zip(numbers).map(|(&dest, number)| {
                 let (len, number) = number?;
                 let prefix = masked(address(dest), len);
-                Some(decision(choose(self.ways.get(number), || 0)?, prefix))
+                Some(choose(self.ways.get(number), || 0)?.decision(prefix))
             }));
         }
     }
@@ -213,13 +224,27 @@ impl RouteTable {
         let meant = |(len, number)| {
             let mut ways = self.ways.get(number).iter();
             let way = ways.find(|way| is_meant(way))?;
-            Some(decision(way, masked(dest, len)))
+            Some(way.decision(masked(dest, len)))
         };
         // The shortest prefix comes first.
         match dest {
             IpAddr::V4(address) => self.v4.matches(address.to_bits()).filter_map(meant).last(),
             IpAddr::V6(address) => self.v6.matches(address.to_bits()).filter_map(meant).last(),
         }
+    }
+
+    /// The interface on whose link a next hop is, or whether it is on that of `over`. `None`: the table does
+    /// not know; `Some(None)`: it says that the next hop is on no link.
+    ///
+    /// As in Linux, IPv4 looks at routes without a next hop alone, and IPv6 at the longest prefix.
+    pub(super) fn link_of(&self, via: IpAddr, over: Option<IfaceId>) -> Option<Option<IfaceId>> {
+        let is_over = |way: &Way| over.is_none_or(|over| way.is_over(over));
+        let found = self.last_of(via, |way| match via {
+            IpAddr::V4(_) => way.is_direct() && is_over(way),
+            IpAddr::V6(_) => way.is_reject() || is_over(way),
+        })?;
+        let direct = found.route().filter(|route| route.via.is_none());
+        Some(direct.map(|route| route.iface))
     }
 
     /// What the table says about an address where a packet may leave over one interface only: the route over
@@ -234,16 +259,42 @@ impl RouteTable {
             .filter_map(|(_, _, decision)| decision.route())
     }
 
+    /// Every route that leads on, with all of its next hops.
+    pub fn multipaths(&self) -> impl Iterator<Item = Multipath> {
+        self.shared()
+            .filter_map(|(prefix, ways)| Multipath::of(prefix, ways))
+    }
+
     /// Every prefix with the metric and what is said about it.
     pub fn entries(&self) -> impl Iterator<Item = (IpCidr, u32, Decision)> {
+        self.all().flat_map(|(prefix, ways)| {
+            let ways = ways.iter();
+            ways.map(move |way| (prefix, way.metric, way.decision(prefix)))
+        })
+    }
+
+    /// The same of exactly one prefix.
+    pub fn entries_to(&self, prefix: IpCidr) -> impl Iterator<Item = (u32, Decision)> {
+        let ways = self.ways_to(prefix).iter();
+        ways.map(move |way| (way.metric, way.decision(prefix)))
+    }
+
+    /// The ways of every route: those that are parts of one are together.
+    pub(super) fn shared(&self) -> impl Iterator<Item = (IpCidr, &[Way])> {
+        self.all().flat_map(|(prefix, ways)| {
+            let routes = ways.chunk_by(Way::is_beside);
+            routes.map(move |ways| (prefix, ways))
+        })
+    }
+
+    /// Every prefix with all of its ways.
+    fn all(&self) -> impl Iterator<Item = (IpCidr, &[Way])> {
         let v4 = self.v4.iter();
         let v4 = v4.map(|(key, len, number)| (cidr(IpAddr::V4(key.into()), len), number));
         let v6 = self.v6.iter();
         let v6 = v6.map(|(key, len, number)| (cidr(IpAddr::V6(key.into()), len), number));
-        v4.chain(v6).flat_map(|(prefix, number)| {
-            let ways = self.ways.get(number).iter();
-            ways.map(move |way| (prefix, way.metric, decision(way, prefix)))
-        })
+        v4.chain(v6)
+            .map(|(prefix, number)| (prefix, self.ways.get(number)))
     }
 
     /// How many prefixes there are.
@@ -270,18 +321,23 @@ impl RouteTable {
         self.generation
     }
 
-    fn add(&mut self, prefix: IpCidr, way: Way, replace: bool) -> Result<(), SocketError> {
+    fn add(&mut self, prefix: IpCidr, added: &[Way], replace: bool) -> Result<(), SocketError> {
         let mut ways = Ways::from_slice(self.ways_to(prefix));
-        let same = |other: &Way| {
+        let gives_way = |old: &Way, new: &Way| {
             if replace {
-                other.metric == way.metric
+                old.metric == new.metric
             } else {
-                *other == way
+                old.leads_as(new)
             }
         };
-        ways.retain(|other| !same(other));
-        let at = ways.partition_point(|other| other.metric <= way.metric);
-        ways.insert(at, way);
+        ways.retain(|old| !added.iter().any(|new| gives_way(old, new)));
+        for &way in added {
+            let at = ways.partition_point(|other| other.metric <= way.metric);
+            ways.insert(at, way);
+        }
+        if ways.is_empty() {
+            return Ok(());
+        }
         self.set(prefix, ways)
             .map_err(|Full| SocketError::NoBufferSpace)
     }
@@ -322,7 +378,8 @@ impl Default for RouteTable {
     }
 }
 
-/// The way of a flow among those of the lowest metric (RFC 2992).
+/// The way of a flow among those of the lowest metric: the space of hashes is divided into regions as large as
+/// the weights (RFC 2992 §2).
 #[inline]
 fn choose(ways: &[Way], flow: impl FnOnce() -> u64) -> Option<&Way> {
     let (first, rest) = ways.split_first()?;
@@ -332,24 +389,26 @@ fn choose(ways: &[Way], flow: impl FnOnce() -> u64) -> Option<&Way> {
     {
         return Some(first);
     }
-    let equal = ways.partition_point(|way| way.metric == first.metric);
-    let index = (u128::from(flow()) * equal as u128) >> 64;
-    ways.get(usize::try_from(index).unwrap_or(0))
+    share(ways, first.metric, flow())
 }
 
-#[inline]
-const fn decision(way: &Way, prefix: IpCidr) -> Decision {
-    match way.target {
-        Target::Local => Decision::Local,
-        Target::Reject(reject) => Decision::Reject(reject),
-        Target::Hop { via, iface, source } => Decision::Route(Route {
-            prefix,
-            via,
-            iface: IfaceId(iface),
-            source,
-            metric: way.metric,
-        }),
-    }
+/// The way in whose region a hash falls.
+fn share(ways: &[Way], metric: u32, flow: u64) -> Option<&Way> {
+    let equal = || ways.iter().take_while(|way| way.metric == metric);
+    let total: u64 = equal().map(|way| u64::from(way.weight.number())).sum();
+    let scaled = (u128::from(flow) * u128::from(total)) >> 64;
+    let mut rest = u64::try_from(scaled).unwrap_or(0);
+    equal().find(|way| {
+        let weight = u64::from(way.weight.number());
+        let is_in = rest < weight;
+        rest = rest.saturating_sub(weight);
+        is_in
+    })
+}
+
+fn ways_of(route: &Multipath) -> Ways {
+    let hops = route.hops.iter();
+    hops.map(|hop| Way::over(&route.over(hop), hop)).collect()
 }
 
 const fn cidr(address: IpAddr, prefix_len: u8) -> IpCidr {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::route::{NextHop, Weight};
 
 fn prefix(text: &str) -> IpCidr {
     let (address, len) = text.split_once('/').unwrap();
@@ -56,6 +57,54 @@ fn ways_of_one_metric_share_flows_evenly_and_each_flow_keeps_its_way() {
     // One that replaces takes the place of all of its metric.
     table.insert(route("0.0.0.0/0", 5, 7)).unwrap();
     assert_eq!(over(&table, "192.0.2.1", u64::MAX), Some(5));
+}
+
+/// With hashes at even distances each region has those that its share of the space has, but for one at each
+/// of its two bounds.
+#[test]
+fn next_hops_take_flows_in_proportion_to_their_weights() {
+    const FLOWS: u64 = 10_000;
+    let mut table = RouteTable::new();
+    let weights = [1_u16, 256, 3, 40];
+    let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+    let hop = |(iface, weight): (u16, u16)| NextHop {
+        via: None,
+        iface: IfaceId(iface),
+        weight: Weight::new(weight).unwrap(),
+        onlink: false,
+    };
+    let wide = Multipath {
+        prefix: prefix("0.0.0.0/0"),
+        source: None,
+        metric: 7,
+        hops: (0..).zip(weights).map(hop).collect(),
+    };
+    table.insert_multipath(&wide).unwrap();
+    table.insert_beside(route("0.0.0.0/0", 9, 8)).unwrap();
+    let mut counts = [0_u64; 4];
+    for step in 0..FLOWS {
+        let flow = step * (u64::MAX / FLOWS);
+        let iface = over(&table, "192.0.2.1", flow).unwrap();
+        assert_eq!(over(&table, "192.0.2.1", flow), Some(iface));
+        counts[usize::from(iface)] += 1;
+    }
+    for (count, weight) in counts.into_iter().zip(weights) {
+        let meant = FLOWS * u64::from(weight) / total;
+        assert!(count.abs_diff(meant) <= 2, "{count} of {meant}: {counts:?}");
+    }
+    assert_eq!(counts.iter().sum::<u64>(), FLOWS);
+    assert_eq!(over(&table, "192.0.2.1", u64::MAX), Some(3), "the last one");
+    assert_eq!(table.multipaths().next(), Some(wide));
+    // What is said again of a next hop counts.
+    let mut other = route("0.0.0.0/0", 1, 7);
+    table.insert_beside(other).unwrap();
+    let found = table.multipaths().next().unwrap();
+    assert_eq!(found.hops.len(), 4);
+    assert!(found.hops.iter().all(|hop| hop.weight.number() != 256));
+    // Another source is another route, which has its share too.
+    other.source = Some([10, 0, 0, 1].into());
+    table.insert_beside(other).unwrap();
+    assert_eq!(table.multipaths().count(), 3);
 }
 
 #[test]

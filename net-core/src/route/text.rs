@@ -1,11 +1,12 @@
 //! Routes and rules as the words of `ip route` and `ip rule`.
 
 use super::table::masked;
-use super::{Decision, Reject, Route, Rule, RuleAction, Selector, TableId};
+use super::{Decision, Reject, Route, Rule, RuleAction, Selector, TableId, Weight};
 use crate::iface::{IfaceId, IpCidr};
 use crate::text::{ParseError, Words};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use smallvec::SmallVec;
 
 /// What a text asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +22,33 @@ pub(crate) enum Verb {
 }
 
 /// A change of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) verb: Verb,
     pub(crate) table: TableId,
     pub(crate) prefix: IpCidr,
-    pub(crate) via: Option<IpAddr>,
-    pub(crate) iface: Option<IfaceId>,
+    /// One, of which nothing may be said, or those that stand behind `nexthop`.
+    pub(crate) hops: SmallVec<[Hop; 1]>,
     pub(crate) source: Option<IpAddr>,
     pub(crate) metric: u32,
     pub(crate) kind: Kind,
+}
+
+/// What is said of a next hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Hop {
+    pub(crate) via: Option<IpAddr>,
+    pub(crate) iface: Option<IfaceId>,
+    pub(crate) weight: Weight,
+    pub(crate) onlink: bool,
+}
+
+impl Hop {
+    /// Whether a route leads over it; its weight counts for nothing.
+    fn fits(&self, route: &Route) -> bool {
+        self.via.is_none_or(|via| route.via == Some(via))
+            && self.iface.is_none_or(|iface| route.iface == iface)
+    }
 }
 
 /// The type of a route.
@@ -46,25 +64,15 @@ pub(crate) enum Kind {
 
 impl Change {
     /// Reads `[add|append|replace|del] [local|blackhole|unreachable|prohibit] PREFIX [via ADDRESS]
-    /// [dev NAME] [src ADDRESS] [metric N] [table N]`; `iface` finds a name. Local routes are in the local
-    /// table, unless another is named.
+    /// [dev NAME] [src ADDRESS] [metric N] [table N] [onlink]`, and then any number of `nexthop [via ADDRESS]
+    /// [dev NAME] [weight N] [onlink]` instead of `via`, `dev` and `onlink` before; `iface` finds a name.
+    /// Local routes are in the local table, unless another is named.
     pub(crate) fn parse(
         text: &str,
         iface: impl Fn(&str) -> Option<IfaceId>,
     ) -> Result<Self, ParseError> {
         let mut words = Words::new(text);
-        let verb = match words.peek() {
-            Some("append") => Verb::Append,
-            Some("replace") => Verb::Replace,
-            Some("del" | "delete") => Verb::Delete,
-            _ => Verb::Add,
-        };
-        if matches!(
-            words.peek(),
-            Some("add" | "append" | "replace" | "del" | "delete")
-        ) {
-            words.next();
-        }
+        let verb = verb(&mut words);
         let kind = words.peek().and_then(kind_named);
         if kind.is_some() {
             words.next();
@@ -78,42 +86,105 @@ impl Change {
                 Kind::Unicast | Kind::Reject(_) => TableId::MAIN,
             },
             prefix: prefix(&mut words, is_v6)?,
-            via: None,
-            iface: None,
+            hops: SmallVec::new(),
             source: None,
             metric: 0,
             kind,
         };
+        let mut only = Hop::default();
         while let Some(word) = words.next() {
             match word {
-                "via" => change.via = Some(words.value("address")?),
-                "dev" => change.iface = Some(device(&mut words, &iface)?),
+                "via" => only.via = Some(words.value("address")?),
+                "dev" => only.iface = Some(device(&mut words, &iface)?),
+                "onlink" => only.onlink = true,
                 "src" => change.source = Some(words.value("address")?),
                 "metric" => change.metric = words.value("number")?,
                 "table" => change.table = table(&mut words)?,
-                _ => return Err(words.error("one of via, dev, src, metric and table goes here")),
+                "nexthop" if only != Hop::default() => {
+                    return Err(words.error("via, dev and onlink go behind nexthop"));
+                }
+                "nexthop" => {
+                    change.hops = next_hops(&mut words, iface)?;
+                    return Ok(change);
+                }
+                _ => {
+                    return Err(words.error(
+                        "one of via, dev, src, metric, table, onlink and nexthop goes here",
+                    ));
+                }
             }
         }
+        change.hops.push(only);
         Ok(change)
     }
 
     /// Whether a route in the table is one that is to be deleted.
     pub(crate) fn is_meant(&self, decision: &Decision, metric: u32) -> bool {
+        self.hops
+            .iter()
+            .any(|hop| self.is_over(hop, decision, metric))
+    }
+
+    /// Whether it is the one over this next hop.
+    pub(crate) fn is_over(&self, hop: &Hop, decision: &Decision, metric: u32) -> bool {
         let fits_metric = self.metric == 0 || self.metric == metric;
         fits_metric
             && match (decision, self.kind) {
                 (Decision::Reject(other), Kind::Reject(reject)) => *other == reject,
                 (Decision::Local, Kind::Local) => true,
                 (Decision::Route(route), Kind::Unicast) => {
-                    self.via.is_none_or(|via| route.via == Some(via))
-                        && self.iface.is_none_or(|iface| route.iface == iface)
-                        && self
-                            .source
-                            .is_none_or(|source| route.source == Some(source))
+                    let source = self.source;
+                    hop.fits(route) && source.is_none_or(|source| route.source == Some(source))
                 }
                 _ => false,
             }
     }
+}
+
+fn verb(words: &mut Words<'_>) -> Verb {
+    let verb = match words.peek() {
+        Some("add") => Verb::Add,
+        Some("append") => Verb::Append,
+        Some("replace") => Verb::Replace,
+        Some("del" | "delete") => Verb::Delete,
+        _ => return Verb::Add,
+    };
+    words.next();
+    verb
+}
+
+/// The next hops, of which the first `nexthop` is read already.
+fn next_hops(
+    words: &mut Words<'_>,
+    iface: impl Fn(&str) -> Option<IfaceId>,
+) -> Result<SmallVec<[Hop; 1]>, ParseError> {
+    let mut hops = SmallVec::new();
+    let mut hop = Hop::default();
+    if words.peek().is_none() {
+        return Err(words.missing("where the next hop is (via, dev)"));
+    }
+    while let Some(word) = words.next() {
+        match word {
+            "via" => hop.via = Some(words.value("address")?),
+            "dev" => hop.iface = Some(device(words, &iface)?),
+            "onlink" => hop.onlink = true,
+            "weight" => hop.weight = weight(words)?,
+            "nexthop" => {
+                hops.push(hop);
+                hop = Hop::default();
+            }
+            _ => {
+                return Err(words.error("one of via, dev, weight, onlink and nexthop goes here"));
+            }
+        }
+    }
+    hops.push(hop);
+    Ok(hops)
+}
+
+fn weight(words: &mut Words<'_>) -> Result<Weight, ParseError> {
+    let number = words.value("number")?;
+    Weight::new(number).ok_or_else(|| words.error("weights are 1 to 256"))
 }
 
 /// Reads `[not] [from PREFIX] [to PREFIX] [fwmark N[/MASK]] [tos N] [iif NAME] [oif NAME] [uidrange N-N]
@@ -298,51 +369,5 @@ impl fmt::Display for Reject {
             Self::Unreachable => "unreachable",
             Self::Prohibit => "prohibit",
         })
-    }
-}
-
-/// A line of what `ip route` prints: the words that would add the route again.
-pub(crate) struct Line<'a> {
-    pub(crate) table: TableId,
-    pub(crate) prefix: IpCidr,
-    pub(crate) metric: u32,
-    pub(crate) decision: Decision,
-    pub(crate) iface: &'a dyn Fn(IfaceId) -> Option<&'a str>,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.decision {
-            Decision::Route(_) => {}
-            Decision::Local => f.write_str("local ")?,
-            Decision::Reject(reject) => write!(f, "{reject} ")?,
-        }
-        match self.prefix.prefix_len {
-            0 => f.write_str("default")?,
-            len => write!(f, "{}/{len}", self.prefix.address)?,
-        }
-        if let Decision::Route(Route {
-            via, iface, source, ..
-        }) = self.decision
-        {
-            if let Some(via) = via {
-                write!(f, " via {via}")?;
-            }
-            write!(f, " dev {}", (self.iface)(iface).unwrap_or("?"))?;
-            if let Some(source) = source {
-                write!(f, " src {source}")?;
-            }
-        }
-        if self.metric != 0 {
-            write!(f, " metric {}", self.metric)?;
-        }
-        match (self.decision, self.table) {
-            // Without a word they would be added to the local table.
-            (Decision::Local, TableId::MAIN) => f.write_str(" table main"),
-            (Decision::Local, TableId(number)) if self.table != TableId::LOCAL => {
-                write!(f, " table {number}")
-            }
-            _ => Ok(()),
-        }
     }
 }

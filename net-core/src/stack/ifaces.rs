@@ -94,7 +94,10 @@ impl Stack {
     ///
     /// # Errors
     /// [`InvalidInput`](SocketError::InvalidInput): a prefix that is too long, an interface that
-    /// does not exist, a source that is not ours, or a next hop of the other family.
+    /// does not exist, a source that is not ours, or a next hop of the other family or that is no single host.
+    /// [`NetworkUnreachable`](SocketError::NetworkUnreachable), of IPv6
+    /// [`HostUnreachable`](SocketError::HostUnreachable): no route leads to the next hop as a neighbour on the
+    /// interface's link ([`add_multipath`](Self::add_multipath) takes the caller's word for it).
     /// [`NoBufferSpace`](SocketError::NoBufferSpace): the table is [full](RouteTable::insert).
     pub fn add_route(&mut self, route: Route) -> Result<(), SocketError> {
         self.add_route_to(TableId::MAIN, route)
@@ -105,7 +108,7 @@ impl Stack {
     /// # Errors
     /// As for [`add_route`](Self::add_route).
     pub fn add_route_to(&mut self, table: TableId, route: Route) -> Result<(), SocketError> {
-        self.check_route(&route)?;
+        self.check_route(table, &route)?;
         self.routes.table_mut(table).insert(route)
     }
 
@@ -153,7 +156,7 @@ impl Stack {
     /// # Errors
     /// As for [`add_route`](Self::add_route).
     pub fn add_route_beside_in(&mut self, table: TableId, route: Route) -> Result<(), SocketError> {
-        self.check_route(&route)?;
+        self.check_route(table, &route)?;
         self.routes.table_mut(table).insert_beside(route)
     }
 
@@ -227,31 +230,6 @@ impl Stack {
     pub fn remove_local_route(&mut self, table: TableId, prefix: IpCidr) -> bool {
         let is_local = |decision: &Decision, _| *decision == Decision::Local;
         self.routes.table_mut(table).remove_where(prefix, is_local) > 0
-    }
-
-    pub(super) fn check_route(&self, route: &Route) -> Result<(), SocketError> {
-        route.prefix.check()?;
-        if self.iface(route.iface).is_none() {
-            return Err(SocketError::InvalidInput(
-                "the route's interface does not exist",
-            ));
-        }
-        let family = route.prefix.address.is_ipv4();
-        if [route.via, route.source]
-            .into_iter()
-            .flatten()
-            .any(|address| address.is_ipv4() != family)
-        {
-            return Err(SocketError::InvalidInput(
-                "the next hop and source of a route have the family of its prefix",
-            ));
-        }
-        if route.source.is_some_and(|source| !self.is_local(source)) {
-            return Err(SocketError::InvalidInput(
-                "the route's source is not an address of this stack",
-            ));
-        }
-        Ok(())
     }
 
     /// Removes every route of the main table to exactly this prefix; whether there was one.

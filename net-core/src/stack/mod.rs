@@ -24,6 +24,7 @@ mod membership;
 mod multicast;
 mod ndp;
 mod neighbors;
+mod next_hops;
 mod original_dst;
 mod packet_sockets;
 mod path_mtu;

@@ -1,18 +1,24 @@
 //! Routes and rules changed and shown by the words of `ip route` and `ip rule`.
 
 use super::Stack;
+use super::next_hops::NO_DEVICE;
+use crate::error::SocketError;
 use crate::iface::IfaceId;
-use crate::route::{Change, Kind, Line, Route, Rule, TableId, Verb, parse_rule};
+use crate::route::{Change, Hop, Kind, Multipath, NextHop, Rule, TableId, Verb, parse_rule};
 use crate::text::{ParseError, Words};
 use alloc::string::String;
-use core::fmt::Write as _;
+use alloc::vec::Vec;
 
 impl Stack {
     /// Changes a route by the words that `ip route` takes: `[add|append|replace|del]
     /// [local|blackhole|unreachable|prohibit] PREFIX [via ADDRESS] [dev NAME] [src ADDRESS] [metric N]
-    /// [table N]`. Without `dev` the interface is the one that leads to the next hop. A
-    /// [local](Self::add_local_route) route is in the local table unless another is named; the only device
-    /// that it may name is the loopback, as it has no way on.
+    /// [table N] [onlink]`. Without `dev` the interface is the one that leads to the next hop, which has to be a
+    /// neighbour as routes say, or as the word `onlink` does. Flows are shared by several next hops, as their
+    /// weights (1 to 256) say: `nexthop [via ADDRESS] [dev NAME] [weight N] [onlink]` for each, behind all else.
+    ///
+    /// What is appended shares with the routes of the same metric, as in the kernel's IPv6; to delete a next hop
+    /// leaves the others. A [local](Self::add_local_route) route is in the local table unless another is named;
+    /// the only device that it may name is the loopback, as it has no way on.
     ///
     /// ```
     /// use net_core::{Config, Instant, Seed, Stack};
@@ -28,56 +34,82 @@ impl Stack {
         let change = Change::parse(words, |name| self.iface_named(name))?;
         let whole = |problem: &str| ParseError::at(1, problem);
         if change.verb == Verb::Delete {
-            let table = self.routes.table_mut(change.table);
-            let is_meant = |decision: &_, metric| change.is_meant(decision, metric);
-            return match table.remove_where(change.prefix, is_meant) {
-                0 => Err(whole("there is no such route")),
-                _ => Ok(()),
-            };
+            return self.delete_ways(&change);
         }
         if change.verb == Verb::Add && self.has_route(&change) {
             return Err(whole("there is such a route already; append or replace it"));
         }
         let added = match change.kind {
-            Kind::Unicast => return self.change_way(&change),
-            Kind::Local if !self.is_whole_local(&change) => {
+            Kind::Unicast => return self.change_ways(&change),
+            Kind::Local | Kind::Reject(_) if !self.is_whole(&change) => {
                 return Err(whole(
-                    "a local route has no way on: no device but the loopback",
+                    "such a route has no way on: no device but the loopback",
                 ));
             }
             Kind::Local => self.add_local_route(change.table, change.prefix, change.metric),
             Kind::Reject(reject) => {
-                let table = self.routes.table_mut(change.table);
-                table.insert_reject(change.prefix, reject, change.metric)
+                self.add_reject_to(change.table, change.prefix, reject, change.metric)
             }
         };
-        added.map_err(|error| ParseError::at(1, error))
+        added.map_err(of_route)
     }
 
     /// Adds a route that leads on.
-    fn change_way(&mut self, change: &Change) -> Result<(), ParseError> {
-        let whole = |problem: &str| ParseError::at(1, problem);
-        let iface = change.iface.or_else(|| {
-            let next = self.routes.main().lookup(change.via?)?;
-            Some(next.iface)
-        });
-        let route = Route {
+    fn change_ways(&mut self, change: &Change) -> Result<(), ParseError> {
+        let hops = change.hops.iter().map(|hop| self.next_hop(change, hop));
+        let route = Multipath {
             prefix: change.prefix,
-            via: change.via,
-            iface: iface
-                .ok_or_else(|| whole("no interface leads to the next hop; name it (dev)"))?,
             source: change.source,
             metric: change.metric,
+            hops: hops.collect::<Result<Vec<_>, _>>().map_err(of_route)?,
         };
-        self.check_route(&route)
-            .map_err(|error| ParseError::at(1, error))?;
-        let table = self.routes.table_mut(change.table);
         let added = if change.verb == Verb::Append {
-            table.insert_beside(route)
+            self.add_multipath_beside(change.table, &route)
         } else {
-            table.insert(route)
+            self.add_multipath(change.table, &route)
         };
-        added.map_err(|error| ParseError::at(1, error))
+        added.map_err(of_route)
+    }
+
+    /// A next hop with the interface that leads there.
+    fn next_hop(&self, change: &Change, hop: &Hop) -> Result<NextHop, SocketError> {
+        let Hop {
+            via,
+            iface,
+            weight,
+            onlink,
+        } = *hop;
+        let iface = match (iface, via) {
+            (Some(iface), _) => iface,
+            (None, Some(via)) => self.link_of(change.table, via, None, onlink)?,
+            (None, None) => return Err(NO_DEVICE),
+        };
+        if onlink && via.is_none() {
+            return Err(SocketError::InvalidInput(
+                "what has no next hop is on the link without a word (onlink)",
+            ));
+        }
+        Ok(NextHop {
+            via,
+            iface,
+            weight,
+            onlink,
+        })
+    }
+
+    /// Deletes the ways over all of the next hops, or none.
+    fn delete_ways(&mut self, change: &Change) -> Result<(), ParseError> {
+        let table = self.routes.table_mut(change.table);
+        let is_there = |hop: &Hop| {
+            let mut entries = table.entries_to(change.prefix);
+            entries.any(|(metric, decision)| change.is_over(hop, &decision, metric))
+        };
+        if !change.hops.iter().all(is_there) {
+            return Err(ParseError::at(1, "there is no such route"));
+        }
+        let is_meant = |decision: &_, metric| change.is_meant(decision, metric);
+        table.remove_where(change.prefix, is_meant);
+        Ok(())
     }
 
     /// Changes a rule by the words that `ip rule` takes: `add|del [not] [from PREFIX] [to PREFIX] [fwmark
@@ -121,29 +153,23 @@ impl Stack {
     #[must_use]
     pub fn show_routes(&self, table: TableId) -> String {
         let name = |id: IfaceId| Some(self.iface(id)?.config.name.as_str());
-        let entries = self
-            .route_table(table)
-            .into_iter()
-            .flat_map(|t| t.entries());
-        let mut text = String::new();
-        for (prefix, metric, decision) in entries {
-            let line = Line {
-                table,
-                prefix,
-                metric,
-                decision,
-                iface: &name,
-            };
-            writeln!(text, "{line}").expect("strings take everything");
-        }
-        text
+        let table_of = self.route_table(table);
+        table_of.map_or_else(String::new, |routes| routes.show(table, &name))
     }
 
-    /// Whether nothing is said of a local route that it cannot have.
-    fn is_whole_local(&self, change: &Change) -> bool {
-        let device = change.iface;
-        let leads_nowhere = change.via.is_none() && change.source.is_none();
-        leads_nowhere && device.is_none_or(|iface| self.addresses.loopback() == Some(iface))
+    /// Whether nothing is said of a route that one without a way on cannot have.
+    fn is_whole(&self, change: &Change) -> bool {
+        let loopback = self.addresses.loopback();
+        let leads_nowhere = |hop: &Hop| {
+            let device = hop.iface.is_none() || hop.iface == loopback;
+            device
+                && *hop
+                    == (Hop {
+                        iface: hop.iface,
+                        ..Hop::default()
+                    })
+        };
+        change.source.is_none() && change.hops.iter().all(leads_nowhere)
     }
 
     fn iface_named(&self, name: &str) -> Option<IfaceId> {
@@ -152,10 +178,24 @@ impl Stack {
     }
 
     fn has_route(&self, change: &Change) -> bool {
-        let mut entries = self
-            .route_table(change.table)
-            .into_iter()
-            .flat_map(|t| t.entries());
-        entries.any(|(prefix, metric, _)| (prefix, metric) == (change.prefix, change.metric))
+        self.route_table(change.table).is_some_and(|table| {
+            let mut entries = table.entries_to(change.prefix);
+            entries.any(|(metric, _)| metric == change.metric)
+        })
     }
+}
+
+/// What is said about a text whose route cannot be.
+fn of_route(error: SocketError) -> ParseError {
+    let no_neighbour = "nexthop has invalid gateway: routes lead to it over no link; name that (dev) and say onlink, \
+                        if it is a neighbour there";
+    let said = match error {
+        SocketError::NetworkUnreachable | SocketError::HostUnreachable => {
+            ParseError::at(1, no_neighbour)
+        }
+        SocketError::InvalidInput(problem) => ParseError::at(1, problem),
+        error => ParseError::at(1, error),
+    };
+    let cause = Some(error).filter(|error| !matches!(error, SocketError::InvalidInput(_)));
+    ParseError { cause, ..said }
 }

@@ -190,7 +190,7 @@ impl Link {
         self.routes = routes.collect();
         self.net.engine().control(|core, _| {
             let mut routes = self.routes.iter();
-            routes.try_for_each(|route| core.stack_mut().add_route(*route))
+            routes.try_for_each(|route| core.stack_mut().add_route_onlink(*route))
         })?;
         if self.socket.is_none() {
             let local = SocketAddr::from((lease.ip(), CLIENT_PORT));

@@ -96,7 +96,8 @@ impl Interface {
         self
     }
 
-    /// Sends what no other route covers, of the gateway's address family, through it.
+    /// Sends what no other route covers, of the gateway's address family, through it. The gateway is taken for a
+    /// neighbour, also where it is in the prefix of no address.
     pub fn gateway(mut self, gateway: IpAddr) -> Self {
         let prefix = IpCidr {
             address: match gateway {
@@ -207,7 +208,7 @@ impl Interface {
                 source: None,
                 metric: 0,
             };
-            if let Err(error) = stack.add_route(route) {
+            if let Err(error) = stack.add_route_onlink(route) {
                 stack.remove_iface(iface);
                 return Err(explain(error));
             }

@@ -1,9 +1,11 @@
 //! The routes of a stack, changed while it runs.
 
 use super::Net;
+use crate::error::to_io;
+use net_core::ParseError;
 use net_core::SocketError;
 use net_core::iface::IpCidr;
-use net_core::route::{Decision, Reject, Route, RouteQuery, Rule, TableId};
+use net_core::route::{Decision, Multipath, Reject, Route, RouteQuery, Rule, TableId};
 use std::io;
 use std::net::IpAddr;
 
@@ -51,7 +53,9 @@ impl Routes {
     ///
     /// # Errors
     /// `InvalidInput`: a prefix that is too long, an interface that does not exist
-    /// ([`Net::interface_id`]), a source that is not ours, or a next hop of the other family. The kernel's
+    /// ([`Net::interface_id`]), a source that is not ours, or a next hop of the other family or that is no single
+    /// host. `NetworkUnreachable`, of IPv6 `HostUnreachable`: routes do not lead to the next hop as a neighbour
+    /// on the interface's link ([`add_multipath`](Self::add_multipath) can say that it is one). The kernel's
     /// ENOBUFS where the table is full. Or that the stack has ended.
     pub fn add(&self, route: Route) -> io::Result<()> {
         self.add_to(TableId::MAIN, route)
@@ -80,6 +84,35 @@ impl Routes {
     /// As for [`add`](Self::add).
     pub fn add_beside_in(&self, table: TableId, route: Route) -> io::Result<()> {
         self.change(|stack| stack.add_route_beside_in(table, route))
+    }
+
+    /// Adds a route over several next hops to a table, each of which takes flows in proportion to its weight;
+    /// those to the same prefix with the same metric are replaced.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add), about any of the next hops.
+    /// [`Stack::add_multipath`](net_core::Stack::add_multipath) tells more.
+    pub fn add_multipath(&self, table: TableId, route: &Multipath) -> io::Result<()> {
+        self.change(|stack| stack.add_multipath(table, route))
+    }
+
+    /// As [`add_multipath`](Self::add_multipath), beside those to the same prefix with the same metric.
+    ///
+    /// # Errors
+    /// As for [`add_multipath`](Self::add_multipath).
+    pub fn add_multipath_beside(&self, table: TableId, route: &Multipath) -> io::Result<()> {
+        self.change(|stack| stack.add_multipath_beside(table, route))
+    }
+
+    /// Every route of a table that leads on, with all of its next hops. The stack stands still while they are
+    /// collected.
+    #[must_use]
+    pub fn multipaths(&self, table: TableId) -> Vec<Multipath> {
+        let engine = self.net.engine();
+        engine.look(|core| {
+            let table = core.stack().route_table(table).into_iter();
+            table.flat_map(|table| table.multipaths()).collect()
+        })
     }
 
     /// Has nothing go to a prefix, unless a route with a lower metric leads there.
@@ -217,11 +250,11 @@ impl Routes {
     /// [`Stack::ip_route`](net_core::Stack::ip_route) tells which.
     ///
     /// # Errors
-    /// `InvalidInput` with what is wrong with the text, or cannot be done, and at which column; or that the
-    /// stack has ended.
+    /// `InvalidInput` with what is wrong with the text, or cannot be done, and at which column; of a next hop
+    /// that is no neighbour `NetworkUnreachable`, of IPv6 `HostUnreachable`; or that the stack has ended.
     pub fn ip_route(&self, words: &str) -> io::Result<()> {
         let changed = self.change(|stack| Ok(stack.ip_route(words)))?;
-        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+        changed.map_err(of_words)
     }
 
     /// Changes a rule by the words that `ip rule` takes:
@@ -231,7 +264,7 @@ impl Routes {
     /// As for [`ip_route`](Self::ip_route).
     pub fn ip_rule(&self, words: &str) -> io::Result<()> {
         let changed = self.change(|stack| Ok(stack.ip_rule(words)))?;
-        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+        changed.map_err(of_words)
     }
 
     /// A table as `ip route` prints it, a line for each route: the words that add it again. The stack stands
@@ -249,4 +282,11 @@ impl Routes {
         let engine = self.net.engine();
         engine.control(|core, _| change(core.stack_mut()))
     }
+}
+
+fn of_words(error: ParseError) -> io::Error {
+    let kind = error
+        .cause
+        .map_or(io::ErrorKind::InvalidInput, |cause| to_io(cause).kind());
+    io::Error::new(kind, error)
 }

@@ -1,6 +1,7 @@
 //! `ip route` and `ip rule`.
 
 use super::*;
+use crate::error::SocketError;
 use crate::route::TableId;
 use std::string::ToString;
 
@@ -30,8 +31,8 @@ fn routes_are_added_shown_and_deleted_by_words() {
     let expected = [
         "default via 10.7.0.3 dev tun0",
         "192.0.2.0/24 via 10.7.0.9 dev tun0 src 10.7.0.2 metric 5",
-        "192.0.2.0/24 via 10.7.0.8 dev tun0 metric 7",
-        "192.0.2.0/24 via 10.7.0.7 dev tun0 metric 7",
+        "192.0.2.0/24 metric 7 nexthop via 10.7.0.8 dev tun0 weight 1 \
+         nexthop via 10.7.0.7 dev tun0 weight 1",
         "prohibit 198.51.100.0/24",
         "2001:db8::/32 via fd07::9 dev tun0",
         "local default metric 9 table main",
@@ -62,18 +63,42 @@ fn what_is_shown_adds_the_same_again() {
     host.stack
         .ip_route("add 192.0.2.0/24 via 10.7.0.9 metric 3")
         .unwrap();
-    host.stack
-        .ip_route("append 192.0.2.0/24 via 10.7.0.8 metric 3")
-        .unwrap();
+    for words in [
+        "append 192.0.2.0/24 via 10.7.0.8 metric 3",
+        "append 192.0.2.0/24 metric 3 src 10.7.0.2 nexthop via 10.7.0.7 weight 256 nexthop dev tun0",
+        "add 198.51.100.0/24 nexthop via 10.7.0.9 weight 2",
+        "add 203.0.113.0/24 via 10.8.0.1 dev tun0 metric 9 onlink",
+        "add 2001:db8::/32 nexthop via fd07::9 weight 3 nexthop via fe80::1 dev tun0 \
+         nexthop via fd08::1 dev tun0 onlink",
+        "add blackhole 2001:db9::/32 metric 4",
+    ] {
+        host.ip_route(words);
+    }
     let shown = host.stack.show_routes(TableId::MAIN);
     for line in shown.lines() {
-        host.stack
-            .ip_route(&std::format!("append {line} table 7"))
-            .unwrap();
+        // Behind the next hops nothing else may stand.
+        let words = match line.split_once(" nexthop") {
+            Some((before, hops)) => std::format!("append {before} table 7 nexthop{hops}"),
+            None => std::format!("append {line} table 7"),
+        };
+        host.ip_route(&words);
     }
     let again = host.stack.show_routes(TableId(7));
     // That of the other family's default route is told by its next hop alone.
     assert_eq!(again, shown);
+    for words in [
+        "192.0.2.0/24 src 10.7.0.2 metric 3 nexthop via 10.7.0.7 dev tun0 weight 256 \
+         nexthop dev tun0 weight 1",
+        "198.51.100.0/24 nexthop via 10.7.0.9 dev tun0 weight 2",
+        "203.0.113.0/24 via 10.8.0.1 dev tun0 metric 9 onlink",
+        "2001:db8::/32 nexthop via fd07::9 dev tun0 weight 3 nexthop via fe80::1 dev tun0 weight 1 \
+         nexthop via fd08::1 dev tun0 weight 1 onlink",
+    ] {
+        assert!(
+            shown.lines().any(|line| line == words),
+            "{words} of\n{shown}"
+        );
+    }
 }
 
 #[test]
@@ -92,7 +117,7 @@ fn errors_point_at_the_column() {
         ("add 192.0.2.0/24 via", "column 21: address is missing"),
         (
             "add 192.0.2.0/24 over tun0",
-            "column 18: one of via, dev, src, metric and table goes here",
+            "column 18: one of via, dev, src, metric, table, onlink and nexthop goes here",
         ),
         (
             "add 0.0.0.0/0 dev tun0",
@@ -101,7 +126,7 @@ fn errors_point_at_the_column() {
         ("del 192.0.2.0/24", "column 1: there is no such route"),
         (
             "add local 192.0.2.0/24 dev tun0",
-            "column 1: a local route has no way on: no device but the loopback",
+            "column 1: such a route has no way on: no device but the loopback",
         ),
         (
             "add 192.0.2.0/24 metric -1",
@@ -113,6 +138,74 @@ fn errors_point_at_the_column() {
     }
     let wrong = host.stack.ip_route("add 192.0.2.0/24 via fd07::1 dev tun0");
     assert!(said(wrong).contains("have the family of its prefix"));
+}
+
+#[test]
+fn errors_about_next_hops_point_at_the_column() {
+    let mut host = Host::new();
+    let cases = [
+        (
+            "add 192.0.2.0/24 nexthop",
+            "column 25: where the next hop is (via, dev) is missing",
+        ),
+        (
+            "add 192.0.2.0/24 nexthop via 10.7.0.9 weight 0",
+            "column 46: weights are 1 to 256",
+        ),
+        (
+            "add 192.0.2.0/24 nexthop via 10.7.0.9 weight 257",
+            "column 46: weights are 1 to 256",
+        ),
+        (
+            "add 192.0.2.0/24 nexthop via 10.7.0.9 metric 5",
+            "column 39: one of via, dev, weight, onlink and nexthop goes here",
+        ),
+        (
+            "add 192.0.2.0/24 via 10.7.0.8 nexthop via 10.7.0.9",
+            "column 31: via, dev and onlink go behind nexthop",
+        ),
+        (
+            "add 192.0.2.0/24 via 10.7.0.8 weight 2",
+            "column 31: one of via, dev, src, metric, table, onlink and nexthop goes here",
+        ),
+        (
+            "add prohibit 192.0.2.0/24 nexthop via 10.7.0.9",
+            "column 1: such a route has no way on: no device but the loopback",
+        ),
+        (
+            "add 192.0.2.0/24 via 10.8.0.9 onlink",
+            "column 1: no interface leads to the next hop; name it (dev)",
+        ),
+        (
+            "add 2001:db8::/32 nexthop via fd07::9 nexthop via fd07::9",
+            "column 1: it is there already: take the old one out first",
+        ),
+    ];
+    for (words, error) in cases {
+        assert_eq!(said(host.stack.ip_route(words)), error, "{words}");
+    }
+    let gateway = host.stack.ip_route("add 192.0.2.0/24 via 10.8.0.9");
+    let error = gateway.unwrap_err();
+    assert!(error.problem.starts_with("nexthop has invalid gateway"));
+    assert_eq!(error.cause, Some(SocketError::NetworkUnreachable));
+}
+
+#[test]
+fn a_next_hop_is_deleted_without_the_others_and_none_if_one_is_not_there() {
+    let mut host = Host::new();
+    host.ip_route(
+        "add 192.0.2.0/24 nexthop via 10.7.0.7 nexthop via 10.7.0.8 nexthop via 10.7.0.9",
+    );
+    let wrong = "del 192.0.2.0/24 nexthop via 10.7.0.7 nexthop via 10.7.0.6";
+    let error = said(host.stack.ip_route(wrong));
+    assert_eq!(error, "column 1: there is no such route");
+    assert!(host.stack.show_routes(TableId::MAIN).contains("10.7.0.7"));
+    host.ip_route("del 192.0.2.0/24 nexthop via 10.7.0.7 nexthop via 10.7.0.9");
+    let shown = host.stack.show_routes(TableId::MAIN);
+    assert!(
+        shown.contains("192.0.2.0/24 via 10.7.0.8 dev tun0\n"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn station_of(config: Config, caps: DeviceCaps, addresses: &[&str]) -> Host {
         source: None,
         metric: 0,
     };
-    stack.add_route(route).unwrap();
+    stack.add_route_onlink(route).unwrap();
     let mut host = Host {
         stack,
         wire,
