@@ -15,12 +15,12 @@ use std::process::Command;
 use tests::hosts::pattern;
 
 /// The client, our two addresses, and the server.
-const WAYS: [[&str; 4]; 2] = [
+pub(crate) const WAYS: [[&str; 4]; 2] = [
     ["10.7.0.9", "10.7.0.1", "10.9.0.1", "10.9.0.9"],
     ["fd07::9", "fd07::1", "fd09::1", "fd09::9"],
 ];
 /// What our router's outer link takes, and nobody but the router knows.
-const NARROW: u16 = 1400;
+pub(crate) const NARROW: u16 = 1400;
 
 #[test]
 fn kernels_ping_trace_and_stream_through_our_router_in_both_families() {
@@ -36,26 +36,31 @@ fn kernels_ping_trace_and_stream_through_our_router_in_both_families() {
             ip_command(["-6", "route", "add", "default", "dev", "wan0"]);
         });
         set_up.join().expect("set up");
-        for [_, near, _, server] in WAYS {
-            let tracer = Tracer::new(ip(server));
-            assert_eq!(tracer.probe(64), Hop::Answer(ip(server)), "a ping");
-            assert_eq!(tracer.probe(1), Hop::Exceeded(ip(near)), "the first hop");
-            assert_eq!(tracer.probe(2), Hop::Answer(ip(server)), "the second");
-            if ip(server).is_ipv4() {
-                // In fragments that the next link does not take either: before the way is known to be
-                // narrow, the kernel cuts for its own link.
-                let answer = tracer.probe_with(64, 3000);
-                assert_eq!(answer, Hop::Answer(ip(server)), "cut again");
-            }
-            a_stream_finds_what_the_way_takes(&outside, ip(server));
-            let way = Command::new("ip").args(["route", "get", server]).output();
-            let way = String::from_utf8(way.expect("iproute2").stdout).expect("text");
-            assert!(way.contains(&format!("mtu {NARROW}")), "{way}");
-        }
+        pings_traces_and_streams(&outside);
         let stats = net.stats();
         assert!(stats.drops(DropReason::TooBig) >= 2, "once in each family");
         runtime.block_on(net.shutdown());
     });
+}
+
+/// The client is where this runs, and knows of our router only what it tells.
+pub(crate) fn pings_traces_and_streams(outside: &Outside) {
+    for [_, near, _, server] in WAYS {
+        let tracer = Tracer::new(ip(server));
+        assert_eq!(tracer.probe(64), Hop::Answer(ip(server)), "a ping");
+        assert_eq!(tracer.probe(1), Hop::Exceeded(ip(near)), "the first hop");
+        assert_eq!(tracer.probe(2), Hop::Answer(ip(server)), "the second");
+        if ip(server).is_ipv4() {
+            // In fragments that the next link does not take either: before the way is known to be
+            // narrow, the kernel cuts for its own link.
+            let answer = tracer.probe_with(64, 3000);
+            assert_eq!(answer, Hop::Answer(ip(server)), "cut again");
+        }
+        a_stream_finds_what_the_way_takes(outside, ip(server));
+        let way = Command::new("ip").args(["route", "get", server]).output();
+        let way = String::from_utf8(way.expect("iproute2").stdout).expect("text");
+        assert!(way.contains(&format!("mtu {NARROW}")), "{way}");
+    }
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn a_stream_finds_what_the_way_takes(outside: &Outside, server: IpAddr) {
 
 /// Who has answered a probe.
 #[derive(Debug, PartialEq, Eq)]
-enum Hop {
+pub(crate) enum Hop {
     /// The router where its hops came to an end.
     Exceeded(IpAddr),
     /// Whom it was for.
@@ -137,13 +142,13 @@ enum Hop {
 }
 
 /// Pings with a limit of hops, as `ping` and `traceroute -I` send them.
-struct Tracer {
+pub(crate) struct Tracer {
     socket: Socket,
     to: IpAddr,
 }
 
 impl Tracer {
-    fn new(to: IpAddr) -> Self {
+    pub(crate) fn new(to: IpAddr) -> Self {
         let (domain, protocol) = match to {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
@@ -153,7 +158,7 @@ impl Tracer {
         Self { socket, to }
     }
 
-    fn probe(&self, hops: u8) -> Hop {
+    pub(crate) fn probe(&self, hops: u8) -> Hop {
         self.probe_with(hops, 8)
     }
 

@@ -3,9 +3,11 @@
 #![cfg(target_os = "linux")]
 
 mod between;
+mod ethernet;
 mod leased;
 mod options;
 mod outside;
+mod redirects;
 mod serve;
 mod tools;
 

@@ -1,4 +1,4 @@
-//! The network namespace of a server.
+//! Network namespaces of others: of a server, of the ports of our router.
 
 use crate::ip_command;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-/// The server's namespace; it goes with this.
+/// A namespace; it goes with this.
 pub(crate) struct Outside {
     holder: Child,
     namespace: Arc<File>,
@@ -18,6 +18,16 @@ pub(crate) struct Outside {
 impl Outside {
     /// One with `wan0` in it, up and with an address.
     pub(crate) fn new() -> Self {
+        let outside = Self::holding(&["wan0"]);
+        let set_up = outside.run(|| {
+            ip_command(["address", "add", "10.9.0.9/24", "dev", "wan0"]);
+        });
+        set_up.join().expect("set up");
+        outside
+    }
+
+    /// One with these interfaces in it, all of them up.
+    pub(crate) fn holding(links: &[&'static str]) -> Self {
         let mut holder = Command::new("unshare")
             .args(["--net", "sh", "-c", "echo ready; read -r _"])
             .stdin(Stdio::piped())
@@ -32,12 +42,15 @@ impl Outside {
         let id = holder.id().to_string();
         let file = format!("/proc/{id}/ns/net");
         let namespace = Arc::new(File::open(file).expect("its namespace"));
-        ip_command(["link", "set", "wan0", "netns", &id]);
+        for link in links {
+            ip_command(["link", "set", link, "netns", &id]);
+        }
         let outside = Self { holder, namespace };
-        let set_up = outside.run(|| {
-            ip_command(["link", "set", "lo", "up"]);
-            ip_command(["address", "add", "10.9.0.9/24", "dev", "wan0"]);
-            ip_command(["link", "set", "wan0", "up"]);
+        let links = links.to_vec();
+        let set_up = outside.run(move || {
+            for link in ["lo"].into_iter().chain(links) {
+                ip_command(["link", "set", link, "up"]);
+            }
         });
         set_up.join().expect("set up");
         outside
