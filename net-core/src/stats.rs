@@ -46,6 +46,9 @@ drop_reasons! {
     NeighborFailed => "neighbor_failed",
     /// Too many packets wait for a neighbour's answer, or too many neighbours are asked for.
     NeighborQueueFull => "neighbor_queue_full",
+    /// A question for an address of somebody else for whom this host answers: too many of them wait for their
+    /// answer.
+    ProxyQueueFull => "proxy_queue_full",
     /// An IP version other than 4 and 6.
     IpVersion => "ip_version",
     /// An IP header that breaks its rules.

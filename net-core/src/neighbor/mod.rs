@@ -51,6 +51,12 @@ pub struct NeighborConfig {
     pub retrans_max: Duration,
     /// After how long an entry that nothing uses is forgotten. 10 min.
     pub unused_time: Duration,
+    /// The longest time that an answer for an address of somebody else waits, where all were asked: a random part
+    /// of it, so that not all proxies answer at once (RFC 4861 §7.2.8, which has a second,
+    /// MAX_ANYCAST_DELAY_TIME; Linux's `proxy_delay`). 800 ms, as in Linux; zero for a link of one proxy.
+    pub proxy_delay: Duration,
+    /// Such answers that wait; a question that comes when there are so many gets none (Linux's `proxy_qlen`). 64.
+    pub proxy_queue: usize,
 }
 
 impl Default for NeighborConfig {
@@ -67,6 +73,8 @@ impl Default for NeighborConfig {
             unicast_solicitations: 3,
             retrans_max: Duration::from_secs(60),
             unused_time: Duration::from_secs(600),
+            proxy_delay: Duration::from_millis(800),
+            proxy_queue: 64,
         }
     }
 }

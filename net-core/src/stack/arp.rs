@@ -1,6 +1,7 @@
 //! ARP in the stack (RFC 826, RFC 5227).
 
 use super::Stack;
+use super::proxies::ProxyAnswer;
 use crate::autoconf::Announcement;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
@@ -15,12 +16,13 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 impl Stack {
-    /// Takes in what follows the Ethernet header of an ARP frame.
+    /// Takes in what follows the Ethernet header of an ARP frame, for this station or `to_all`.
     pub(super) fn arp_input(
         &mut self,
         iface: IfaceId,
         mac: MacAddr,
         bytes: &[u8],
+        to_all: bool,
         now: Instant,
     ) -> Result<(), DropReason> {
         let packet = ArpPacket::parse(bytes)?;
@@ -64,6 +66,10 @@ impl Stack {
             }
             let reply = ArpPacket::reply_to(&packet, mac);
             let dest = audience(packet.target_ip, packet.sender_mac);
+            if !for_us {
+                let answer = ProxyAnswer::Arp(dest, reply);
+                return self.answer_by_proxy(iface, answer, !to_all, now);
+            }
             self.ethernet_output(iface, dest, EtherType::ARP, &reply.to_bytes());
         }
         Ok(())

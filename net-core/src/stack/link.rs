@@ -61,7 +61,8 @@ impl Stack {
         match header.ethertype {
             EtherType::IPV4 | EtherType::IPV6 => Ok(true),
             EtherType::ARP => {
-                self.arp_input(iface, mac, &frame.frame, now)?;
+                let to_all = header.dest.is_group();
+                self.arp_input(iface, mac, &frame.frame, to_all, now)?;
                 Ok(false)
             }
             _ if taken => Ok(false),

@@ -29,6 +29,7 @@ mod original_dst;
 mod packet_sockets;
 mod path_mtu;
 mod protocols;
+mod proxies;
 mod raw;
 mod raw_sockets;
 mod reassembly;
@@ -126,6 +127,8 @@ pub struct Stack {
     tracking: bool,
     pub(crate) addresses: LocalAddresses,
     pub(crate) neighbors: NeighborCache,
+    /// What is to be said about addresses of others.
+    proxies: proxies::ProxyAnswers,
     reassembler: Reassembler,
     /// Set while fragments wait.
     reassembly_timer: Option<TimerId>,
@@ -182,6 +185,7 @@ impl Stack {
             tracking: false,
             addresses: LocalAddresses::default(),
             neighbors: NeighborCache::new(seed.key("neighbors"), &mut seed.rng("neighbors")),
+            proxies: proxies::ProxyAnswers::default(),
             reassembler: Reassembler::new(&config, seed),
             reassembly_timer: None,
             identifications: Identifications::new(seed.key("ip identifications")),

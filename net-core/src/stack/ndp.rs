@@ -2,6 +2,7 @@
 
 use super::Stack;
 use super::ip_input::Arrival;
+use super::proxies::ProxyAnswer;
 use crate::iface::IfaceId;
 use crate::ip::IpMeta;
 use crate::neighbor::{Ask, Sighting};
@@ -136,14 +137,13 @@ impl Stack {
         } else {
             ends.source
         };
-        let source = if ours {
-            target
-        } else {
-            self.source_on(iface, dest).ok_or(DropReason::NoRoute)?
-        };
+        if !ours {
+            let answer = ProxyAnswer::Ndp(dest, advert);
+            return self.answer_by_proxy(iface, answer, !ends.dest.is_multicast(), now);
+        }
         let option = [NdpOption::TargetLinkLayer(mac)];
         let message = NdpMessage::NeighborAdvert(advert);
-        self.ndp_send(iface, source, dest, &message, &option, now);
+        self.ndp_send(iface, target, dest, &message, &option, now);
         Ok(())
     }
 

@@ -57,27 +57,11 @@ impl Stack {
         self.neighbor_drop(waiting);
     }
 
-    /// Starts or stops answering for an address of somebody else, who is reached through this host
-    /// (RFC 4861 §7.2.8, RFC 1027).
-    ///
-    /// # Errors
-    /// [`InvalidInput`](SocketError::InvalidInput): an interface that is no Ethernet, or an address
-    /// that no single host has.
-    pub fn set_neighbor_proxy(
-        &mut self,
+    pub(super) fn check_neighbor(
+        &self,
         iface: IfaceId,
         address: IpAddr,
-        on: bool,
     ) -> Result<(), SocketError> {
-        self.check_neighbor(iface, address)?;
-        if self.neighbors.is_proxy(iface, address) != on {
-            self.neighbors.set_proxy(iface, address, on);
-            self.hold_solicited_node(iface, address, on);
-        }
-        Ok(())
-    }
-
-    fn check_neighbor(&self, iface: IfaceId, address: IpAddr) -> Result<(), SocketError> {
         if self.mac(iface).is_none() {
             return Err(SocketError::InvalidInput(
                 "only an interface of Ethernet has neighbours",

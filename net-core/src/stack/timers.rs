@@ -16,6 +16,8 @@ pub(crate) enum TimerKey {
     TimeWait(u32),
     /// The state of a neighbour, by its place in the cache.
     Neighbor(u32),
+    /// The first answer for an address of somebody else.
+    Proxies,
     /// The next packet that waits at an interface may leave.
     Departure(IfaceId),
     /// Something is due about addresses and routers of an interface.
@@ -63,6 +65,7 @@ impl Stack {
                 TimerKey::PathMtu => self.path_mtu_timeout(now),
                 TimerKey::Autoconf(iface) => self.autoconf_timeout(iface, now),
                 TimerKey::Membership(iface) => self.membership_timeout(iface, now),
+                TimerKey::Proxies => self.proxy_timeout(now),
                 TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),
             }
         }

@@ -4,6 +4,7 @@ mod floods;
 mod frames;
 mod neighbors;
 mod packet;
+mod proxies;
 
 use super::*;
 use crate::SocketError;

@@ -149,40 +149,6 @@ fn who_checks_whether_an_address_is_free_is_told_that_it_is_not() {
 }
 
 #[test]
-fn questions_for_others_are_not_answered_unless_by_proxy() {
-    let mut host = plain();
-    host.inject(arp_request(PEER, "10.7.0.77"));
-    let target = v6("fd07::77");
-    let solicit = || {
-        let message = NdpMessage::NeighborSolicit { target };
-        let option = [NdpOption::SourceLinkLayer(PEER_MAC)];
-        ndp(PEER_V6, solicited_node(target), 255, message, &option)
-    };
-    host.inject(solicit());
-    assert_eq!(host.sent().len(), 0);
-    assert_eq!(host.stack.neighbors().count(), 0);
-    let wire = host.wire;
-    for address in ["10.7.0.77", "fd07::77"] {
-        host.stack
-            .set_neighbor_proxy(wire, ip(address), true)
-            .unwrap();
-    }
-    assert_eq!(host.sent().len(), 1, "routers hear of the new group");
-    host.inject(arp_request(PEER, "10.7.0.77"));
-    host.inject(solicit());
-    let sent = host.sent();
-    assert_eq!(read_arp(&sent[0]).1.sender_ip, v4("10.7.0.77"));
-    let (_, _, message, _) = read_ndp(&sent[1]);
-    let NdpMessage::NeighborAdvert(advert) = message else {
-        panic!("{message:?}");
-    };
-    assert!(
-        !advert.overrides,
-        "RFC 4861 §7.2.8: SHOULD be 0 for a proxy"
-    );
-}
-
-#[test]
 fn a_connection_to_a_silent_neighbour_fails_as_host_unreachable() {
     let mut host = plain();
     for peer in ["10.7.0.1:80", "[fd07::1]:80"] {
