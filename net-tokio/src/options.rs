@@ -33,6 +33,20 @@ impl<'a> IpLayer<'a> {
             .control(|core, _| core.stack_mut().set_ip_option(self.id, option))
     }
 
+    /// `IP_OPTIONS`.
+    pub(crate) fn options(self) -> io::Result<Vec<u8>> {
+        self.net
+            .engine()
+            .control(|core, _| core.stack().ipv4_options(self.id))
+    }
+
+    /// Sets `IP_OPTIONS`.
+    pub(crate) fn set_options(self, options: &[u8]) -> io::Result<()> {
+        self.net
+            .engine()
+            .control(|core, now| core.stack_mut().set_ipv4_options(self.id, options, now))
+    }
+
     /// `IP_TTL`.
     pub(crate) fn ttl(self) -> io::Result<u32> {
         self.hops(|settings| settings.ttl)
@@ -173,6 +187,26 @@ macro_rules! ip_options {
             pub fn set_hop_limit_v6(&self, limit: u32) -> std::io::Result<()> {
                 let $this = self;
                 $ip.set_hop_limit(limit)
+            }
+
+            /// The options of IPv4 packets sent (`IP_OPTIONS`), filled up to a multiple of four bytes.
+            ///
+            /// # Errors
+            /// When the stack has ended; the kernel's ENOPROTOOPT for a stream of an IPv6 socket.
+            pub fn ipv4_options(&self) -> std::io::Result<Vec<u8>> {
+                let $this = self;
+                $ip.options()
+            }
+
+            /// Has IPv4 packets sent have options as they lie in a header; none takes them back.
+            /// [`Stack::set_ipv4_options`](net_core::Stack::set_ipv4_options) tells more.
+            ///
+            /// # Errors
+            /// `InvalidInput` for more than 40 bytes or a broken option, `PermissionDenied` for a source
+            /// route, or as for reading them.
+            pub fn set_ipv4_options(&self, options: &[u8]) -> std::io::Result<()> {
+                let $this = self;
+                $ip.set_options(options)
             }
 
             /// What becomes of IPv4 packets that are larger than their way takes

@@ -97,6 +97,8 @@ pub struct IpSettings {
     /// The only interface to send and receive over (`SO_BINDTODEVICE`); see
     /// [`Stack::bind_iface`](crate::Stack::bind_iface).
     pub(crate) iface: Option<IfaceId>,
+    /// Bytes of the options that the IPv4 packets of a stream have.
+    pub(crate) option_bytes: u8,
 }
 
 impl IpSettings {
@@ -113,11 +115,17 @@ impl IpSettings {
         self.transparent = before.transparent;
         self.local_mark = before.local_mark;
         self.iface = before.iface;
+        self.option_bytes = before.option_bytes;
     }
 
-    /// Those of a connection that was begun by a SYN with a mark, by which its address is this host's.
+    /// Those of a connection that was begun by a SYN with a mark, by which its address is this host's. What
+    /// the listener's own packets would have of options it has not, as in Linux.
     pub(crate) const fn to_answer(self, local_mark: u32) -> Self {
-        Self { local_mark, ..self }
+        Self {
+            local_mark,
+            option_bytes: 0,
+            ..self
+        }
     }
 
     /// Whether the socket may have addresses that are not this host's (`IP_TRANSPARENT`).

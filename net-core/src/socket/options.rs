@@ -318,6 +318,9 @@ pub struct UdpSettings {
     /// [`Datagram::segment`](crate::udp::Datagram::segment) (`UDP_GRO`). Not those to groups or to
     /// broadcast addresses, which have many receivers.
     pub gro: bool,
+    /// The options of the IPv4 headers of what is received are told
+    /// ([`Datagram::options`](crate::udp::Datagram::options), `IP_RECVOPTS`).
+    pub recv_options: bool,
     /// What a raw socket sends begins with the IP header (`IP_HDRINCL`).
     pub header_included: bool,
     /// Multicast.
@@ -342,6 +345,7 @@ impl UdpSettings {
             recv_errors: false,
             no_checksum: false,
             gro: false,
+            recv_options: false,
             header_included: false,
             multicast: MulticastSettings::default(),
             recv_buffer: config.recv_buffer,

@@ -309,7 +309,7 @@ impl Stack {
             )
         };
         if !options.is_empty() {
-            let sent = self.ip_output_with_options(&path, meta, &options, packet, now);
+            let sent = self.ip_output_with_options(&path, meta, &options, packet, None, now);
             return Ok(sent == Sent::Yes);
         }
         Ok(self.ip_output(&path, meta, packet, None, now) == Sent::Yes)

@@ -6,6 +6,7 @@ use super::ip_output::{Passage, Sent};
 use crate::buf::TxPacket;
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{Delivery, IpMeta, Path, Problem};
+use crate::qdisc::Sender;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::IpHeader;
@@ -86,7 +87,13 @@ impl Stack {
         Ok(options)
     }
 
-    fn record_in(&self, options: &mut [u8], address: Ipv4Addr, counts: bool, now: Instant) {
+    pub(super) fn record_in(
+        &self,
+        options: &mut [u8],
+        address: Ipv4Addr,
+        counts: bool,
+        now: Instant,
+    ) {
         let record = Record {
             address,
             time: time_of(now),
@@ -108,8 +115,15 @@ impl Stack {
         meta: IpMeta,
         options: &[u8],
         mut packet: Box<TxPacket>,
+        owner: Option<Sender>,
         now: Instant,
     ) -> Sent {
+        let total_len = meta.header_len() + options.len() + packet.len();
+        let is_cut = total_len > usize::from(path.mtu);
+        let meta = IpMeta {
+            dont_fragment: meta.dont_fragment && !is_cut,
+            ..meta
+        };
         packet.meta.departure = packet.meta.departure.max(now);
         // No device sums behind options.
         let summed = Path {
@@ -118,15 +132,16 @@ impl Stack {
         };
         self.ip_finish(&summed, meta, &mut packet);
         ipv4::insert_options(&mut packet.head, options);
-        match self.pass_out(path.iface, meta.origin, &mut packet, None) {
+        match self.pass_out(path.iface, meta.origin, &mut packet, owner) {
             Passage::Leaves => {}
             other => return self.not_sent(packet, other),
         }
-        if packet.len() <= usize::from(path.mtu) {
-            return Sent::of(self.link_output(path, packet, None, now));
+        if !is_cut {
+            let owner = owner.map(|sender| sender.owner(&packet));
+            return Sent::of(self.link_output(path, packet, owner, now));
         }
         match IpHeader::parse_quoted(&packet.head) {
-            Ok(header) => Sent::of(self.send_cut(path, &header, packet, None, now)),
+            Ok(header) => Sent::of(self.send_cut(path, &header, packet, owner, now)),
             Err(_) => self.not_sent(packet, Passage::Lost),
         }
     }

@@ -41,6 +41,7 @@ mod router_options;
 mod router_probes;
 mod routers;
 mod routing;
+mod sent_options;
 mod sockets;
 mod strays;
 mod summaries;

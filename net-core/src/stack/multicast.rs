@@ -11,7 +11,7 @@ use crate::socket::{Family, IpSettings, MulticastSettings, SocketId};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ethernet::{self, solicited_node};
-use crate::wire::{IpHeader, transport};
+use crate::wire::{IpHeader, ipv4, transport};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::BytesMut;
@@ -224,6 +224,7 @@ impl Stack {
         path: &Path,
         settings: &MulticastSettings,
         meta: &mut IpMeta,
+        options: &[u8],
         packet: Box<TxPacket>,
     ) -> Option<Box<TxPacket>> {
         meta.ttl = settings.hops_to(meta.dest);
@@ -234,7 +235,7 @@ impl Stack {
             && !loops_by_itself
             && self.is_member(path.iface, meta.dest, meta.source)
         {
-            self.loop_back(path.iface, meta, &packet);
+            self.loop_back(path.iface, meta, options, &packet);
         }
         if meta.ttl == 0 && !loops_by_itself {
             self.recycle(packet);
@@ -244,7 +245,7 @@ impl Stack {
     }
 
     /// Takes in a copy of a packet that is about to leave without its IP header.
-    fn loop_back(&mut self, over: IfaceId, meta: &IpMeta, packet: &TxPacket) {
+    fn loop_back(&mut self, over: IfaceId, meta: &IpMeta, options: &[u8], packet: &TxPacket) {
         let mut head = HeadBuf::new();
         let header = IpHeader {
             ttl: meta.ttl,
@@ -252,6 +253,13 @@ impl Stack {
             ..IpHeader::new(meta.source, meta.dest, meta.protocol, packet.len())
         };
         header.emit(&mut head);
+        if !options.is_empty() {
+            ipv4::insert_options(&mut head, options);
+        }
+        let header = IpHeader {
+            header_len: head.len(),
+            ..header
+        };
         let mut bytes = BytesMut::with_capacity(head.len() + packet.len());
         bytes.extend_from_slice(&head);
         packet.copy_to(&mut bytes);

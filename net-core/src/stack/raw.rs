@@ -11,6 +11,7 @@ use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::udp::{Datagram, DatagramSocket, ErrorQueue, QueuedError, Speaks};
 use crate::wire::{IpHeader, icmp, ip, udp};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
@@ -279,6 +280,8 @@ pub(super) fn datagram(payload: Bytes, header: &IpHeader, iface: IfaceId, at: In
         iface,
         at,
         segment: None,
+        // They are in the header that such a socket gets.
+        options: Box::default(),
     }
 }
 

@@ -114,15 +114,14 @@ impl Stack {
                 && !self.is_locked(path, &settings, dest),
             ..meta
         };
+        let options = self.options_to_send(id, &meta);
         if dest.is_multicast() {
-            match self.send_to_group(path, &multicast, &mut meta, packet) {
+            match self.send_to_group(path, &multicast, &mut meta, &options, packet) {
                 Some(left) => packet = left,
                 None => return Ok(()),
             }
         }
-        let sender = Some(sender(id, send));
-        self.ip_output(path, meta, packet, sender, self.clock)
-            .told()
+        self.datagram_output(path, meta, &options, packet, sender(id, send))
     }
 
     /// Sends a packet with the header that the application made. As in Linux, IPv4's length and

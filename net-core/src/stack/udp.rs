@@ -12,6 +12,7 @@ use crate::time::Instant;
 use crate::udp::{Cutter, Datagram, DatagramSocket, Speaks};
 use crate::wire::udp::HEADER_LEN;
 use crate::wire::{IpHeader, UdpHeader, transport};
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 
 /// Where UDP sockets are found.
@@ -129,6 +130,7 @@ impl Stack {
         joined: bool,
         mut queue: impl FnMut(&mut Self, Datagram) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
+        let options = Box::<[u8]>::from(arrival.options_v4());
         let Arrival {
             ip, over, packet, ..
         } = arrival;
@@ -164,6 +166,7 @@ impl Stack {
                 at,
                 segment,
                 pins,
+                options: options.clone(),
             };
             let count = datagram.count() as u64;
             if let Err(reason) = queue(self, datagram) {
@@ -181,7 +184,11 @@ impl Stack {
     }
 
     /// Queues one datagram at its socket, if buffer and budget allow.
-    pub(super) fn udp_queue(&mut self, id: SocketId, datagram: Datagram) -> Result<(), DropReason> {
+    pub(super) fn udp_queue(
+        &mut self,
+        id: SocketId,
+        mut datagram: Datagram,
+    ) -> Result<(), DropReason> {
         let socket = self.sockets.udp_mut(id).ok_or(DropReason::NoSocket)?;
         if !socket.has_room() {
             return Err(DropReason::RecvBufferFull);
@@ -191,6 +198,9 @@ impl Stack {
         }
         if socket.speaks == Speaks::Udp {
             self.stats.udp_in += datagram.count() as u64;
+        }
+        if !socket.settings.recv_options {
+            datagram.options = Box::default();
         }
         socket.push(datagram);
         self.changed(id);

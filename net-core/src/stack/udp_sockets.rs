@@ -179,6 +179,7 @@ impl Stack {
         meta.ttl = send.ttl.unwrap_or(meta.ttl);
         meta.has_checksum = unsummed;
         meta.dont_fragment &= !self.is_locked(&path, &settings, remote.ip());
+        let options = self.options_to_send(id, &meta);
         let mut packet = self.new_packet();
         let train = send.segment.filter(|&size| usize::from(size) < len);
         let payload = match train {
@@ -194,14 +195,12 @@ impl Stack {
         });
         self.stats.udp_out += send.datagrams(len) as u64;
         if remote.ip().is_multicast() {
-            match self.send_to_group(&path, &multicast, &mut meta, packet) {
+            match self.send_to_group(&path, &multicast, &mut meta, &options, packet) {
                 Some(left) => packet = left,
                 None => return Ok(()),
             }
         }
-        let sender = Some(sender(id, send));
-        self.ip_output(&path, meta, packet, sender, self.clock)
-            .told()
+        self.datagram_output(&path, meta, &options, packet, sender(id, send))
     }
 
     /// Checks that `cost` bytes fit the send buffer, and `packets` the queue of the interface; a socket
@@ -261,6 +260,9 @@ impl Stack {
         let socket = self.udp_socket(id)?;
         if socket.settings.no_checksum && send.segment.is_some() {
             return Err(SocketError::InvalidInput("what is cut gets checksums"));
+        }
+        if !socket.options.is_empty() && send.segment.is_some() {
+            return Err(SocketError::InvalidInput("what is cut has no options"));
         }
         let is_udp = socket.speaks == Speaks::Udp;
         if !is_udp && (send.segment.is_some() || send.source_port.is_some()) {

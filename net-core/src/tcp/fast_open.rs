@@ -294,7 +294,8 @@ impl Connection {
         }
         // §4.1.3: no more than usual; options count against it (RFC 6691 §2).
         let usual = if cx.v6 { 1440 } else { 1460 };
-        let all = u32::try_from(options + option.padded_len()).unwrap_or(u32::MAX);
+        let all = options + option.padded_len() + usize::from(cx.settings.ip.option_bytes);
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
         let room = u32::from(mss.min(self.our_mss).min(usual)).saturating_sub(all);
         let queued = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
         // Urgent data waits for segments that have a pointer to it.

@@ -219,6 +219,7 @@ impl Connection {
     fn mss_over(&self, path_mss: u16, config: &TcpConfig, settings: &TcpSettings) -> u32 {
         let stamped = self.ts_recent.is_some() && must("9293 MUST-16");
         let options = if stamped { 12 } else { 0 };
+        let options = options + u16::from(settings.ip.option_bytes);
         let limit = settings.max_segment.unwrap_or(u16::MAX);
         let most = self.peer_mss.min(path_mss).min(limit);
         u32::from(most.saturating_sub(options).max(config.min_segment))

@@ -33,6 +33,8 @@ pub(crate) struct TcpSocket {
     pub(crate) charged: usize,
     /// SND.UNA when the neighbour on the way was last confirmed to be there.
     pub(crate) confirmed: Option<SeqNum>,
+    /// Options of the IPv4 packets that it sends.
+    pub(crate) options: Box<[u8]>,
     /// Bytes of its packets that wait in the queue in front of a device.
     pub(crate) queued: u32,
 }
@@ -146,6 +148,7 @@ impl TcpSocket {
             path: None,
             charged: 0,
             confirmed: None,
+            options: Box::default(),
             queued: 0,
         }
     }

@@ -8,6 +8,7 @@ use crate::ip::Path;
 use crate::socket::{Family, Readiness, Request, UdpSettings, present};
 use crate::time::Instant;
 use crate::wire::{ip, ipv4, ipv6, udp};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -37,6 +38,9 @@ pub struct Datagram {
     pub segment: Option<u16>,
     /// Bytes of memory that keeping `payload` costs.
     pub pins: u32,
+    /// The options of its IPv4 header, with what this host has recorded in them (`IP_RECVOPTS`); at sockets
+    /// that ask for it only, see [`UdpSettings::recv_options`].
+    pub options: Box<[u8]>,
 }
 
 impl Datagram {
@@ -80,6 +84,8 @@ pub(crate) struct DatagramSocket {
     pub(crate) unsent: usize,
     /// A send found no room, so the socket is not writable until there is some.
     pub(crate) blocked: bool,
+    /// Options of the IPv4 packets that it sends.
+    pub(crate) options: Box<[u8]>,
     /// The groups that it has joined, and on which interfaces.
     pub(crate) memberships: Vec<(IfaceId, IpAddr)>,
     queue: VecDeque<Datagram>,
@@ -166,6 +172,7 @@ impl DatagramSocket {
             error: None,
             unsent: 0,
             blocked: false,
+            options: Box::default(),
             memberships: Vec::new(),
             queue: VecDeque::new(),
             charged: 0,
@@ -248,7 +255,7 @@ impl DatagramSocket {
             Speaks::Echo | Speaks::EchoAnswers | Speaks::Ip(_) => 0,
         };
         match dest {
-            IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + transport,
+            IpAddr::V4(_) => ipv4::MIN_HEADER_LEN + self.options.len() + transport,
             IpAddr::V6(_) => ipv6::HEADER_LEN + transport,
         }
     }

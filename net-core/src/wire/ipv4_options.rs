@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 pub(crate) type Options = SmallVec<[u8; MAX_LEN]>;
 
 /// Bytes of options that a header has at most.
-const MAX_LEN: usize = 40;
+pub(crate) const MAX_LEN: usize = 40;
 
-const END: u8 = 0;
+/// Ends the options, and fills them up.
+pub(crate) const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 const RECORD_ROUTE: u8 = 7;
 const TIMESTAMP: u8 = 68;

@@ -62,6 +62,23 @@ impl UdpSocket {
         self.change(|settings| settings.gro = on)
     }
 
+    /// Whether the options of IPv4 packets are told (`IP_RECVOPTS`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn recv_options(&self) -> io::Result<bool> {
+        self.setting(|settings| settings.recv_options)
+    }
+
+    /// Tells the options of the IPv4 packets that datagrams come in
+    /// ([`Datagram::options`](net_core::udp::Datagram::options), `IP_RECVOPTS`).
+    ///
+    /// # Errors
+    /// When the stack has ended.
+    pub fn set_recv_options(&self, on: bool) -> io::Result<()> {
+        self.change(|settings| settings.recv_options = on)
+    }
+
     /// Whether ICMP errors are kept (`IP_RECVERR`).
     ///
     /// # Errors

@@ -261,7 +261,7 @@ struct Wanted {
 }
 
 /// Payload of a full segment on a path with this MTU behind bare headers (RFC 9293 §3.7.1).
-fn path_mss(mtu: u16, address: IpAddr) -> u16 {
+pub(super) fn path_mss(mtu: u16, address: IpAddr) -> u16 {
     let headers = if address.is_ipv6() { 60 } else { 40 };
     mtu.saturating_sub(headers).max(1)
 }

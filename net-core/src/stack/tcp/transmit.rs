@@ -1,7 +1,7 @@
 //! Sockets hand their segments to an interface that has room.
 
 use crate::buf::TxBatch;
-use crate::iface::IfaceId;
+use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
 use crate::offload::gso;
@@ -51,8 +51,12 @@ impl Stack {
             self.want_transmit(iface, id);
             return false;
         }
-        let ends = self.sockets.tcp(id).map(|s| (s.local, s.remote, s.path));
-        let Some((Some(local), Some(remote), Some(mut path))) = ends else {
+        let Some(socket) = self.sockets.tcp(id) else {
+            return false;
+        };
+        let has_options = socket.settings.ip.option_bytes > 0;
+        let ends = (socket.local, socket.remote, socket.path);
+        let (Some(local), Some(remote), Some(mut path)) = ends else {
             return false;
         };
         let ports = Ports {
@@ -60,6 +64,10 @@ impl Stack {
             remote: remote.port(),
         };
         let ttl = self.config.ttl;
+        if has_options {
+            // No device sums or cuts behind options.
+            path.caps = DeviceCaps::default();
+        }
         let mut more = true;
         for _ in 0..turn {
             if !more || out.len() >= MAX_TX_BATCH {
@@ -96,6 +104,9 @@ impl Stack {
             more = goes_on;
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
+            if has_options {
+                self.put_stream_options(id, meta.source, packet);
+            }
             if self.pass_out(path.iface, meta.origin, packet, None) != Passage::Leaves {
                 out.truncate(before);
                 continue;

@@ -41,6 +41,7 @@ mod route_text;
 mod router_options;
 mod routers;
 mod routing;
+mod sent_options;
 mod temporary;
 mod transparent;
 mod udp;

@@ -26,6 +26,7 @@ mod fuzz;
 mod handshake;
 mod icmp;
 mod info;
+mod ip_options;
 mod limited;
 mod limits;
 mod memory;
