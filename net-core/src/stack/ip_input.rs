@@ -84,6 +84,9 @@ impl Stack {
         if arrival.delivery == Delivery::Foreign && self.may_take_foreign(&arrival) {
             arrival.delivery = self.foreign_route(&arrival);
         }
+        if arrival.delivery == Delivery::Foreign && self.asks_proxy(&arrival) {
+            arrival.delivery = Delivery::Local;
+        }
         let to_group = arrival.packet.meta.to_group;
         if to_group && !matches!(arrival.delivery, Delivery::Broadcast | Delivery::Multicast) {
             return Err(DropReason::LinkBroadcast);

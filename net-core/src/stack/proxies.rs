@@ -1,13 +1,14 @@
 //! Answers for addresses of others, and for anycast addresses: several proxies may have heard one question, so that each waits for a
 //! random time before it answers (RFC 4861 §7.2.7, §7.2.8; Linux's `proxy_delay` and `proxy_qlen`).
 
+use super::ip_input::Arrival;
 use super::{Stack, TimerId, TimerKey};
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::ndp::NeighborAdvert;
-use crate::wire::{ArpPacket, EtherType, MacAddr, NdpMessage, NdpOption};
+use crate::wire::ndp::{self, HOP_LIMIT, NeighborAdvert};
+use crate::wire::{ArpPacket, EtherType, MacAddr, NdpMessage, NdpOption, ip};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -95,6 +96,18 @@ impl Stack {
         self.proxies.waiting.push(Waiting { due, iface, answer });
         self.settle_proxies();
         Ok(())
+    }
+
+    /// Whether a neighbour asks here, by the address itself, if somebody else whom this host answers for is still
+    /// to be reached (RFC 4861 §7.3.3); as in Linux, that is not sent on.
+    #[inline]
+    pub(super) fn asks_proxy(&self, arrival: &Arrival<'_>) -> bool {
+        let header = &arrival.ip;
+        header.protocol == ip::ICMPV6
+            && header.ttl == HOP_LIMIT
+            && header.dest.is_ipv6()
+            && arrival.packet.frame.get(header.header_len) == Some(&ndp::NEIGHBOR_SOLICIT)
+            && self.neighbors.is_proxy(arrival.over, header.dest)
     }
 
     /// Sends the answers that are due, for addresses that this host still answers for.

@@ -212,7 +212,8 @@ pub const fn is_ndp(kind: u8) -> bool {
 
 const ROUTER_SOLICIT: u8 = 133;
 const ROUTER_ADVERT: u8 = 134;
-const NEIGHBOR_SOLICIT: u8 = 135;
+/// Type of a question for a neighbour.
+pub(crate) const NEIGHBOR_SOLICIT: u8 = 135;
 const NEIGHBOR_ADVERT: u8 = 136;
 const REDIRECT: u8 = 137;
 

@@ -119,6 +119,32 @@ fn what_all_were_asked_a_proxy_answers_after_a_random_time() {
     assert_eq!(host.sent().len(), 1);
 }
 
+/// RFC 4861 §7.3.3: by the address itself, whether this host forwards or not.
+#[test]
+fn a_neighbour_that_asks_a_proxy_whether_the_other_is_still_there_is_answered() {
+    let mut host = proxy(Config::default());
+    let wire = host.wire;
+    for forwards in [false, true] {
+        host.stack.set_forwarding(wire, forwards).unwrap();
+        host.sent();
+        host.inject(solicit(v6(TARGET_V6)));
+        let sent = host.sent();
+        let (_, ip, message, _) = read_ndp(&sent[0]);
+        assert_eq!((sent.len(), ip.dest), (1, IpAddr::V6(v6(PEER_V6))));
+        assert!(matches!(message, NdpMessage::NeighborAdvert(advert) if advert.solicited));
+    }
+    // For somebody whom it does not answer for it does not.
+    let set = host.stack.set_neighbor_proxy(wire, ip(TARGET_V6), false);
+    set.unwrap();
+    host.sent();
+    host.inject(solicit(v6(TARGET_V6)));
+    let answered = host.sent().iter().any(|packet| {
+        let (link, bytes) = unwrap(packet);
+        link.ethertype == EtherType::IPV6 && bytes[6] == 58 && bytes[40] == 136
+    });
+    assert!(!answered);
+}
+
 /// Who asks before it takes an address is answered in time, but not at once (RFC 4862 §5.4 waits a second).
 #[test]
 fn a_proxy_defends_an_address_after_a_random_time_too() {
