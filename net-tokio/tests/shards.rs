@@ -145,6 +145,29 @@ async fn datagrams_fragments_and_pings_find_the_shard_that_asked() {
     assert_all_were_found(&shards);
 }
 
+/// RFC 4291 §2.6.1: of the prefix on the link, where the shards are a router.
+#[tokio::test]
+async fn datagrams_to_an_anycast_address_find_the_shard_that_has_the_port() {
+    let (shards, peer) = hosts();
+    for net in shards.nets() {
+        net.set_forwarding("eth0", true).unwrap();
+    }
+    let asker = UdpSocket::bind_on(&peer, (ip(PEER[1]), 0)).await.unwrap();
+    for (shard, net) in shards.nets().enumerate() {
+        let socket = UdpSocket::bind_on(net, (ip("::"), 0)).await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        asker.send_to(b"hello", (ip("fd00::"), port)).await.unwrap();
+        let mut buffer = [0; 9];
+        let (got, from) = in_time(socket.recv_from(&mut buffer)).await.unwrap();
+        assert_eq!(
+            (&buffer[..got], from.ip()),
+            (&b"hello"[..], ip(PEER[1])),
+            "shard {shard}"
+        );
+    }
+    assert_all_were_found(&shards);
+}
+
 fn unspecified(like: SocketAddr) -> IpAddr {
     if like.is_ipv4() {
         ip("0.0.0.0")

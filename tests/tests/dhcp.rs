@@ -79,7 +79,9 @@ async fn leased() {
     let local = stream.local_addr().expect("connected");
     assert_eq!(local.ip(), IpAddr::V4(lease.ip()));
     assert!(dnsmasq.leases().contains(&lease.ip().to_string()));
-    dhcp.release().await.expect("sent");
+    (timeout(LIMIT, dhcp.release()).await)
+        .expect("in time")
+        .expect("sent");
     let interfaces = net.interfaces();
     let eth0 = interfaces.iter().find(|each| each.name == "eth0");
     assert!(eth0.expect("it is there").addresses.is_empty());
@@ -177,9 +179,13 @@ async fn extended() {
     // Then nobody answers, for two minutes.
     drop(dnsmasq);
     tokio::time::pause();
-    while dhcp.lease().is_some() {
-        dhcp.changed().await.expect("alive");
-    }
+    let ended = async {
+        while dhcp.lease().is_some() {
+            dhcp.changed().await.expect("alive");
+        }
+    };
+    // Of the virtual clock.
+    (timeout(Duration::from_secs(600), ended).await).expect("it ends");
     tokio::time::resume();
     let interfaces = net.interfaces();
     let eth0 = interfaces.iter().find(|each| each.name == "eth0");
@@ -201,7 +207,9 @@ async fn declined() {
     let dnsmasq = Dnsmasq::start("tap0", SERVER);
     let mut dhcp = Dhcp::start(&net, "eth0").expect("an Ethernet");
     let first = bound(&mut dhcp).await;
-    dhcp.release().await.expect("sent");
+    (timeout(LIMIT, dhcp.release()).await)
+        .expect("in time")
+        .expect("sent");
     until_free(&dnsmasq, &first).await;
     // It would have the same again.
     let taken = format!("{}/32", first.ip());

@@ -72,6 +72,7 @@ impl Stack {
             ip,
             delivery,
             packet,
+            over,
             ..
         } = arrival;
         // RFC 1122 §3.2.2.6 allows to ignore requests to broadcast addresses; an answer would
@@ -81,8 +82,14 @@ impl Stack {
         }
         let body = join_excess(data_behind(packet, ip.header_len + icmp::HEADER_LEN)?);
         let ecn_cleared = ip.tos & !3;
+        // RFC 4443 §4.2: an address of the interface that the request came over.
+        let source = match ip.source {
+            IpAddr::V6(asker) if delivery == Delivery::Anycast => self.source_on(over, asker),
+            _ => None,
+        };
         let answer = Answer {
             message: &reply,
+            source: source.map(IpAddr::V6),
             body,
             tos: ecn_cleared,
             options: &options,
@@ -241,6 +248,7 @@ impl Stack {
         }
         let answer = Answer {
             message,
+            source: None,
             body: quote(packet, longest_quotation(ip.dest)),
             tos: 0,
             options: &[],
@@ -271,6 +279,7 @@ impl Stack {
         } = cause;
         let Answer {
             message,
+            source,
             body,
             tos,
             options,
@@ -278,7 +287,7 @@ impl Stack {
         // About a packet for others a router speaks for itself (RFC 1812 §4.3.2.4), and from an anycast address
         // nobody does (RFC 4443 §2.2(b)).
         let is_ours = delivery == Delivery::Local && !cause.dest.is_multicast();
-        let source = is_ours.then_some(cause.dest);
+        let source = source.or(is_ours.then_some(cause.dest));
         let path = self
             .route_for(&IpSettings::of_answer(), cause.source, source)
             .map_err(|_| DropReason::NoRoute)?;
@@ -328,6 +337,8 @@ struct Cause<'a> {
 /// A message in answer to a packet.
 struct Answer<'a> {
     message: &'a IcmpMessage,
+    /// Where it comes from, if not from where the packet went.
+    source: Option<IpAddr>,
     /// What is behind its first eight bytes.
     body: SmallVec<[Bytes; MAX_PIECES]>,
     tos: u8,

@@ -178,7 +178,9 @@ impl Stack {
 
     /// Sends as many reports as these records need.
     fn report(&mut self, iface: IfaceId, v4: bool, told: &[Told], now: Instant) {
-        let mtu = self.iface(iface).map_or(0, |own| own.config.mtu);
+        let to = told.first().map(|told| told.group);
+        let own = self.iface(iface).zip(to);
+        let mtu = own.map_or(0, |(own, group)| own.mtu_to(group));
         let headers = if v4 { IGMP_HEADERS } else { MLD_HEADERS };
         let room = usize::from(mtu).saturating_sub(headers);
         let octets: Vec<Octets> = told.iter().map(Octets::of).collect();

@@ -63,7 +63,7 @@ impl Stack {
         };
         let may_stray = self.config.port_share.count() > 1
             && strays.over == arrival.over
-            && arrival.delivery == Delivery::Local
+            && matches!(arrival.delivery, Delivery::Local | Delivery::Anycast)
             && arrival.given_to.is_none()
             && !arrival.packet.meta.handed_over;
         let whose = may_stray.then(|| self.whose(arrival)).flatten();

@@ -14,17 +14,17 @@ pub struct Lease {
     pub address: IpCidr,
     /// Who grants it.
     pub server: Ipv4Addr,
-    /// Routers to everywhere else, the preferred one first; none where `routes` are told (RFC 3442).
+    /// Routers to everywhere else, up to 8, the preferred one first; none where `routes` are told (RFC 3442).
     pub routers: Vec<Ipv4Addr>,
     /// Prefixes, and the router to each; `None`: the prefix is on the link (option 121, RFC 3442). One to
-    /// everywhere may be among them. They come behind routes that were given, but one to a longer prefix is
+    /// everywhere may be among them, and is kept where there are more than 128. They come behind routes that were given, but one to a longer prefix is
     /// preferred as always: who answers on the link can draw traffic to himself.
     pub routes: Vec<(IpCidr, Option<Ipv4Addr>)>,
-    /// DNS servers, the preferred one first.
+    /// DNS servers, up to 8, the preferred one first.
     pub dns_servers: Vec<Ipv4Addr>,
     /// The domain of the host, in which names are looked up if `search` names none.
     pub domain: Option<String>,
-    /// Domains in which names are looked up, in this order (option 119, RFC 3397).
+    /// Domains in which names are looked up, up to 8, in this order (option 119, RFC 3397).
     pub search: Vec<String>,
     /// The largest packet of IPv4 in bytes, where the interface could take larger ones (option 26, RFC 2132 §5.1).
     /// It is 576 at least, which every host takes (RFC 791 §3.1): what is less is passed over.
@@ -231,15 +231,16 @@ fn routes(
         let mask = u32::MAX
             .checked_shl(32 - u32::from(prefix_len))
             .unwrap_or(0);
+        let to = Ipv4Addr::from_bits(to.to_bits() & mask);
         let prefix = IpCidr {
-            address: IpAddr::V4(Ipv4Addr::from_bits(to.to_bits() & mask)),
+            address: IpAddr::V4(to),
             prefix_len,
         };
         // Neither this host nor a group is behind a router.
         let is_of_hosts = prefix_len == 0 || !matches!(to.octets()[0], 127 | 224..);
         let can_lead = router.is_unspecified() || is_another_host(router, own);
         let is_new = routes.iter().all(|(known, _)| *known != prefix);
-        if is_of_hosts && can_lead && is_new && routes.len() < MAX_ROUTES {
+        if is_of_hosts && can_lead && is_new && (routes.len() < MAX_ROUTES || prefix_len == 0) {
             routes.push((
                 prefix,
                 Some(router).filter(|router| !router.is_unspecified()),
@@ -277,8 +278,9 @@ pub(super) const REQUESTED: [OptionCode; 10] = [
 ];
 /// Routers, DNS servers, and domains, that are remembered.
 const MAX_SERVERS: usize = 8;
-/// Routes that are remembered: no option can be longer than a message, but a long one may have hundreds.
-const MAX_ROUTES: usize = 32;
+/// Routes that are remembered, beside one to everywhere: no option can be longer than a message, but a long one
+/// may have hundreds.
+const MAX_ROUTES: usize = 128;
 /// Bytes that every host takes.
 const MIN_MTU: u16 = 576;
 /// The least time after which a server may have a lease extended.

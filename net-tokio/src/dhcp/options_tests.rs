@@ -56,6 +56,9 @@ fn routes_are_told_in_the_place_of_routers() {
         &ROUTE[..],
         &[20, 172, 16, 31, 10, 7, 0, 2],
         &[16, 10, 9, 0, 0, 0, 0],
+        // Bits behind the prefix count for nothing, also where they would make it a group's.
+        &[1, 0xe0, 10, 7, 0, 1],
+        &[4, 0x7f, 10, 7, 0, 1],
         &[0, 10, 7, 0, 3],
     ]
     .concat();
@@ -63,6 +66,8 @@ fn routes_are_told_in_the_place_of_routers() {
         ("192.0.2.0/24", Some([10, 7, 0, 1])),
         ("172.16.16.0/20", Some([10, 7, 0, 2])),
         ("10.9.0.0/16", None),
+        ("128.0.0.0/1", Some([10, 7, 0, 1])),
+        ("112.0.0.0/4", Some([10, 7, 0, 1])),
         ("0.0.0.0/0", Some([10, 7, 0, 3])),
     ]
     .map(|(to, router)| (prefix(to), router.map(Ipv4Addr::from)));
@@ -96,7 +101,11 @@ fn routes_that_lead_nowhere_are_passed_over() {
     let only = [(prefix("192.0.2.0/24"), Some(SERVER))];
     assert_eq!(lease(&option(121, &told)).routes, only);
     let many = (0..200_u8).map(|at| option(121, &[24, 10, 8, at, 10, 7, 0, 1]));
-    assert_eq!(lease(&many.flatten().collect::<Vec<_>>()).routes.len(), 32);
+    let everywhere = option(121, &[0, 10, 7, 0, 1]);
+    let many: Vec<u8> = many.flatten().chain(everywhere).collect();
+    let routes = lease(&many).routes;
+    assert_eq!(routes.len(), 129);
+    assert_eq!(routes[128], (prefix("0.0.0.0/0"), Some(SERVER)));
 }
 
 /// What comes behind it is read, and what it was to say is not known.

@@ -21,7 +21,9 @@ impl Net {
         })
     }
 
-    /// Waits until no address is being [checked](crate::Interface::check_addresses) any more: each is used, or is
+    /// Waits until no address is being checked any more, as those of IPv6 are [by
+    /// default](crate::Interface::check_addresses) and those of IPv4 [where that is
+    /// wanted](crate::Interface::detect_conflicts): each is used, or is
     /// not because somebody else has it. An interface that configures itself may get more of them later. A
     /// stack that has ended checks none.
     ///

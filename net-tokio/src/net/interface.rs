@@ -324,7 +324,8 @@ impl Net {
     }
 
     /// Gives an interface another address, as [`Interface::address`] would have. One of IPv6 on an
-    /// Ethernet is used once it is known that nobody else has it, after about a second.
+    /// Ethernet is used once it is known that nobody else has it, after about a second; one of IPv4 at once, or after
+    /// four to seven seconds where [conflicts are detected](Interface::detect_conflicts).
     ///
     /// # Errors
     /// `InvalidInput` for an address that makes no sense, `AddrInUse` where the interface has it, the

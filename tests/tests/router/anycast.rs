@@ -28,7 +28,6 @@ fn a_kernel_pings_the_anycast_addresses_of_our_router() {
             let answer = Tracer::new(ip(to)).probe(64);
             assert_eq!(answer, Hop::Answer(ip(from)), "{to}");
         }
-        net.set_forwarding("far0", false).expect("it is there");
         runtime.block_on(net.shutdown());
     });
 }

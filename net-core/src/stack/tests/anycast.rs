@@ -1,14 +1,17 @@
 //! Subnet-router anycast addresses (RFC 4291 §2.6.1).
 
 use super::ethernet::{PEER_MAC, framed, ndp, plain, read_ndp, unwrap, v6};
+use super::filter::segment;
 use super::*;
 use crate::SocketError;
 use crate::ip::Delivery;
 use crate::time::Duration;
 use crate::wire::ethernet::solicited_node;
 use crate::wire::ndp::NeighborAdvert;
-use crate::wire::{EtherType, NdpMessage, NdpOption};
+use crate::wire::{EtherType, NdpMessage, NdpOption, TcpFlags};
 
+/// The type of such a message (RFC 4861 §4.3).
+const NEIGHBOR_SOLICITATION: u8 = 135;
 /// The first address of fd07::/64.
 const ROUTERS: &str = "fd07::";
 
@@ -142,6 +145,40 @@ fn who_does_not_forward_has_no_anycast_address() {
     );
 }
 
+/// RFC 4443 §4.2: an echo comes from the interface that was asked, whichever way it goes back.
+#[test]
+fn an_echo_from_an_anycast_address_has_an_address_of_the_interface_that_was_asked() {
+    let mut host = Host::new();
+    let far = iface("tun1", IfaceKind::PointToPoint, 1500, &["fd09::1/64"]);
+    let far = host.stack.add_iface(far, DeviceCaps::default()).unwrap();
+    host.stack.set_forwarding(host.wire, true).unwrap();
+    host.stack.ip_route("add fd0a::/64 dev tun1").unwrap();
+    let echo = IcmpMessage::EchoRequest { ident: 7, seq: 1 };
+    host.inject(icmp("fd0a::9", ROUTERS, &echo, b"data"));
+    let sent = host.sent_over(far);
+    let seen = sent
+        .iter()
+        .map(Seen::new)
+        .find(|seen| seen.ip.dest == ip("fd0a::9"));
+    assert_eq!(seen.expect("an answer").ip.source, ip(OURS_V6));
+}
+
+/// RFC 4862 §5.4: what several have is not checked.
+#[test]
+fn nobody_is_asked_about_an_anycast_address() {
+    let mut host = plain();
+    pass(&mut host);
+    host.stack.set_forwarding(host.wire, true).unwrap();
+    run(&mut host, Duration::from_secs(10));
+    let sent = host.sent();
+    assert!(!sent.is_empty(), "its group is told of");
+    let is_question = |packet: &TxPacket| {
+        let (_, bytes) = unwrap(packet);
+        (bytes[6], bytes[40]) == (ip::ICMPV6, NEIGHBOR_SOLICITATION)
+    };
+    assert!(!sent.iter().any(is_question));
+}
+
 /// As in Linux: a datagram is for whoever has bound the port, an error has an address of its own (RFC 4443
 /// §2.2(b)), and TCP does not answer.
 #[test]
@@ -168,10 +205,11 @@ fn datagrams_to_an_anycast_address_are_taken_and_streams_are_not() {
     let refused = host.stack.bind(refused, addr("[fd07::]:7"));
     assert_eq!(refused, Err(SocketError::AddressNotAvailable));
     let before = host.stack.stats().drops(DropReason::NotForUs);
-    let mut segment = body(&[0; 20]);
-    segment.head.prepend(0);
-    let segment = wrap(ip(PEER_V6), ip(ROUTERS), ip::TCP, segment);
-    host.inject(framed(&segment));
+    let listener = host.stack.tcp_open(Family::V6).unwrap();
+    host.stack.bind(listener, addr("[::]:80")).unwrap();
+    host.stack.listen(listener, 8).unwrap();
+    let syn = segment(&from, "[fd07::]:80", TcpFlags::SYN, b"");
+    host.inject(framed(&syn));
     assert!(sent(&mut host).is_empty());
     assert_eq!(host.stack.stats().drops(DropReason::NotForUs), before + 1);
 }
