@@ -323,15 +323,16 @@ impl RouteTable {
 
     fn add(&mut self, prefix: IpCidr, added: &[Way], replace: bool) -> Result<(), SocketError> {
         let mut ways = Ways::from_slice(self.ways_to(prefix));
-        let gives_way = |old: &Way, new: &Way| {
-            if replace {
-                old.metric == new.metric
-            } else {
-                old.leads_as(new)
-            }
-        };
-        ways.retain(|old| !added.iter().any(|new| gives_way(old, new)));
+        if replace {
+            ways.retain(|old| added.iter().all(|new| old.metric != new.metric));
+        }
         for &way in added {
+            // In its place, lest the flows of all the others change theirs.
+            let same = ways.iter_mut().find(|old| old.leads_as(&way));
+            if let Some(old) = same.filter(|_| !replace) {
+                *old = way;
+                continue;
+            }
             let at = ways.partition_point(|other| other.metric <= way.metric);
             ways.insert(at, way);
         }

@@ -28,7 +28,7 @@ struct Waiting {
 }
 
 /// What is said about an address of somebody else.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProxyAnswer {
     /// To a station.
     Arp(MacAddr, ArpPacket),
@@ -75,8 +75,8 @@ impl Stack {
         self.neighbors.is_proxy(iface, address) || anycast.any(|own| own == address)
     }
 
-    /// Answers for an address that [others may answer for](Self::shares). A question to this station alone is answered at once, as no
-    /// other proxy has heard it.
+    /// Answers for an address that [others may answer for](Self::shares). A question to this station alone is
+    /// answered at once, as no other proxy has heard it.
     pub(super) fn answer_by_proxy(
         &mut self,
         iface: IfaceId,
@@ -87,6 +87,11 @@ impl Stack {
         let delay = self.config.neighbor.proxy_delay;
         if asked_alone || delay.is_zero() {
             return self.send_by_proxy(iface, answer, now);
+        }
+        let mut waiting = self.proxies.waiting.iter();
+        if waiting.any(|each| each.iface == iface && each.answer == answer) {
+            // Who asks again before that is answered by it.
+            return Ok(());
         }
         if self.proxies.waiting.len() >= self.config.neighbor.proxy_queue {
             return Err(DropReason::ProxyQueueFull);

@@ -76,6 +76,22 @@ impl Stack {
         Ok(self.path(route.iface, iface, source, next_hop))
     }
 
+    /// As [`route_for`](Self::route_for), for who keeps the source from then on. Which of several next hops a flow
+    /// takes depends on both of its ends, so that the look-up is made again with the source that the first one
+    /// has chosen, as in Linux: every later one says the same.
+    pub(crate) fn route_of_flow(
+        &self,
+        settings: &IpSettings,
+        dest: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Result<Path, SocketError> {
+        let path = self.route_for(settings, dest, source)?;
+        if source.is_some() {
+            return Ok(path);
+        }
+        self.route_for(settings, dest, Some(path.source))
+    }
+
     /// Puts the addresses of a host into the order in which to try them (RFC 6724 §6), by the sources that
     /// packets to them would have now: those that are reached before others, IPv6 before IPv4 where it is
     /// good for more than a site. What is as good as another keeps its place.

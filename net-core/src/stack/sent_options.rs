@@ -54,11 +54,14 @@ impl Stack {
         match self.sockets.get_mut(id) {
             Some(SocketKind::Datagram(socket)) => socket.options = options,
             Some(SocketKind::Tcp(socket)) if socket.family == Family::V4 => {
-                socket.settings.ip.option_bytes = u8::try_from(options.len()).unwrap_or(0);
+                let bytes = u8::try_from(options.len()).unwrap_or(0);
+                let before = core::mem::replace(&mut socket.settings.ip.option_bytes, bytes);
                 socket.options = options;
                 let mss = socket.path.map(|path| path_mss(path.mtu, path.source));
                 self.with_connection(id, now, |connection, cx| {
-                    mss.map(|mss| connection.hear_path_mss(mss, cx.config, cx.settings, cx.now))
+                    mss.map(|mss| {
+                        connection.change_option_bytes(before, mss, cx.config, cx.settings);
+                    })
                 });
             }
             Some(_) => return Err(SocketError::NoSuchOption),

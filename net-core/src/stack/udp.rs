@@ -202,6 +202,7 @@ impl Stack {
         if !socket.settings.recv_options {
             datagram.options = Box::default();
         }
+        datagram.pins += u32::try_from(datagram.options.len()).unwrap_or(0);
         socket.push(datagram);
         self.changed(id);
         Ok(())

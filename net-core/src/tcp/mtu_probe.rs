@@ -114,6 +114,15 @@ impl MtuSearch {
         }
     }
 
+    /// Segments have more or less room in the same packets.
+    pub(crate) fn shift(&mut self, shifted: impl Fn(u32) -> u32) {
+        if self.phase != SearchPhase::Off {
+            (self.low, self.high) = (shifted(self.low), shifted(self.high));
+            self.full = shifted(self.full);
+            self.unclear = self.unclear.map(shifted);
+        }
+    }
+
     /// More than `size` bytes need not be tried.
     pub(crate) fn limit_to(&mut self, size: u32, now: Instant) {
         self.full = self.full.min(size);
@@ -181,6 +190,7 @@ impl Connection {
             (40, SMALLEST_V4)
         };
         let headers = headers + if self.ts_recent.is_some() { 12 } else { 0 };
+        let headers = headers + u32::from(cx.settings.ip.option_bytes);
         let base = BASE.max(smallest) - headers;
         let smaller = if self.mss > base {
             base

@@ -217,6 +217,28 @@ impl Connection {
         smaller
     }
 
+    /// The options of the IP header take another number of bytes than `before`: what is known to pass the path does
+    /// not change, so that segments have room for the difference.
+    pub(crate) fn change_option_bytes(
+        &mut self,
+        before: u8,
+        path_mss: u16,
+        config: &TcpConfig,
+        settings: &TcpSettings,
+    ) {
+        let (before, after) = (before.into(), settings.ip.option_bytes.into());
+        let shifted = |size: u32| size.saturating_add(before).saturating_sub(after);
+        let most = self.mss_over(path_mss, config, settings);
+        let least = u32::from(config.min_segment).min(most);
+        let old = self.mss;
+        self.mss = shifted(old).clamp(least, most);
+        self.mtu.shift(shifted);
+        self.congestion.set_segment_size(self.mss);
+        if self.mss < old {
+            self.keep_segments_of_window(old);
+        }
+    }
+
     /// Where segments have got smaller than `before`, the window shrinks as they do, lest there be more of
     /// them at once (RFC 5681 §3.1, RFC 4821 §4). As many of them leave, which is no sign of congestion
     /// (RFC 8201 §5.4).

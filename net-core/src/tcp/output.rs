@@ -13,8 +13,8 @@ use crate::wire::{TcpFlags, TcpHeader, TcpOptions};
 /// Largest IP packet; a super-segment stays below it with all its headers.
 const MAX_PACKET: u32 = 65_535;
 
-/// Headers of the largest kind: IPv6 and TCP with all its options.
-const MAX_HEADERS: u32 = 100;
+/// Headers of the largest kind: IPv4 and TCP with all their options.
+const MAX_HEADERS: u32 = 120;
 
 /// SACK blocks that fit beside timestamps, and without them.
 const SACKS_WITH_TIMESTAMPS: usize = 3;

@@ -194,10 +194,20 @@ impl Link {
             metric,
         });
         self.routes = routes.collect();
+        let routes = &mut self.routes;
         self.net.engine().control(|core, _| {
             let stack = core.stack_mut();
-            let mut routes = self.routes.iter();
-            routes.try_for_each(|route| stack.add_route_onlink(*route))?;
+            let mut failed = Ok(());
+            routes.retain(|route| match stack.add_route_onlink(*route) {
+                Ok(()) => true,
+                // A router that cannot be one, as it is this host's elsewhere: the others may be good.
+                Err(SocketError::InvalidInput(_)) => false,
+                Err(error) => {
+                    failed = Err(error);
+                    false
+                }
+            });
+            failed?;
             stack.limit_mtu_v4(self.iface, lease.mtu)
         })?;
         if self.socket.is_none() {

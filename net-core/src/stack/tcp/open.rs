@@ -140,7 +140,7 @@ impl Stack {
             .map(|local| local.port())
             .filter(|&port| port != 0);
         let reuse = socket.settings.reuse_address;
-        let path = self.route_for(&socket.settings.ip, remote.ip(), wanted)?;
+        let path = self.route_of_flow(&socket.settings.ip, remote.ip(), wanted)?;
         let flows = &self.tcp.flows;
         let port = match bound_port {
             Some(port) => port,

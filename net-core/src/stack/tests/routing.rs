@@ -399,3 +399,60 @@ fn destinations_are_sorted_by_the_ways_and_sources_that_there_are() {
     let reached = ["10.7.0.9", "fd07::9", "2001:db8::9", "192.0.2.1"];
     assert_eq!(sorted(&host), reached.map(ip), "no routers");
 }
+
+/// What is kept is looked up as it will be: a change of other routes moves no connection to another next hop.
+#[test]
+fn a_flow_keeps_its_next_hop_when_other_routes_change() {
+    let mut host = Host::new();
+    let hops: Vec<std::string::String> = (1..=8)
+        .map(|last| std::format!("nexthop via 10.7.0.1{last} dev tun0 onlink"))
+        .collect();
+    let words = std::format!("add 192.0.2.0/24 {}", hops.join(" "));
+    host.stack.ip_route(&words).unwrap();
+    let to = |last: u16| addr(&std::format!("192.0.2.{last}:7"));
+    let now = host.now;
+    let streams: Vec<SocketId> = (1..65)
+        .map(|last| {
+            let id = host.stack.tcp_open(Family::V4).unwrap();
+            let connecting = host.stack.connect(id, to(last), now);
+            assert_eq!(connecting, Err(SocketError::InProgress));
+            id
+        })
+        .collect();
+    let datagrams: Vec<SocketId> = (1..65)
+        .map(|last| {
+            let id = host.stack.udp_open(Family::V4).unwrap();
+            host.stack.connect(id, to(last), now).unwrap();
+            id
+        })
+        .collect();
+    let hops = |host: &mut Host| {
+        for &id in &datagrams {
+            let mut udp = host.stack.udp(id).unwrap();
+            udp.send(Bytes::from_static(b"x"), None).unwrap();
+        }
+        host.now = host.now + Duration::from_secs(2);
+        host.stack.handle_timeout(host.now);
+        host.sent();
+        let of_streams = streams
+            .iter()
+            .map(|&id| host.stack.sockets.tcp(id).unwrap().path);
+        let peers = datagrams
+            .iter()
+            .map(|&id| host.stack.sockets.udp(id).unwrap().peer.as_ref());
+        let of_peers = peers.map(|peer| Some(peer.unwrap().path));
+        let paths = of_streams.chain(of_peers).map(|path| path.unwrap());
+        paths
+            .map(|path| (path.generation, path.next_hop))
+            .collect::<Vec<_>>()
+    };
+    let before = hops(&mut host);
+    let different: std::collections::BTreeSet<_> = before.iter().map(|(_, hop)| *hop).collect();
+    assert_eq!(different.len(), 8);
+    host.stack.ip_route("add 198.51.100.0/24 dev tun0").unwrap();
+    let after = hops(&mut host);
+    for (before, after) in before.iter().zip(&after) {
+        assert_ne!(before.0, after.0, "it was looked up again");
+        assert_eq!(before.1, after.1);
+    }
+}

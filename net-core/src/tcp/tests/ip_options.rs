@@ -50,3 +50,41 @@ fn the_mss_that_we_tell_is_the_same_with_options() {
     peer.flush();
     peer.expects(tcp().flags(SYN).mss(1460));
 }
+
+/// What is known of the path is how large packets may be.
+#[test]
+fn options_that_are_taken_back_leave_their_room_to_the_segments() {
+    let mut peer = Peer::new();
+    peer.handshake(syn());
+    tells(&mut peer, &OPTIONS);
+    tells(&mut peer, &[]);
+    peer.writes(1460);
+    let seq = peer.expects(tcp().data(1460)).seq;
+    peer.icmp(IcmpMessage::PacketTooBig { mtu: 1000 }, seq);
+    peer.expects(tcp().seq(seq).data(960));
+    peer.expects(tcp().seq(seq + 960).data(500));
+    peer.sends(tcp());
+    for (options, room) in [(&OPTIONS[..], 952), (&[], 960)] {
+        tells(&mut peer, options);
+        peer.writes(room);
+        peer.expects(tcp().data(room));
+        peer.sends(tcp());
+    }
+}
+
+/// RFC 4821 §7.7: the sizes that are tried first are those of packets.
+#[test]
+fn a_black_hole_is_left_by_packets_that_are_small_with_their_options() {
+    let mut peer = Peer::new();
+    peer.handshake(syn());
+    tells(&mut peer, &[1; 40]);
+    peer.writes(1420);
+    let mut sizes = std::vec::Vec::new();
+    for _ in 0..60 {
+        sizes.extend(peer.takes().into_iter().map(|(_, len)| len));
+        peer.waits(Duration::from_secs(1));
+    }
+    assert_eq!(sizes[0], 1420);
+    assert!(sizes.contains(&(1200 - 40 - 40)), "{sizes:?}");
+    assert!(sizes.contains(&(576 - 40 - 40)), "{sizes:?}");
+}
