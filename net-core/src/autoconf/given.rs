@@ -38,6 +38,15 @@ impl Given {
         }
     }
 
+    /// One that somebody else has checked.
+    pub(crate) const fn checked(address: Ipv4Addr, prefix_len: u8, now: Instant) -> Self {
+        Self {
+            claim: Claim::probed(address, now),
+            prefix_len,
+            is_taken: false,
+        }
+    }
+
     /// The address.
     pub(crate) const fn address(&self) -> Ipv4Addr {
         self.claim.address()

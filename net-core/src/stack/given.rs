@@ -49,7 +49,9 @@ impl Stack {
     }
 
     /// As [`add_address`](Self::add_address), for who knows that nobody else has the address, such as a client
-    /// of DHCP: one of IPv4 is not asked about again (RFC 5227 §2.1).
+    /// of DHCP: one of IPv4 is not asked about again, whatever
+    /// [`set_conflict_detection`](Self::set_conflict_detection) says later, and is defended as that says (RFC
+    /// 5227 §2.1, §2.4).
     ///
     /// # Errors
     /// As for [`add_address`](Self::add_address).
@@ -59,7 +61,16 @@ impl Stack {
         cidr: IpCidr,
         now: Instant,
     ) -> Result<(), SocketError> {
-        self.give_address(iface, cidr, false, now)
+        self.give_address(iface, cidr, false, now)?;
+        let is_ethernet = self.mac(iface).is_some();
+        if let IpAddr::V4(address) = cidr.address
+            && is_ethernet
+            && let Some(own) = self.iface_mut(iface)
+        {
+            let given = Given::checked(address, cidr.prefix_len, now);
+            own.autoconf.given.push(given);
+        }
+        Ok(())
     }
 
     /// Whether addresses of IPv4 are checked there.

@@ -214,6 +214,36 @@ fn what_somebody_has_checked_is_not_checked_again() {
     assert_eq!(state(&host, OURS), Some(AddressState::Preferred));
 }
 
+/// RFC 5227 §2.1, §2.4: whether detection was on before, or is switched on later.
+#[test]
+fn what_somebody_has_checked_is_defended_as_is_said_and_never_checked() {
+    for defence in [Defence::GiveUp, Defence::Keep] {
+        let mut host = station_with(&[]);
+        let (wire, now) = (host.wire, host.now);
+        let stack = &mut host.stack;
+        stack
+            .add_checked_address(wire, cidr("10.7.0.9/24"), now)
+            .unwrap();
+        pass(&mut host, Duration::from_secs(20));
+        for _ in 0..2 {
+            let (on, now) = (Some(defence), host.now);
+            host.stack.set_conflict_detection(wire, on, now).unwrap();
+            assert!(is_used(&host));
+            assert_eq!(state(&host, GIVEN), Some(AddressState::Preferred));
+            assert!(pass(&mut host, Duration::from_secs(20)).is_empty());
+        }
+        claim(&mut host);
+        let said = pass(&mut host, Duration::from_secs(1));
+        assert!(said.len() == 1 && said.iter().all(is_announcement));
+        claim(&mut host);
+        assert!(pass(&mut host, Duration::from_secs(1)).is_empty());
+        assert_eq!(is_used(&host), defence == Defence::Keep);
+        let now = host.now;
+        assert!(host.stack.remove_address(wire, ip(GIVEN), now));
+        assert_eq!(state(&host, GIVEN), None);
+    }
+}
+
 /// The one that the interface chooses by itself is its own concern, and what it is given it does not choose.
 #[test]
 fn given_and_chosen_addresses_do_not_meet() {
