@@ -244,6 +244,25 @@ fn what_somebody_has_checked_is_defended_as_is_said_and_never_checked() {
     }
 }
 
+/// RFC 5227 §2.1.1, §2.4: what another interface of this host says on the same link is no conflict.
+#[test]
+fn the_other_interfaces_of_the_host_are_no_other_hosts() {
+    for waits in [2, 20] {
+        let mut host = checking(Defence::GiveUp);
+        let second = iface("eth1", IfaceKind::Ethernet(PEER_MAC), 1500, &[]);
+        let stack = &mut host.stack;
+        stack.add_iface(second, DeviceCaps::default()).unwrap();
+        pass(&mut host, Duration::from_secs(waits));
+        claim(&mut host);
+        claim(&mut host);
+        host.inject(arp_request("0.0.0.0", GIVEN));
+        assert_eq!(host.stack.stats().address_conflicts, 0);
+        assert!(host.sent().is_empty());
+        pass(&mut host, Duration::from_secs(20));
+        assert_eq!(state(&host, GIVEN), Some(AddressState::Preferred));
+    }
+}
+
 /// The one that the interface chooses by itself is its own concern, and what it is given it does not choose.
 #[test]
 fn given_and_chosen_addresses_do_not_meet() {
