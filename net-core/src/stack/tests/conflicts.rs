@@ -263,6 +263,32 @@ fn the_other_interfaces_of_the_host_are_no_other_hosts() {
     }
 }
 
+/// RFC 5227 §2.1.1, MAX_CONFLICTS and RATE_LIMIT_INTERVAL; also of two that are given at once.
+#[test]
+fn after_ten_conflicts_a_given_address_is_tried_once_a_minute() {
+    let mut host = checking(Defence::GiveUp);
+    let (wire, given) = (host.wire, cidr("10.7.0.9/24"));
+    for number in 1..=10 {
+        let said = pass(&mut host, Duration::from_secs(1));
+        assert!(!said.is_empty(), "no probe after {} conflicts", number - 1);
+        claim(&mut host);
+        let now = host.now;
+        assert!(host.stack.remove_address(wire, ip(GIVEN), now));
+        host.stack.add_address(wire, given, now).unwrap();
+    }
+    let (now, other) = (host.now, cidr("10.7.0.8/24"));
+    host.stack.add_address(wire, other, now).unwrap();
+    assert!(pass(&mut host, Duration::from_secs(60)).is_empty());
+    let is_probe_for = |said: &[Said], address| {
+        let mut all = said.iter().filter(|said| said.2.is_probe());
+        all.any(|said| IpAddr::V4(said.2.target_ip) == address)
+    };
+    let said = pass(&mut host, Duration::from_secs(59));
+    assert!(is_probe_for(&said, ip(GIVEN)) && !is_probe_for(&said, other.address));
+    let said = pass(&mut host, Duration::from_secs(3));
+    assert!(is_probe_for(&said, other.address));
+}
+
 /// The one that the interface chooses by itself is its own concern, and what it is given it does not choose.
 #[test]
 fn given_and_chosen_addresses_do_not_meet() {
