@@ -62,6 +62,18 @@ impl Claim {
         }
     }
 
+    /// One to an address that somebody else has probed for, and of which the link is told: it is used, and
+    /// defended.
+    pub(crate) const fn probed(address: Ipv4Addr, now: Instant) -> Self {
+        Self {
+            address,
+            step: Step::Announce(0),
+            due: Instant::MAX,
+            since: now,
+            defended: None,
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; [`Instant::MAX`]: never.
     pub(crate) const fn next(&self) -> Instant {
         self.due

@@ -2,6 +2,7 @@
 
 use super::AddressState;
 use super::claim::{Claim, ClaimAct, Contest};
+use super::link_local::{MAX_CONFLICTS, RATE_LIMIT_INTERVAL};
 use crate::iface::IpCidr;
 use crate::seed::Rng;
 use crate::time::{Duration, Instant};
@@ -28,11 +29,61 @@ pub(crate) struct Given {
     is_taken: bool,
 }
 
+/// How often an interface may begin to check an address (RFC 5227 §2.1.1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How many addresses other hosts had, or took.
+    conflicts: u8,
+    /// When the last check begins, or has begun.
+    last: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            conflicts: 0,
+            last: Instant::ZERO,
+        }
+    }
+}
+
+impl Pace {
+    /// Another host has an address.
+    pub(crate) const fn note_conflict(&mut self) {
+        self.conflicts = self.conflicts.saturating_add(1);
+    }
+
+    /// For how long the next check is to wait: after many conflicts one a minute begins.
+    fn wait(&self, now: Instant) -> Duration {
+        if self.conflicts < MAX_CONFLICTS {
+            return Duration::ZERO;
+        }
+        self.last.max(now).saturating_since(now) + RATE_LIMIT_INTERVAL
+    }
+}
+
 impl Given {
     /// One that is about to be checked.
-    pub(crate) fn new(address: Ipv4Addr, prefix_len: u8, rng: &mut Rng, now: Instant) -> Self {
+    pub(crate) fn new(
+        address: Ipv4Addr,
+        prefix_len: u8,
+        pace: &mut Pace,
+        rng: &mut Rng,
+        now: Instant,
+    ) -> Self {
+        let claim = Claim::new(address, pace.wait(now), rng, now);
+        pace.last = claim.next();
         Self {
-            claim: Claim::new(address, Duration::ZERO, rng, now),
+            claim,
+            prefix_len,
+            is_taken: false,
+        }
+    }
+
+    /// One that somebody else has checked.
+    pub(crate) const fn checked(address: Ipv4Addr, prefix_len: u8, now: Instant) -> Self {
+        Self {
+            claim: Claim::probed(address, now),
             prefix_len,
             is_taken: false,
         }
@@ -60,6 +111,11 @@ impl Given {
         } else {
             AddressState::Tentative
         }
+    }
+
+    /// Whether somebody else has it.
+    pub(crate) const fn is_taken(&self) -> bool {
+        self.is_taken
     }
 
     /// When something is due; [`Instant::MAX`]: never.

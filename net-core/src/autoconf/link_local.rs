@@ -143,6 +143,6 @@ fn next_choice(choices: &mut Rng) -> Ipv4Addr {
 const FIRST: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 0);
 const CHOICES: u64 = 65_536 - 512;
 const PREFIX_LEN: u8 = 16;
-// §9.
-const MAX_CONFLICTS: u8 = 10;
-const RATE_LIMIT_INTERVAL: Duration = Duration::from_secs(60);
+// §9, and RFC 5227 §1.1.
+pub(super) const MAX_CONFLICTS: u8 = 10;
+pub(super) const RATE_LIMIT_INTERVAL: Duration = Duration::from_secs(60);

@@ -14,7 +14,7 @@ mod told;
 use back_off::Solicitations;
 pub(crate) use claim::{ANNOUNCE_INTERVAL, ClaimAct, DEFEND_INTERVAL};
 pub use given::Defence;
-pub(crate) use given::Given;
+pub(crate) use given::{Given, Pace};
 pub(crate) use link_local::{LinkLocal, Wish};
 use passed_over::PassedOver;
 pub(crate) use room::NoRoom;
@@ -98,6 +98,8 @@ pub(crate) struct Autoconf {
     pub(crate) detects_conflicts: Option<Defence>,
     /// Those that were checked, or are.
     pub(crate) given: Vec<Given>,
+    /// How often such checks begin.
+    pub(crate) pace: Pace,
     /// Addresses of IPv4 that the link is to be told of once more.
     pub(crate) announcements: Vec<Announcement>,
     /// Questions for routers.

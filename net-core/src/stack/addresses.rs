@@ -101,7 +101,7 @@ impl Stack {
     }
 
     /// Takes an address and the route to its prefix from an interface; whether it had it. Connections
-    /// from it stay, and time out.
+    /// from it stay, send nothing, and time out, unless they are of transparent sockets.
     pub fn remove_address(&mut self, iface: IfaceId, address: IpAddr, now: Instant) -> bool {
         self.clock = now;
         self.link_local_removed(iface, address);

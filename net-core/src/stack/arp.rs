@@ -28,8 +28,8 @@ impl Stack {
         let packet = ArpPacket::parse(bytes)?;
         let sender = IpAddr::V4(packet.sender_ip);
         let target = IpAddr::V4(packet.target_ip);
-        if packet.sender_mac == mac {
-            // Our own, come back.
+        if packet.sender_mac == mac || self.has_mac(packet.sender_mac) {
+            // Our own, come back, or from another of our interfaces on this link (RFC 5227 §2.1.1, §2.4).
             return Err(DropReason::Arp);
         }
         let chosen = self.link_local_conflict(iface, &packet, now);
@@ -191,6 +191,12 @@ impl Stack {
             }
         }
         Ok(())
+    }
+
+    /// Whether any interface is the station.
+    fn has_mac(&self, mac: MacAddr) -> bool {
+        let mut all = self.ifaces.iter().flatten();
+        all.any(|own| own.config.kind.mac() == Some(mac))
     }
 
     /// Whether the interface has the address.

@@ -16,7 +16,8 @@ impl Stack {
     /// address that nobody has is used then, and announced twice; one that another host has, or asks about at
     /// the same time, is not used. [`addresses`](Self::addresses) tells, and each conflict counts in
     /// [`Stats::address_conflicts`](crate::Stats::address_conflicts). An address that was found to be another's
-    /// is not tried again, until it is [removed](Self::remove_address) and added anew. `defence` says what
+    /// is not tried again, until it is [removed](Self::remove_address) and added anew; after ten such addresses
+    /// of an interface each further check waits, and one a minute begins. `defence` says what
     /// becomes of one in use that another host insists on.
     ///
     /// Off (`None`) by default, as with Linux, which leaves the check to programs (`arping -D`): nothing can be
@@ -49,7 +50,9 @@ impl Stack {
     }
 
     /// As [`add_address`](Self::add_address), for who knows that nobody else has the address, such as a client
-    /// of DHCP: one of IPv4 is not asked about again (RFC 5227 §2.1).
+    /// of DHCP: one of IPv4 is not asked about again, whatever
+    /// [`set_conflict_detection`](Self::set_conflict_detection) says later, and is defended as that says (RFC
+    /// 5227 §2.1, §2.4).
     ///
     /// # Errors
     /// As for [`add_address`](Self::add_address).
@@ -59,7 +62,16 @@ impl Stack {
         cidr: IpCidr,
         now: Instant,
     ) -> Result<(), SocketError> {
-        self.give_address(iface, cidr, false, now)
+        self.give_address(iface, cidr, false, now)?;
+        let is_ethernet = self.mac(iface).is_some();
+        if let IpAddr::V4(address) = cidr.address
+            && is_ethernet
+            && let Some(own) = self.iface_mut(iface)
+        {
+            let given = Given::checked(address, cidr.prefix_len, now);
+            own.autoconf.given.push(given);
+        }
+        Ok(())
     }
 
     /// Whether addresses of IPv4 are checked there.
@@ -90,8 +102,10 @@ impl Stack {
         prefix_len: u8,
         now: Instant,
     ) {
-        let given = Given::new(address, prefix_len, &mut self.rng, now);
-        if let Some(own) = self.iface_mut(iface) {
+        let own = self.ifaces.get_mut(iface.index()).and_then(Option::as_mut);
+        if let Some(own) = own {
+            let (pace, rng) = (&mut own.autoconf.pace, &mut self.rng);
+            let given = Given::new(address, prefix_len, pace, rng, now);
             own.autoconf.given.push(given);
         }
     }
@@ -139,6 +153,9 @@ impl Stack {
             return false;
         };
         let (cidr, act) = (given.cidr(), given.handle_conflict(defence, now));
+        if given.is_taken() {
+            own.autoconf.pace.note_conflict();
+        }
         self.stats.address_conflicts += 1;
         if let Some(act) = act {
             self.given_act(iface, cidr, act);

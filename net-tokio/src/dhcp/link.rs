@@ -7,6 +7,7 @@ use crate::{PacketSocket, UdpSocket};
 use bytes::{Bytes, BytesMut};
 use dhcproto::Encodable;
 use dhcproto::v4::{CLIENT_PORT, Message, SERVER_PORT};
+use net_core::autoconf::{AddressState, AddressStatus};
 use net_core::buf::{RxPacket, TxPacket};
 use net_core::iface::IpCidr;
 use net_core::packet::{FrameClass, PacketAddr, PacketKind};
@@ -174,10 +175,12 @@ impl Link {
         socket.send_to(bytes, &to).await.map(drop)
     }
 
-    /// Gives the interface what a lease grants. Packets of IPv4 are no larger than it says; of those of IPv6 it
-    /// says nothing.
-    pub(super) async fn take(&mut self, lease: &Lease) -> io::Result<()> {
-        self.add_address(lease)?;
+    /// Gives the interface what a lease grants; whether it can use the address, which else another host has.
+    /// Packets of IPv4 are no larger than it says; of those of IPv6 it says nothing.
+    pub(super) async fn take(&mut self, lease: &Lease) -> io::Result<bool> {
+        if !self.add_address(lease)? {
+            return Ok(false);
+        }
         self.forget_routes()?;
         // Two routes of one metric would take each other's place.
         let first = METRIC + self.iface.number() * MAX_ROUTERS;
@@ -221,22 +224,30 @@ impl Link {
         self.net
             .names()
             .lease(self.iface, &lease.dns_servers, &lease.domains());
-        Ok(())
+        Ok(true)
     }
 
-    fn add_address(&mut self, lease: &Lease) -> io::Result<()> {
+    /// Whether the interface uses the address from now on.
+    fn add_address(&mut self, lease: &Lease) -> io::Result<bool> {
         let (iface, cidr) = (self.iface, lease.address);
-        let added = self.net.engine().act(|core, now| {
-            match core.stack_mut().add_checked_address(iface, cidr, now) {
-                // It was extended; or somebody else has given it, and may want to keep it there.
-                Err(SocketError::AddressInUse) => Ok(false),
-                added => added.map(|()| true),
+        let (added, is_used) = self.net.engine().act(|core, now| {
+            let stack = core.stack_mut();
+            match stack.add_checked_address(iface, cidr, now) {
+                // It was extended; or somebody else has given it, and may want to keep it there; or it was
+                // given up to another host.
+                Err(SocketError::AddressInUse) => {
+                    let mut all = stack.addresses(iface);
+                    let known = all.find(|status| status.cidr.address == cidr.address);
+                    let is_used = |status: AddressStatus| status.state == AddressState::Preferred;
+                    Ok((false, known.is_some_and(is_used)))
+                }
+                added => added.map(|()| (true, true)),
             }
         })?;
         if added {
             self.leased = Some(lease.ip());
         }
-        Ok(())
+        Ok(is_used)
     }
 
     /// Has the interface choose an address of its link for this client, or gives that wish up. Where

@@ -210,17 +210,24 @@ impl Machine {
         }
     }
 
-    /// Somebody else on the link uses the address that is being checked: the server is told, and
+    /// Somebody else on the link uses the address that is being checked, or leased: the server is told, and
     /// another one is asked for (RFC 2131 §3.1, 5).
     pub(super) fn handle_conflict(&mut self, now: Instant, acts: &mut Vec<Act>) {
-        if let State::Checking(lease, _) = self.state.clone() {
-            let mut decline = self.message(MessageType::Decline, now);
-            let options = decline.opts_mut();
-            options.insert(DhcpOption::RequestedIpAddress(lease.ip()));
-            options.insert(DhcpOption::ServerIdentifier(lease.server));
-            acts.push(Act::Shout(decline));
-            self.begin_anew(now + DECLINE_WAIT, now);
-        }
+        let lease = match &self.state {
+            State::Checking(lease, _) => lease.clone(),
+            State::Bound(lease, _) => {
+                let lease = lease.clone();
+                acts.push(Act::Give);
+                lease
+            }
+            _ => return,
+        };
+        let mut decline = self.message(MessageType::Decline, now);
+        let options = decline.opts_mut();
+        options.insert(DhcpOption::RequestedIpAddress(lease.ip()));
+        options.insert(DhcpOption::ServerIdentifier(lease.server));
+        acts.push(Act::Shout(decline));
+        self.begin_anew(now + DECLINE_WAIT, now);
     }
 
     /// Gives the lease back (RFC 2131 §4.4.6); the client does nothing any more.

@@ -268,22 +268,26 @@ impl Client {
 
     /// Does what the machine wants done.
     async fn perform(&mut self, acts: &mut Vec<Act>) -> io::Result<()> {
-        for act in acts.drain(..) {
-            match act {
-                Act::Shout(message) => self.link.shout(&message).await?,
-                Act::Send(message, server) => self.link.send(&message, server).await?,
-                Act::Probe(address) => self.link.probe(address).await?,
-                Act::Take(lease) => {
-                    if let Err(error) = self.link.take(&lease).await {
-                        return self.link.give().and(Err(error));
+        while !acts.is_empty() {
+            for act in std::mem::take(acts) {
+                match act {
+                    Act::Shout(message) => self.link.shout(&message).await?,
+                    Act::Send(message, server) => self.link.send(&message, server).await?,
+                    Act::Probe(address) => self.link.probe(address).await?,
+                    Act::Take(lease) => match self.link.take(&lease).await {
+                        Ok(true) => drop(self.tell.send_replace(Some(lease))),
+                        Ok(false) => {
+                            let now = self.now();
+                            self.machine.handle_conflict(now, acts);
+                        }
+                        Err(error) => return self.link.give().and(Err(error)),
+                    },
+                    Act::Give => {
+                        self.link.give()?;
+                        self.tell.send_replace(None);
                     }
-                    self.tell.send_replace(Some(lease));
+                    Act::LinkLocal(on) => self.link.choose(on)?,
                 }
-                Act::Give => {
-                    self.link.give()?;
-                    self.tell.send_replace(None);
-                }
-                Act::LinkLocal(on) => self.link.choose(on)?,
             }
         }
         let frames = self.machine.lease().is_none() || self.machine.extends();

@@ -1,18 +1,21 @@
 //! The client's states under virtual time, against a server that the test plays.
 
-use super::Claim;
 use super::lease::Lease;
 use super::link::Link;
 use super::machine::{Act, Machine};
+use super::{Claim, Client as Task};
 use crate::device::Switch;
-use crate::{Dhcp, Interface, Net};
+use crate::{Dhcp, Interface, Net, PacketSocket};
 use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
 use net_core::Seed;
+use net_core::autoconf::Defence;
 use net_core::iface::IpCidr;
+use net_core::packet::PacketKind;
 use net_core::time::{Duration, Instant};
-use net_core::wire::MacAddr;
+use net_core::wire::{EtherType, MacAddr};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use tokio::sync::watch;
 
 const MAC: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
@@ -307,6 +310,63 @@ async fn an_address_that_the_interface_had_before_the_lease_it_keeps_after_it() 
     assert!(has_it(), "it was given before");
     net.shutdown().await;
     Ok(())
+}
+
+/// Such as one that it has given up to another host since (RFC 5227 §2.4(b)).
+#[tokio::test]
+async fn a_lease_whose_address_the_interface_cannot_use_is_declined() -> io::Result<()> {
+    let switch = Switch::new();
+    let net = Net::builder().device("eth0", switch.port()).build()?;
+    let iface = net.interface_id("eth0")?;
+    // It is being checked.
+    net.set_conflict_detection("eth0", Some(Defence::GiveUp))?;
+    net.add_address("eth0", "10.7.0.50/24")?;
+    let machine = Client::bound().machine;
+    let lease = machine.lease().expect("it is bound").clone();
+    let (tell, told) = watch::channel(None);
+    let mut task = Task {
+        machine,
+        link: Link::new(&net, "eth0", iface, MAC)?,
+        _claim: Claim::new(&net, "eth0", iface)?,
+        tell,
+        epoch: tokio::time::Instant::now(),
+    };
+    let frames = PacketSocket::new_on(&net, PacketKind::Cooked, EtherType::ALL)?;
+    frames.bind(Some("eth0"), EtherType::ALL)?;
+    task.perform(&mut vec![Act::Take(lease)]).await?;
+    assert_eq!(*told.borrow(), None);
+    assert!(task.machine.lease().is_none());
+    let kind = [53, 1, u8::from(MessageType::Decline)];
+    loop {
+        let frame = frames.recv().await?;
+        if frame.payload.windows(kind.len()).any(|bytes| bytes == kind) {
+            break;
+        }
+    }
+    // What somebody else has given stays.
+    let left = net
+        .engine()
+        .act(|core, _| Ok(core.stack_mut().addresses(iface).count()))?;
+    assert_eq!(left, 1);
+    net.shutdown().await;
+    Ok(())
+}
+
+#[test]
+fn an_address_that_is_lost_while_it_is_leased_is_given_back_and_declined() {
+    let mut client = Client::bound();
+    let mut acts = Vec::new();
+    client.machine.handle_conflict(client.now, &mut acts);
+    let [Act::Give, Act::Shout(decline)] = &acts[..] else {
+        panic!("{acts:?}");
+    };
+    assert!(decline.opts().has_msg_type(MessageType::Decline));
+    let options = decline.opts();
+    let named = options.get(OptionCode::RequestedIpAddress);
+    assert_eq!(named, Some(&DhcpOption::RequestedIpAddress(OURS)));
+    assert!(client.machine.lease().is_none());
+    assert!(client.pass(Duration::from_millis(9900)).is_empty());
+    client.discover();
 }
 
 #[tokio::test]

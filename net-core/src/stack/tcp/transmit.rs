@@ -1,6 +1,7 @@
 //! Sockets hand their segments to an interface that has room.
 
 use crate::buf::TxBatch;
+use crate::error::SocketError;
 use crate::iface::{DeviceCaps, IfaceId};
 use crate::ip::{IpMeta, Path};
 use crate::neighbor::NeighborHint;
@@ -9,6 +10,7 @@ use crate::qdisc::{Owner, Timed};
 use crate::socket::SocketId;
 use crate::stack::ip_output::Passage;
 use crate::stack::{MAX_TX_BATCH, Stack};
+use crate::stats::DropReason;
 use crate::tcp::connection::Connection;
 use crate::tcp::output::Ports;
 use crate::tcp::segment::ECN_CAPABLE;
@@ -24,6 +26,17 @@ enum Way {
     Device,
     /// Into the queue in front of it.
     Queue,
+}
+
+/// What has become of the way of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refreshed {
+    /// It leads over the interface that it led over before.
+    Here,
+    /// It leads over another interface now.
+    Moved(IfaceId),
+    /// There is none: the host has the address of its end no more.
+    NoSource,
 }
 
 /// Super-segments that one socket sends before it is the next one's turn.
@@ -46,11 +59,15 @@ impl Stack {
         now: Instant,
         out: &mut TxBatch,
     ) -> bool {
-        if let Some(iface) = self.refresh_path(id) {
-            // Not the one that asks: there it has its turn.
-            self.want_transmit(iface, id);
-            return false;
-        }
+        let has_source = match self.refresh_path(id) {
+            Refreshed::Moved(iface) => {
+                // Not the one that asks: there it has its turn.
+                self.want_transmit(iface, id);
+                return false;
+            }
+            Refreshed::Here => true,
+            Refreshed::NoSource => false,
+        };
         let Some(socket) = self.sockets.tcp(id) else {
             return false;
         };
@@ -103,6 +120,12 @@ impl Stack {
                 break;
             };
             more = goes_on;
+            if !has_source {
+                // Lost here, so that the timers of the connection end it.
+                self.stats.count_drop(DropReason::NoRoute);
+                out.truncate(before);
+                continue;
+            }
             packet.meta.departure = now;
             self.ip_finish(&path, meta, packet);
             if has_options {
@@ -245,20 +268,35 @@ impl Stack {
         }
     }
 
-    /// Looks the route up again where the tables have changed since; the interface that it leads to
-    /// now, if that is another.
-    fn refresh_path(&mut self, id: SocketId) -> Option<IfaceId> {
+    /// Looks the route up again where the tables have changed since. A connection whose own address is not the
+    /// host's any more has no way (RFC 5227 §2.4(b), RFC 2131 §4.4.5); without a route to the other end it keeps
+    /// the way that it had.
+    fn refresh_path(&mut self, id: SocketId) -> Refreshed {
         let generation = self.routes.generation();
-        let socket = self.sockets.tcp(id)?;
-        let (path, local, remote) = (socket.path?, socket.local?, socket.remote?);
+        let Some(socket) = self.sockets.tcp(id) else {
+            return Refreshed::Here;
+        };
+        let ends = (socket.path, socket.local, socket.remote);
+        let (Some(path), Some(local), Some(remote)) = ends else {
+            return Refreshed::Here;
+        };
         if path.generation == generation {
-            return None;
+            return Refreshed::Here;
         }
         let settings = socket.settings.ip;
-        let fresh = self
-            .route_for(&settings, remote.ip(), Some(local.ip()))
-            .ok()?;
-        self.sockets.tcp_mut(id)?.path = Some(fresh);
-        (fresh.iface != path.iface).then_some(fresh.iface)
+        match self.route_for(&settings, remote.ip(), Some(local.ip())) {
+            Ok(fresh) => {
+                if let Some(socket) = self.sockets.tcp_mut(id) {
+                    socket.path = Some(fresh);
+                }
+                if fresh.iface == path.iface {
+                    Refreshed::Here
+                } else {
+                    Refreshed::Moved(fresh.iface)
+                }
+            }
+            Err(SocketError::AddressNotAvailable) => Refreshed::NoSource,
+            Err(_) => Refreshed::Here,
+        }
     }
 }

@@ -214,6 +214,81 @@ fn what_somebody_has_checked_is_not_checked_again() {
     assert_eq!(state(&host, OURS), Some(AddressState::Preferred));
 }
 
+/// RFC 5227 §2.1, §2.4: whether detection was on before, or is switched on later.
+#[test]
+fn what_somebody_has_checked_is_defended_as_is_said_and_never_checked() {
+    for defence in [Defence::GiveUp, Defence::Keep] {
+        let mut host = station_with(&[]);
+        let (wire, now) = (host.wire, host.now);
+        let stack = &mut host.stack;
+        stack
+            .add_checked_address(wire, cidr("10.7.0.9/24"), now)
+            .unwrap();
+        pass(&mut host, Duration::from_secs(20));
+        for _ in 0..2 {
+            let (on, now) = (Some(defence), host.now);
+            host.stack.set_conflict_detection(wire, on, now).unwrap();
+            assert!(is_used(&host));
+            assert_eq!(state(&host, GIVEN), Some(AddressState::Preferred));
+            assert!(pass(&mut host, Duration::from_secs(20)).is_empty());
+        }
+        claim(&mut host);
+        let said = pass(&mut host, Duration::from_secs(1));
+        assert!(said.len() == 1 && said.iter().all(is_announcement));
+        claim(&mut host);
+        assert!(pass(&mut host, Duration::from_secs(1)).is_empty());
+        assert_eq!(is_used(&host), defence == Defence::Keep);
+        let now = host.now;
+        assert!(host.stack.remove_address(wire, ip(GIVEN), now));
+        assert_eq!(state(&host, GIVEN), None);
+    }
+}
+
+/// RFC 5227 §2.1.1, §2.4: what another interface of this host says on the same link is no conflict.
+#[test]
+fn the_other_interfaces_of_the_host_are_no_other_hosts() {
+    for waits in [2, 20] {
+        let mut host = checking(Defence::GiveUp);
+        let second = iface("eth1", IfaceKind::Ethernet(PEER_MAC), 1500, &[]);
+        let stack = &mut host.stack;
+        stack.add_iface(second, DeviceCaps::default()).unwrap();
+        pass(&mut host, Duration::from_secs(waits));
+        claim(&mut host);
+        claim(&mut host);
+        host.inject(arp_request("0.0.0.0", GIVEN));
+        assert_eq!(host.stack.stats().address_conflicts, 0);
+        assert!(host.sent().is_empty());
+        pass(&mut host, Duration::from_secs(20));
+        assert_eq!(state(&host, GIVEN), Some(AddressState::Preferred));
+    }
+}
+
+/// RFC 5227 §2.1.1, MAX_CONFLICTS and RATE_LIMIT_INTERVAL; also of two that are given at once.
+#[test]
+fn after_ten_conflicts_a_given_address_is_tried_once_a_minute() {
+    let mut host = checking(Defence::GiveUp);
+    let (wire, given) = (host.wire, cidr("10.7.0.9/24"));
+    for number in 1..=10 {
+        let said = pass(&mut host, Duration::from_secs(1));
+        assert!(!said.is_empty(), "no probe after {} conflicts", number - 1);
+        claim(&mut host);
+        let now = host.now;
+        assert!(host.stack.remove_address(wire, ip(GIVEN), now));
+        host.stack.add_address(wire, given, now).unwrap();
+    }
+    let (now, other) = (host.now, cidr("10.7.0.8/24"));
+    host.stack.add_address(wire, other, now).unwrap();
+    assert!(pass(&mut host, Duration::from_secs(60)).is_empty());
+    let is_probe_for = |said: &[Said], address| {
+        let mut all = said.iter().filter(|said| said.2.is_probe());
+        all.any(|said| IpAddr::V4(said.2.target_ip) == address)
+    };
+    let said = pass(&mut host, Duration::from_secs(59));
+    assert!(is_probe_for(&said, ip(GIVEN)) && !is_probe_for(&said, other.address));
+    let said = pass(&mut host, Duration::from_secs(3));
+    assert!(is_probe_for(&said, other.address));
+}
+
 /// The one that the interface chooses by itself is its own concern, and what it is given it does not choose.
 #[test]
 fn given_and_chosen_addresses_do_not_meet() {

@@ -459,3 +459,44 @@ fn a_station_that_forwards_is_in_the_group_of_all_routers() {
         assert_eq!(is_in(&host), on);
     }
 }
+
+/// RFC 5227 §2.4(b); and as in Linux after `ip address delete`.
+#[test]
+fn nothing_leaves_from_an_address_that_was_given_up_or_removed() {
+    for is_removed in [false, true] {
+        let mut host = plain();
+        let (wire, now) = (host.wire, host.now);
+        let on = Some(crate::autoconf::Defence::GiveUp);
+        host.stack.set_conflict_detection(wire, on, now).unwrap();
+        for _ in 0..20 {
+            pass(&mut host, Duration::from_secs(1));
+            host.sent();
+        }
+        let (socket, _) = connected(&mut host);
+        let now = host.now;
+        if is_removed {
+            assert!(host.stack.remove_address(wire, ip(OURS), now));
+        } else {
+            host.inject(arp_request(OURS, OURS));
+            host.inject(arp_request(OURS, OURS));
+        }
+        host.sent();
+        assert!(!host.stack.local_addresses().any(|own| own == ip(OURS)));
+        let data = Bytes::from_static(b"abc");
+        host.stack.tcp(socket, now).unwrap().push(data).unwrap();
+        let mut error = None;
+        for _ in 0..2000 {
+            for packet in host.sent() {
+                let bytes = bytes_of(&packet);
+                let is_ours = bytes[12..14] == [8, 0] && bytes[26..30] == [10, 7, 0, 2];
+                assert!(!is_ours, "from the address of another");
+            }
+            pass(&mut host, Duration::from_secs(1));
+            let now = host.now;
+            let taken = host.stack.tcp(socket, now).unwrap().take_error();
+            error = error.or(taken);
+        }
+        assert_eq!(error, Some(SocketError::TimedOut));
+        assert!(host.stack.stats().drops(DropReason::NoRoute) > 1);
+    }
+}
