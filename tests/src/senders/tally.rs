@@ -2,7 +2,7 @@
 //!
 //! The kernel's sender is measured twice. How far its two runs lie apart says what a difference means: most
 //! of it is which packet happens to be the one that gets lost. A sender is *level* with the kernel's in a
-//! cell where it is behind by no more than the [resolution](resolution) of the cells with as many losses.
+//! cell where it is behind by no more than the [`resolution`] of the cells with as many losses.
 
 use std::fmt;
 
