@@ -15,7 +15,7 @@ impl Stack {
     /// before it uses them (RFC 5227 §2.1). It asks the link three times, for four to seven seconds in all; an
     /// address that nobody has is used then, and announced twice; one that another host has, or asks about at
     /// the same time, is not used. [`addresses`](Self::addresses) tells, and each conflict counts in
-    /// [`Stats::address_conflicts`](crate::Stats::address_conflicts). An address that was found to be another's
+    /// [`Stats::address_conflicts`](crate::stats::Stats::address_conflicts). An address that was found to be another's
     /// is not tried again, until it is [removed](Self::remove_address) and added anew; after ten such addresses
     /// of an interface each further check waits, and one a minute begins. `defence` says what
     /// becomes of one in use that another host insists on.

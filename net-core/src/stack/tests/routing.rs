@@ -404,7 +404,7 @@ fn destinations_are_sorted_by_the_ways_and_sources_that_there_are() {
 #[test]
 fn a_flow_keeps_its_next_hop_when_other_routes_change() {
     let mut host = Host::new();
-    let hops: Vec<std::string::String> = (1..=8)
+    let hops: Vec<String> = (1..=8)
         .map(|last| std::format!("nexthop via 10.7.0.1{last} dev tun0 onlink"))
         .collect();
     let words = std::format!("add 192.0.2.0/24 {}", hops.join(" "));
@@ -431,7 +431,7 @@ fn a_flow_keeps_its_next_hop_when_other_routes_change() {
             let mut udp = host.stack.udp(id).unwrap();
             udp.send(Bytes::from_static(b"x"), None).unwrap();
         }
-        host.now = host.now + Duration::from_secs(2);
+        host.now += Duration::from_secs(2);
         host.stack.handle_timeout(host.now);
         host.sent();
         let of_streams = streams
