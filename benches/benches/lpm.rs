@@ -239,7 +239,10 @@ fn histogram<K>(name: &str, prefixes: &[(K, u8)]) {
     let text: Vec<_> = lengths
         .map(|(len, count)| format!("/{len} {count}"))
         .collect();
-    println!("{name} prefixes by length: {}", text.join(", "));
+    println!(
+        "{name} prefixes by length, spread about as in the reports of potaroo.net (2024–2025): {}",
+        text.join(", ")
+    );
 }
 
 /// Prints what can be held against reports.

@@ -28,7 +28,7 @@ impl Stack {
         let packet = ArpPacket::parse(bytes)?;
         let sender = IpAddr::V4(packet.sender_ip);
         let target = IpAddr::V4(packet.target_ip);
-        if packet.sender_mac == mac || self.has_mac(packet.sender_mac) {
+        if self.has_mac(packet.sender_mac) {
             // Our own, come back, or from another of our interfaces on this link (RFC 5227 §2.1.1, §2.4).
             return Err(DropReason::Arp);
         }

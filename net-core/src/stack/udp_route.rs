@@ -4,7 +4,7 @@ use super::Stack;
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::ip::Path;
-use crate::socket::{Family, IpSettings, PathMtuMode, SocketId, accept_addr};
+use crate::socket::{Family, IpSettings, MulticastSettings, PathMtuMode, SocketId, accept_addr};
 use crate::udp::{DatagramSocket, Peer, Recent, SendMeta, Speaks};
 use core::net::{IpAddr, SocketAddr};
 
@@ -32,17 +32,28 @@ impl Stack {
         }
         let mut ip = settings.ip;
         ip.iface = agreed([way.iface, scope(addr), ip.iface])?;
-        let path = if remote.ip().is_multicast() {
-            self.route_to_group(&ip, &settings.multicast, remote.ip(), source)?
-        } else {
-            self.route_for(&ip, remote.ip(), source)?
-        };
+        let path = self.udp_way(&ip, &settings.multicast, remote.ip(), source)?;
         if self.addresses.is_broadcast(remote.ip()) && !socket.settings.broadcast {
             return Err(SocketError::PermissionDenied(
                 "set the broadcast option to send to a broadcast address",
             ));
         }
         Ok((remote, self.narrowed(path, &ip, remote.ip())))
+    }
+
+    /// The way to a host or a group.
+    fn udp_way(
+        &self,
+        ip: &IpSettings,
+        multicast: &MulticastSettings,
+        dest: IpAddr,
+        source: Option<IpAddr>,
+    ) -> Result<Path, SocketError> {
+        if dest.is_multicast() {
+            self.route_to_group(ip, multicast, dest, source)
+        } else {
+            self.route_for(ip, dest, source)
+        }
     }
 
     /// The way to a destination, with what routers have said that it takes: it holds until they say
@@ -111,9 +122,14 @@ impl Stack {
         if peer.path.generation == self.route_generation() {
             return Ok(peer.path);
         }
-        let settings = self.udp_socket(id)?.settings.ip;
-        let path = self.route_for(&settings, peer.remote.ip(), Some(peer.local.ip()))?;
-        let path = self.narrowed(path, &settings, peer.remote.ip());
+        let (settings, dest) = (&self.udp_socket(id)?.settings, peer.remote.ip());
+        let path = self.udp_way(
+            &settings.ip,
+            &settings.multicast,
+            dest,
+            Some(peer.local.ip()),
+        )?;
+        let path = self.narrowed(path, &settings.ip, dest);
         if let Some(peer) = self
             .sockets
             .udp_mut(id)

@@ -85,17 +85,12 @@ impl Stack {
             return Err(SocketError::AddressInUse);
         }
         let socket = self.sockets.udp_mut(id).ok_or(SocketError::NoSuchSocket)?;
-        let path = if remote.ip().is_multicast() {
-            path
-        } else {
-            // Looked up again with the source that it has now: which of several next hops a flow takes depends on it.
-            let generation = path.generation.wrapping_sub(1);
-            Path { generation, ..path }
-        };
+        // Looked up again with the source that it has now: which of several next hops a flow takes depends on it.
+        let generation = path.generation.wrapping_sub(1);
         let peer = Peer {
             local,
             remote,
-            path,
+            path: Path { generation, ..path },
         };
         if let Some(old) = socket.peer.replace(peer) {
             self.udp.flows.remove(&FlowKey::new(old.local, old.remote));

@@ -37,6 +37,7 @@ mod rtt;
 #[cfg(test)]
 mod rtt_tests;
 pub(crate) mod segment;
+mod segment_size;
 mod send_queue;
 #[cfg(test)]
 mod send_queue_tests;

@@ -15,7 +15,7 @@ use crate::tcp::socket::Flow;
 use crate::time::Instant;
 use crate::wire::ip;
 use crate::wire::{TcpFlags, TcpHeader};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 impl Stack {
     /// Takes in a segment whose headers and checksum are good.
@@ -222,7 +222,19 @@ impl Stack {
             return;
         }
         path.mtu = mtu;
-        let mss = super::path_mss(mtu, path.source);
+        let source = path.source;
+        self.path_is_narrower(id, mtu, source, now);
+    }
+
+    /// Packets of a connection have to be smaller from now on.
+    pub(super) fn path_is_narrower(
+        &mut self,
+        id: SocketId,
+        mtu: u16,
+        source: IpAddr,
+        now: Instant,
+    ) {
+        let mss = super::path_mss(mtu, source);
         self.with_connection(id, now, |connection: &mut Connection, cx| {
             if connection.hear_path_mss(mss, cx.config, cx.settings, cx.now) {
                 connection.resend_too_big();

@@ -59,7 +59,7 @@ impl Stack {
         now: Instant,
         out: &mut TxBatch,
     ) -> bool {
-        let has_source = match self.refresh_path(id) {
+        let has_source = match self.refresh_path(id, now) {
             Refreshed::Moved(iface) => {
                 // Not the one that asks: there it has its turn.
                 self.want_transmit(iface, id);
@@ -270,8 +270,8 @@ impl Stack {
 
     /// Looks the route up again where the tables have changed since. A connection whose own address is not the
     /// host's any more has no way (RFC 5227 §2.4(b), RFC 2131 §4.4.5); without a route to the other end it keeps
-    /// the way that it had.
-    fn refresh_path(&mut self, id: SocketId) -> Refreshed {
+    /// the way that it had. Where less fits the new one, segments get smaller.
+    fn refresh_path(&mut self, id: SocketId, now: Instant) -> Refreshed {
         let generation = self.routes.generation();
         let Some(socket) = self.sockets.tcp(id) else {
             return Refreshed::Here;
@@ -288,6 +288,9 @@ impl Stack {
             Ok(fresh) => {
                 if let Some(socket) = self.sockets.tcp_mut(id) {
                     socket.path = Some(fresh);
+                }
+                if fresh.mtu < path.mtu {
+                    self.path_is_narrower(id, fresh.mtu, fresh.source, now);
                 }
                 if fresh.iface == path.iface {
                     Refreshed::Here

@@ -453,3 +453,23 @@ fn what_is_gone_leaves_its_groups() {
     assert_eq!(host.stack.poll_timeout(), None);
     assert_eq!(host.stack.udp_socket(socket).unwrap().memberships, []);
 }
+
+/// The way to a group need not be in a table.
+#[test]
+fn what_is_connected_to_a_group_finds_its_way_again_when_routes_change() {
+    let mut host = Host::new();
+    host.stack.remove_route(cidr("0.0.0.0/0"));
+    let id = host.udp("0.0.0.0:5");
+    let wire = host.wire;
+    let named = host
+        .stack
+        .change_udp(id, |settings| settings.multicast.iface_v4 = Some(wire));
+    named.unwrap();
+    host.stack
+        .connect(id, addr("239.1.2.3:7"), host.now)
+        .unwrap();
+    host.stack.ip_route("add 198.51.100.0/24 dev tun0").unwrap();
+    let mut udp = host.stack.udp(id).unwrap();
+    udp.send(Bytes::from_static(b"x"), None).unwrap();
+    assert_eq!(host.sent().len(), 1);
+}

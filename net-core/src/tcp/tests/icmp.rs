@@ -210,3 +210,17 @@ fn a_socket_that_probes_its_path_keeps_its_segments() {
         assert_eq!(peer.info().send_mss, expected);
     }
 }
+
+/// Nobody has to tell what the stack knows itself.
+#[test]
+fn a_way_that_has_become_narrower_makes_segments_smaller() {
+    let mut peer = Peer::new();
+    peer.handshake(syn());
+    peer.writes(1460);
+    peer.expects(tcp().seq(1).data(1460));
+    peer.stack.limit_mtu_v4(peer.iface, Some(1000)).unwrap();
+    peer.sends(tcp());
+    peer.writes(1460);
+    peer.expects(tcp().seq(1461).data(960));
+    peer.expects(tcp().seq(2421).data(500));
+}
