@@ -1,5 +1,5 @@
 //! What a router costs for each packet: alone, with a filter of a thousand rules, and following and
-//! translating a million flows; the first two also between stations on the in-memory switch.
+//! translating a million flows; each also between stations on the in-memory switch.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use net_core::buf::{HeadBuf, RxBatch, TxBatch};
@@ -127,29 +127,49 @@ fn flows(c: &mut Criterion) {
     let mut group = c.benchmark_group("router, following and translating");
     group.throughput(Throughput::Elements(BATCH as u64));
     for count in [1_000, 1_000_000] {
-        let mut router = Router::new();
-        router.stack.set_tracking(Some(TrackConfig {
-            max_flows: 1 << 20,
-            ..TrackConfig::default()
-        }));
-        let rules = "table ip nat { chain post { type nat hook postrouting priority srcnat
-                     oifname far masquerade; } }";
-        let ruleset = rules.parse().expect("rules of our own");
-        router.stack.set_filter(ruleset).expect("rules of our own");
-        for first in (0..count).step_by(BATCH) {
-            let last = (first + BATCH).min(count);
-            let packets: Vec<_> = (first..last).map(|n| packet(flow(n))).collect();
-            router.forward(packets.iter());
-        }
-        assert_eq!(router.stack.flows().count(), count);
         // Flows by chance, so that nothing of them lies in the caches.
         let mut rng = Seed::from_u64(5).rng("flows");
         let mut chosen = || usize::try_from(rng.below(count as u64)).expect("small");
         let packets: Vec<_> = (0..64 * BATCH).map(|_| packet(flow(chosen()))).collect();
         let mut turns = packets.chunks(BATCH).cycle();
+        let mut router = Router::new();
+        translate(&mut router.stack);
+        in_batches(count, |packets| router.forward(packets.iter()));
+        assert_eq!(router.stack.flows().count(), count);
         group.bench_function(format!("{count} flows, masqueraded"), |b| {
             b.iter(|| router.forward(turns.next().expect("endless").iter()));
         });
+        drop(router);
+        let mut router = Router::of_stations();
+        translate(&mut router.stack);
+        let mut network = Network::around(router);
+        in_batches(count, |packets| network.forward(packets));
+        assert_eq!(network.router.stack.flows().count(), count);
+        let name = format!("over a switch, {count} flows, masqueraded");
+        group.bench_function(name, |b| {
+            b.iter(|| network.forward(turns.next().expect("endless")));
+        });
+    }
+}
+
+/// Has a router follow flows and give all of them its own address.
+fn translate(router: &mut Stack) {
+    router.set_tracking(Some(TrackConfig {
+        max_flows: 1 << 20,
+        ..TrackConfig::default()
+    }));
+    let rules = "table ip nat { chain post { type nat hook postrouting priority srcnat
+                 oifname far masquerade; } }";
+    let ruleset = rules.parse().expect("rules of our own");
+    router.set_filter(ruleset).expect("rules of our own");
+}
+
+/// The first packets of so many flows.
+fn in_batches(count: usize, mut forward: impl FnMut(&[Vec<u8>])) {
+    for first in (0..count).step_by(BATCH) {
+        let last = (first + BATCH).min(count);
+        let packets: Vec<_> = (first..last).map(|n| packet(flow(n))).collect();
+        forward(&packets);
     }
 }
 
@@ -171,7 +191,7 @@ impl Router {
     fn of_stations() -> Self {
         let kinds = [NEAR, FAR].map(IfaceKind::Ethernet);
         let mut router = Self::over(kinds, Switch::new().port().caps());
-        for last in 2..20 {
+        for last in 2..22 {
             let host = Ipv4Addr::new(198, 51, 100, last).into();
             let known = router.stack.set_neighbor(router.far, host, RECEIVER);
             known.expect("a host on the link");
@@ -334,7 +354,7 @@ const RECEIVER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 4]);
 fn flow(number: usize) -> (Ipv4Addr, u16, Ipv4Addr) {
     let (host, port) = (number / PORTS, number % PORTS);
     let low = u32::try_from(number % 60_000).expect("small");
-    let last = u8::try_from(host + 2).expect("at most 200 destinations");
+    let last = u8::try_from(host + 2).expect("at most 20 destinations");
     let port = 10_000 + u16::try_from(port).expect("below 50,000");
     (
         Ipv4Addr::from_bits(0x0a00_0000 + low),

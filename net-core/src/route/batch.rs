@@ -12,6 +12,16 @@ use super::trie::{ROOT, Trie, TrieKey};
 impl<K: TrieKey> Trie<K> {
     /// The value of the longest prefix of each key with the prefix's length, into `found`.
     pub(crate) fn longest_of(&self, keys: &[K], found: &mut [Option<(u8, u32)>]) {
+        #[cfg(feature = "std")]
+        fearless_simd::dispatch!(fearless_simd::Level::new(), _ => self.walk_down(keys, found));
+        #[cfg(not(feature = "std"))]
+        self.walk_down(keys, found);
+    }
+
+    /// Does that with whatever instructions its caller may use: a count of bits is one of them where the
+    /// processor has it, and a dozen where it has not.
+    #[inline(always)]
+    fn walk_down(&self, keys: &[K], found: &mut [Option<(u8, u32)>]) {
         for (keys, found) in keys.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
             let mut walk = Walk::new(keys);
             let mut nodes = [self.root; BATCH];
@@ -36,6 +46,7 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// Leads keys past the first levels, and tells what there is for them.
+    #[inline(always)]
     fn pass_shortcut(&self, keys: &[K], found: &mut [Option<(u8, u32)>], walk: &mut Walk) {
         let all = walk.nodes.iter_mut().zip(found).zip(keys);
         for ((node, found), key) in all {
@@ -46,7 +57,7 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// Copies the nodes where keys are now.
-    #[inline]
+    #[inline(always)]
     fn fetch(&self, walk: &Walk, nodes: &mut [Node; BATCH]) {
         for (node, &index) in nodes.iter_mut().zip(&walk.nodes).take(walk.going) {
             *node = self.nodes.get(index).copied().unwrap_or(Node::EMPTY);
@@ -54,6 +65,7 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// Fetches the values.
+    #[inline(always)]
     fn finish(&self, keys: &[K], found: &mut [Option<(u8, u32)>], walk: &Walk) {
         let mut nodes = [self.root; BATCH];
         for (node, last) in nodes.iter_mut().zip(&walk.last).take(keys.len()) {
@@ -132,6 +144,7 @@ impl Walk {
     }
 
     /// Takes the bits of the next levels.
+    #[inline(always)]
     fn look_ahead<K: TrieKey>(&mut self, keys: &[K], level: u8) {
         for (bits, key) in self.bits.iter_mut().zip(keys) {
             *bits = key.bits_from(level);
@@ -140,7 +153,7 @@ impl Walk {
     }
 
     /// Notes what there is in the nodes of a level, and has those keys go on for which there is a subtree.
-    #[inline]
+    #[inline(always)]
     fn descend(&mut self, nodes: &[Node; BATCH], level: u8) {
         let shift = STRIDE * (level - self.bits_from);
         let mut going = 0;

@@ -85,6 +85,16 @@ impl Way {
         (self.metric, self.target) == (other.metric, other.target)
     }
 
+    /// Whether flows are divided between two.
+    #[inline]
+    pub(super) const fn shares_with(&self, other: &Self) -> bool {
+        let lead_on = matches!(
+            (&self.target, &other.target),
+            (Target::Hop { .. }, Target::Hop { .. })
+        );
+        lead_on && self.metric == other.metric
+    }
+
     /// Whether two are parts of one route.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         let sources = match (self.target, other.target) {

@@ -380,22 +380,20 @@ impl Default for RouteTable {
 }
 
 /// The way of a flow among those of the lowest metric: the space of hashes is divided into regions as large as
-/// the weights (RFC 2992 §2).
+/// the weights (RFC 2992 §2). One that leads nowhere shares with none: whichever was there first holds for all.
 #[inline]
 fn choose(ways: &[Way], flow: impl FnOnce() -> u64) -> Option<&Way> {
     let (first, rest) = ways.split_first()?;
-    if rest
-        .first()
-        .is_none_or(|second| second.metric != first.metric)
-    {
+    if rest.first().is_none_or(|second| !second.shares_with(first)) {
         return Some(first);
     }
-    share(ways, first.metric, flow())
+    share(ways, flow())
 }
 
 /// The way in whose region a hash falls.
-fn share(ways: &[Way], metric: u32, flow: u64) -> Option<&Way> {
-    let equal = || ways.iter().take_while(|way| way.metric == metric);
+fn share(ways: &[Way], flow: u64) -> Option<&Way> {
+    let first = ways.first()?;
+    let equal = || ways.iter().take_while(|way| way.shares_with(first));
     let total: u64 = equal().map(|way| u64::from(way.weight.number())).sum();
     let scaled = (u128::from(flow) * u128::from(total)) >> 64;
     let mut rest = u64::try_from(scaled).unwrap_or(0);

@@ -59,6 +59,29 @@ fn ways_of_one_metric_share_flows_evenly_and_each_flow_keeps_its_way() {
     assert_eq!(over(&table, "192.0.2.1", u64::MAX), Some(5));
 }
 
+/// As in Linux, where what is appended to a route that rejects is behind it, and the other way round.
+#[test]
+fn what_leads_nowhere_shares_with_none() {
+    let mut table = RouteTable::new();
+    let (closed, open) = (prefix("10.0.0.0/8"), prefix("172.16.0.0/12"));
+    table.insert_reject(closed, Reject::Prohibit, 7).unwrap();
+    table.insert_beside(route("10.0.0.0/8", 1, 7)).unwrap();
+    table.insert_beside(route("10.0.0.0/8", 2, 7)).unwrap();
+    table.insert(route("172.16.0.0/12", 1, 7)).unwrap();
+    table
+        .add(
+            open,
+            &[Way::end(7, Target::Reject(Reject::Prohibit))],
+            false,
+        )
+        .unwrap();
+    for flow in (0..u64::MAX).step_by(1 << 60) {
+        let closed = table.decide("10.1.1.1".parse().unwrap(), || flow);
+        assert_eq!(closed, Some(Decision::Reject(Reject::Prohibit)));
+        assert_eq!(over(&table, "172.16.1.1", flow), Some(1));
+    }
+}
+
 /// With hashes at even distances each region has those that its share of the space has, but for one at each
 /// of its two bounds.
 #[test]

@@ -8,7 +8,7 @@ use net_core::buf::{RxBatch, TxBatch};
 use net_core::time::Instant;
 use net_core::wire::{MacAddr, ethernet};
 use rustix::net::netdevice::name_to_index;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -246,11 +246,5 @@ impl NicBuilder {
 
 /// A packet socket that hears of nothing yet.
 fn packet_socket() -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(socket_with(
-        AddressFamily::PACKET,
-        SocketType::RAW,
-        flags,
-        None,
-    )?)
+    Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), None).map(OwnedFd::from)
 }
