@@ -181,7 +181,6 @@ impl Link {
         if !self.add_address(lease)? {
             return Ok(false);
         }
-        self.forget_routes()?;
         // Two routes of one metric would take each other's place.
         let first = METRIC + self.iface.number() * MAX_ROUTERS;
         let routers = lease.routers.iter().take(MAX_ROUTERS as usize);
@@ -196,10 +195,14 @@ impl Link {
             source: None,
             metric,
         });
-        self.routes = routes.collect();
+        let before = std::mem::replace(&mut self.routes, routes.collect());
         let routes = &mut self.routes;
+        // In one turn: no packet finds its route gone because the lease was extended.
         self.net.engine().control(|core, _| {
             let stack = core.stack_mut();
+            for route in before.iter().filter(|route| !routes.contains(route)) {
+                stack.remove_exact_route(route);
+            }
             let mut failed = Ok(());
             routes.retain(|route| match stack.add_route_onlink(*route) {
                 Ok(()) => true,
