@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use net_core::neighbor::NeighborState;
-use net_tokio::device::{PcapTap, Tap};
+use net_tokio::device::{PacketIo, PcapTap, Tap};
 use net_tokio::{Net, TcpListener, TcpStream, UdpSocket};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -28,14 +28,43 @@ fn a_tap_without_offload_carries_the_same() {
     in_namespace("a_tap_without_offload_carries_the_same", false);
 }
 
+/// As on Windows, where that crate is the way to Wintun.
+#[test]
+fn a_device_of_the_crate_tun_carries_the_same() {
+    tests::netns::run("a_device_of_the_crate_tun_carries_the_same", || {
+        runtime().block_on(async {
+            let mut config = tun::Configuration::default();
+            config.tun_name("tun0").address(THEIRS[0]);
+            config.netmask("255.255.255.0").mtu(1500).up();
+            let device = tun::create_as_async(&config).expect("a TUN");
+            let status = std::process::Command::new("ip")
+                .args(["address", "add", "fd07::1/64", "dev", "tun0", "nodad"])
+                .status();
+            assert!(status.expect("ip").success());
+            let device = PacketIo::new(device, 1500).expect("a device");
+            let net = Net::builder()
+                .device("tun0", device)
+                .address("10.7.0.2/24")
+                .address("fd07::2/64")
+                .build()
+                .expect("a stack");
+            both_ways(&net).await;
+            net.shutdown().await;
+        });
+    });
+}
+
 fn in_namespace(name: &str, offload: bool) {
     tests::netns::run(name, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(exchange(offload));
+        runtime().block_on(exchange(offload));
     });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 async fn exchange(offload: bool) {
@@ -54,11 +83,7 @@ async fn exchange(offload: bool) {
         .build()
         .expect("a stack");
     net.wait_for_addresses().await;
-    for (ours, theirs) in OURS.into_iter().zip(THEIRS) {
-        kernel_connects(&net, ip(ours)).await;
-        kernel_accepts(&net, ip(theirs)).await;
-        datagrams(&net, ip(ours), ip(theirs)).await;
-    }
+    both_ways(&net).await;
     let known = net.neighbors();
     for theirs in THEIRS {
         let station = known.iter().find(|each| each.address == ip(theirs));
@@ -68,6 +93,14 @@ async fn exchange(offload: bool) {
     }
     net.shutdown().await;
     capture.shows_ethernet();
+}
+
+async fn both_ways(net: &Net) {
+    for (ours, theirs) in OURS.into_iter().zip(THEIRS) {
+        kernel_connects(net, ip(ours)).await;
+        kernel_accepts(net, ip(theirs)).await;
+        datagrams(net, ip(ours), ip(theirs)).await;
+    }
 }
 
 /// The kernel sends a megabyte to our echo and reads it back.

@@ -85,14 +85,16 @@ impl Way {
         (self.metric, self.target) == (other.metric, other.target)
     }
 
+    /// Whether it leads to a next hop or a link.
+    #[inline]
+    pub(super) const fn leads_on(&self) -> bool {
+        matches!(self.target, Target::Hop { .. })
+    }
+
     /// Whether flows are divided between two.
     #[inline]
     pub(super) const fn shares_with(&self, other: &Self) -> bool {
-        let lead_on = matches!(
-            (&self.target, &other.target),
-            (Target::Hop { .. }, Target::Hop { .. })
-        );
-        lead_on && self.metric == other.metric
+        self.leads_on() && other.leads_on() && self.metric == other.metric
     }
 
     /// Whether two are parts of one route.

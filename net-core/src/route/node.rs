@@ -45,7 +45,7 @@ impl Node {
     }
 
     /// Whether it is a subtree of one prefix.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn is_leaf(&self) -> bool {
         self.children & LEAF != 0
     }
@@ -74,7 +74,7 @@ impl Node {
     }
 
     /// How many children are in front of that for these six bits.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn children_before(&self, chunk: u8) -> u32 {
         (self.subtrees & ((1 << chunk) - 1)).count_ones()
     }
@@ -84,19 +84,19 @@ impl Node {
     }
 
     /// Where the value of a prefix is.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn value(&self, position: u8) -> u32 {
         self.values + self.values_before(position)
     }
 
     /// How many values are in front of that of a prefix.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn values_before(&self, position: u8) -> u32 {
         (self.prefixes & ((1 << position) - 1)).count_ones()
     }
 
     /// The prefixes of these six bits.
-    #[inline]
+    #[inline(always)]
     pub(super) fn matches(&self, chunk: u8) -> u128 {
         self.prefixes & MATCHES[usize::from(chunk & (CHUNKS - 1))]
     }
@@ -155,7 +155,7 @@ impl Place {
     }
 
     /// That of the last.
-    #[inline]
+    #[inline(always)]
     pub(super) const fn last(level: u8, positions: u128) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "at most 127")]
         let position = positions.ilog2() as u8;
@@ -163,7 +163,7 @@ impl Place {
     }
 
     /// How many bits of its prefix the node decides.
-    #[inline]
+    #[inline(always)]
     const fn bits(self) -> u8 {
         if self.position >= SIX_BITS {
             return STRIDE;
@@ -182,7 +182,7 @@ impl Place {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) const fn prefix_len(self) -> u8 {
         self.level * STRIDE + self.bits()
     }

@@ -384,16 +384,22 @@ impl Default for RouteTable {
 #[inline]
 fn choose(ways: &[Way], flow: impl FnOnce() -> u64) -> Option<&Way> {
     let (first, rest) = ways.split_first()?;
-    if rest.first().is_none_or(|second| !second.shares_with(first)) {
+    if rest
+        .first()
+        .is_none_or(|second| second.metric != first.metric)
+    {
+        return Some(first);
+    }
+    if !first.leads_on() {
         return Some(first);
     }
     share(ways, flow())
 }
 
-/// The way in whose region a hash falls.
+/// The way in whose region a hash falls, of those that share with the first.
 fn share(ways: &[Way], flow: u64) -> Option<&Way> {
     let first = ways.first()?;
-    let equal = || ways.iter().take_while(|way| way.shares_with(first));
+    let equal = || ways.iter().filter(|way| way.shares_with(first));
     let total: u64 = equal().map(|way| u64::from(way.weight.number())).sum();
     let scaled = (u128::from(flow) * u128::from(total)) >> 64;
     let mut rest = u64::try_from(scaled).unwrap_or(0);

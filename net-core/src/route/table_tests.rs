@@ -59,26 +59,29 @@ fn ways_of_one_metric_share_flows_evenly_and_each_flow_keeps_its_way() {
     assert_eq!(over(&table, "192.0.2.1", u64::MAX), Some(5));
 }
 
-/// As in Linux, where what is appended to a route that rejects is behind it, and the other way round.
+/// What is appended to a route that rejects is behind it, as in Linux; one that rejects and is behind others is
+/// never come to.
 #[test]
 fn what_leads_nowhere_shares_with_none() {
     let mut table = RouteTable::new();
     let (closed, open) = (prefix("10.0.0.0/8"), prefix("172.16.0.0/12"));
     table.insert_reject(closed, Reject::Prohibit, 7).unwrap();
-    table.insert_beside(route("10.0.0.0/8", 1, 7)).unwrap();
-    table.insert_beside(route("10.0.0.0/8", 2, 7)).unwrap();
+    for iface in [1, 2] {
+        table.insert_beside(route("10.0.0.0/8", iface, 7)).unwrap();
+    }
+    let rejects = Way::end(7, Target::Reject(Reject::Prohibit));
     table.insert(route("172.16.0.0/12", 1, 7)).unwrap();
-    table
-        .add(
-            open,
-            &[Way::end(7, Target::Reject(Reject::Prohibit))],
-            false,
-        )
-        .unwrap();
-    for flow in (0..u64::MAX).step_by(1 << 60) {
+    table.add(open, &[rejects], false).unwrap();
+    table.insert_beside(route("172.16.0.0/12", 2, 7)).unwrap();
+    for (flow, iface) in [
+        (0, 1),
+        (u64::MAX / 4, 1),
+        (3 * (u64::MAX / 4), 2),
+        (u64::MAX, 2),
+    ] {
         let closed = table.decide("10.1.1.1".parse().unwrap(), || flow);
         assert_eq!(closed, Some(Decision::Reject(Reject::Prohibit)));
-        assert_eq!(over(&table, "172.16.1.1", flow), Some(1));
+        assert_eq!(over(&table, "172.16.1.1", flow), Some(iface));
     }
 }
 

@@ -223,14 +223,6 @@ fn poll_readable<'a>(
     }
 }
 
-/// Refuses an MTU that IPv4 does not allow.
-pub(super) fn check_mtu(mtu: u16) -> io::Result<()> {
-    if mtu < MTU_MIN {
-        return Err(invalid(format!("an MTU is at least {MTU_MIN}, not {mtu}")));
-    }
-    Ok(())
-}
-
 pub(super) fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text.into())
 }
@@ -248,8 +240,6 @@ const NO_RUNTIME: &str = "a device of the host is polled inside a tokio runtime;
 const REMOVED: Errno = Errno::BADFD;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const REMOVED: Errno = Errno::NODEV;
-/// What IPv4 asks of every link (RFC 791).
-const MTU_MIN: u16 = 68;
 
 #[cfg(test)]
 mod tests {

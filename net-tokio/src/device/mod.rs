@@ -3,7 +3,8 @@
 //! A [`Device`] is one queue with one owner, the driver of a stack. Every packet begins at its IP
 //! header, or at its Ethernet header where the device is a [station](Device::mac). The kinds here:
 //! [`Loopback`], the in-memory [`pair`] with impairments, the [`Switch`] for any number of stacks, the
-//! [`channel`] to the program itself, the [`UdpTunnel`], on Unix the `PacketFd` over a descriptor that
+//! [`channel`] to the program itself, the [`UdpTunnel`], the [`PacketIo`] over whatever reads and writes
+//! packets, such as Wintun by the crate `tun`, on Unix the `PacketFd` over a descriptor that
 //! somebody else has opened, and on Linux the `Tun`, the `Tap` and the `Nic`. A [`PcapTap`] around any of
 //! them writes a capture, and a [`Trunk`] over one of frames carries several VLANs.
 
@@ -23,6 +24,7 @@ mod nic;
 mod overruns;
 #[cfg(unix)]
 mod packet_fd;
+mod packet_io;
 mod pair;
 mod pcap;
 #[cfg(target_os = "linux")]
@@ -52,6 +54,7 @@ pub use nic::{Nic, NicBuilder, NicStats};
 pub use overruns::Overruns;
 #[cfg(unix)]
 pub use packet_fd::{PacketFd, PacketFdStats};
+pub use packet_io::{PacketIo, PacketIoStats};
 pub use pair::{PairEnd, pair};
 pub use pcap::{PcapStatus, PcapTap};
 pub use switch::{Switch, SwitchCounters, SwitchPort};
@@ -146,6 +149,18 @@ pub trait Device: Send + 'static {
         false
     }
 }
+
+/// Refuses an MTU that IPv4 does not allow.
+fn check_mtu(mtu: u16) -> io::Result<()> {
+    if mtu < MTU_MIN {
+        let text = format!("an MTU is at least {MTU_MIN}, not {mtu}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok(())
+}
+
+/// What IPv4 asks of every link (RFC 791 §3.2).
+const MTU_MIN: u16 = 68;
 
 /// A device of any kind, for a choice made at run time.
 impl<D: Device + ?Sized> Device for Box<D> {

@@ -1,8 +1,8 @@
 //! Packets over a descriptor that somebody else has opened (Unix).
 
-use super::descriptor::{Descriptor, check_mtu, invalid};
+use super::descriptor::{Descriptor, invalid};
 use super::framing::{Counters, Framing, OtherEnd};
-use super::{Device, Overruns, TunHeader};
+use super::{Device, Overruns, TunHeader, check_mtu};
 use net_core::DeviceCaps;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::stats::DropReason;

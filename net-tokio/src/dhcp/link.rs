@@ -204,14 +204,20 @@ impl Link {
                 stack.remove_exact_route(route);
             }
             let mut failed = Ok(());
-            routes.retain(|route| match stack.add_route_onlink(*route) {
-                Ok(()) => true,
-                // A router that cannot be one, as it is this host's elsewhere: the others may be good.
-                Err(SocketError::InvalidInput(_)) => false,
-                Err(error) => {
-                    failed = Err(error);
-                    false
+            routes.retain(|route| {
+                let added = stack.add_route_onlink(*route);
+                if added.is_err() {
+                    // One of the lease as it was, perhaps.
+                    stack.remove_exact_route(route);
                 }
+                match added {
+                    // A router that cannot be one, as it is this host's elsewhere: the others may be good.
+                    Err(error) if !matches!(error, SocketError::InvalidInput(_)) => {
+                        failed = Err(error);
+                    }
+                    _ => {}
+                }
+                added.is_ok()
             });
             failed?;
             stack.limit_mtu_v4(self.iface, lease.mtu)

@@ -266,3 +266,34 @@ async fn routes_and_the_size_of_packets_come_and_go_with_the_lease() -> io::Resu
     net.shutdown().await;
     Ok(())
 }
+
+/// A router that the server names no more, or that is this host since, is a way no longer.
+#[tokio::test]
+async fn an_extended_lease_has_the_routes_that_it_has_now_and_leaves_none_behind() -> io::Result<()>
+{
+    let net = Net::builder()
+        .device("eth0", Switch::new().port())
+        .device("eth1", Switch::new().port())
+        .build()?;
+    let mut link = Link::new(&net, "eth0", net.interface_id("eth0")?, MAC)?;
+    let granted = |last: &[u8]| {
+        let routers: Vec<u8> = last.iter().flat_map(|&last| [192, 0, 2, last]).collect();
+        lease(&option(3, &routers))
+    };
+    let routers = || -> Vec<IpAddr> {
+        let routes: Vec<_> = net.engine().look(|core| core.stack().routes().collect());
+        routes.iter().filter_map(|route| route.via).collect()
+    };
+    let router = |last| IpAddr::from([192, 0, 2, last]);
+    link.take(&granted(&[1, 2])).await?;
+    assert_eq!(routers(), [router(1), router(2)]);
+    link.take(&granted(&[2, 3])).await?;
+    assert_eq!(routers(), [router(2), router(3)]);
+    net.add_address("eth1", "192.0.2.3/32")?;
+    link.take(&granted(&[2, 3])).await?;
+    assert_eq!(routers(), [router(2)]);
+    link.give()?;
+    assert!(routers().is_empty());
+    net.shutdown().await;
+    Ok(())
+}

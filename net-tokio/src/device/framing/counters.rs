@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(in super::super) struct Counters {
     /// System calls of a packet socket that have given frames, and that have taken some.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has such sockets")
+    )]
     pub(in super::super) recv_calls: AtomicU64,
     pub(in super::super) send_calls: AtomicU64,
     pub(in super::super) malformed: AtomicU64,

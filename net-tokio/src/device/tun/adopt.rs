@@ -2,7 +2,8 @@
 
 use super::open::negotiate;
 use super::{Asked, Counters, Descriptor, Framing, KernelQueue, Tun};
-use crate::device::descriptor::{check_mtu, invalid};
+use crate::device::check_mtu;
+use crate::device::descriptor::invalid;
 use crate::device::{TunHeader, sys};
 use std::io;
 use std::os::fd::OwnedFd;

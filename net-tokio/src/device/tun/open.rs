@@ -1,7 +1,7 @@
 //! Opening or making a TUN, and what stands in the way.
 
 use super::{Asked, Counters, Descriptor, Framing, KernelQueue, Tun};
-use crate::device::descriptor::check_mtu;
+use crate::device::check_mtu;
 use crate::device::{netlink, sys};
 use net_core::DeviceCaps;
 use net_core::offload::vnet;
