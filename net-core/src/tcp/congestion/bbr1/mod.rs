@@ -24,7 +24,7 @@ mod states;
 mod tests;
 
 use super::path::{Rounds, initial_rate};
-use super::{AckSample, CongestionControl, Established};
+use super::{AckSample, CongestionControl, Established, resized};
 use crate::time::Instant;
 use control::Repair;
 use model::{MaxFilter, RoundTrip};
@@ -204,5 +204,11 @@ impl CongestionControl for Bbr1 {
     fn set_segment_size(&mut self, bytes: u32) {
         self.mss = bytes;
         self.cwnd = self.cwnd.max(bytes);
+    }
+
+    /// The model is of bytes, by which the window grows again, at its pace.
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        self.cwnd = resized(self.cwnd, from, to).max(to);
+        self.prior_cwnd = resized(self.prior_cwnd, from, to);
     }
 }
