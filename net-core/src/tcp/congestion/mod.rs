@@ -55,6 +55,8 @@ pub struct AckSample {
     pub in_recovery: bool,
     /// With this one it is repaired, and was indeed a loss.
     pub ends_recovery: bool,
+    /// Something is lost, or left again and has not arrived so far, be it in a recovery or behind one.
+    pub repairs: bool,
 }
 
 /// What the handshake has told.

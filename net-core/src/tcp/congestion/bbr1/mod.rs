@@ -68,7 +68,7 @@ pub struct Bbr1 {
     /// idle_restart.
     idle_restart: bool,
     repair: Repair,
-    /// The round trip in which the last repair ended that conserved packets.
+    /// The round trip until which the last repair went on that conserved packets.
     repaired_in: Option<u64>,
 }
 
@@ -128,6 +128,7 @@ impl CongestionControl for Bbr1 {
         self.update_model_and_state(sample, now);
         self.set_pacing_rate(self.pacing_gain());
         self.set_cwnd(sample);
+        self.note_repairs(sample);
     }
 
     fn on_loss(&mut self, _in_flight: u32, _now: Instant) {
