@@ -238,10 +238,14 @@ impl CongestionControl for Cubic {
     }
 
     fn on_spurious(&mut self, at_most: u32) {
-        if let Some(before) = self.before.take() {
-            let cwnd = before.cwnd.max(self.curve.cwnd).min(at_most);
-            self.curve = Curve { cwnd, ..before };
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        // §4.9.2: where that shows so late that the window is as large again, it goes on as it is.
+        if self.curve.cwnd < before.cwnd {
+            self.curve = before;
         }
+        self.curve.cwnd = self.curve.cwnd.min(at_most);
     }
 
     fn limit_window(&mut self, at_most: u32) {

@@ -177,6 +177,32 @@ fn a_spurious_recovery_takes_no_time_from_the_curve() {
     );
 }
 
+/// RFC 9438 §4.9.2: what comes so late that the window has grown beyond what it was is no news.
+#[test]
+fn a_loss_that_turns_out_late_to_be_none_changes_nothing_about_a_larger_window() {
+    let rtt = Duration::from_millis(100);
+    let run = |cubic: &mut Cubic, times: core::ops::Range<u32>| {
+        for round in times {
+            for _ in 0..cubic.window() / (10 * MSS) {
+                cubic.on_ack(&ack(10 * MSS), Instant::ZERO + round * rtt);
+            }
+        }
+    };
+    let mut cubic = Cubic::new(MSS, 400 * MSS, false);
+    cubic.remember(400 * MSS);
+    cubic.on_loss(400 * MSS, Instant::ZERO);
+    run(&mut cubic, 0..80);
+    let window = cubic.window();
+    assert!(window > 400 * MSS, "{window}");
+    let mut undone = cubic.clone();
+    undone.on_spurious(u32::MAX);
+    assert_eq!(undone.window(), window);
+    assert_eq!(undone.slow_start_threshold(), 280 * MSS);
+    run(&mut cubic, 80..100);
+    run(&mut undone, 80..100);
+    assert_eq!(undone.window(), cubic.window());
+}
+
 /// RFC 9438 §4.2 counts in segments: where they get half as large the window goes on along the same curve, also along
 /// that which comes back when a reduction was for nothing.
 #[test]
