@@ -211,8 +211,11 @@ impl Connection {
 
     /// Segments of `size` bytes pass.
     fn use_segments_of(&mut self, size: u32) {
-        self.mss = size;
+        let before = core::mem::replace(&mut self.mss, size);
         self.congestion.set_segment_size(size);
+        if size < before {
+            self.keep_segments_of_window(before);
+        }
     }
 
     /// Whether a probe is to leave now.

@@ -77,12 +77,9 @@ impl Connection {
 
     /// Where segments have got smaller than `before`, the window shrinks as they do, lest there be more of
     /// them at once (RFC 5681 §3.1, RFC 4821 §4). As many of them leave, which is no sign of congestion
-    /// (RFC 8201 §5.4).
-    fn keep_segments_of_window(&mut self, before: u32) {
-        let window = u64::from(self.congestion.window()) * u64::from(self.mss);
-        let window = window.checked_div(u64::from(before)).unwrap_or(0);
-        let window = u32::try_from(window).unwrap_or(u32::MAX);
-        self.congestion.limit_window(window.max(self.mss));
+    /// (RFC 8201 §5.4). So do the windows to which a recovery may lead back, be it over or for nothing.
+    pub(super) fn keep_segments_of_window(&mut self, before: u32) {
+        self.congestion.keep_segments(before, self.mss);
     }
 
     /// The largest segment for a path whose packets carry `path_mss` bytes.

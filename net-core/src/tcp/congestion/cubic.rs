@@ -1,7 +1,7 @@
 //! CUBIC (RFC 9438) with HyStart++ (RFC 9406), in integers: bytes, milliseconds, and thousandths for its constants.
 
 use super::hystart::{HyStart, slow_start};
-use super::{AckSample, CongestionControl, decayed, remembered};
+use super::{AckSample, CongestionControl, decayed, remembered, resized};
 use crate::must::must;
 use crate::time::{Duration, Instant};
 
@@ -43,6 +43,23 @@ struct Curve {
     w_est: u64,
     /// Growth earned but below one byte, in bytes × cwnd.
     remainder: u64,
+}
+
+impl Curve {
+    /// The same curve, in segments, where they have `to` bytes in place of `from`.
+    fn resized(self, from: u32, to: u32) -> Self {
+        let resize = |window| resized(window, from, to);
+        Self {
+            cwnd: resize(self.cwnd),
+            ssthresh: resize(self.ssthresh),
+            w_max: resize(self.w_max),
+            cwnd_prior: resize(self.cwnd_prior),
+            epoch_start: self.epoch_start,
+            k: self.k,
+            w_est: self.w_est.saturating_mul(to.into()) / u64::from(from.max(1)),
+            remainder: 0,
+        }
+    }
 }
 
 impl Cubic {
@@ -221,10 +238,14 @@ impl CongestionControl for Cubic {
     }
 
     fn on_spurious(&mut self, at_most: u32) {
-        if let Some(before) = self.before.take() {
-            let cwnd = before.cwnd.max(self.curve.cwnd).min(at_most);
-            self.curve = Curve { cwnd, ..before };
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        // §4.9.2: where that shows so late that the window is as large again, it goes on as it is.
+        if self.curve.cwnd < before.cwnd {
+            self.curve = before;
         }
+        self.curve.cwnd = self.curve.cwnd.min(at_most);
     }
 
     fn limit_window(&mut self, at_most: u32) {
@@ -247,6 +268,12 @@ impl CongestionControl for Cubic {
     fn set_segment_size(&mut self, bytes: u32) {
         self.mss = bytes;
         self.curve.cwnd = self.curve.cwnd.max(bytes);
+    }
+
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        self.curve = self.curve.resized(from, to);
+        self.curve.cwnd = self.curve.cwnd.max(to);
+        self.before = self.before.map(|before| before.resized(from, to));
     }
 }
 

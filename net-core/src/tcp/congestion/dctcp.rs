@@ -119,4 +119,8 @@ impl CongestionControl for Dctcp {
     fn set_segment_size(&mut self, bytes: u32) {
         self.reno.set_segment_size(bytes);
     }
+
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        self.reno.keep_segments(from, to);
+    }
 }

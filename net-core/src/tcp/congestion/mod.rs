@@ -55,6 +55,8 @@ pub struct AckSample {
     pub in_recovery: bool,
     /// With this one it is repaired, and was indeed a loss.
     pub ends_recovery: bool,
+    /// Something is lost, or left again and has not arrived so far, be it in a recovery or behind one.
+    pub repairs: bool,
 }
 
 /// What the handshake has told.
@@ -149,6 +151,10 @@ pub trait CongestionControl {
     }
     /// The segment size changed (path MTU).
     fn set_segment_size(&mut self, bytes: u32);
+    /// Segments have shrunk from `from` to `to` bytes: windows and thresholds, also those that may come back
+    /// ([`on_recovered`](Self::on_recovered), [`on_spurious`](Self::on_spurious)), keep their number of
+    /// segments, not of bytes.
+    fn keep_segments(&mut self, from: u32, to: u32);
 }
 
 /// One of the built-in algorithms.
@@ -314,12 +320,25 @@ impl CongestionControl for Congestion {
     fn set_segment_size(&mut self, bytes: u32) {
         self.control_mut().set_segment_size(bytes);
     }
+
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        self.control_mut().keep_segments(from, to);
+    }
 }
 
 /// The window after so many idle periods: halved for each, down to `initial` bytes.
 fn decayed(window: u32, periods: u32, initial: u32) -> u32 {
     let halved = window.checked_shr(periods).unwrap_or(0);
     halved.max(initial.min(window))
+}
+
+/// The window that has as many segments of `to` bytes as `window` has of `from` bytes; `MAX` is no window.
+fn resized(window: u32, from: u32, to: u32) -> u32 {
+    if window == u32::MAX {
+        return window;
+    }
+    let bytes = u64::from(window) * u64::from(to) / u64::from(from.max(1));
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// The threshold that remembers a window about to decay (RFC 7661 §4.3, as in Linux).

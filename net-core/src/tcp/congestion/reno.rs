@@ -1,7 +1,7 @@
 //! NewReno (RFC 5681, RFC 6582) with appropriate byte counting (RFC 3465) and HyStart++ (RFC 9406).
 
 use super::hystart::{HyStart, slow_start};
-use super::{AckSample, CongestionControl, decayed, remembered};
+use super::{AckSample, CongestionControl, decayed, remembered, resized};
 use crate::time::Instant;
 
 /// State of NewReno; windows in bytes.
@@ -143,5 +143,13 @@ impl CongestionControl for Reno {
     fn set_segment_size(&mut self, bytes: u32) {
         self.mss = bytes;
         self.cwnd = self.cwnd.max(bytes);
+    }
+
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        let resize = |window| resized(window, from, to);
+        self.cwnd = resize(self.cwnd).max(to);
+        self.ssthresh = resize(self.ssthresh);
+        self.acked = resize(self.acked);
+        self.before = (self.before).map(|(cwnd, ssthresh)| (resize(cwnd), resize(ssthresh)));
     }
 }

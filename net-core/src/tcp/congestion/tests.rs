@@ -177,6 +177,66 @@ fn a_spurious_recovery_takes_no_time_from_the_curve() {
     );
 }
 
+/// RFC 9438 §4.9.2: what comes so late that the window has grown beyond what it was is no news.
+#[test]
+fn a_loss_that_turns_out_late_to_be_none_changes_nothing_about_a_larger_window() {
+    let rtt = Duration::from_millis(100);
+    let run = |cubic: &mut Cubic, times: core::ops::Range<u32>| {
+        for round in times {
+            for _ in 0..cubic.window() / (10 * MSS) {
+                cubic.on_ack(&ack(10 * MSS), Instant::ZERO + round * rtt);
+            }
+        }
+    };
+    let mut cubic = Cubic::new(MSS, 400 * MSS, false);
+    cubic.remember(400 * MSS);
+    cubic.on_loss(400 * MSS, Instant::ZERO);
+    run(&mut cubic, 0..80);
+    let window = cubic.window();
+    assert!(window > 400 * MSS, "{window}");
+    let mut undone = cubic.clone();
+    undone.on_spurious(u32::MAX);
+    assert_eq!(undone.window(), window);
+    assert_eq!(undone.slow_start_threshold(), 280 * MSS);
+    run(&mut cubic, 80..100);
+    run(&mut undone, 80..100);
+    assert_eq!(undone.window(), cubic.window());
+}
+
+/// RFC 9438 §4.2 counts in segments: where they get half as large the window goes on along the same curve, also along
+/// that which comes back when a reduction was for nothing.
+#[test]
+fn cubic_keeps_its_curve_when_segments_get_smaller() {
+    let rtt = Duration::from_millis(100);
+    let run = |cubic: &mut Cubic, times: core::ops::Range<u32>, mss: u32| {
+        for round in times {
+            for _ in 0..cubic.window() / (10 * mss) {
+                cubic.on_ack(&ack(10 * mss), Instant::ZERO + round * rtt);
+            }
+        }
+    };
+    let mut steady = Cubic::new(MSS, 400 * MSS, false);
+    steady.on_loss(400 * MSS, Instant::ZERO);
+    run(&mut steady, 0..5, MSS);
+    for undone in [false, true] {
+        let mut resized = steady.clone();
+        if undone {
+            resized.remember(280 * MSS);
+            resized.on_loss(280 * MSS, Instant::ZERO + 5 * rtt);
+        }
+        resized.set_segment_size(MSS / 2);
+        resized.keep_segments(MSS, MSS / 2);
+        if undone {
+            resized.on_spurious(u32::MAX);
+        }
+        run(&mut resized, 5..80, MSS / 2);
+        let mut whole = steady.clone();
+        run(&mut whole, 5..80, MSS);
+        let apart = (2 * resized.window()).abs_diff(whole.window());
+        assert!(whole.window() > 400 * MSS && apart <= 2 * MSS, "{apart}");
+    }
+}
+
 #[test]
 fn cubic_is_at_least_as_fast_as_reno_on_short_paths() {
     let mut cubic = Cubic::new(MSS, 20 * MSS, false);

@@ -81,6 +81,11 @@ impl Scoreboard {
         self.rate.delivered
     }
 
+    /// Whether something is lost, or left again and has not arrived so far.
+    pub(crate) fn is_repairing(&self) -> bool {
+        !(self.lost.is_empty() && self.resent.is_empty())
+    }
+
     /// Whether everything outstanding was sent once and nothing is known of it.
     pub(crate) fn is_whole(&self) -> bool {
         self.sacked.is_empty() && self.lost.is_empty() && self.resent.is_empty()

@@ -4,6 +4,7 @@
 use super::*;
 use crate::Config;
 use crate::config::CongestionAlgorithm;
+use crate::wire::IcmpMessage;
 
 fn config(config: &mut Config) {
     config.tcp.congestion = CongestionAlgorithm::Reno;
@@ -121,6 +122,65 @@ fn a_spurious_fast_retransmit_is_undone() {
         (info.cwnd, info.slow_start_threshold),
         (10 * 1448, u32::MAX)
     );
+}
+
+/// RFC 5681 §3.1: segments got smaller during the recovery, so that in bytes the window that comes back has to be
+/// as well, lest there be more segments than there were.
+#[test]
+fn a_window_that_comes_back_has_as_many_segments_after_they_got_smaller() {
+    for algorithm in [
+        CongestionAlgorithm::Reno,
+        CongestionAlgorithm::Cubic,
+        CongestionAlgorithm::Dctcp,
+        CongestionAlgorithm::Bbr,
+        CongestionAlgorithm::Bbr1,
+    ] {
+        let [whole, halved] = [false, true].map(|narrower| {
+            let mut peer = ten_in_flight(|c| c.tcp.congestion = algorithm);
+            let sent_at = stamp(&mut peer);
+            peer.waits(ms(50));
+            let says =
+                |ack, blocks: &[(u32, u32)]| tcp().ack(ack).sacks(blocks).timestamps(1001, sent_at);
+            peer.sends(says(1, &[(at(1), at(5))]));
+            assert!(peer.info().in_recovery);
+            if narrower {
+                peer.icmp(IcmpMessage::PacketTooBig { mtu: 776 }, at(6));
+                assert_eq!(peer.info().send_mss, 724);
+            }
+            peer.waits(ms(5));
+            peer.sends(says(at(5), &[]));
+            let info = peer.info();
+            assert_eq!((info.undos, info.in_recovery), (1, false));
+            // BBR's grows by what that acknowledgement tells of, the others' does not.
+            let grows = algorithm.name().starts_with("bbr");
+            info.cwnd - if grows { 1448 } else { 0 }
+        });
+        assert!(whole >= 10 * 1448, "{algorithm:?}: {whole}");
+        assert_eq!(halved, whole / 2, "{algorithm:?}");
+    }
+}
+
+/// So has the window that a recovery leaves which was for something.
+#[test]
+fn a_recovery_leaves_half_of_the_segments_though_they_got_smaller() {
+    for (algorithm, tenths) in [
+        (CongestionAlgorithm::Reno, 5),
+        (CongestionAlgorithm::Cubic, 7),
+    ] {
+        let mut peer = ten_in_flight(|c| c.tcp.congestion = algorithm);
+        let sent_at = stamp(&mut peer);
+        peer.waits(ms(50));
+        let says =
+            |ack, blocks: &[(u32, u32)], echo| tcp().ack(ack).sacks(blocks).timestamps(1001, echo);
+        peer.sends(says(1, &[(at(1), at(5))], sent_at));
+        peer.icmp(IcmpMessage::PacketTooBig { mtu: 776 }, at(6));
+        let resent_at = stamp(&mut peer);
+        peer.waits(ms(50));
+        peer.sends(says(at(10), &[], resent_at));
+        let info = peer.info();
+        assert_eq!((info.undos, info.in_recovery), (0, false));
+        assert_eq!(info.cwnd, tenths * 724, "{algorithm:?}");
+    }
 }
 
 /// RFC 3522 §3.2 compares with the retransmission of the oldest segment outstanding. Where that left in an

@@ -1,7 +1,7 @@
 //! What losses, and marks, say of the path.
 
 use super::{BETA, Bbr, State, share};
-use crate::tcp::congestion::{AckSample, LossSample};
+use crate::tcp::congestion::{AckSample, LossSample, resized};
 use crate::time::Instant;
 
 /// What is known of the present round trip's losses, and what to go back to if there were none.
@@ -150,6 +150,20 @@ impl Bbr {
         if self.state == State::Up {
             self.undo.state = Some(State::Up);
             self.start_down(now);
+        }
+    }
+
+    /// inflight_shortterm and inflight_longterm, and what they may have to become again, keep their number of
+    /// segments.
+    pub(super) fn keep_segments_of_bounds(&mut self, from: u32, to: u32) {
+        let bounds = [
+            &mut self.model.inflight_short,
+            &mut self.model.inflight_long,
+            &mut self.undo.inflight_short,
+            &mut self.undo.inflight_long,
+        ];
+        for bound in bounds {
+            *bound = resized(*bound, from, to);
         }
     }
 

@@ -25,7 +25,7 @@ mod startup;
 mod tests;
 
 use super::path::Rounds;
-use super::{AckSample, CongestionControl, Established, LossSample};
+use super::{AckSample, CongestionControl, Established, LossSample, resized};
 use crate::time::Instant;
 use loss::Undo;
 use model::{Aggregation, Model, RoundTrip};
@@ -250,6 +250,14 @@ impl CongestionControl for Bbr {
     fn set_segment_size(&mut self, bytes: u32) {
         self.mss = bytes;
         self.cwnd = self.cwnd.max(bytes);
+    }
+
+    /// Bandwidth and round trip stay, by which the window grows again, at its pace; what bounds it is of segments,
+    /// as far as queues are.
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        self.cwnd = resized(self.cwnd, from, to).max(to);
+        self.prior_cwnd = resized(self.prior_cwnd, from, to);
+        self.keep_segments_of_bounds(from, to);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Bbr, State};
 use crate::config::{CongestionAlgorithm, TcpConfig};
 use crate::tcp::congestion::bottleneck::{self, BDP, MSS, RATE, RTT, Watched, ms, secs};
-use crate::tcp::congestion::{Congestion, CongestionControl};
+use crate::tcp::congestion::{Congestion, CongestionControl, LossSample};
 use crate::time::Instant;
 use std::vec::Vec;
 
@@ -166,6 +166,29 @@ fn a_startup_that_ended_by_mistake_goes_on() {
     assert_eq!(path.control.state(), State::Startup);
     assert_eq!(path.control.model.inflight_long, u32::MAX);
     assert!(!path.control.full.reached);
+}
+
+/// What bounded the volume in flight before losses bounds it again, by as many segments as it was of.
+#[test]
+fn bounds_that_come_back_are_of_as_many_segments_after_they_got_smaller() {
+    let mut path = Path::new(4 * BDP);
+    path.runs(secs(2));
+    path.control.model.inflight_long = 300 * MSS;
+    path.control.on_lost(
+        &LossSample {
+            bytes: MSS,
+            delivered: path.delivered,
+            sent: None,
+        },
+        path.now,
+    );
+    path.control.on_loss(path.in_flight, path.now);
+    path.control.set_segment_size(MSS / 2);
+    path.control.keep_segments(MSS, MSS / 2);
+    path.control.on_spurious(u32::MAX);
+    let model = &path.control.model;
+    assert_eq!(model.inflight_long, 300 * MSS / 2);
+    assert_eq!(model.inflight_short, u32::MAX);
 }
 
 /// OnEnterRTO: one segment leaves; at the end the window is what it was.

@@ -135,7 +135,17 @@ impl Bbr1 {
         self.repair == Repair::Conserving
     }
 
-    /// How the repair of a loss begins. Where the last repair ended in this very round trip (as seen before the
+    /// While something that was lost has not arrived the repair goes on, as far as [`repair_of_loss`] is concerned:
+    /// what was lost behind its end, in which Linux begins the next one with the same acknowledgement.
+    ///
+    /// [`repair_of_loss`]: Self::repair_of_loss
+    pub(super) fn note_repairs(&mut self, sample: &AckSample) {
+        if sample.repairs && self.repaired_in.is_some() {
+            self.repaired_in = Some(self.rounds.count);
+        }
+    }
+
+    /// How the repair of a loss begins. Where the last repair went on until this very round trip (as seen before the
     /// acknowledgement at hand), losses just go on, and packets have been conserved for that: as in Linux, whose
     /// recovery does not end while something is lost, so that many losses do not keep each probe from happening.
     pub(super) fn repair_of_loss(&self) -> Repair {

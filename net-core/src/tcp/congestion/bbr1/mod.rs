@@ -24,7 +24,7 @@ mod states;
 mod tests;
 
 use super::path::{Rounds, initial_rate};
-use super::{AckSample, CongestionControl, Established};
+use super::{AckSample, CongestionControl, Established, resized};
 use crate::time::Instant;
 use control::Repair;
 use model::{MaxFilter, RoundTrip};
@@ -68,7 +68,7 @@ pub struct Bbr1 {
     /// idle_restart.
     idle_restart: bool,
     repair: Repair,
-    /// The round trip in which the last repair ended that conserved packets.
+    /// The round trip until which the last repair went on that conserved packets.
     repaired_in: Option<u64>,
 }
 
@@ -128,6 +128,7 @@ impl CongestionControl for Bbr1 {
         self.update_model_and_state(sample, now);
         self.set_pacing_rate(self.pacing_gain());
         self.set_cwnd(sample);
+        self.note_repairs(sample);
     }
 
     fn on_loss(&mut self, _in_flight: u32, _now: Instant) {
@@ -204,5 +205,11 @@ impl CongestionControl for Bbr1 {
     fn set_segment_size(&mut self, bytes: u32) {
         self.mss = bytes;
         self.cwnd = self.cwnd.max(bytes);
+    }
+
+    /// The model is of bytes, by which the window grows again, at its pace.
+    fn keep_segments(&mut self, from: u32, to: u32) {
+        self.cwnd = resized(self.cwnd, from, to).max(to);
+        self.prior_cwnd = resized(self.prior_cwnd, from, to);
     }
 }

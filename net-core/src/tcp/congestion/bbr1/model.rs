@@ -4,12 +4,14 @@ use super::Bbr1;
 use crate::tcp::congestion::AckSample;
 use crate::time::{Duration, Instant};
 
-/// BtlBwFilterLen, in packet-timed round trips (§4.1.1.3).
-const BANDWIDTH_ROUNDS: u8 = 10;
+/// BtlBwFilterLen is ten packet-timed round trips (§4.1.1.3). As in Linux's windowed filter a sample is too old when
+/// more than that have passed since its own, so that there are eleven: a probe is not forgotten in the round trip in
+/// which the next one shows.
+const BANDWIDTH_ROUNDS: u8 = 10 + 1;
 /// RTpropFilterLen (§4.1.2.3).
 const ROUND_TRIP_TIME: Duration = Duration::from_secs(10);
 
-/// The largest rate of the last ten round trips that had one.
+/// The largest rate of the present round trip and the ten before it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MaxFilter {
     /// The largest of each round trip, at its number modulo their number.
