@@ -78,6 +78,14 @@ impl NeighborCache {
         }
     }
 
+    /// It asks for routers: if it is known, it is none (RFC 4861 §6.2.6).
+    pub(crate) fn note_host(&mut self, iface: IfaceId, address: IpAddr) {
+        let index = self.find(iface, address);
+        if let Some(entry) = index.and_then(|index| self.entry_mut(index)) {
+            entry.router = false;
+        }
+    }
+
     /// Whether an advertisement is about a neighbour that is known, and not somebody else's claim to its
     /// address (RFC 4861 §7.2.5).
     pub(crate) fn accepts(
