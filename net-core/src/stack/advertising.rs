@@ -93,21 +93,19 @@ impl Stack {
     }
 
     /// Sends one final advertisement at once on an interface that advertises, and no more after it: to be called
-    /// before the interface is [removed](Self::remove_iface), or the stack ends (RFC 4861 §6.2.5).
-    pub fn cease_advertising(&mut self, iface: IfaceId, now: Instant) {
+    /// before the interface is [removed](Self::remove_iface), or the stack ends (RFC 4861 §6.2.5). Whether there
+    /// was anything to say, which then waits for the device.
+    pub fn cease_advertising(&mut self, iface: IfaceId, now: Instant) -> bool {
         self.clock = now;
-        let Some(mac) = self.mac(iface) else {
-            return;
-        };
-        let Some(own) = self.iface_mut(iface) else {
-            return;
-        };
-        let Some(mut advertiser) = own.advertiser.take() else {
-            return;
-        };
-        if let Some(last) = advertiser.take_leave(mac, now) {
+        let mac = self.mac(iface);
+        let advertiser = self.iface_mut(iface).and_then(|own| own.advertiser.take());
+        let leave = mac.zip(advertiser);
+        let last = leave.and_then(|(mac, mut advertiser)| advertiser.take_leave(mac, now));
+        let is_router = last.is_some();
+        if let Some(last) = last {
             self.send_advertisement(iface, last, now);
         }
+        is_router
     }
 
     /// What a router advertises of its link holds for itself (RFC 4861 §6.2.1).

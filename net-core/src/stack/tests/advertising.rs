@@ -255,11 +255,11 @@ fn an_interface_that_ceases_to_advertise_or_to_forward_says_so_three_times() {
 fn what_is_about_to_be_removed_takes_its_leave_at_once() {
     let mut host = router();
     let (wire, now) = (host.wire, host.now);
-    host.stack.cease_advertising(wire, now);
+    assert!(host.stack.cease_advertising(wire, now));
     let said = said_for(&mut host, 4000);
     let lifetimes: Vec<_> = said.iter().map(|(_, advert)| advert.lifetime).collect();
     assert_eq!(lifetimes, [0]);
-    host.stack.cease_advertising(wire, now);
+    assert!(!host.stack.cease_advertising(wire, now));
     host.stack.remove_iface(wire);
     assert_eq!(host.stack.router_advertising(wire, now), None);
 }
