@@ -4,6 +4,7 @@
 use super::RouterAdvertising;
 use super::consistency::{Inconsistency, contradiction};
 use super::message::{advertisement, farewell};
+use crate::must::must;
 use crate::seed::Rng;
 use crate::time::{Duration, Instant};
 use crate::wire::MacAddr;
@@ -113,7 +114,8 @@ impl Advertiser {
 
     /// The interface forwards, or not, and has these link-local addresses.
     pub(crate) fn settle(&mut self, forwards: bool, addresses: &[Ipv6Addr], now: Instant) {
-        let is_wanted = forwards && self.config.adv_send_advertisements;
+        let is_router = forwards || !must("4861 MUST 6.2.4.1");
+        let is_wanted = is_router && self.config.adv_send_advertisements;
         match self.state {
             State::Advertising { source, .. } if addresses.contains(&source) => {
                 if !is_wanted {
@@ -136,7 +138,10 @@ impl Advertiser {
         if !self.is_advertising() || self.is_solicited {
             return;
         }
-        let delay = up_to(MAX_RA_DELAY_TIME, rng);
+        let mut delay = up_to(MAX_RA_DELAY_TIME, rng);
+        if !must("4861 MUST 6.2.6.2") {
+            delay = Duration::ZERO;
+        }
         self.is_solicited = true;
         self.due = self.due.min(self.earliest(now) + delay);
     }
@@ -267,8 +272,8 @@ impl Advertiser {
 
     /// When the next advertisement may leave.
     fn earliest(&self, now: Instant) -> Instant {
-        self.last
-            .map_or(now, |last| now.max(last + MIN_DELAY_BETWEEN_RAS))
+        let last = self.last.filter(|_| must("4861 MUST 6.2.6.3"));
+        last.map_or(now, |last| now.max(last + MIN_DELAY_BETWEEN_RAS))
     }
 
     const fn age(&self, now: Instant) -> Duration {

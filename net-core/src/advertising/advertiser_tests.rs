@@ -261,7 +261,7 @@ fn an_advertisement_says_all_that_is_configured() {
         &[31, 4, 0, 0, 0, 0, 0, 9],
         b"\x07example\x04test\0\x03lan\0\0\0\0\0\0",
     ];
-    assert_eq!(config.check(1500), Ok(()));
+    assert_eq!(config.check(1500, 1500), Ok(()));
     let said = advertisement(&config, Duration::ZERO, STATION);
     assert_eq!(said, golden.concat());
     // In the end routes end, and what others may say, too, is left to them.
@@ -389,9 +389,9 @@ fn what_the_rfcs_forbid_is_refused() {
     ];
     for (rule, change) in rules {
         let mut config = sending();
-        assert_eq!(config.check(1500), Ok(()));
+        assert_eq!(config.check(1500, 1500), Ok(()));
         change(&mut config);
-        let Err(SocketError::InvalidInput(said)) = config.check(1500) else {
+        let Err(SocketError::InvalidInput(said)) = config.check(1500, 1500) else {
             panic!("{rule} is not looked at: {config:?}");
         };
         assert!(said.contains(rule), "{said}");
@@ -402,7 +402,14 @@ fn what_the_rfcs_forbid_is_refused() {
         adv_route_list: (0..17).map(route).collect(),
         ..sending()
     };
-    assert_eq!(none.check(1500), Ok(()));
+    assert_eq!(none.check(1500, 1500), Ok(()));
+    // What has been told of the link before holds until something else is.
+    let long = RouterAdvertising {
+        adv_rdnss_list: vec![servers(&["fd07::53"; 80])],
+        ..sending()
+    };
+    assert_eq!(long.check(1500, 1500), Ok(()));
+    assert!(long.check(1500, 1300).is_err());
 }
 
 fn route(number: u16) -> RouteInformation {

@@ -9,8 +9,9 @@ use crate::wire::{MacAddr, ipv6};
 use core::net::Ipv6Addr;
 
 impl RouterAdvertising {
-    /// Checks everything, for an interface that takes packets of `mtu` bytes.
-    pub(crate) fn check(&self, mtu: u16) -> Result<(), SocketError> {
+    /// Checks everything, for an interface that takes packets of `mtu` bytes, and of IPv6 so far sends some of
+    /// `path_mtu` bytes at most.
+    pub(crate) fn check(&self, mtu: u16, path_mtu: u16) -> Result<(), SocketError> {
         self.check_times()?;
         let link_mtu = self.adv_link_mtu;
         require(
@@ -24,7 +25,7 @@ impl RouterAdvertising {
         let len = advertisement(self, Duration::ZERO, MacAddr::ZERO).len();
         let room = match u16::try_from(link_mtu) {
             Ok(told @ 1..) => told,
-            _ => mtu,
+            _ => path_mtu,
         };
         require(
             ipv6::HEADER_LEN + len <= usize::from(room),

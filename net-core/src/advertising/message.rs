@@ -4,6 +4,7 @@ use super::{AdvPrefix, RouterAdvertising};
 use crate::time::Duration;
 use crate::wire::ndp::{Lifetime, PrefixInformation, RouteInformation, RouterAdvert};
 use crate::wire::{MacAddr, NdpMessage, NdpOption};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 
@@ -81,7 +82,7 @@ fn emit(config: &RouterAdvertising, lifetime: u16, options: &[NdpOption<'_>]) ->
 }
 
 /// Names as sequences of labels (RFC 1035 §3.1).
-fn encode(domains: &[alloc::string::String]) -> Vec<u8> {
+fn encode(domains: &[String]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for domain in domains {
         for label in domain.split('.') {

@@ -43,7 +43,7 @@ impl Stack {
                 "routers advertise themselves on interfaces of Ethernet with an MTU of at least 1280",
             ));
         }
-        config.check(own.config.mtu)?;
+        config.check(own.config.mtu, own.mtu_to(ALL_NODES.into()))?;
         let is_wanted = config.adv_send_advertisements;
         if is_wanted && own.autoconf.on {
             return Err(SocketError::InvalidInput(
