@@ -1,5 +1,6 @@
 //! A router and firewall between two networks: what leaves outwards gets the router's address, which a
-//! DHCP server out there leases if one wants, and from outside comes in only what belongs to it.
+//! DHCP server out there leases if one wants, and from outside comes in only what belongs to it. Hosts inside
+//! form addresses of IPv6 from a prefix that it advertises there, if one wants.
 //!
 //! `bash examples/router/two-namespaces.sh` runs it between two network namespaces, without being
 //! root, with a real `dnsmasq` outside, and sends a stream through it.

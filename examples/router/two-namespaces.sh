@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the router between two network namespaces of the kernel: a client inside, which reaches the
 # outside by the address that a DHCP server there has leased to the router, and a server outside, which
-# does not reach the client.
+# does not reach the client; the client also forms an address of IPv6 from the prefix that the router
+# advertises.
 # Needs `unshare` and `nsenter` (util-linux), `ip` (iproute2), `dnsmasq` and `python3`; root only where
 # others may make no namespaces.
 set -euo pipefail
@@ -16,7 +17,8 @@ if [[ -z ${IN_NAMESPACE:-} ]]; then
 fi
 
 folder=$(mktemp -d)
-"${CARGO_TARGET_DIR:-target}"/release/examples/router --outside-address dhcp >"$folder/router" 2>&1 &
+"${CARGO_TARGET_DIR:-target}"/release/examples/router --outside-address dhcp \
+    --inside-prefix6 fd07::/64 >"$folder/router" 2>&1 &
 router=$!
 unshare --net sleep 300 &
 outside=$!
@@ -44,7 +46,7 @@ ip link set lo up
 ip link set wan0 netns "$outside"
 ip address add 10.7.0.9/24 dev lan0
 ip link set lan0 up
-ip route add default dev lan0
+ip route add default via 10.7.0.1 dev lan0
 outside ip link set lo up
 outside ip address add 10.9.0.9/24 dev wan0
 outside ip link set wan0 up
@@ -61,6 +63,22 @@ for _ in {1..200}; do
 done
 grep ^leased "$folder/router" || { cat "$folder/dnsmasq"; echo "no lease"; exit 1; }
 leased=$(awk '/^leased/ { print $2; exit }' "$folder/router")
+
+echo "== the client has an address of IPv6, and reaches the router by it"
+has_address() { ip -6 address show dev lan0 scope global -tentative | grep -q fd07:; }
+until_while "$router" has_address
+ip -6 address show dev lan0 scope global | awk '/inet6/ { print $2 }'
+python3 -c '
+import socket
+echo = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+echo.settimeout(5)
+echo.sendto(bytes([128, 0, 0, 0, 7, 7, 0, 1]), ("fd07::1", 0))
+while True:
+    answer, peer = echo.recvfrom(1500)
+    if answer[0] == 129 and answer[4:6] == bytes([7, 7]):
+        break
+print("answered by", peer[0])
+'
 
 echo "== the server sees the address that is leased"
 outside python3 -c '

@@ -1,26 +1,33 @@
-//! The parts of the example `router`: two interfaces, the rules between them, and a lease for the
-//! outer one.
+//! The parts of the example `router`: two interfaces, the rules between them, a lease for the outer one, and
+//! advertisements on the inner one.
 
 use anyhow::Context as _;
 use clap::Args;
+use net_core::advertising::{AdvPrefix, RouterAdvertising};
 use net_core::filter::Ruleset;
 use net_tokio::device::{Device, Tap, Tun};
 use net_tokio::{Dhcp, Interface, Net};
 use std::convert::Infallible;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The networks on both sides, and what may pass.
 #[derive(Debug, Clone, Args)]
 pub struct RouterOptions {
-    /// Name of the TUN to the inner network: one that exists is used, another one is made.
+    /// Name of the TUN to the inner network, of the TAP where a prefix is advertised there: one that exists is used,
+    /// another one is made.
     #[arg(long, default_value = "lan0")]
     pub inside: String,
     /// The router's address there.
     #[arg(long, value_name = "ADDRESS/LEN", default_value = "10.7.0.1/24")]
     pub inside_address: String,
+    /// A prefix of IPv6 that the router advertises there, such as `fd07::/64`: hosts form addresses from it, and
+    /// the router has the first one. It is their default router where its own gateway is one of IPv6.
+    #[arg(long, value_name = "PREFIX/64", value_parser = prefix_of_64)]
+    pub inside_prefix6: Option<Ipv6Addr>,
     /// Name of the TUN to the outer network; of the TAP where its address is leased.
     #[arg(long, default_value = "wan0")]
     pub outside: String,
@@ -71,8 +78,7 @@ impl RouterOptions {
         let net = Net::builder().build()?;
         // In force before the first packet can come in.
         net.set_filter(rules)?;
-        let inside = Interface::new(&self.inside, Tun::builder(&self.inside).build()?);
-        net.attach(inside.address(&self.inside_address))?;
+        net.attach(self.inner_interface()?)?;
         let mut outside = Interface::new(&self.outside, self.outer_device()?);
         if let OutsideAddress::Given(address) = &self.outside_address {
             outside = outside.address(address);
@@ -98,6 +104,28 @@ impl RouterOptions {
         })
     }
 
+    /// Only on an Ethernet routers advertise themselves.
+    fn inner_interface(&self) -> anyhow::Result<Interface> {
+        let name = &self.inside;
+        let Some(prefix) = self.inside_prefix6 else {
+            let inside = Interface::new(name, Tun::builder(name).build()?);
+            return Ok(inside.address(&self.inside_address));
+        };
+        let inside = Interface::new(name, Tap::builder(name).build()?);
+        let first = Ipv6Addr::from_bits(prefix.to_bits() | 1);
+        let leads_out = self.gateway.is_some_and(|gateway| gateway.is_ipv6());
+        let advertising = RouterAdvertising {
+            adv_send_advertisements: true,
+            adv_default_lifetime: (!leads_out).then_some(Duration::ZERO),
+            adv_prefix_list: vec![AdvPrefix::new(prefix, 64)],
+            ..RouterAdvertising::default()
+        };
+        Ok(inside
+            .address(&self.inside_address)
+            .address(format!("{first}/64"))
+            .router_advertising(advertising))
+    }
+
     /// Leases are given to stations of an Ethernet.
     fn outer_device(&self) -> anyhow::Result<Box<dyn Device>> {
         Ok(match self.outside_address {
@@ -105,6 +133,15 @@ impl RouterOptions {
             OutsideAddress::Leased => Box::new(Tap::builder(&self.outside).build()?),
         })
     }
+}
+
+/// The prefix in `fd07::/64`.
+fn prefix_of_64(text: &str) -> Result<Ipv6Addr, String> {
+    let prefix = text.strip_suffix("/64").and_then(|text| text.parse().ok());
+    let is_one = |prefix: &Ipv6Addr| prefix.segments()[4..] == [0; 4] && !prefix.is_multicast();
+    prefix
+        .filter(is_one)
+        .ok_or_else(|| "it is a prefix of 64 bits, such as fd07::/64".to_owned())
 }
 
 /// A firewall that translates what leaves.
@@ -126,7 +163,8 @@ table inet router {{
         ct state established,related accept
         iifname "lo" accept
         icmp type echo-request limit rate 10/second accept
-        icmpv6 type {{ echo-request, nd-neighbor-solicit, nd-neighbor-advert }} accept
+        icmpv6 type {{ echo-request, nd-router-solicit, nd-router-advert }} accept
+        icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept
     }}
 }}
 "#
@@ -141,6 +179,23 @@ mod tests {
     fn the_built_in_rules_are_understood() {
         let rules: Result<Ruleset, _> = built_in("lan0", "wan0").parse();
         assert!(rules.is_ok(), "{rules:?}");
+    }
+
+    #[test]
+    fn a_prefix_to_advertise_has_64_bits() {
+        assert_eq!(
+            prefix_of_64("fd07::/64"),
+            Ok("fd07::".parse().expect("one"))
+        );
+        for text in [
+            "fd07::/48",
+            "fd07::1/64",
+            "fd07::",
+            "10.7.0.0/24",
+            "ff02::/64",
+        ] {
+            assert!(prefix_of_64(text).is_err(), "{text}");
+        }
     }
 
     #[test]

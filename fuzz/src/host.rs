@@ -1,8 +1,9 @@
-//! One stack among hostile neighbours, on a bare link or on an Ethernet, where it configures itself
-//! and is in groups.
+//! One stack among hostile neighbours, on a bare link or on an Ethernet, where it configures itself or is a
+//! router that advertises itself, and is in groups.
 
 use crate::flows::{HOST, PEER};
 use bytes::{Bytes, BytesMut};
+use net_core::advertising::{AdvPrefix, RouterAdvertising};
 use net_core::buf::{RxBatch, RxPacket, TxBatch};
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::multicast::MembershipChange;
@@ -68,7 +69,7 @@ pub struct Host {
 
 impl Host {
     /// A fresh host that has sent its SYN: with the lowest bit of `seed` it merges what it receives, with
-    /// the second it is on an Ethernet.
+    /// the second it is on an Ethernet, and with the third a router there.
     ///
     /// # Panics
     /// If the stack refuses what it must not.
@@ -125,7 +126,11 @@ impl Host {
             stack
                 .set_neighbor(iface, PEER, PEER_MAC)
                 .expect("a station");
-            stack.autoconfigure(iface, now).expect("an Ethernet");
+            if seed & 4 == 4 {
+                advertise(&mut stack, iface, now);
+            } else {
+                stack.autoconfigure(iface, now).expect("an Ethernet");
+            }
             for group in GROUPS {
                 let group = group.parse().expect("a group");
                 let join = MembershipChange::Join;
@@ -362,4 +367,16 @@ impl Host {
         assert_eq!(self.stack.memory_used(), 0);
         assert_eq!(self.stack.poll_timeout(), None);
     }
+}
+
+/// Makes the stack a router that tells of a prefix.
+fn advertise(stack: &mut Stack, iface: IfaceId, now: Instant) {
+    stack.set_forwarding(iface, true).expect("it is there");
+    let config = RouterAdvertising {
+        adv_send_advertisements: true,
+        adv_prefix_list: vec![AdvPrefix::new("fd00::".parse().expect("a prefix"), 64)],
+        ..RouterAdvertising::default()
+    };
+    let set = stack.set_router_advertising(iface, config, now);
+    set.expect("an Ethernet");
 }

@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(any(test, mutant))]
 extern crate std;
 
+pub mod advertising;
 pub mod autoconf;
 pub mod buf;
 pub mod config;

@@ -257,6 +257,10 @@ pub struct Stats {
     pub membership_queries: u64,
     /// Messages about such memberships, sent to routers.
     pub membership_reports: u64,
+    /// Router advertisements sent.
+    pub router_advertisements: u64,
+    /// Router advertisements of others that contradict what this router advertises (RFC 4861 §6.2.7).
+    pub router_inconsistencies: u64,
     /// Better first hops that routers have named and that are used.
     pub redirects_followed: u64,
     /// Packets in which another station claims an address of this host.

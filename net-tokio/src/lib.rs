@@ -81,8 +81,8 @@ pub use udp::QuicSocket;
 pub use {
     lookup::{ToSocketAddrs, lookup_host, lookup_host_on},
     net::{
-        Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Routes, Scoped, Shards,
-        spawn,
+        Advertising, Driver, EnterGuard, Interface, InterfaceStatus, Net, NetBuilder, Routes,
+        Scoped, Shards, spawn,
     },
     raw::{EchoListener, PacketSocket, PingSocket, RawSocket, Reply},
     socket::Socket,

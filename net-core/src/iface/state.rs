@@ -1,6 +1,7 @@
 //! What the stack keeps for each interface.
 
 use super::{DeviceCaps, DeviceQueue, IfaceConfig, ReversePath};
+use crate::advertising::Advertiser;
 use crate::autoconf::Autoconf;
 use crate::iface::IfaceKind;
 use crate::ip::best_source;
@@ -9,6 +10,7 @@ use crate::seed::Rng;
 use crate::socket::SocketQueue;
 use crate::stack::TimerId;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use core::net::IpAddr;
 use core::num::NonZeroU8;
 
@@ -45,6 +47,10 @@ pub(crate) struct Iface {
     pub(crate) membership_timer: Option<TimerId>,
     /// What it knows by itself, and from routers.
     pub(crate) autoconf: Autoconf,
+    /// What it advertises as a router, where somebody has said.
+    pub(crate) advertiser: Option<Box<Advertiser>>,
+    /// Goes off when the next advertisement is due.
+    pub(crate) advertising_timer: Option<TimerId>,
 }
 
 impl Iface {
@@ -68,6 +74,8 @@ impl Iface {
             memberships: [Memberships::new(reports), Memberships::new(reports)],
             membership_timer: None,
             autoconf: Autoconf::default(),
+            advertiser: None,
+            advertising_timer: None,
         }
     }
 

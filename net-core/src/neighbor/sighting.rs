@@ -4,6 +4,7 @@ use super::NeighborState;
 use super::cache::{Context, NeighborCache};
 use super::entry::{Step, Waiting};
 use crate::iface::IfaceId;
+use crate::must::must;
 use crate::wire::MacAddr;
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
@@ -75,6 +76,14 @@ impl NeighborCache {
         let index = self.find(iface, address);
         if let Some(entry) = index.and_then(|index| self.entry_mut(index)) {
             entry.router = true;
+        }
+    }
+
+    /// It asks for routers: if it is known, it is none (RFC 4861 §6.2.6).
+    pub(crate) fn note_host(&mut self, iface: IfaceId, address: IpAddr) {
+        let index = self.find(iface, address);
+        if let Some(entry) = index.and_then(|index| self.entry_mut(index)) {
+            entry.router = !must("4861 MUST 6.2.6.7");
         }
     }
 

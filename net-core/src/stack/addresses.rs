@@ -341,6 +341,7 @@ impl Stack {
         own.config.addresses.push(cidr);
         self.addresses.add(iface, cidr);
         self.settle_anycast(iface);
+        self.settle_advertising(iface);
         self.note_own_addresses();
         if has_route {
             // Sources are chosen anew.
@@ -351,6 +352,7 @@ impl Stack {
     }
 
     pub(super) fn drop_address(&mut self, iface: IfaceId, cidr: IpCidr) {
+        self.advertising_address_goes(iface, cidr.address);
         let Some(own) = self.iface_mut(iface) else {
             return;
         };
@@ -359,6 +361,7 @@ impl Stack {
         let heir = rest.find(|other| is_alike(other, &cidr)).copied();
         self.addresses.remove(iface, cidr);
         self.settle_anycast(iface);
+        self.settle_advertising(iface);
         self.note_own_addresses();
         let table = self.routes.table_mut(TableId::MAIN);
         let removed = table.remove_where(cidr, |decision, _| {

@@ -26,8 +26,8 @@ use core::net::IpAddr;
 
 impl Stack {
     /// Lets what comes in over an interface for others go on to them, or not. Off by default. One of Ethernet
-    /// that does is in the groups of all routers, ff01::2, ff02::2, ff05::2 (RFC 4291 §2.8); it sends no router
-    /// advertisements. The subnet-router anycast addresses of its prefixes of IPv6, such as fd07:: of fd07::/64, are
+    /// that does is in the groups of all routers, ff01::2, ff02::2, ff05::2 (RFC 4291 §2.8), and advertises itself
+    /// where it is [told what](Self::set_router_advertising). The subnet-router anycast addresses of its prefixes of IPv6, such as fd07:: of fd07::/64, are
     /// this host's meanwhile (RFC 4291 §2.6.1): echo requests and datagrams to them are answered, from an address of
     /// its own, and TCP is not, as with Linux.
     ///
@@ -44,6 +44,7 @@ impl Stack {
             }
         }
         self.settle_anycast(iface);
+        self.settle_advertising(iface);
         Ok(())
     }
 

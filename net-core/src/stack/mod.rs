@@ -1,6 +1,7 @@
 //! The stack: interfaces, sockets and protocols under one owner.
 
 mod addresses;
+mod advertising;
 mod anycast;
 mod arp;
 mod device_queue;
@@ -73,10 +74,11 @@ pub(crate) use udp::UdpTables;
 #[doc(hidden)] // For its bench.
 pub use wheel::{TimerId, Wheel};
 
+use crate::advertising::Inconsistency;
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::hook::{Hooks, ProtocolHandler};
-use crate::iface::Iface;
+use crate::iface::{Iface, IfaceId};
 use crate::ip::{Identifications, LocalAddresses, PathMtus, Reassembler};
 use crate::neighbor::NeighborCache;
 use crate::qdisc::Dropped;
@@ -162,6 +164,8 @@ pub struct Stack {
     pub(crate) clock: Instant,
     /// No router that did not answer is asked again before.
     router_probes_due: Instant,
+    /// What another router has said against this one, to be written down.
+    untold_inconsistency: Option<(IfaceId, Inconsistency)>,
 }
 
 impl Stack {
@@ -207,6 +211,7 @@ impl Stack {
             spare: Vec::new(),
             clock: now,
             router_probes_due: Instant::MAX,
+            untold_inconsistency: None,
             config,
         }
     }

@@ -13,13 +13,14 @@ use crate::wire::ethernet::{ALL_NODES, solicited_node};
 use crate::wire::ndp::{HOP_LIMIT, NdpOptions, NeighborAdvert, RouterAdvert};
 use crate::wire::{MacAddr, NdpMessage, NdpOption, ip};
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::net::{IpAddr, Ipv6Addr};
 
 /// The addresses of an IPv6 header.
 #[derive(Debug, Clone, Copy)]
-struct Ends {
-    source: Ipv6Addr,
-    dest: Ipv6Addr,
+pub(super) struct Ends {
+    pub(super) source: Ipv6Addr,
+    pub(super) dest: Ipv6Addr,
 }
 
 impl Stack {
@@ -55,8 +56,7 @@ impl Stack {
             NdpMessage::RouterAdvert(advert) => {
                 self.router_advertised(arrival.over, ends, advert, options, now)
             }
-            // A host has nothing to say to who asks for routers (RFC 4861 §6.2.6).
-            NdpMessage::RouterSolicit => Err(DropReason::IcmpIrrelevant),
+            NdpMessage::RouterSolicit => self.router_solicited(arrival.over, ends, options, now),
             NdpMessage::Redirect { target, dest } => {
                 self.ndp_redirected(arrival.over, source, [target, dest], options, now)
             }
@@ -76,11 +76,12 @@ impl Stack {
         if !ends.source.is_unicast_link_local() {
             return Err(DropReason::Ndp);
         }
-        let told = |millis: u32| (millis != 0).then(|| Duration::from_millis(millis.into()));
-        let reachable = told(advert.reachable_time).map(|time| time.min(MAX_REACHABLE_TIME));
-        let retrans =
-            told(advert.retrans_timer).map(|time| time.clamp(MIN_RETRANS_TIMER, MAX_RETRANS_TIMER));
-        self.neighbors.set_times(iface, reachable, retrans);
+        if self.is_advertising(iface) {
+            // This one is a router itself, and only compares (RFC 4861 §6.2.7).
+            self.inspect_advertisement(iface, ends.source, &advert, options, now);
+        } else {
+            self.link_times_told(iface, advert.reachable_time, advert.retrans_timer);
+        }
         if let Some(mac) = options.source_link_layer() {
             let sighting = Sighting::IsRouter(mac);
             self.neighbor_seen(iface, IpAddr::V6(ends.source), sighting, now);
@@ -89,6 +90,14 @@ impl Stack {
         }
         self.follow_router(iface, ends.source, &advert, options, now);
         Ok(())
+    }
+
+    /// How long neighbours count as reachable, and how often they are asked, in milliseconds; 0 leaves it open.
+    pub(super) fn link_times_told(&mut self, iface: IfaceId, reachable: u32, retrans: u32) {
+        let told = |millis: u32| (millis != 0).then(|| Duration::from_millis(millis.into()));
+        let reachable = told(reachable).map(|time| time.min(MAX_REACHABLE_TIME));
+        let retrans = told(retrans).map(|time| time.clamp(MIN_RETRANS_TIMER, MAX_RETRANS_TIMER));
+        self.neighbors.set_times(iface, reachable, retrans);
     }
 
     /// Somebody asks for an address (RFC 4861 §7.2.3).
@@ -233,6 +242,20 @@ impl Stack {
         options: &[NdpOption<'_>],
         now: Instant,
     ) {
+        let mut bytes = Vec::with_capacity(64);
+        message.emit(options, &mut bytes);
+        self.ndp_output(iface, source, dest, &bytes, now);
+    }
+
+    /// Sends a message that is written out but for its checksum.
+    pub(super) fn ndp_output(
+        &mut self,
+        iface: IfaceId,
+        source: Ipv6Addr,
+        dest: Ipv6Addr,
+        message: &[u8],
+        now: Instant,
+    ) {
         let (source, dest) = (IpAddr::V6(source), IpAddr::V6(dest));
         let Some(path) = self
             .iface(iface)
@@ -240,10 +263,12 @@ impl Stack {
         else {
             return;
         };
-        let mut bytes = Vec::with_capacity(64);
-        message.emit(options, &mut bytes);
         let mut packet = self.new_packet();
-        packet.head.prepend(bytes.len()).copy_from_slice(&bytes);
+        let (front, rest) = message.split_at(message.len().min(MAX_FRONT));
+        packet.head.prepend(front.len()).copy_from_slice(front);
+        if !rest.is_empty() {
+            packet.body.push(Bytes::copy_from_slice(rest));
+        }
         let settings = IpSettings::default();
         let meta = IpMeta::new(&settings, &path, dest, ip::ICMPV6, HOP_LIMIT);
         let meta = IpMeta {
@@ -267,6 +292,8 @@ impl Stack {
     }
 }
 
+/// Bytes of a message that go in front of its packet's body.
+const MAX_FRONT: usize = 128;
 /// The longest time for which a router can make neighbours count as reachable (RFC 4861 §6.2.1's
 /// AdvReachableTime).
 const MAX_REACHABLE_TIME: Duration = Duration::from_secs(3600);

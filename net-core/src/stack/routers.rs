@@ -24,8 +24,8 @@ impl Stack {
     ///
     /// # Errors
     /// [`NoSuchInterface`](SocketError::NoSuchInterface), or
-    /// [`InvalidInput`](SocketError::InvalidInput) for an interface that is no Ethernet, or whose MTU
-    /// is below 1280.
+    /// [`InvalidInput`](SocketError::InvalidInput) for an interface that is no Ethernet, whose MTU is below 1280,
+    /// or that [advertises](Self::set_router_advertising).
     pub fn autoconfigure(&mut self, iface: IfaceId, now: Instant) -> Result<(), SocketError> {
         self.clock = now;
         let own = self.iface(iface).ok_or(SocketError::NoSuchInterface)?;
@@ -37,26 +37,21 @@ impl Stack {
         if own.autoconf.on {
             return Ok(());
         }
-        let is_link_local = |address: IpAddr| match address {
-            IpAddr::V6(address) => address.is_unicast_link_local(),
-            IpAddr::V4(_) => false,
-        };
-        let mut used = own.config.addresses.iter().map(|cidr| cidr.address);
-        let mut formed = own.autoconf.formed.iter();
-        let is_formed = formed.any(|each| {
-            each.state != AddressState::Duplicate && is_link_local(each.address.into())
-        });
-        let has_link_local = is_formed || used.any(is_link_local);
+        if own.advertiser.as_ref().is_some_and(|each| each.is_wanted()) {
+            return Err(SocketError::InvalidInput(
+                "an interface that advertises is a router's, and does not configure itself",
+            ));
+        }
+        let has_link_local = self.has_link_local(iface);
         if let Some(own) = self.iface_mut(iface) {
             own.autoconf.on = true;
         }
         self.check_addresses(iface, now)?;
         let due = self.soon(now);
-        let in_use = self.iface(iface).is_some_and(|own| {
-            own.config
-                .addresses
-                .iter()
-                .any(|cidr| is_link_local(cidr.address))
+        let own = self.iface(iface);
+        let in_use = own.is_some_and(|own| {
+            let mut used = own.config.addresses.iter();
+            used.any(|cidr| is_link_local(cidr.address))
         });
         if !has_link_local {
             let forever = (Instant::MAX, Instant::MAX);
@@ -67,6 +62,27 @@ impl Stack {
             self.autoconf_settle(iface, now);
         }
         Ok(())
+    }
+
+    /// Whether an interface has a link-local address, or may have one when it has been checked.
+    fn has_link_local(&self, iface: IfaceId) -> bool {
+        self.iface(iface).is_some_and(|own| {
+            let mut used = own.config.addresses.iter();
+            let mut formed = own.autoconf.formed.iter();
+            let is_formed = formed.any(|each| {
+                each.state != AddressState::Duplicate && is_link_local(each.address.into())
+            });
+            is_formed || used.any(|cidr| is_link_local(cidr.address))
+        })
+    }
+
+    /// Forms a link-local address on an interface that has none (RFC 4862 §5.3).
+    pub(super) fn give_link_local(&mut self, iface: IfaceId, now: Instant) {
+        if !self.has_link_local(iface) {
+            let due = self.soon(now);
+            let forever = (Instant::MAX, Instant::MAX);
+            self.form_address(iface, LINK_LOCAL, forever, 0, due);
+        }
     }
 
     /// When something is said that many hosts may want to say at the same time: after a bit of time that
@@ -417,6 +433,10 @@ fn default_route(advert: &RouterAdvert, options: NdpOptions<'_>) -> (Lifetime, P
     });
     let of_itself = (Lifetime(advert.lifetime.into()), advert.preference);
     told.last().unwrap_or(of_itself)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// Whether addresses in a prefix may be those of hosts; the bits behind a prefix are 0, so that ::/0 is

@@ -22,6 +22,8 @@ pub(crate) enum TimerKey {
     Departure(IfaceId),
     /// Something is due about addresses and routers of an interface.
     Autoconf(IfaceId),
+    /// A router advertisement is due on an interface.
+    Advertising(IfaceId),
     /// Something is to be said about the groups that an interface is in.
     Membership(IfaceId),
     /// The oldest packet of which fragments are there.
@@ -64,6 +66,7 @@ impl Stack {
                 TimerKey::Reassembly => self.reassembly_timeout(now),
                 TimerKey::PathMtu => self.path_mtu_timeout(now),
                 TimerKey::Autoconf(iface) => self.autoconf_timeout(iface, now),
+                TimerKey::Advertising(iface) => self.advertising_timeout(iface, now),
                 TimerKey::Membership(iface) => self.membership_timeout(iface, now),
                 TimerKey::Proxies => self.proxy_timeout(now),
                 TimerKey::Neighbor(index) => self.neighbor_timeout(index, now),

@@ -69,6 +69,8 @@ impl Stats {
             neighbor_solicitations,
             membership_queries,
             membership_reports,
+            router_advertisements,
+            router_inconsistencies,
             redirects_followed,
             address_conflicts,
             strays,

@@ -287,6 +287,9 @@ impl Engine {
         let mut wakes = Vec::new();
         let mut core = self.core.control();
         core.fail_all(&mut wakes);
+        if how == Ended::ShutDown {
+            core.cease_advertising();
+        }
         let devices = core.take_devices();
         drop(core);
         drop(devices);

@@ -3,7 +3,7 @@
 use super::busy::Traffic;
 use super::mail::{ListenerEntry, Mail, PacketEntry, TcpEntry, UdpEntry};
 use super::slots::Slots;
-use super::warnings::{Warning, Warnings};
+use super::warnings::{self, Warning, Warnings};
 use crate::device::{Device, Overruns};
 use crate::error::Ended;
 use crate::net::InterfaceStatus;
@@ -143,6 +143,10 @@ impl Core {
     pub(crate) fn detach(&mut self, name: &str) -> Option<Box<dyn Device>> {
         let mut ports = self.devices.iter();
         let at = ports.position(|port| port.bound.name == name)?;
+        let iface = self.devices.get(at)?.bound.iface;
+        if self.stack.cease_advertising(iface, self.now) {
+            self.transmit(self.now);
+        }
         let port = self.devices.remove(at);
         self.stack.remove_iface(port.bound.iface);
         Some(port.bound.device)
@@ -225,6 +229,7 @@ impl Core {
         more |= self.transmit(now);
         more |= self.slots.deliver(&mut self.stack, now, wakes);
         tell_log(&mut self.stack);
+        warnings::tell_inconsistency(&mut self.stack);
         if !self.checks.is_empty() && !self.checks_addresses() {
             wakes.append(&mut self.checks);
         }
@@ -266,6 +271,17 @@ impl Core {
     pub(super) fn fail_all(&mut self, wakes: &mut Vec<Waker>) {
         wakes.append(&mut self.checks);
         self.slots.fail_all(wakes);
+    }
+
+    /// Tells hosts that this is no router any more, where it was one.
+    pub(super) fn cease_advertising(&mut self) {
+        let mut was_router = false;
+        for port in &self.devices {
+            was_router |= self.stack.cease_advertising(port.bound.iface, self.now);
+        }
+        if was_router {
+            self.transmit(self.now);
+        }
     }
 
     /// Takes the devices out, and with them descriptors and registrations.

@@ -1,8 +1,8 @@
-//! Warnings about what is dropped for want of room.
+//! Warnings about what is dropped for want of room, and about routers that contradict each other.
 
-use net_core::Instant;
 use net_core::stats::{DropReason, Stats};
 use net_core::time::Duration;
+use net_core::{Instant, Stack};
 
 /// Says of each reason that packets are dropped for it, at most once in [`INTERVAL`].
 #[derive(Debug)]
@@ -72,6 +72,21 @@ impl Warning {
         } = self;
         tracing::warn!(%reason, count, "packets were dropped: {advice}");
     }
+}
+
+/// Tells that another router on a link advertises something else than this one does (RFC 4861 §6.2.7).
+pub(super) fn tell_inconsistency(stack: &mut Stack) {
+    let Some((iface, inconsistency)) = stack.poll_router_inconsistency() else {
+        return;
+    };
+    let mut ifaces = stack.ifaces();
+    let found = ifaces.find_map(|(id, config)| (id == iface).then_some(config.name.as_str()));
+    tracing::warn!(
+        interface = found,
+        router = %inconsistency.router,
+        "another router advertises another {} than this one",
+        inconsistency.variable
+    );
 }
 
 /// Reasons that somebody has to do something about, and what.

@@ -6,6 +6,7 @@ use super::{Interface, Net};
 use crate::device::Device;
 use crate::driver::{self, Time};
 use crate::lookup::NamesConfig;
+use net_core::advertising::RouterAdvertising;
 use net_core::autoconf::Defence;
 use net_core::socket::Policy;
 use net_core::{Config, Seed, Stack};
@@ -129,6 +130,15 @@ impl NetBuilder {
     /// ([`Interface::temporary_addresses`]).
     pub fn temporary_addresses(mut self) -> Self {
         self.on_last_device("temporary_addresses", Interface::temporary_addresses);
+        self
+    }
+
+    /// What the device added last, an Ethernet, advertises as a router once it forwards
+    /// ([`Interface::router_advertising`]).
+    pub fn router_advertising(mut self, config: RouterAdvertising) -> Self {
+        self.on_last_device("router_advertising", |interface| {
+            interface.router_advertising(config)
+        });
         self
     }
 

@@ -7,12 +7,13 @@ use std::io;
 
 impl Net {
     /// Lets what comes in over the interface of this name for others go on to them, or not. Off by
-    /// default.
+    /// default. One that does advertises itself as a router where it is told what
+    /// ([`Advertising`](crate::Advertising)).
     ///
     /// # Errors
     /// `NotFound` if there is no interface of that name; or that the stack has ended.
     pub fn set_forwarding(&self, interface: &str, on: bool) -> io::Result<()> {
-        let set = self.engine().control(|core, _| {
+        let set = self.engine().act(|core, _| {
             let stack = core.stack_mut();
             let found = stack
                 .ifaces()

@@ -4,6 +4,7 @@ use super::Net;
 use crate::device::{Device, Loopback};
 use crate::driver::BoundDevice;
 use crate::error::to_io;
+use net_core::advertising::RouterAdvertising;
 use net_core::autoconf::{AddressStatus, Defence};
 use net_core::iface::{IfaceKind, IpCidr};
 use net_core::route::Route;
@@ -43,6 +44,7 @@ pub struct Interface {
     link_local: bool,
     checks_addresses: bool,
     defence: Option<Defence>,
+    advertising: Option<RouterAdvertising>,
     /// The first argument that made no sense.
     mistake: Option<io::Error>,
 }
@@ -62,6 +64,7 @@ impl Interface {
             link_local: false,
             checks_addresses: true,
             defence: None,
+            advertising: None,
             mistake: None,
         }
     }
@@ -169,6 +172,14 @@ impl Interface {
         self
     }
 
+    /// What it advertises as a router, on an Ethernet, once it [forwards](Net::set_forwarding) (RFC 4861 §6.2): by
+    /// that hosts configure themselves. It has a link-local address, or forms one.
+    /// [`Net::advertising`] changes that later.
+    pub fn router_advertising(mut self, config: RouterAdvertising) -> Self {
+        self.advertising = Some(config);
+        self
+    }
+
     /// Limits its packets to `mtu` bytes, where the device could take larger ones.
     pub fn mtu(mut self, mtu: u16) -> Self {
         self.mtu = Some(mtu);
@@ -194,6 +205,7 @@ impl Interface {
             link_local,
             checks_addresses,
             defence,
+            advertising,
             mistake,
         } = self;
         if let Some(mistake) = mistake {
@@ -245,6 +257,9 @@ impl Interface {
         }
         if link_local {
             begun = begun.and_then(|()| stack.set_link_local_v4(iface, true, now));
+        }
+        if let Some(config) = advertising {
+            begun = begun.and_then(|()| stack.set_router_advertising(iface, config, now));
         }
         if let Err(error) = begun {
             stack.remove_iface(iface);

@@ -1,5 +1,6 @@
 //! A network stack as an application sees it.
 
+mod advertising;
 mod ambient;
 mod builder;
 mod checks;
@@ -13,6 +14,7 @@ mod routes;
 mod scoped;
 mod shards;
 
+pub use advertising::Advertising;
 pub use ambient::{EnterGuard, spawn};
 pub use builder::{Driver, NetBuilder};
 pub use interface::{Interface, InterfaceStatus};

@@ -42,6 +42,7 @@ fn a_client_goes_out_with_the_address_that_is_leased_to_the_router() {
 
 fn options() -> RouterOptions {
     RouterOptions {
+        inside_prefix6: None,
         inside: "lan0".to_owned(),
         inside_address: "10.7.0.1/24".to_owned(),
         outside: "wan0".to_owned(),

@@ -2,6 +2,7 @@
 //! server's, each behind a TUN of ours.
 #![cfg(target_os = "linux")]
 
+mod advertises;
 mod anycast;
 mod between;
 mod ethernet;

@@ -1,6 +1,7 @@
 //! The stack driven by raw packets.
 
 mod address_checks;
+mod advertising;
 mod anycast;
 mod autoconf;
 mod clients;
@@ -40,6 +41,7 @@ mod raw;
 mod reassembly;
 mod redirects;
 mod route_text;
+mod router_consistency;
 mod router_options;
 mod routers;
 mod routing;

@@ -2,6 +2,7 @@
 
 mod option;
 
+pub(crate) use option::MAX_OPTION_LEN;
 pub use option::{
     Lifetime, NdpOption, NdpOptions, Preference, PrefixInformation, RouteInformation,
 };

@@ -258,7 +258,7 @@ impl<'a> NdpOption<'a> {
                 out.extend_from_slice(domains);
             }
         }
-        out.truncate(start + usize::from(u8::MAX) * UNIT);
+        out.truncate(start + MAX_OPTION_LEN);
         let units = (out.len() - start).div_ceil(UNIT);
         out.resize(start + units * UNIT, 0);
         if let Some(place) = out.get_mut(start + 1) {
@@ -353,6 +353,9 @@ fn lifetime_and_rest(data: &[u8]) -> Option<(Lifetime, &[u8])> {
     let (&[_, _, lifetime @ ..], rest) = data.split_first_chunk::<6>()?;
     (!rest.is_empty()).then(|| (Lifetime(u32::from_be_bytes(lifetime)), rest))
 }
+
+/// Bytes of the longest option.
+pub(crate) const MAX_OPTION_LEN: usize = u8::MAX as usize * UNIT;
 
 /// Options are multiples of so many bytes.
 const UNIT: usize = 8;
