@@ -16,12 +16,22 @@
 //!
 //! - `ip` and `ip6` with `saddr`, `daddr`, `protocol`, `nexthdr`, `hdrlength`, `flowlabel`, `ttl`,
 //!   `hoplimit`, `dscp`, `ecn`, `length`, `id`, `frag-off`, `checksum`; `tcp` with `sport`, `dport`, `flags`,
-//!   `sequence`, `ackseq`, `doff`, `window`, `checksum`, `urgptr`, `option maxseg size`; `udp` with `sport`, `dport`, `length`, `checksum`; `th`
-//!   with `sport`, `dport`; `icmp` and `icmpv6` with `type`, `code`, `id`, `sequence`; `exthdr
-//!   hbh|rt|frag|dst exists|missing`; `frag` with `frag-off`, `more-fragments`; `@nh,BIT,BITS` and
-//!   `@th,BIT,BITS` of whole bytes;
+//!   `sequence`, `ackseq`, `doff`, `window`, `checksum`, `urgptr`; `udp` with `sport`, `dport`, `length`, `checksum`; `udplite`,
+//!   `dccp`, `sctp`, `th` with `sport`, `dport`, and with `csumcov`, `checksum`, with `type`, and with `vtag`,
+//!   `checksum`; `icmp` and `icmpv6` with `type`, `code`, `id`, `sequence`; `igmp` with `type`, `mrt`,
+//!   `checksum`, `group`; `ah` with `nexthdr`, `hdrlength`, `reserved`, `spi`, `sequence`; `esp` with `spi`,
+//!   `sequence`; `comp` with `nexthdr`, `flags`, `cpi`; `@nh,BIT,BITS` and `@th,BIT,BITS`;
+//! - `tcp option` with `eol`, `nop`, `maxseg length|size`, `window length|count`, `sack-perm length`,
+//!   `sack|sack0|sack1|sack2|sack3 length|left|right`, `timestamp length|tsval|tsecr`, `md5sig length`, `mptcp
+//!   length|subtype`, `fastopen length`, `NUMBER length`, each with `exists|missing`, and
+//!   `@NUMBER,BIT,BITS`; `ip option` with `lsrr|rr|ssrr type|length|ptr|addr`, `ra
+//!   type|length|value`, each with `exists|missing`, and (not in `nft`) `NUMBER` and `@NUMBER,BIT,BITS`;
+//! - `hbh` and `dst` with `nexthdr`, `hdrlength`; `rt` with `nexthdr`, `hdrlength`, `type`, `seg-left`; `rt0
+//!   addr[N]`; `srh` with `last-entry`, `flags`, `tag`, `sid[N]`; `frag` with `nexthdr`, `reserved`, `frag-off`,
+//!   `reserved2`, `more-fragments`, `id`; `mh` with `nexthdr`, `hdrlength`, `type`, `reserved`, `checksum`; `exthdr
+//!   hbh|rt|frag|dst|mh exists|missing`, and (not in `nft`) `exthdr NUMBER` and `@NUMBER,BIT,BITS`;
 //! - `meta` with `l4proto`, `nfproto`, `length`, `mark`, `iifname`, `oifname`, and (not in `nft`)
-//!   `dscp`, `ecn`, `hoplimit` of both families; `ct` with `state`, `direction`, `status`, `mark`;
+//!   `dscp`, `ecn`, `hoplimit`, `frag-off`, `more-fragments` of both families; `ct` with `state`, `direction`, `status`, `mark`;
 //!   `limit rate [over] N/second|minute|hour|day|week [burst N packets]`;
 //! - values, ranges, `{ sets }`, `@names`, tuples (`ip saddr . tcp dport { ... }`), `!=`, `<`, `<=`,
 //!   `>`, `>=`, masks (`& N == N`);
@@ -32,9 +42,11 @@
 //!   `queue [num N] [bypass]`, and in `nat` chains `snat to`, `dnat to`, `masquerade [to]`,
 //!   `redirect [to]`, the sources with (not in `nft`) `endpoint-independent`.
 //!
-//! Of headers it does not know what is in front of IP (`ether`, `vlan`, `arp`: filters see packets, not frames), the
-//! options of TCP but for the maximum segment size, those of IPv4, and what is in extension headers of IPv6 other
-//! than the fragment's. Nothing changes headers but translation.
+//! A match of what a packet has not does not hold, with `!=` neither; `missing` does, for options of TCP
+//! also where there is no TCP, as with `nft`.
+//!
+//! Of headers it does not know what is in front of IP (`ether`, `vlan`, `arp`: filters see packets, not
+//! frames), nor the chunks of SCTP. Nothing changes headers but translation.
 
 mod addresses;
 mod chain;
@@ -46,6 +58,7 @@ mod fields;
 mod gate;
 mod log;
 mod numbers;
+mod parts;
 mod program;
 mod rule;
 mod run;
@@ -56,9 +69,10 @@ mod tuples;
 pub use addresses::Addresses;
 pub use chain::{Base, Chain, ChainKind, ChainPolicy, Counter, Ruleset, Table, TableFamily};
 pub use error::FilterError;
-pub use fields::{End, ExtensionHeader, Field};
+pub use fields::{End, Field};
 pub use log::LogEntry;
 pub use numbers::Numbers;
+pub use parts::Part;
 pub use rule::{Action, Answer, Limit, Match, Rule, Test};
 pub use text::TextError;
 pub use tproxy::Tproxy;

@@ -1,6 +1,7 @@
 //! A set of rules as packets meet it.
 
 use super::fields::{Field, Fields};
+use super::parts::routing_address;
 use super::run::{Need, Run};
 use super::tuples::TupleMap;
 use super::{
@@ -423,8 +424,10 @@ fn plain(test: &Test, packet: &Fields<'_, '_>) -> Option<bool> {
         } => wanted.contains(read(field)? & mask),
         Test::AnyBit(field, bits) => read(field)? & bits != 0,
         Test::Address(end, addresses) => addresses.contains(packet.address(*end)),
-        Test::Extension(_) if packet.view.ip.dest.is_ipv4() => return None,
-        Test::Extension(kind) => packet.has(*kind),
+        Test::Has(part) => packet.has(*part)?,
+        Test::RoutingAddress(number, addresses) => {
+            addresses.contains(routing_address(packet, *number)?.into())
+        }
         Test::ComesOver(_) | Test::LeavesOver(_) | Test::Tuple(_) | Test::Limit(_) => return None,
     })
 }

@@ -13,6 +13,9 @@ use std::string::{String, ToString};
 #[path = "program_runs_tests.rs"]
 mod runs;
 
+#[path = "program_parts_tests.rs"]
+mod parts;
+
 fn filter(text: &str) -> Filter {
     let ruleset: Ruleset = text.parse().unwrap();
     Filter::compile(ruleset, Seed::from_u64(1).key("filter"), Instant::ZERO).unwrap()
@@ -177,6 +180,12 @@ fn everything_in_the_headers_can_be_asked_for() {
         ("ip saddr . tcp dport { 10.0.0.1 . 81 }", false),
         ("ip saddr . udp dport != { 10.0.0.1 . 81 }", false),
         ("exthdr frag missing", false),
+        ("meta frag-off 0", true),
+        ("@nh,4,4 5", true),
+        ("@th,96,4 5", true),
+        ("@th,103,9 2", true),
+        ("@th,103,9 != 3", true),
+        ("@th,160,1 != 0", false),
     ] {
         assert_eq!(holds(rule, &mut syn), expected, "{rule}");
     }

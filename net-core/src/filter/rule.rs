@@ -1,6 +1,6 @@
 //! Rules: what a packet has to be, and what happens to it then.
 
-use super::{Addresses, End, ExtensionHeader, Field, Numbers, Tproxy, TupleField, Tuples};
+use super::{Addresses, End, Field, Numbers, Part, Tproxy, TupleField, Tuples};
 use crate::nat::Translation;
 use crate::time::Duration;
 use crate::wire::{icmpv4, icmpv6};
@@ -124,8 +124,12 @@ pub enum Test {
     LeavesOver(Vec<String>),
     /// Several fields together are one of these tuples.
     Tuple(Tuples),
-    /// The packet has this extension header; IPv4 packets have none, and lack none.
-    Extension(ExtensionHeader),
+    /// The packet has this part. What is no TCP lacks every option of TCP, as for `nft`; packets of one IP
+    /// version neither have nor lack what is of the other.
+    Has(Part),
+    /// The address of this number, counted from 1, in the Routing header of IPv6, or segment of Segment
+    /// Routing (RFC 8754 §2), is one of these.
+    RoutingAddress(u8, Addresses),
     /// The rule has not come so far more often than this; negated: it has.
     Limit(Limit),
 }

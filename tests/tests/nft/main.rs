@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod answers;
+mod parts;
 
 use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
 use net_core::iface::{IfaceKind, IpCidr};

@@ -25,6 +25,12 @@ pub(super) enum Kind {
     Family,
     /// Control bits of TCP.
     TcpFlag,
+    /// The type of a Mobility Header.
+    MobilityType,
+    /// The type of a packet of DCCP.
+    DccpType,
+    /// The type of a message of IGMP.
+    IgmpType,
     /// How a packet stands to flows.
     FlowState,
     /// Which way it goes.
@@ -34,6 +40,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// A number of so many bits: one at least, 32 at most.
+    pub(super) const fn up_to(bits: u8) -> Self {
+        Self::Number(u32::MAX >> (32 - bits))
+    }
+
     /// Whether a name stands for one bit of several.
     pub(super) const fn is_bits(self) -> bool {
         matches!(self, Self::TcpFlag | Self::FlowState | Self::FlowStatus)
@@ -70,6 +81,9 @@ impl Kind {
             Self::Ecn => "congestion mark",
             Self::Family => "family",
             Self::TcpFlag => "control bit of TCP",
+            Self::MobilityType => "type of a Mobility Header",
+            Self::DccpType => "type of a packet of DCCP",
+            Self::IgmpType => "type of a message of IGMP",
             Self::FlowState => "state of a flow",
             Self::Direction => "direction",
             Self::FlowStatus => "status of a flow",
@@ -82,6 +96,7 @@ impl Kind {
             Self::Number(most) => most,
             Self::Dscp => 63,
             Self::Ecn => 3,
+            Self::DccpType => 15,
             Self::Family | Self::Direction => 0,
             _ => 255,
         }
@@ -99,6 +114,9 @@ impl Kind {
             Self::Ecn => &[("not-ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)],
             Self::Family => &[("ipv4", 4), ("ipv6", 6)],
             Self::TcpFlag => TCP_FLAGS,
+            Self::MobilityType => MOBILITY_TYPES,
+            Self::DccpType => DCCP_TYPES,
+            Self::IgmpType => IGMP_TYPES,
             Self::FlowState => FLOW_STATES,
             Self::Direction => &[("original", 0), ("reply", 1)],
             Self::FlowStatus => FLOW_STATUS,
@@ -116,6 +134,7 @@ const PROTOCOLS: &[(&str, u32)] = &[
     ("esp", 50),
     ("ah", 51),
     ("icmpv6", 58),
+    ("comp", 108),
     ("ipv6-icmp", 58),
     ("sctp", 132),
     ("udplite", 136),
@@ -206,6 +225,43 @@ const TCP_FLAGS: &[(&str, u32)] = &[
     ("urg", 32),
     ("ecn", 64),
     ("cwr", 128),
+];
+
+const MOBILITY_TYPES: &[(&str, u32)] = &[
+    ("binding-refresh-request", 0),
+    ("home-test-init", 1),
+    ("careof-test-init", 2),
+    ("home-test", 3),
+    ("careof-test", 4),
+    ("binding-update", 5),
+    ("binding-acknowledgement", 6),
+    ("binding-error", 7),
+    ("fast-binding-update", 8),
+    ("fast-binding-acknowledgement", 9),
+    ("fast-binding-advertisement", 10),
+    ("experimental-mobility-header", 11),
+    ("home-agent-switch-message", 12),
+];
+
+const DCCP_TYPES: &[(&str, u32)] = &[
+    ("request", 0),
+    ("response", 1),
+    ("data", 2),
+    ("ack", 3),
+    ("dataack", 4),
+    ("closereq", 5),
+    ("close", 6),
+    ("reset", 7),
+    ("sync", 8),
+    ("syncack", 9),
+];
+
+const IGMP_TYPES: &[(&str, u32)] = &[
+    ("membership-query", 0x11),
+    ("membership-report-v1", 0x12),
+    ("membership-report-v2", 0x16),
+    ("leave-group", 0x17),
+    ("membership-report-v3", 0x22),
 ];
 
 const FLOW_STATES: &[(&str, u32)] = &[

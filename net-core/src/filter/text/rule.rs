@@ -249,13 +249,13 @@ fn limit(tokens: &mut Tokens<'_>) -> Result<Match, TextError> {
 
 /// Reads the value of one field.
 fn single(what: What, tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<Match, TextError> {
-    if let What::Extension(kind) = what {
+    if let What::Part(part) = what {
         let negated = match tokens.word("exists or missing")? {
             "exists" => false,
             "missing" => true,
             _ => return Err(tokens.error("exists or missing goes here")),
         };
-        let test = Test::Extension(kind);
+        let test = Test::Has(part);
         return Ok(Match { test, negated });
     }
     if let What::Number(field, kind) = what {
@@ -282,11 +282,15 @@ fn single(what: What, tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<
             Some(Elements::Addresses(set)) => Test::Address(end, set),
             _ => Test::Address(end, addresses(tokens)?.into_iter().collect()),
         },
+        What::RoutingAddress(number) => match set(tokens, &[what], context)? {
+            Some(Elements::Addresses(set)) => Test::RoutingAddress(number, set),
+            _ => Test::RoutingAddress(number, addresses(tokens)?.into_iter().collect()),
+        },
         What::Number(field, kind) => match set(tokens, &[what], context)? {
             Some(Elements::Numbers(set)) => Test::Number(field, set),
             _ => Test::Number(field, range(tokens, kind)?.into()),
         },
-        What::Extension(kind) => Test::Extension(kind),
+        What::Part(part) => Test::Has(part),
     };
     Ok(Match { test, negated })
 }

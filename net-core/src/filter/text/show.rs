@@ -1,9 +1,10 @@
 //! Rulesets as text again: what is printed reads as the same rules.
 
+use super::parts::write_part;
 use super::words::{AddressList, Bits, FieldName, Names, NumberList, address_name, kind};
 use crate::filter::{
-    Action, Base, ChainKind, ChainPolicy, ExtensionHeader, Field, Match, Rule, Ruleset, Table,
-    TableFamily, Test, TupleField, TupleValue, Tuples,
+    Action, Base, ChainKind, ChainPolicy, Field, Match, Rule, Ruleset, Table, TableFamily, Test,
+    TupleField, TupleValue, Tuples,
 };
 use crate::hook::HookPoint;
 use core::fmt::{self, Display, Formatter, Result};
@@ -134,6 +135,7 @@ impl Rule {
                 Test::Address(_, addresses) => {
                     *field == Field::Version && number == addresses.version()
                 }
+                Test::RoutingAddress(..) => (*field, number) == (Field::Version, 6),
                 Test::Tuple(tuples) => *field == Field::Version && tuples.version() == Some(number),
                 _ => false,
             })
@@ -180,15 +182,12 @@ impl Rule {
             Test::ComesOver(names) => write!(f, "iifname {not}{}", Names(names)),
             Test::LeavesOver(names) => write!(f, "oifname {not}{}", Names(names)),
             Test::Tuple(tuples) => self.show_tuples(tuples, not, f),
-            Test::Extension(kind) => {
-                let name = match kind {
-                    ExtensionHeader::HopByHop => "hbh",
-                    ExtensionHeader::Routing => "rt",
-                    ExtensionHeader::Fragment => "frag",
-                    ExtensionHeader::Destination => "dst",
-                };
-                let is = if one.negated { "missing" } else { "exists" };
-                write!(f, "exthdr {name} {is}")
+            Test::RoutingAddress(number, addresses) => {
+                write!(f, "srh sid[{number}] {not}{}", AddressList(addresses))
+            }
+            Test::Has(part) => {
+                write_part(*part, f)?;
+                f.write_str(if one.negated { " missing" } else { " exists" })
             }
             Test::Limit(limit) => {
                 let over = if one.negated { "over " } else { "" };

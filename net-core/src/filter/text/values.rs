@@ -112,7 +112,7 @@ pub(super) fn list<'a, T>(
 /// Reads the elements of a set of such parts.
 pub(super) fn elements(tokens: &mut Tokens<'_>, parts: &[What]) -> Result<Elements, TextError> {
     Ok(match parts {
-        [What::Address(_)] => {
+        [What::Address(_) | What::RoutingAddress(_)] => {
             let prefixes = list(tokens, addresses)?;
             Elements::Addresses(prefixes.into_iter().flatten().collect())
         }
@@ -154,7 +154,7 @@ pub(super) fn named<'s>(
         )));
     };
     let is_like = match (&set.elements, parts) {
-        (Elements::Addresses(_), [What::Address(_)])
+        (Elements::Addresses(_), [What::Address(_) | What::RoutingAddress(_)])
         | (Elements::Numbers(_), [What::Number(..)]) => true,
         (Elements::Tuples(tuples), parts) if parts.len() > 1 => {
             tuples.first().is_none_or(|tuple| {
