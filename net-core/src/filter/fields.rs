@@ -5,7 +5,7 @@ use crate::conntrack::{Direction, Flow, Transport};
 use crate::hook::PacketView;
 use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{Chain, FRAGMENT, is_extension as is_known_extension};
-use crate::wire::{IpHeader, ip, ipv6, tcp};
+use crate::wire::{EtherType, IpHeader, ip, ipv6, tcp};
 use core::net::IpAddr;
 
 /// A number that a packet has, or has not: then no test of it holds, not even a negated one.
@@ -28,6 +28,8 @@ pub enum Field {
     IcmpType,
     /// Its code.
     IcmpCode,
+    /// The type of an IP packet in Ethernet frames (RFC 894, RFC 2464), whatever link it came over.
+    EtherType,
     /// Differentiated services code point (RFC 2474).
     Dscp,
     /// The bits of explicit congestion notification (RFC 3168).
@@ -151,6 +153,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 IpAddr::V4(_) => 4,
                 IpAddr::V6(_) => 6,
             },
+            Field::EtherType => EtherType::of_ip(self.view.ip.dest).0.into(),
             Field::TcpFlags if self.end.protocol == ip::TCP => {
                 let at = tcp::OFFSET_FLAGS_OFFSET + 1;
                 u32::from(*self.transport_header().get(at)?)

@@ -22,6 +22,8 @@ pub enum Part {
     Extension(u8),
     /// The packet, from the IP header on.
     Network,
+    /// An ARP packet (RFC 826); in tables of the family [`Arp`](super::TableFamily::Arp).
+    Arp,
     /// What is behind the IP headers; later fragments have nothing of it.
     Transport,
 }
@@ -40,7 +42,7 @@ impl Part {
             Self::Extension(kind) if packet.view.ip.dest.is_ipv6() => {
                 ipv6_ext::find(packet.view.bytes, kind)
             }
-            Self::Network => Some(packet.view.bytes),
+            Self::Network | Self::Arp => Some(packet.view.bytes),
             Self::Transport => Some(packet.transport_header()),
             Self::TcpOption(_) | Self::Ipv4Option(_) | Self::Extension(_) => None,
         }

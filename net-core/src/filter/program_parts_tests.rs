@@ -1,7 +1,7 @@
 //! Options, extension headers and headers of other protocols against rules.
 
 use super::*;
-use crate::filter::{Field, Part};
+use crate::filter::Part;
 use crate::wire::checksum::checksum;
 use std::vec;
 

@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::buf::{Checksum, HeadBuf, TxPacket};
-use crate::filter::{Action, FilterError, Numbers};
+use crate::filter::matching::{Check, CheckKind};
+use crate::filter::{Action, Field, FilterError, Numbers, Test};
+use crate::iface::{IfaceId, IfaceKind};
 use crate::seed::Seed;
 use crate::time::Duration;
-use crate::wire::{IpHeader, TcpFlags, TcpHeader, UdpHeader, ip};
+use crate::wire::{IpHeader, MacAddr, TcpFlags, TcpHeader, UdpHeader, ip};
+use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::net::IpAddr;
 use std::string::{String, ToString};
@@ -122,7 +125,11 @@ impl Packet {
 /// Whether the only rule holds for a packet.
 fn holds(rule: &str, packet: &mut Packet) -> bool {
     let mut filter = rules(&std::format!("{rule} drop"));
-    filter.resolve(&[(IfaceId(0), "eth0"), (IfaceId(1), "tun1")]);
+    let ethernet = IfaceKind::Ethernet(MacAddr::local(7));
+    filter.resolve(&[
+        (IfaceId(0), "eth0", ethernet),
+        (IfaceId(1), "tun1", IfaceKind::PointToPoint),
+    ]);
     packet.ask(&mut filter) == Decision::Drop
 }
 

@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod answers;
+mod frames;
 mod parts;
 
 use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};

@@ -25,6 +25,10 @@ pub(super) enum Kind {
     Family,
     /// Control bits of TCP.
     TcpFlag,
+    /// The type of a frame.
+    EtherType,
+    /// What an ARP packet is for.
+    ArpOperation,
     /// The type of a Mobility Header.
     MobilityType,
     /// The type of a packet of DCCP.
@@ -81,6 +85,8 @@ impl Kind {
             Self::Ecn => "congestion mark",
             Self::Family => "family",
             Self::TcpFlag => "control bit of TCP",
+            Self::EtherType => "type of a frame",
+            Self::ArpOperation => "operation of ARP",
             Self::MobilityType => "type of a Mobility Header",
             Self::DccpType => "type of a packet of DCCP",
             Self::IgmpType => "type of a message of IGMP",
@@ -97,6 +103,7 @@ impl Kind {
             Self::Dscp => 63,
             Self::Ecn => 3,
             Self::DccpType => 15,
+            Self::EtherType | Self::ArpOperation => 0xffff,
             Self::Family | Self::Direction => 0,
             _ => 255,
         }
@@ -114,6 +121,8 @@ impl Kind {
             Self::Ecn => &[("not-ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)],
             Self::Family => &[("ipv4", 4), ("ipv6", 6)],
             Self::TcpFlag => TCP_FLAGS,
+            Self::EtherType => ETHER_TYPES,
+            Self::ArpOperation => ARP_OPERATIONS,
             Self::MobilityType => MOBILITY_TYPES,
             Self::DccpType => DCCP_TYPES,
             Self::IgmpType => IGMP_TYPES,
@@ -225,6 +234,25 @@ const TCP_FLAGS: &[(&str, u32)] = &[
     ("urg", 32),
     ("ecn", 64),
     ("cwr", 128),
+];
+
+const ETHER_TYPES: &[(&str, u32)] = &[
+    ("ip", 0x0800),
+    ("arp", 0x0806),
+    ("8021q", 0x8100),
+    ("vlan", 0x8100),
+    ("ip6", 0x86dd),
+    ("8021ad", 0x88a8),
+];
+
+const ARP_OPERATIONS: &[(&str, u32)] = &[
+    ("request", 1),
+    ("reply", 2),
+    ("rrequest", 3),
+    ("rreply", 4),
+    ("inrequest", 8),
+    ("inreply", 9),
+    ("nak", 10),
 ];
 
 const MOBILITY_TYPES: &[(&str, u32)] = &[

@@ -128,6 +128,24 @@ const EXTENSIONS: Layer = Layer {
     ],
 };
 
+const ARP: Layer = Layer {
+    words: "",
+    has_words: false,
+    part: |_| Part::Arp,
+    others: &[],
+    names: &[name(
+        "arp",
+        0,
+        &[
+            number("htype", 0, 16),
+            named("ptype", 16, 16, Kind::EtherType),
+            number("hlen", 32, 8),
+            number("plen", 40, 8),
+            named("operation", 48, 16, Kind::ArpOperation),
+        ],
+    )],
+};
+
 const TYPE: Named = number("type", 0, 8);
 const UNITS: Named = number("hdrlength", 8, 8);
 const NEXT: Named = named("nexthdr", 0, 8, Kind::Protocol);
@@ -155,6 +173,7 @@ impl Layer {
             Part::TcpOption(number) => Some((&TCP, number)),
             Part::Ipv4Option(number) => Some((&IPV4, number)),
             Part::Extension(number) => Some((&EXTENSIONS, number)),
+            Part::Arp => Some((&ARP, 0)),
             Part::Network | Part::Transport => None,
         }
     }
@@ -264,6 +283,12 @@ pub(super) fn extension(word: &str, tokens: &mut Tokens<'_>) -> Result<Option<Su
     subject.map(Some)
 }
 
+/// Reads what is behind `arp`, but for the addresses.
+pub(super) fn arp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    let fields = ARP.names.first().map_or(&[][..], |name| name.fields);
+    ARP.field(0, fields, ", saddr, daddr", tokens)
+}
+
 /// How the values of some bits are written.
 pub(super) fn kind(part: Part, at: u16, len: u8) -> Kind {
     find(part, at, len).map_or(Kind::Number(u32::MAX), |(_, field)| field.kind)
@@ -287,7 +312,10 @@ pub(super) fn write_bits(part: Part, at: u16, len: u8, f: &mut Formatter<'_>) ->
         }
         return write!(f, "{} {}", name.word, field.word);
     }
-    write!(f, "{} @{number},{at},{len}", layer.words)
+    match part {
+        Part::Arp => write!(f, "@nh,{at},{len}"),
+        _ => write!(f, "{} @{number},{at},{len}", layer.words),
+    }
 }
 
 /// Writes the words for a part.

@@ -1,10 +1,12 @@
 //! Rulesets as text again: what is printed reads as the same rules.
 
 use super::parts::write_part;
-use super::words::{AddressList, Bits, FieldName, Names, NumberList, address_name, kind};
+use super::words::{
+    AddressList, Bits, FieldName, Names, NumberList, StationList, address_name, kind,
+};
 use crate::filter::{
-    Action, Base, ChainKind, ChainPolicy, Field, Match, Rule, Ruleset, Table, TableFamily, Test,
-    TupleField, TupleValue, Tuples,
+    Action, Base, ChainKind, ChainPolicy, End, Field, Match, Rule, Ruleset, Table, TableFamily,
+    Test, TupleField, TupleValue, Tuples,
 };
 use crate::hook::HookPoint;
 use core::fmt::{self, Display, Formatter, Result};
@@ -51,6 +53,7 @@ impl Display for TableFamily {
             Self::Ip => "ip",
             Self::Ip6 => "ip6",
             Self::Inet => "inet",
+            Self::Arp => "arp",
         })
     }
 }
@@ -185,6 +188,16 @@ impl Rule {
             Test::RoutingAddress(number, addresses) => {
                 write!(f, "srh sid[{number}] {not}{}", AddressList(addresses))
             }
+            Test::Station(field, stations) => write!(f, "{field} {not}{}", StationList(stations)),
+            Test::OverEthernet => write!(f, "meta iiftype {not}ether"),
+            Test::SentTo(audience) => write!(f, "meta pkttype {not}{audience}"),
+            Test::ArpAddress(end, addresses) => {
+                let name = match end {
+                    End::Source => "arp saddr ip",
+                    End::Dest => "arp daddr ip",
+                };
+                write!(f, "{name} {not}{}", AddressList(addresses))
+            }
             Test::Has(part) => {
                 write_part(*part, f)?;
                 f.write_str(if one.negated { " missing" } else { " exists" })
@@ -205,6 +218,7 @@ impl Rule {
                     write!(f, "{dot}{}", address_name(*end, version))?;
                 }
                 TupleField::Number(field) => write!(f, "{dot}{}", self.name(*field))?,
+                TupleField::Station(field) => write!(f, "{dot}{field}")?,
             }
         }
         write!(f, " {not}{{")?;
@@ -215,6 +229,7 @@ impl Rule {
                 match value {
                     TupleValue::Address(address) => write!(f, "{dot}{address}")?,
                     TupleValue::Number(number) => write!(f, "{dot}{number}")?,
+                    TupleValue::Station(station) => write!(f, "{dot}{station}")?,
                 }
             }
         }

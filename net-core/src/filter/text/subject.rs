@@ -5,7 +5,7 @@ use super::headers::Header;
 use super::names::Kind;
 use super::parts;
 use super::tokens::{Token, Tokens};
-use crate::filter::{End, Field, Part};
+use crate::filter::{End, Field, Part, StationField, TableFamily};
 
 /// What is compared, and what a packet has to be for that to make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(super) struct Subject {
     pub(super) what: What,
     /// A field and the value that it has to have.
     pub(super) implies: Option<(Field, u32)>,
+    /// Whether it has to have come in over Ethernet.
+    pub(super) over_ethernet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,19 +25,51 @@ pub(super) enum What {
     LeavesOver,
     Part(Part),
     RoutingAddress(u8),
+    Station(StationField),
+    OverEthernet,
+    SentTo,
+    ArpAddress(End),
+}
+
+impl What {
+    /// Whether packets of a family may have it.
+    fn fits(self, family: TableFamily) -> bool {
+        let is_arp = family == TableFamily::Arp;
+        match self {
+            Self::Number(field, _) => field.fits(family),
+            Self::Part(_) | Self::RoutingAddress(_) | Self::Address(_) => !is_arp,
+            Self::ArpAddress(_) => is_arp,
+            Self::Station(field) => is_arp || field.is_of_frame(),
+            Self::ComesOver | Self::LeavesOver | Self::OverEthernet | Self::SentTo => true,
+        }
+    }
 }
 
 impl Subject {
+    /// Whether packets of a family may have what it asks for.
+    pub(super) fn fits(&self, family: TableFamily) -> bool {
+        let other = match family {
+            TableFamily::Ip => Some((Field::Version, 6)),
+            TableFamily::Ip6 => Some((Field::Version, 4)),
+            TableFamily::Inet | TableFamily::Arp => None,
+        };
+        self.what.fits(family) && (other.is_none() || self.implies != other)
+    }
+
     pub(super) const fn number(field: Field, kind: Kind) -> Self {
         Self {
             what: What::Number(field, kind),
             implies: None,
+            over_ethernet: false,
         }
     }
 
     pub(super) const fn plain(what: What) -> Self {
-        let implies = None;
-        Self { what, implies }
+        Self {
+            what,
+            implies: None,
+            over_ethernet: false,
+        }
     }
 
     /// Where packets have to have this value of a field; whether they have a part is a question without.
@@ -57,6 +91,8 @@ pub(super) fn subject(first: &str, tokens: &mut Tokens<'_>) -> Result<Option<Sub
         "ip" => v4(tokens)?.of(Field::Version, 4),
         "ip6" => v6(tokens)?.of(Field::Version, 6),
         "th" => ports(tokens)?,
+        "ether" => ethernet(tokens)?,
+        "arp" => arp(tokens)?,
         "exthdr" => parts::any_extension(tokens)?.of(Field::Version, 6),
         "meta" => meta(tokens)?,
         "ct" => flow(tokens)?,
@@ -161,10 +197,39 @@ fn field_of(header: &Header, tokens: &mut Tokens<'_>) -> Result<Subject, TextErr
     Ok(subject.of(Field::Protocol, header.protocol.into()))
 }
 
+fn ethernet(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    Ok(match tokens.word("a field of the Ethernet header")? {
+        "saddr" => Subject::plain(What::Station(StationField::Source)),
+        "daddr" => Subject::plain(What::Station(StationField::Dest)),
+        "type" => Subject {
+            over_ethernet: true,
+            ..Subject::number(Field::EtherType, Kind::EtherType)
+        },
+        _ => return Err(tokens.error("one of saddr, daddr and type goes here")),
+    })
+}
+
+fn arp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    let (station, end) = match tokens.peek() {
+        Token::Word("saddr") => (StationField::ArpSender, End::Source),
+        Token::Word("daddr") => (StationField::ArpTarget, End::Dest),
+        _ => return parts::arp(tokens),
+    };
+    tokens.next();
+    match tokens.word("ip or ether")? {
+        "ip" => Ok(Subject::plain(What::ArpAddress(end))),
+        "ether" => Ok(Subject::plain(What::Station(station))),
+        _ => Err(tokens.error("ip or ether goes here")),
+    }
+}
+
 fn meta(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
     Ok(match tokens.word("what is known about the packet")? {
         "l4proto" => Subject::number(Field::Protocol, Kind::Protocol),
         "nfproto" => Subject::number(Field::Version, Kind::Family),
+        "protocol" => Subject::number(Field::EtherType, Kind::EtherType),
+        "iiftype" => Subject::plain(What::OverEthernet),
+        "pkttype" => Subject::plain(What::SentTo),
         "length" => Subject::number(Field::Length, Kind::Number(u32::MAX)),
         "mark" => Subject::number(Field::Mark, Kind::Number(u32::MAX)),
         "dscp" => Subject::number(Field::Dscp, Kind::Dscp),
@@ -176,8 +241,8 @@ fn meta(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         "oifname" | "oif" => Subject::plain(What::LeavesOver),
         _ => {
             return Err(tokens.error(
-                "one of l4proto, nfproto, length, mark, dscp, ecn, hoplimit, frag-off, \
-                 more-fragments, iifname and oifname goes here",
+                "one of l4proto, nfproto, protocol, iiftype, pkttype, length, mark, dscp, ecn, \
+                 hoplimit, frag-off, more-fragments, iifname and oifname goes here",
             ));
         }
     })

@@ -105,6 +105,13 @@ fn rules_are_printed_as_they_are_written() {
         "esp spi 5 esp sequence 1 drop",
         "comp nexthdr tcp comp flags 0 comp cpi 5 drop",
         "@nh,4,4 5 @th,100,3 1 drop",
+        "ether saddr 02:00:00:00:00:01 drop",
+        "ether daddr != { 02:00:00:00:00:01, ff:ff:ff:ff:ff:ff } drop",
+        "ether saddr . ip saddr { 02:00:00:00:00:01 . 10.0.0.1 } drop",
+        "meta iiftype ether meta protocol ip6 drop",
+        "meta iiftype != ether drop",
+        "meta pkttype broadcast drop",
+        "meta pkttype != host drop",
         "tcp doff >= 6 tcp dport 80 drop",
         "tcp sport >= 1024 accept",
         "ip6 flowlabel 7 accept",
@@ -167,6 +174,33 @@ fn rules_are_printed_as_they_are_written() {
 }
 
 #[test]
+fn rules_for_arp_are_printed_as_they_are_written() {
+    for rule in [
+        "arp operation request arp htype 1 arp ptype ip arp hlen 6 arp plen 4 drop",
+        "arp operation { request, reply, 5 } accept",
+        "arp saddr ip 10.0.0.1 arp daddr ip != { 10.0.0.0/8, 10.9.0.1 } drop",
+        "arp saddr ether 02:00:00:00:00:01 arp daddr ether != 00:00:00:00:00:00 drop",
+        "@nh,48,16 1 @nh,50,3 0 drop",
+        "iifname \"eth0\" log prefix \"x\"",
+    ] {
+        let text = std::format!("table arp t {{ chain c {{ {rule}; }} }}");
+        let ruleset: Ruleset = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{rule}: {error}"));
+        assert_eq!(ruleset.tables[0].chains[0].rules[0].to_string(), rule);
+        let printed = ruleset.to_string();
+        assert_eq!(printed.parse::<Ruleset>().unwrap(), ruleset, "{printed}");
+    }
+    let ether: Ruleset = "table ip t { chain c { ether type ip drop; } }"
+        .parse()
+        .unwrap();
+    assert_eq!(
+        ether.tables[0].chains[0].rules[0].to_string(),
+        "meta iiftype ether meta protocol ip drop"
+    );
+}
+
+#[test]
 fn mistakes_are_shown_where_they_are() {
     let of_rule = |rule: &str| std::format!("table inet t {{\n chain c {{\n  {rule}\n }}\n}}");
     for (rule, column, problem) in [
@@ -213,7 +247,7 @@ fn mistakes_are_shown_where_they_are() {
         (
             "ip saddr . iifname { 10.0.0.1 . x }",
             14,
-            "tuples have addresses and numbers only",
+            "tuples have addresses, numbers and stations only",
         ),
         ("tcp dport < 0", 15, "no number is beyond that"),
         (
@@ -237,6 +271,16 @@ fn mistakes_are_shown_where_they_are() {
         ("hbh type 5", 7, "one of nexthdr, hdrlength goes here"),
         ("rt0 type 5", 7, "addr[NUMBER] goes here"),
         ("srh sid[0] fd00::1", 12, "they are counted from 1"),
+        (
+            "ether saddr 02:00",
+            15,
+            "\"02:00\" is no address of a station",
+        ),
+        (
+            "ether stype ip",
+            9,
+            "one of saddr, daddr and type goes here",
+        ),
         ("esp cpi 5", 7, "one of spi, sequence goes here"),
         ("tproxy ip :1080", 13, "to goes here"),
         ("tproxy to :80-90", 13, "one socket goes here: ADDRESS:PORT"),
@@ -262,7 +306,7 @@ fn mistakes_are_shown_where_they_are() {
         ("table ip t { chain c { policy drop; } }", 1, 24),
         ("table ip t { chain c { }\n chain c { } }", 2, 8),
         ("table ip t { set s { elements = { 1 } } }", 1, 22),
-        ("table ip t { set s { type ifname; } }", 1, 27),
+        ("table ip t { set s { type ether; } }", 1, 27),
         ("table ip t { }\ntable ip t { }", 2, 14),
     ] {
         let error = text.parse::<Ruleset>().unwrap_err();

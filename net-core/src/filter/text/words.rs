@@ -4,7 +4,8 @@ use super::headers::Header;
 use super::names::Kind;
 use super::parts;
 use crate::filter::{
-    Action, Addresses, Answer, End, Field, Limit, Numbers, Part, TupleValue, Tuples,
+    Action, Addresses, Answer, Audience, End, Field, Limit, Numbers, Part, StationField, Stations,
+    TupleValue, Tuples,
 };
 use crate::iface::IpCidr;
 use crate::time::Duration;
@@ -34,7 +35,7 @@ impl FieldName {
                 Part::TcpOption(_) => Some((Field::Protocol, TCP)),
                 Part::Ipv4Option(_) => Some((Field::Version, 4)),
                 Part::Extension(_) => Some((Field::Version, 6)),
-                Part::Network => None,
+                Part::Network | Part::Arp => None,
                 Part::Transport => self.header_with_it(),
             },
             (Field::Transport { .. } | Field::SourcePort | Field::DestPort, ..) => {
@@ -92,6 +93,7 @@ impl Display for FieldName {
                 named.map_or("", |(name, _)| name)
             }
             Field::Version => "nfproto",
+            Field::EtherType => "protocol",
             Field::Protocol => "l4proto",
             Field::SourcePort => "sport",
             Field::DestPort => "dport",
@@ -128,6 +130,7 @@ impl Display for FieldName {
 pub(super) fn kind(name: FieldName) -> Kind {
     match (name.field, name.protocol) {
         (Field::Version, _) => Kind::Family,
+        (Field::EtherType, _) => Kind::EtherType,
         (Field::Protocol, _) => Kind::Protocol,
         (Field::TcpFlags, _) => Kind::TcpFlag,
         (Field::FlowState, _) => Kind::FlowState,
@@ -180,7 +183,7 @@ impl Tuples {
         let mut first = self.elements.first()?.iter();
         first.find_map(|value| match value {
             TupleValue::Address(address) => Some(if address.is_ipv6() { 6 } else { 4 }),
-            TupleValue::Number(_) => None,
+            TupleValue::Number(_) | TupleValue::Station(_) => None,
         })
     }
 }
@@ -332,6 +335,39 @@ impl Display for AddressList<'_> {
                 len if len == IpCidr::max_prefix_len(prefix.address) => Ok(()),
                 len => write!(f, "/{len}"),
             }
+        })
+    }
+}
+
+/// One station, or several between braces.
+pub(super) struct StationList<'a>(pub(super) &'a Stations);
+
+impl Display for StationList<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let stations = self.0.as_slice();
+        braced(f, stations.len() == 1, stations, |f, station| {
+            station.fmt(f)
+        })
+    }
+}
+
+impl Display for StationField {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Source => "ether saddr",
+            Self::Dest => "ether daddr",
+            Self::ArpSender => "arp saddr ether",
+            Self::ArpTarget => "arp daddr ether",
+        })
+    }
+}
+
+impl Display for Audience {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::Broadcast => "broadcast",
+            Self::Multicast => "multicast",
         })
     }
 }
