@@ -28,3 +28,18 @@ pub fn load(ruleset: &str) {
     drop(input);
     assert!(nft.wait().expect("ended").success(), "{ruleset}");
 }
+
+/// How many packets each rule that counts has counted.
+///
+/// # Panics
+/// If `nft` does not say.
+#[must_use]
+pub fn counted() -> Vec<u64> {
+    let listed = Command::new("nft").args(["list", "ruleset"]).output();
+    let listed = listed.expect("nft is there").stdout;
+    let listed = String::from_utf8(listed).expect("text");
+    let counters = listed.split("counter packets ").skip(1);
+    let counts = counters.map(|rest| rest.split(' ').next().unwrap_or(rest));
+    let counts = counts.map(|count| count.parse().expect("a count"));
+    counts.collect()
+}

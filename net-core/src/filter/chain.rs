@@ -50,6 +50,8 @@ pub enum TableFamily {
     Ip,
     /// IPv6.
     Ip6,
+    /// ARP for IPv4 over Ethernet (RFC 826): what comes in, and what this host sends.
+    Arp,
     /// Both.
     #[default]
     Inet,

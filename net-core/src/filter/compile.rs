@@ -1,12 +1,14 @@
 //! From what a set of rules says to what is asked about packets.
 
+use super::arp::check_family;
 use super::check::{check_jumps, check_places, check_tables, number_chains};
-use super::program::{
-    Check, CheckKind, Code, CompiledRule, Decision, Filter, Interfaces, Op, Step,
-};
+use super::matching::{Around, Check, CheckKind, Interfaces};
+use super::program::{Code, CompiledRule, Decision, Filter, Op, Step};
 use super::run::{Need, Run};
 use super::tuples::{TupleMap, TupleValue, Tuples};
-use super::{Action, Chain, ChainKind, Counter, FilterError, Match, Rule, Ruleset, Table, Test};
+use super::{
+    Action, Chain, ChainKind, Counter, FilterError, Match, Rule, Ruleset, Table, TableFamily, Test,
+};
 use crate::seed::Key;
 use crate::stack::TokenBucket;
 use crate::time::Instant;
@@ -25,10 +27,12 @@ impl Filter {
             rules: Vec::new(),
             runs: Vec::new(),
             counters: Vec::new(),
-            interfaces: Vec::new(),
+            around: Around::default(),
             needs_flows: false,
             gives: false,
+            asks_for_frames: false,
             nat_chains: Vec::new(),
+            arp_chains: Vec::new(),
         };
         check_tables(&ruleset)?;
         let mut maps = Maps::default();
@@ -36,11 +40,13 @@ impl Filter {
             let names = number_chains(table, filter.chains.len())?;
             check_jumps(table)?;
             check_places(table)?;
+            check_family(table)?;
             for chain in &table.chains {
                 filter.add_chain(table, chain, &names, &mut maps, key, now)?;
             }
         }
         filter.find_nat(&ruleset);
+        filter.find_arp();
         filter.counters = alloc::vec![Counter::default(); filter.rules.len()];
         filter.ruleset = ruleset;
         Ok(filter)
@@ -96,6 +102,8 @@ impl Filter {
     fn find_nat(&mut self, ruleset: &Ruleset) {
         let rules = (ruleset.tables.iter()).flat_map(|table| &table.chains);
         let rules = rules.flat_map(|chain| &chain.rules);
+        let mut matches = rules.clone().flat_map(|rule| &rule.matches);
+        self.asks_for_frames = matches.any(|one| one.test.asks_for_frames());
         self.needs_flows = rules.clone().any(Rule::needs_flows);
         let mut actions = rules.flat_map(|rule| &rule.actions);
         self.gives = actions.any(|action| matches!(action, Action::Tproxy(_)));
@@ -107,10 +115,22 @@ impl Filter {
         self.nat_chains = nat.into_iter().map(|((at, _), n)| (at, n)).collect();
     }
 
+    /// Notes the chains of the family `arp`.
+    fn find_arp(&mut self) {
+        let entries = self.chains.iter().zip(0..);
+        let arp = entries.filter(|(code, _)| code.family == TableFamily::Arp);
+        let mut arp: Vec<_> = arp.filter_map(|(code, n)| Some((code.entry?, n))).collect();
+        arp.sort_by_key(|((_, priority), _)| *priority);
+        self.arp_chains = arp.into_iter().map(|((at, _), n)| (at, n)).collect();
+    }
+
     fn check(&mut self, one: &Match, maps: &mut Maps, key: Key, now: Instant) -> Check {
         let kind = match &one.test {
             Test::ComesOver(names) => CheckKind::ComesOver(self.interfaces_named(names)),
             Test::LeavesOver(names) => CheckKind::LeavesOver(self.interfaces_named(names)),
+            Test::Station(field, stations) => CheckKind::Station(*field, stations.clone()),
+            Test::OverEthernet => CheckKind::OverEthernet,
+            Test::SentTo(audience) => CheckKind::SentTo(*audience),
             Test::Tuple(tuples) => CheckKind::Tuple(maps.of(tuples, key)),
             Test::Limit(limit) => {
                 CheckKind::Limit(TokenBucket::every(limit.interval, limit.burst, now))
@@ -125,14 +145,14 @@ impl Filter {
 
     /// The place of names of interfaces.
     fn interfaces_named(&mut self, patterns: &[String]) -> u32 {
-        let mut known = self.interfaces.iter();
+        let mut known = self.around.interfaces.iter();
         let known = known.position(|names| names.patterns == patterns);
         let place = known.unwrap_or_else(|| {
-            self.interfaces.push(Interfaces {
+            self.around.interfaces.push(Interfaces {
                 patterns: patterns.to_vec(),
                 ids: SmallVec::new(),
             });
-            self.interfaces.len() - 1
+            self.around.interfaces.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
     }

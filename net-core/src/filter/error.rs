@@ -23,7 +23,9 @@ pub enum FilterError {
     #[error("chain \"{0}\" is more than 16 jumps deep; flatten the chains before it")]
     TooDeep(String),
     /// Tuples of too many fields, or whose elements are not like the fields.
-    #[error("a tuple has up to two addresses and four numbers, and every element one of each")]
+    #[error(
+        "a tuple has up to two addresses and four numbers, where a station is two, and every element one of each"
+    )]
     Tuple,
     /// A translation where there can be none.
     #[error(
@@ -43,6 +45,12 @@ pub enum FilterError {
         "chain \"{0}\" rejects packets at postrouting; reject them at prerouting, input, forward or output, or drop them"
     )]
     Reject(String),
+    /// ARP packets are asked about elsewhere than where they come in or are sent.
+    #[error("chain \"{0}\" is of the family arp, whose chains are filters at input or output")]
+    ArpHook(String),
+    /// A rule is about what the packets of its table do not have, or does what cannot be done with them.
+    #[error("chain \"{0}\" has a rule that packets of its table's family cannot be about")]
+    Family(String),
     /// More rules than can be numbered.
     #[error("there are more than 4 Mi rules; use sets")]
     TooManyRules,

@@ -1,12 +1,11 @@
 //! What rules look at: the fields of a packet's headers and what the stack knows about it.
 
+use super::parts::{Part, bits};
 use crate::conntrack::{Direction, Flow, Transport};
 use crate::hook::PacketView;
 use crate::wire::ip::Fragment;
-use crate::wire::ipv6_ext::{
-    Chain, DESTINATION, FRAGMENT, HOP_BY_HOP, ROUTING, is_extension as is_known_extension,
-};
-use crate::wire::{IpHeader, TcpHeader, ip, ipv6, tcp};
+use crate::wire::ipv6_ext::{Chain, FRAGMENT, is_extension as is_known_extension};
+use crate::wire::{EtherType, IpHeader, ip, ipv6, tcp};
 use core::net::IpAddr;
 
 /// A number that a packet has, or has not: then no test of it holds, not even a negated one.
@@ -25,12 +24,12 @@ pub enum Field {
     TcpFlags,
     /// Length of the TCP header in units of four bytes, as it stands there.
     TcpDataOffset,
-    /// What the TCP option says how large segments may be (RFC 9293 §3.7.1).
-    MaxSegmentSize,
     /// Type of an ICMP or ICMPv6 message.
     IcmpType,
     /// Its code.
     IcmpCode,
+    /// The type of an IP packet in Ethernet frames (RFC 894, RFC 2464), whatever link it came over.
+    EtherType,
     /// Differentiated services code point (RFC 2474).
     Dscp,
     /// The bits of explicit congestion notification (RFC 3168).
@@ -71,6 +70,15 @@ pub enum Field {
         /// How many.
         len: u8,
     },
+    /// Up to 32 bits of a part of the packet, in network order, if all of them lie in it.
+    Bits {
+        /// Which part.
+        part: Part,
+        /// Where, in bits from the part's beginning; 0 is the highest of the first byte.
+        at: u16,
+        /// How many.
+        len: u8,
+    },
 }
 
 /// An end of a packet's way.
@@ -90,31 +98,6 @@ impl End {
             Self::Source => &ip.source,
             Self::Dest => &ip.dest,
         }
-    }
-}
-
-/// An IPv6 extension header that a packet may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ExtensionHeader {
-    /// Options for every hop.
-    HopByHop,
-    /// A list of nodes to visit.
-    Routing,
-    /// The packet is a fragment.
-    Fragment,
-    /// Options for the destination.
-    Destination,
-}
-
-impl ExtensionHeader {
-    const fn of(protocol: u8) -> Option<Self> {
-        Some(match protocol {
-            HOP_BY_HOP => Self::HopByHop,
-            ROUTING => Self::Routing,
-            FRAGMENT => Self::Fragment,
-            DESTINATION => Self::Destination,
-            _ => return None,
-        })
     }
 }
 
@@ -170,6 +153,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 IpAddr::V4(_) => 4,
                 IpAddr::V6(_) => 6,
             },
+            Field::EtherType => EtherType::of_ip(self.view.ip.dest).0.into(),
             Field::TcpFlags if self.end.protocol == ip::TCP => {
                 let at = tcp::OFFSET_FLAGS_OFFSET + 1;
                 u32::from(*self.transport_header().get(at)?)
@@ -177,10 +161,6 @@ impl<'a, 'p> Fields<'a, 'p> {
             Field::TcpDataOffset if self.end.protocol == ip::TCP => {
                 let at = u8::try_from(tcp::OFFSET_FLAGS_OFFSET).ok()?;
                 number(self.transport_header(), at, 1)? >> 4
-            }
-            Field::MaxSegmentSize if self.end.protocol == ip::TCP => {
-                let header = TcpHeader::parse(self.transport_header()).ok()?;
-                header.options.mss?.into()
             }
             Field::HeaderLength if self.view.ip.dest.is_ipv4() => {
                 number(self.view.bytes, 0, 1)? & 0xf
@@ -209,9 +189,9 @@ impl<'a, 'p> Fields<'a, 'p> {
             },
             Field::Network { at, len } => return number(self.view.bytes, at, len),
             Field::Transport { at, len } => return number(self.transport_header(), at, len),
+            Field::Bits { part, at, len } => return self.bits(part, at, len),
             Field::TcpFlags
             | Field::TcpDataOffset
-            | Field::MaxSegmentSize
             | Field::HeaderLength
             | Field::FlowLabel
             | Field::Protocol
@@ -226,14 +206,24 @@ impl<'a, 'p> Fields<'a, 'p> {
         *end.address(self.view.ip)
     }
 
-    /// Whether the packet has such an extension header.
-    pub(crate) const fn has(&self, kind: ExtensionHeader) -> bool {
-        self.end.extensions & 1 << kind as u8 != 0
+    /// Whether the packet has such a part; `None` if it is of the other IP version.
+    pub(super) fn has(&self, part: Part) -> Option<bool> {
+        let is_v4 = self.view.ip.dest.is_ipv4();
+        match part {
+            Part::Ipv4Option(_) if !is_v4 => None,
+            Part::Extension(_) if is_v4 => None,
+            part => Some(part.find(self).is_some()),
+        }
+    }
+
+    #[inline(never)]
+    fn bits(&self, part: Part, at: u16, len: u8) -> Option<u32> {
+        bits(part.find(self)?, at, len)
     }
 
     /// What is behind the IP headers; empty in later fragments.
     #[inline]
-    fn transport_header(&self) -> &[u8] {
+    pub(super) fn transport_header(&self) -> &[u8] {
         match self.fragment() {
             Some(Fragment { offset: 1.., .. }) => &[],
             _ => self.view.bytes.get(self.end.at..).unwrap_or_default(),
@@ -278,8 +268,6 @@ pub(crate) struct ChainEnd {
     at: usize,
     /// What an extension header says about that; of IPv4 the header does.
     fragment: Option<Fragment>,
-    /// A bit for each kind of extension header.
-    extensions: u8,
     /// What the chain leads to is not known.
     is_broken: bool,
 }
@@ -308,7 +296,6 @@ impl ChainEnd {
             protocol: ip.protocol,
             at: ip.header_len,
             fragment: None,
-            extensions: 0,
             is_broken: false,
         }
     }
@@ -334,9 +321,6 @@ impl ChainEnd {
                 self.is_broken = true;
                 return;
             };
-            if let Some(kind) = ExtensionHeader::of(header.kind) {
-                self.extensions |= 1 << kind as u8;
-            }
             if header.kind == FRAGMENT {
                 self.fragment = Some(header.fragment());
                 if header.fragment().offset != 0 {

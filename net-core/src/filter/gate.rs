@@ -72,6 +72,7 @@ impl Filter {
                 TableFamily::Inet => true,
                 TableFamily::Ip => is_v4,
                 TableFamily::Ip6 => !is_v4,
+                TableFamily::Arp => false,
             };
             if !is_theirs {
                 continue;

@@ -21,7 +21,7 @@ pub struct LogEntry {
     pub came_over: Option<IfaceId>,
     /// The interface that it leaves over, where that is known.
     pub leaves_over: Option<IfaceId>,
-    /// Its IP header.
+    /// Its IP header; of an ARP packet one that says nothing but the protocol addresses of sender and target.
     pub ip: IpHeader,
     /// Its source and destination port.
     pub ports: Option<(u16, u16)>,

@@ -1,20 +1,15 @@
 //! A set of rules as packets meet it.
 
-use super::fields::{Field, Fields};
+use super::fields::Fields;
+use super::matching::{Around, Check};
 use super::run::{Need, Run};
-use super::tuples::TupleMap;
-use super::{
-    Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Test, Tproxy,
-};
+use super::{Answer, ChainKind, ChainPolicy, Counter, Log, Rule, Ruleset, TableFamily, Tproxy};
 use crate::conntrack::{FlowState, Tracked, Tracker};
 use crate::hook::{HookPoint, PacketView};
-use crate::iface::IfaceId;
 use crate::nat::Translation;
-use crate::stack::TokenBucket;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 use smallvec::SmallVec;
@@ -28,12 +23,16 @@ pub(crate) struct Filter {
     pub(super) runs: Vec<Run>,
     /// By rule.
     pub(super) counters: Vec<Counter>,
-    pub(super) interfaces: Vec<Interfaces>,
+    pub(super) around: Around,
     pub(super) needs_flows: bool,
     /// Whether it gives packets to sockets.
     pub(super) gives: bool,
+    /// Whether it asks for what is in front of packets.
+    pub(super) asks_for_frames: bool,
     /// The base chains of the kind `nat`, in the order of their priorities.
     pub(super) nat_chains: Vec<(HookPoint, u32)>,
+    /// Those of the family `arp`.
+    pub(super) arp_chains: Vec<(HookPoint, u32)>,
 }
 
 /// A chain.
@@ -74,25 +73,6 @@ pub(super) struct CompiledRule {
     pub(super) actions: Box<[Op]>,
 }
 
-/// A match.
-#[derive(Debug)]
-pub(super) struct Check {
-    pub(super) kind: CheckKind,
-    pub(super) negated: bool,
-}
-
-#[derive(Debug)]
-pub(super) enum CheckKind {
-    /// One that needs neither names nor memory.
-    Plain(Test),
-    /// The interface that a packet came over is among these.
-    ComesOver(u32),
-    /// The interface that it leaves over.
-    LeavesOver(u32),
-    Tuple(Arc<TupleMap>),
-    Limit(TokenBucket),
-}
-
 /// An action, names resolved.
 #[derive(Debug)]
 pub(super) enum Op {
@@ -117,13 +97,6 @@ pub(crate) enum Decision {
     Translate(Translation),
 }
 
-/// The interfaces with a name.
-#[derive(Debug)]
-pub(super) struct Interfaces {
-    pub(super) patterns: Vec<String>,
-    pub(super) ids: SmallVec<[IfaceId; 4]>,
-}
-
 /// How far rules lead from one chain to the next.
 pub(super) const MAX_DEPTH: usize = 16;
 
@@ -145,7 +118,8 @@ impl Filter {
     /// The chains that packets enter: where, with which priority, and their numbers.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (HookPoint, i32, u32)> {
         let entries = self.chains.iter().zip(0..);
-        let filters = entries.filter(|(code, _)| code.kind != ChainKind::Nat);
+        let filters = entries
+            .filter(|(code, _)| code.kind != ChainKind::Nat && code.family != TableFamily::Arp);
         filters.filter_map(|(code, number)| code.entry.map(|(at, pri)| (at, pri, number)))
     }
 
@@ -239,20 +213,6 @@ impl Filter {
         decision
     }
 
-    /// Has the interfaces looked up anew that rules name.
-    pub(crate) fn resolve(&mut self, ifaces: &[(IfaceId, &str)]) {
-        for names in &mut self.interfaces {
-            let fits = |name: &str, pattern: &String| match pattern.strip_suffix('*') {
-                Some(front) => name.starts_with(front),
-                None => name == pattern,
-            };
-            let patterns = &names.patterns;
-            let is_named = |name| patterns.iter().any(|pattern| fits(name, pattern));
-            let ids = ifaces.iter().filter(|(_, name)| is_named(name));
-            names.ids = ids.map(|(id, _)| *id).collect();
-        }
-    }
-
     #[inline]
     fn decide(
         &mut self,
@@ -331,7 +291,7 @@ impl Filter {
             let number = match *step {
                 Step::Rule(number) => {
                     let rule = self.rules.get_mut(number as usize);
-                    let holds = |rule: &mut CompiledRule| rule.holds(packet, &self.interfaces, now);
+                    let holds = |rule: &mut CompiledRule| rule.holds(packet, &self.around, now);
                     rule.is_some_and(holds).then_some(number)
                 }
                 Step::Run(_, run) if step.may_hold(packet) => {
@@ -356,9 +316,9 @@ impl Filter {
 }
 
 impl CompiledRule {
-    fn holds(&mut self, packet: &Fields<'_, '_>, interfaces: &[Interfaces], now: Instant) -> bool {
+    fn holds(&mut self, packet: &Fields<'_, '_>, around: &Around, now: Instant) -> bool {
         let mut checks = self.checks.iter_mut();
-        checks.all(|check| check.holds(packet, interfaces, now))
+        checks.all(|check| check.holds(packet, around, now))
     }
 
     /// Does what it does where it holds; `None` if the rule that follows is asked then.
@@ -388,52 +348,12 @@ impl CompiledRule {
     }
 }
 
-impl Check {
-    fn holds(&mut self, packet: &Fields<'_, '_>, interfaces: &[Interfaces], now: Instant) -> bool {
-        let is_among = |names: u32, iface: Option<IfaceId>| {
-            let names = interfaces.get(names as usize);
-            iface
-                .zip(names)
-                .is_some_and(|(iface, names)| names.ids.contains(&iface))
-        };
-        let holds = match &mut self.kind {
-            CheckKind::Plain(test) => plain(test, packet),
-            CheckKind::ComesOver(names) => Some(is_among(*names, packet.view.came_over)),
-            CheckKind::LeavesOver(names) => Some(is_among(*names, packet.view.leaves_over)),
-            CheckKind::Tuple(map) => {
-                let applies = map.applies(packet);
-                applies.then(|| map.find(packet).is_some())
-            }
-            CheckKind::Limit(bucket) => Some(bucket.take(now)),
-        };
-        holds.is_some_and(|holds| holds != self.negated)
-    }
-}
-
-/// Whether a test holds; `None` where the packet lacks the field.
-#[inline]
-fn plain(test: &Test, packet: &Fields<'_, '_>) -> Option<bool> {
-    let read = |field: &Field| packet.read(*field);
-    Some(match test {
-        Test::Number(field, numbers) => numbers.contains(read(field)?),
-        Test::Masked {
-            field,
-            mask,
-            wanted,
-        } => wanted.contains(read(field)? & mask),
-        Test::AnyBit(field, bits) => read(field)? & bits != 0,
-        Test::Address(end, addresses) => addresses.contains(packet.address(*end)),
-        Test::Extension(_) if packet.view.ip.dest.is_ipv4() => return None,
-        Test::Extension(kind) => packet.has(*kind),
-        Test::ComesOver(_) | Test::LeavesOver(_) | Test::Tuple(_) | Test::Limit(_) => return None,
-    })
-}
-
 impl TableFamily {
     #[inline]
     const fn has(self, packet: &Fields<'_, '_>) -> bool {
         match self {
-            Self::Inet => true,
+            // Those are asked about no others.
+            Self::Inet | Self::Arp => true,
             Self::Ip => packet.view.ip.dest.is_ipv4(),
             Self::Ip6 => packet.view.ip.dest.is_ipv6(),
         }

@@ -2,16 +2,22 @@
 
 use super::*;
 use crate::buf::{Checksum, HeadBuf, TxPacket};
-use crate::filter::{Action, FilterError, Numbers};
+use crate::filter::matching::{Check, CheckKind};
+use crate::filter::{Action, Field, FilterError, Numbers, Test};
+use crate::iface::{IfaceId, IfaceKind};
 use crate::seed::Seed;
 use crate::time::Duration;
-use crate::wire::{IpHeader, TcpFlags, TcpHeader, UdpHeader, ip};
+use crate::wire::{IpHeader, MacAddr, TcpFlags, TcpHeader, UdpHeader, ip};
+use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::net::IpAddr;
 use std::string::{String, ToString};
 
 #[path = "program_runs_tests.rs"]
 mod runs;
+
+#[path = "program_parts_tests.rs"]
+mod parts;
 
 fn filter(text: &str) -> Filter {
     let ruleset: Ruleset = text.parse().unwrap();
@@ -119,7 +125,11 @@ impl Packet {
 /// Whether the only rule holds for a packet.
 fn holds(rule: &str, packet: &mut Packet) -> bool {
     let mut filter = rules(&std::format!("{rule} drop"));
-    filter.resolve(&[(IfaceId(0), "eth0"), (IfaceId(1), "tun1")]);
+    let ethernet = IfaceKind::Ethernet(MacAddr::local(7));
+    filter.resolve(&[
+        (IfaceId(0), "eth0", ethernet),
+        (IfaceId(1), "tun1", IfaceKind::PointToPoint),
+    ]);
     packet.ask(&mut filter) == Decision::Drop
 }
 
@@ -177,6 +187,12 @@ fn everything_in_the_headers_can_be_asked_for() {
         ("ip saddr . tcp dport { 10.0.0.1 . 81 }", false),
         ("ip saddr . udp dport != { 10.0.0.1 . 81 }", false),
         ("exthdr frag missing", false),
+        ("meta frag-off 0", true),
+        ("@nh,4,4 5", true),
+        ("@th,96,4 5", true),
+        ("@th,103,9 2", true),
+        ("@th,103,9 != 3", true),
+        ("@th,160,1 != 0", false),
     ] {
         assert_eq!(holds(rule, &mut syn), expected, "{rule}");
     }

@@ -1,6 +1,9 @@
 //! Rules: what a packet has to be, and what happens to it then.
 
-use super::{Addresses, End, ExtensionHeader, Field, Numbers, Tproxy, TupleField, Tuples};
+use super::{
+    Addresses, Audience, End, Field, Numbers, Part, StationField, Stations, Tproxy, TupleField,
+    Tuples,
+};
 use crate::nat::Translation;
 use crate::time::Duration;
 use crate::wire::{icmpv4, icmpv6};
@@ -124,13 +127,39 @@ pub enum Test {
     LeavesOver(Vec<String>),
     /// Several fields together are one of these tuples.
     Tuple(Tuples),
-    /// The packet has this extension header; IPv4 packets have none, and lack none.
-    Extension(ExtensionHeader),
+    /// The packet has this part. What is no TCP lacks every option of TCP, as for `nft`; packets of one IP
+    /// version neither have nor lack what is of the other.
+    Has(Part),
+    /// The address of this number, counted from 1, in the Routing header of IPv6, or segment of Segment
+    /// Routing (RFC 8754 §2), is one of these.
+    RoutingAddress(u8, Addresses),
+    /// The station of this name is one of these; what is in front of a packet has those alone that came in
+    /// over Ethernet.
+    Station(StationField, Stations),
+    /// The packet came in over an interface to Ethernet; what this host sends did not come in.
+    OverEthernet,
+    /// The link brought the packet to these.
+    SentTo(Audience),
+    /// The protocol address of an ARP packet is one of these: that of its sender, or of its target.
+    ArpAddress(End, Addresses),
     /// The rule has not come so far more often than this; negated: it has.
     Limit(Limit),
 }
 
 impl Test {
+    /// Whether it asks for what is in front of a packet.
+    pub(super) fn asks_for_frames(&self) -> bool {
+        match self {
+            Self::Station(field, _) => field.is_of_frame(),
+            Self::SentTo(_) => true,
+            Self::Tuple(tuples) => tuples
+                .fields
+                .iter()
+                .any(|part| matches!(part, TupleField::Station(field) if field.is_of_frame())),
+            _ => false,
+        }
+    }
+
     /// The numbers of a packet that it looks at.
     pub(super) fn fields(&self) -> impl Iterator<Item = Field> {
         let (one, tuple) = match self {
@@ -142,7 +171,7 @@ impl Test {
         };
         let tuple = tuple.iter().filter_map(|field| match field {
             TupleField::Number(field) => Some(*field),
-            TupleField::Address(_) => None,
+            TupleField::Address(_) | TupleField::Station(_) => None,
         });
         one.into_iter().chain(tuple)
     }

@@ -166,7 +166,7 @@ impl Run {
                 let values = rules.iter().filter_map(|(values, _)| values.get(place));
                 let numbers = values.filter_map(|(_, value)| match value {
                     TupleValue::Number(number) => Some(*number..=*number),
-                    TupleValue::Address(_) => None,
+                    TupleValue::Address(_) | TupleValue::Station(_) => None,
                 });
                 let numbers: Numbers = numbers.collect();
                 is_common = numbers.single().is_some();
@@ -198,7 +198,7 @@ impl Run {
                     let number = packet.read(*field);
                     number.is_some_and(|number| wanted.contains(number))
                 });
-                may_hold.then(|| rules.find(packet)).flatten()
+                may_hold.then(|| rules.find(packet, None)).flatten()
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Sets of tuples of fields, found by one hash.
 
-use super::FilterError;
 use super::fields::{End, Field, Fields};
+use super::{FilterError, StationField};
 use crate::seed::Key;
+use crate::wire::{EthernetHeader, MacAddr};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
@@ -17,6 +18,8 @@ pub enum TupleField {
     Address(End),
     /// A number.
     Number(Field),
+    /// A station.
+    Station(StationField),
 }
 
 /// The value of such a part.
@@ -26,6 +29,8 @@ pub enum TupleValue {
     Address(IpAddr),
     /// A number.
     Number(u32),
+    /// A station.
+    Station(MacAddr),
 }
 
 /// A set of tuples: so many values as there are fields in each.
@@ -36,7 +41,8 @@ pub struct Tuples {
 }
 
 impl Tuples {
-    /// A set of such tuples of these fields: of at most two addresses and four numbers.
+    /// A set of such tuples of these fields: of at most two addresses and four numbers; a station takes
+    /// the place of two numbers.
     ///
     /// # Errors
     /// [`FilterError::Tuple`]: there are more, or an element has other parts.
@@ -67,6 +73,7 @@ impl Tuples {
                     pair,
                     (TupleField::Address(_), TupleValue::Address(_))
                         | (TupleField::Number(_), TupleValue::Number(_))
+                        | (TupleField::Station(_), TupleValue::Station(_))
                 )
             })
     }
@@ -107,6 +114,7 @@ impl TupleMap {
             match *value {
                 TupleValue::Address(address) => key.push_address(address),
                 TupleValue::Number(number) => key.push(&number.to_be_bytes()),
+                TupleValue::Station(station) => key.push(&station.octets()),
             }
         }
         self.numbers.entry(key).or_insert(number);
@@ -114,31 +122,43 @@ impl TupleMap {
 
     /// The number of a packet's tuple; `None` also where the packet lacks a field.
     #[inline]
-    pub(super) fn find(&self, packet: &Fields<'_, '_>) -> Option<u32> {
+    pub(super) fn find(
+        &self,
+        packet: &Fields<'_, '_>,
+        frame: Option<&EthernetHeader>,
+    ) -> Option<u32> {
         let mut key = TupleKey::EMPTY;
         for field in &self.fields {
             match *field {
                 TupleField::Address(end) => key.push_address(packet.address(end)),
                 TupleField::Number(field) => key.push(&packet.read(field)?.to_be_bytes()),
+                TupleField::Station(field) => key.push(&field.find(packet, frame)?.octets()),
             }
         }
         self.numbers.get(&key).copied()
     }
 
     /// Whether a packet has all the fields.
-    pub(super) fn applies(&self, packet: &Fields<'_, '_>) -> bool {
+    pub(super) fn applies(&self, packet: &Fields<'_, '_>, frame: Option<&EthernetHeader>) -> bool {
         self.fields.iter().all(|field| match *field {
             TupleField::Address(_) => true,
             TupleField::Number(field) => packet.read(field).is_some(),
+            TupleField::Station(field) => field.find(packet, frame).is_some(),
         })
     }
 }
 
 /// Whether a tuple of these fields is not too long.
 pub(super) fn fits(fields: &[TupleField]) -> bool {
-    let is_address = |field: &&TupleField| matches!(field, TupleField::Address(_));
-    let addresses = fields.iter().filter(is_address).count();
-    addresses <= MAX_ADDRESSES && fields.len() - addresses <= MAX_NUMBERS
+    let (mut addresses, mut numbers) = (0, 0);
+    for field in fields {
+        match field {
+            TupleField::Address(_) => addresses += 1,
+            TupleField::Number(_) => numbers += 1,
+            TupleField::Station(_) => numbers += 2,
+        }
+    }
+    addresses <= MAX_ADDRESSES && numbers <= MAX_NUMBERS
 }
 
 /// A tuple's values, one behind the other.

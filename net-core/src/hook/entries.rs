@@ -219,6 +219,11 @@ impl Hooks {
         &mut self.others.log
     }
 
+    /// The filter, and where it writes things down.
+    pub(super) fn filter_and_log(&mut self) -> (Option<&mut Filter>, &mut Log) {
+        (self.others.filter.as_deref_mut(), &mut self.others.log)
+    }
+
     pub(crate) const fn log_lost(&self) -> u64 {
         self.others.log.lost()
     }

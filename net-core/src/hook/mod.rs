@@ -7,6 +7,7 @@
 //! comparison.
 
 mod entries;
+mod frames;
 mod protocol;
 
 pub(crate) use entries::{Heading, Hooks, Outcome};

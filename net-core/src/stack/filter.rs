@@ -70,8 +70,8 @@ impl Stack {
     pub(super) fn resolve_filter(&mut self) {
         self.note_own_addresses();
         let ifaces = (0..).zip(&self.ifaces).filter_map(|(index, iface)| {
-            let name = iface.as_ref()?.config.name.as_str();
-            Some((IfaceId(index), name))
+            let config = &iface.as_ref()?.config;
+            Some((IfaceId(index), config.name.as_str(), config.kind))
         });
         if let Some(filter) = self.hooks.filter_mut() {
             filter.resolve(&ifaces.collect::<Vec<_>>());

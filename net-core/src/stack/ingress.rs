@@ -5,6 +5,7 @@ use crate::buf::RxBatch;
 use crate::iface::{IfaceId, IfaceKind};
 use crate::offload::gro;
 use crate::time::Instant;
+use crate::wire::{EthernetHeader, MacAddr};
 
 impl Stack {
     /// Takes in what a device received, and leaves the batch empty.
@@ -22,6 +23,10 @@ impl Stack {
             return;
         };
         if let IfaceKind::Ethernet(mac) = kind {
+            if self.hooks.asks_for_frames() {
+                self.handle_each(iface, mac, batch, now);
+                return;
+            }
             batch.retain(|frame| self.ethernet_input(iface, mac, frame, now));
         } else if self.taps.hears_incoming() {
             self.tap_packets(iface, batch.packets(), now);
@@ -34,6 +39,22 @@ impl Stack {
                 self.stats.count_drop(reason);
             }
         }
+        batch.clear();
+    }
+
+    /// Takes in frames one by one, as rules ask for the header of each; none are merged.
+    #[inline(never)]
+    fn handle_each(&mut self, iface: IfaceId, mac: MacAddr, batch: &mut RxBatch, now: Instant) {
+        for packet in batch.packets_mut() {
+            self.hooks
+                .set_frame(EthernetHeader::parse(&packet.frame).ok());
+            if self.ethernet_input(iface, mac, packet, now)
+                && let Err(reason) = self.ip_input(iface, packet, now)
+            {
+                self.stats.count_drop(reason);
+            }
+        }
+        self.hooks.set_frame(None);
         batch.clear();
     }
 }

@@ -2,15 +2,18 @@
 
 use super::Stack;
 use crate::buf::{RxPacket, TxBatch, TxPacket};
+use crate::filter::ArpPlace;
+use crate::hook::HookPoint;
 use crate::iface::{IfaceId, IfaceKind};
 use crate::ip::Path;
 use crate::neighbor::{Lookup, Waiting};
 use crate::qdisc::Owner;
 use crate::stats::DropReason;
 use crate::time::Instant;
-use crate::wire::{EtherType, EthernetHeader, MacAddr, ethernet};
+use crate::wire::{EtherType, EthernetHeader, MacAddr, arp, ethernet};
 use alloc::boxed::Box;
 use bytes::Buf;
+use smallvec::SmallVec;
 
 /// Where a link takes a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,15 @@ impl Stack {
             EtherType::IPV4 | EtherType::IPV6 => Ok(true),
             EtherType::ARP => {
                 let to_all = header.dest.is_group();
+                let place = ArpPlace {
+                    at: HookPoint::LocalIn,
+                    iface,
+                };
+                if self.hooks.asks_about_arp(place.at)
+                    && !self.hooks.lets_arp_by(place, &mut frame.frame, now)
+                {
+                    return Err(DropReason::Filter);
+                }
                 self.arp_input(iface, mac, &frame.frame, to_all, now)?;
                 Ok(false)
             }
@@ -201,6 +213,17 @@ impl Stack {
         let Some(source) = self.mac(iface) else {
             return;
         };
+        let place = ArpPlace {
+            at: HookPoint::LocalOut,
+            iface,
+        };
+        if ethertype == EtherType::ARP && self.hooks.asks_about_arp(place.at) {
+            let mut bytes: SmallVec<[u8; arp::LEN]> = SmallVec::from_slice(payload);
+            if !self.hooks.lets_arp_by(place, &mut bytes, self.clock) {
+                self.stats.count_drop(DropReason::Filter);
+                return;
+            }
+        }
         let mut packet = self.new_packet();
         packet.head.prepend(payload.len()).copy_from_slice(payload);
         packet.meta.checksum = crate::buf::Checksum::Verified;

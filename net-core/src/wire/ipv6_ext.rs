@@ -15,6 +15,11 @@ pub const NO_NEXT_HEADER: u8 = 59;
 /// Protocol number of the Destination Options header.
 pub const DESTINATION: u8 = 60;
 
+/// Protocol number of the Authentication Header (RFC 4302).
+pub const AUTHENTICATION: u8 = 51;
+/// Protocol number of the Mobility Header (RFC 6275 §6.1).
+pub const MOBILITY: u8 = 135;
+
 /// Bytes of a Fragment header.
 pub const FRAGMENT_LEN: usize = 8;
 
@@ -187,6 +192,44 @@ impl<'a> Chain<'a> {
             bytes: rest.get(..len).ok_or(DropReason::Truncated)?,
         })
     }
+}
+
+/// The first header of a kind in a packet that begins with an IPv6 header: an extension, the Authentication
+/// Header, past which others are looked for too, or the Mobility Header, the last of its chain. Behind the
+/// header of a later fragment, and from a broken one on, there is none.
+#[must_use]
+pub fn find(packet: &[u8], kind: u8) -> Option<&[u8]> {
+    let mut chain = Chain::new(packet);
+    for _ in 0..MAX_HEADERS {
+        for header in chain.by_ref() {
+            let header = header.ok()?;
+            if header.kind == kind {
+                return Some(header.bytes);
+            }
+            if header.kind == FRAGMENT && header.fragment().offset != 0 {
+                return None;
+            }
+        }
+        let (last, at) = (chain.protocol(), chain.position());
+        let rest = packet.get(at..)?;
+        let &[next, units, ..] = rest else {
+            return None;
+        };
+        // In units of four bytes less two (RFC 4302 §2.2), or of eight less one.
+        let len = match last {
+            AUTHENTICATION => (usize::from(units) + 2) * 4,
+            MOBILITY => (usize::from(units) + 1) * 8,
+            _ => return None,
+        };
+        if last == kind {
+            return rest.get(..len);
+        }
+        if last == MOBILITY {
+            return None;
+        }
+        chain = Chain::behind(packet, next, at, at + len);
+    }
+    None
 }
 
 /// Where a packet with an IPv6 header at its front may be cut: behind the headers that every router

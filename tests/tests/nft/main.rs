@@ -6,6 +6,8 @@
 #![cfg(target_os = "linux")]
 
 mod answers;
+mod frames;
+mod parts;
 
 use net_core::buf::{RxBatch, RxPacket, TxBatch, TxPacket};
 use net_core::iface::{IfaceKind, IpCidr};

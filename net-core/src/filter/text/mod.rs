@@ -1,7 +1,9 @@
 //! Rulesets as text, in a part of the language of `nft`: tables (`ip`, `ip6`, `inet`), sets with
 //! elements, chains, and rules of matches, statements and a verdict.
 
+mod headers;
 mod names;
+mod parts;
 mod rule;
 mod show;
 mod subject;

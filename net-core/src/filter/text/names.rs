@@ -25,6 +25,16 @@ pub(super) enum Kind {
     Family,
     /// Control bits of TCP.
     TcpFlag,
+    /// The type of a frame.
+    EtherType,
+    /// What an ARP packet is for.
+    ArpOperation,
+    /// The type of a Mobility Header.
+    MobilityType,
+    /// The type of a packet of DCCP.
+    DccpType,
+    /// The type of a message of IGMP.
+    IgmpType,
     /// How a packet stands to flows.
     FlowState,
     /// Which way it goes.
@@ -34,6 +44,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// A number of so many bits: one at least, 32 at most.
+    pub(super) const fn up_to(bits: u8) -> Self {
+        Self::Number(u32::MAX >> (32 - bits))
+    }
+
     /// Whether a name stands for one bit of several.
     pub(super) const fn is_bits(self) -> bool {
         matches!(self, Self::TcpFlag | Self::FlowState | Self::FlowStatus)
@@ -70,6 +85,11 @@ impl Kind {
             Self::Ecn => "congestion mark",
             Self::Family => "family",
             Self::TcpFlag => "control bit of TCP",
+            Self::EtherType => "type of a frame",
+            Self::ArpOperation => "operation of ARP",
+            Self::MobilityType => "type of a Mobility Header",
+            Self::DccpType => "type of a packet of DCCP",
+            Self::IgmpType => "type of a message of IGMP",
             Self::FlowState => "state of a flow",
             Self::Direction => "direction",
             Self::FlowStatus => "status of a flow",
@@ -82,6 +102,8 @@ impl Kind {
             Self::Number(most) => most,
             Self::Dscp => 63,
             Self::Ecn => 3,
+            Self::DccpType => 15,
+            Self::EtherType | Self::ArpOperation => 0xffff,
             Self::Family | Self::Direction => 0,
             _ => 255,
         }
@@ -99,6 +121,11 @@ impl Kind {
             Self::Ecn => &[("not-ect", 0), ("ect1", 1), ("ect0", 2), ("ce", 3)],
             Self::Family => &[("ipv4", 4), ("ipv6", 6)],
             Self::TcpFlag => TCP_FLAGS,
+            Self::EtherType => ETHER_TYPES,
+            Self::ArpOperation => ARP_OPERATIONS,
+            Self::MobilityType => MOBILITY_TYPES,
+            Self::DccpType => DCCP_TYPES,
+            Self::IgmpType => IGMP_TYPES,
             Self::FlowState => FLOW_STATES,
             Self::Direction => &[("original", 0), ("reply", 1)],
             Self::FlowStatus => FLOW_STATUS,
@@ -116,6 +143,7 @@ const PROTOCOLS: &[(&str, u32)] = &[
     ("esp", 50),
     ("ah", 51),
     ("icmpv6", 58),
+    ("comp", 108),
     ("ipv6-icmp", 58),
     ("sctp", 132),
     ("udplite", 136),
@@ -206,6 +234,62 @@ const TCP_FLAGS: &[(&str, u32)] = &[
     ("urg", 32),
     ("ecn", 64),
     ("cwr", 128),
+];
+
+const ETHER_TYPES: &[(&str, u32)] = &[
+    ("ip", 0x0800),
+    ("arp", 0x0806),
+    ("8021q", 0x8100),
+    ("vlan", 0x8100),
+    ("ip6", 0x86dd),
+    ("8021ad", 0x88a8),
+];
+
+const ARP_OPERATIONS: &[(&str, u32)] = &[
+    ("request", 1),
+    ("reply", 2),
+    ("rrequest", 3),
+    ("rreply", 4),
+    ("inrequest", 8),
+    ("inreply", 9),
+    ("nak", 10),
+];
+
+const MOBILITY_TYPES: &[(&str, u32)] = &[
+    ("binding-refresh-request", 0),
+    ("home-test-init", 1),
+    ("careof-test-init", 2),
+    ("home-test", 3),
+    ("careof-test", 4),
+    ("binding-update", 5),
+    ("binding-acknowledgement", 6),
+    ("binding-error", 7),
+    ("fast-binding-update", 8),
+    ("fast-binding-acknowledgement", 9),
+    ("fast-binding-advertisement", 10),
+    ("experimental-mobility-header", 11),
+    ("home-agent-switch-message", 12),
+];
+
+const DCCP_TYPES: &[(&str, u32)] = &[
+    ("request", 0),
+    ("response", 1),
+    ("data", 2),
+    ("ack", 3),
+    ("dataack", 4),
+    ("closereq", 5),
+    ("close", 6),
+    ("reset", 7),
+    ("sync", 8),
+    ("syncack", 9),
+];
+
+const IGMP_TYPES: &[(&str, u32)] = &[
+    ("membership-query", 0x11),
+    ("membership-report-v1", 0x12),
+    ("membership-report-v2", 0x16),
+    ("leave-group", 0x17),
+    ("membership-report-v3", 0x22),
 ];
 
 const FLOW_STATES: &[(&str, u32)] = &[

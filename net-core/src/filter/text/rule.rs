@@ -6,9 +6,12 @@ use super::subject::{Subject, What, raw, subject};
 use super::tokens::{Token, Tokens};
 use super::translation::{kind_of, tproxy, translation};
 use super::values::{
-    Elements, NamedSet, addresses, bits, elements, is_set, list, named, number, range,
+    Elements, NamedSet, addresses, bits, elements, interface, is_set, named, number, range, station,
 };
-use crate::filter::{Action, Answer, Field, Limit, Match, Numbers, Rule, Test, TupleField, Tuples};
+use crate::filter::{
+    Action, Answer, Audience, Field, Limit, Match, Numbers, Rule, TableFamily, Test, TupleField,
+    Tuples,
+};
 use crate::nat::TranslationKind;
 use crate::time::Duration;
 use alloc::string::String;
@@ -18,6 +21,8 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) sets: &'a [NamedSet],
+    /// That of the table.
+    pub(super) family: TableFamily,
     /// The chains jumped to, and where in the text.
     pub(super) jumps: Vec<(String, usize)>,
     /// Translations, and where.
@@ -30,6 +35,7 @@ pub(super) fn rule(tokens: &mut Tokens<'_>, context: &mut Context<'_>) -> Result
     while !matches!(tokens.peek(), Token::Break | Token::End | Token::Sign("}")) {
         if tokens.take_sign("@") {
             let subject = raw(tokens)?;
+            check_family(&subject, tokens, context)?;
             rule.matches.push(single(subject.what, tokens, context)?);
             continue;
         }
@@ -39,7 +45,11 @@ pub(super) fn rule(tokens: &mut Tokens<'_>, context: &mut Context<'_>) -> Result
         {
             return Err(tokens.error("a verdict ends its rule; begin another line"));
         }
+        let place = tokens.place();
         if let Some(action) = action(word, tokens, &mut rule, context)? {
+            if context.family == TableFamily::Arp && !action.is_for_arp() {
+                return Err(tokens.error_at(place, "this cannot be done with ARP packets"));
+            }
             rule.actions.push(action);
         } else if word != "counter" {
             if !rule.actions.is_empty() {
@@ -195,13 +205,24 @@ fn matching(
     let Some(first) = subject(word, tokens)? else {
         return Err(tokens.error(format_args!("\"{word}\" begins no match or statement")));
     };
+    check_family(&first, tokens, context)?;
     let mut subjects = alloc::vec![first];
     while tokens.take_word(".") {
         let word = tokens.word("the next part of the tuple")?;
         let Some(next) = subject(word, tokens)? else {
             return Err(tokens.error(format_args!("\"{word}\" is no part of a tuple")));
         };
+        check_family(&next, tokens, context)?;
         subjects.push(next);
+    }
+    let over_ethernet = Match {
+        test: Test::OverEthernet,
+        negated: false,
+    };
+    if subjects.iter().any(|subject| subject.over_ethernet)
+        && !rule.matches.contains(&over_ethernet)
+    {
+        rule.matches.push(over_ethernet);
     }
     for (field, value) in subjects.iter().filter_map(|subject| subject.implies) {
         imply(rule, field, value);
@@ -212,6 +233,20 @@ fn matching(
     };
     rule.matches.push(one);
     Ok(())
+}
+
+/// Whether the packets of the table may have what is asked for.
+fn check_family(
+    subject: &Subject,
+    tokens: &Tokens<'_>,
+    context: &Context<'_>,
+) -> Result<(), TextError> {
+    let family = context.family;
+    if subject.fits(family) {
+        return Ok(());
+    }
+    let problem = format_args!("packets in a table of the family {family} do not have this");
+    Err(tokens.error(problem))
 }
 
 /// `limit rate [over] N/UNIT [burst N packets]`.
@@ -249,13 +284,13 @@ fn limit(tokens: &mut Tokens<'_>) -> Result<Match, TextError> {
 
 /// Reads the value of one field.
 fn single(what: What, tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<Match, TextError> {
-    if let What::Extension(kind) = what {
+    if let What::Part(part) = what {
         let negated = match tokens.word("exists or missing")? {
             "exists" => false,
             "missing" => true,
             _ => return Err(tokens.error("exists or missing goes here")),
         };
-        let test = Test::Extension(kind);
+        let test = Test::Has(part);
         return Ok(Match { test, negated });
     }
     if let What::Number(field, kind) = what {
@@ -276,17 +311,39 @@ fn single(what: What, tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<
         tokens.take_sign("==");
     }
     let test = match what {
-        What::ComesOver => Test::ComesOver(names(tokens)?),
-        What::LeavesOver => Test::LeavesOver(names(tokens)?),
+        What::ComesOver => Test::ComesOver(names(tokens, context)?),
+        What::LeavesOver => Test::LeavesOver(names(tokens, context)?),
+        What::OverEthernet => match tokens.word("ether")? {
+            "ether" => Test::OverEthernet,
+            _ => return Err(tokens.error("ether goes here")),
+        },
+        What::SentTo => Test::SentTo(match tokens.word("host, broadcast or multicast")? {
+            "host" => Audience::Host,
+            "broadcast" => Audience::Broadcast,
+            "multicast" => Audience::Multicast,
+            _ => return Err(tokens.error("host, broadcast or multicast goes here")),
+        }),
+        What::Station(field) => match set(tokens, &[what], context)? {
+            Some(Elements::Stations(set)) => Test::Station(field, set),
+            _ => Test::Station(field, [station(tokens)?].into_iter().collect()),
+        },
+        What::ArpAddress(end) => match set(tokens, &[what], context)? {
+            Some(Elements::Addresses(set)) => Test::ArpAddress(end, set),
+            _ => Test::ArpAddress(end, addresses(tokens)?.into_iter().collect()),
+        },
         What::Address(end) => match set(tokens, &[what], context)? {
             Some(Elements::Addresses(set)) => Test::Address(end, set),
             _ => Test::Address(end, addresses(tokens)?.into_iter().collect()),
+        },
+        What::RoutingAddress(number) => match set(tokens, &[what], context)? {
+            Some(Elements::Addresses(set)) => Test::RoutingAddress(number, set),
+            _ => Test::RoutingAddress(number, addresses(tokens)?.into_iter().collect()),
         },
         What::Number(field, kind) => match set(tokens, &[what], context)? {
             Some(Elements::Numbers(set)) => Test::Number(field, set),
             _ => Test::Number(field, range(tokens, kind)?.into()),
         },
-        What::Extension(kind) => Test::Extension(kind),
+        What::Part(part) => Test::Has(part),
     };
     Ok(Match { test, negated })
 }
@@ -370,15 +427,10 @@ fn set(
 }
 
 /// The names of interfaces.
-fn names(tokens: &mut Tokens<'_>) -> Result<Vec<String>, TextError> {
-    let one = |tokens: &mut Tokens<'_>| {
-        let name = tokens.name("the name of an interface")?;
-        Ok(String::from(name))
-    };
-    if is_set(tokens) {
-        list(tokens, one)
-    } else {
-        Ok(alloc::vec![one(tokens)?])
+fn names(tokens: &mut Tokens<'_>, context: &Context<'_>) -> Result<Vec<String>, TextError> {
+    match set(tokens, &[What::ComesOver], context)? {
+        Some(Elements::Names(names)) => Ok(names),
+        _ => Ok(alloc::vec![interface(tokens)?]),
     }
 }
 
@@ -393,7 +445,8 @@ fn tuples(
     let fields = parts.iter().map(|part| match part {
         What::Address(end) => Ok(TupleField::Address(*end)),
         What::Number(field, _) => Ok(TupleField::Number(*field)),
-        _ => Err(tokens.error("tuples have addresses and numbers only")),
+        What::Station(field) => Ok(TupleField::Station(*field)),
+        _ => Err(tokens.error("tuples have addresses, numbers and stations only")),
     });
     let fields = fields.collect::<Result<Vec<_>, _>>()?;
     let negated = tokens.take_sign("!=");

@@ -1,9 +1,12 @@
 //! Rulesets as text again: what is printed reads as the same rules.
 
-use super::words::{AddressList, Bits, FieldName, Names, NumberList, address_name, kind};
+use super::parts::write_part;
+use super::words::{
+    AddressList, Bits, FieldName, Names, NumberList, StationList, address_name, kind,
+};
 use crate::filter::{
-    Action, Base, ChainKind, ChainPolicy, ExtensionHeader, Field, Match, Rule, Ruleset, Table,
-    TableFamily, Test, TupleField, TupleValue, Tuples,
+    Action, Base, ChainKind, ChainPolicy, End, Field, Match, Rule, Ruleset, Table, TableFamily,
+    Test, TupleField, TupleValue, Tuples,
 };
 use crate::hook::HookPoint;
 use core::fmt::{self, Display, Formatter, Result};
@@ -50,6 +53,7 @@ impl Display for TableFamily {
             Self::Ip => "ip",
             Self::Ip6 => "ip6",
             Self::Inet => "inet",
+            Self::Arp => "arp",
         })
     }
 }
@@ -134,6 +138,7 @@ impl Rule {
                 Test::Address(_, addresses) => {
                     *field == Field::Version && number == addresses.version()
                 }
+                Test::RoutingAddress(..) => (*field, number) == (Field::Version, 6),
                 Test::Tuple(tuples) => *field == Field::Version && tuples.version() == Some(number),
                 _ => false,
             })
@@ -180,15 +185,22 @@ impl Rule {
             Test::ComesOver(names) => write!(f, "iifname {not}{}", Names(names)),
             Test::LeavesOver(names) => write!(f, "oifname {not}{}", Names(names)),
             Test::Tuple(tuples) => self.show_tuples(tuples, not, f),
-            Test::Extension(kind) => {
-                let name = match kind {
-                    ExtensionHeader::HopByHop => "hbh",
-                    ExtensionHeader::Routing => "rt",
-                    ExtensionHeader::Fragment => "frag",
-                    ExtensionHeader::Destination => "dst",
+            Test::RoutingAddress(number, addresses) => {
+                write!(f, "srh sid[{number}] {not}{}", AddressList(addresses))
+            }
+            Test::Station(field, stations) => write!(f, "{field} {not}{}", StationList(stations)),
+            Test::OverEthernet => write!(f, "meta iiftype {not}ether"),
+            Test::SentTo(audience) => write!(f, "meta pkttype {not}{audience}"),
+            Test::ArpAddress(end, addresses) => {
+                let name = match end {
+                    End::Source => "arp saddr ip",
+                    End::Dest => "arp daddr ip",
                 };
-                let is = if one.negated { "missing" } else { "exists" };
-                write!(f, "exthdr {name} {is}")
+                write!(f, "{name} {not}{}", AddressList(addresses))
+            }
+            Test::Has(part) => {
+                write_part(*part, f)?;
+                f.write_str(if one.negated { " missing" } else { " exists" })
             }
             Test::Limit(limit) => {
                 let over = if one.negated { "over " } else { "" };
@@ -206,6 +218,7 @@ impl Rule {
                     write!(f, "{dot}{}", address_name(*end, version))?;
                 }
                 TupleField::Number(field) => write!(f, "{dot}{}", self.name(*field))?,
+                TupleField::Station(field) => write!(f, "{dot}{field}")?,
             }
         }
         write!(f, " {not}{{")?;
@@ -216,6 +229,7 @@ impl Rule {
                 match value {
                     TupleValue::Address(address) => write!(f, "{dot}{address}")?,
                     TupleValue::Number(number) => write!(f, "{dot}{number}")?,
+                    TupleValue::Station(station) => write!(f, "{dot}{station}")?,
                 }
             }
         }

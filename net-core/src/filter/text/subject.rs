@@ -1,10 +1,11 @@
 //! What a match is about: the words in front of its value.
 
 use super::TextError;
+use super::headers::Header;
 use super::names::Kind;
-use super::tokens::Tokens;
-use crate::filter::{End, ExtensionHeader, Field};
-use crate::wire::ip;
+use super::parts;
+use super::tokens::{Token, Tokens};
+use crate::filter::{End, Field, Part, StationField, TableFamily};
 
 /// What is compared, and what a packet has to be for that to make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(super) struct Subject {
     pub(super) what: What,
     /// A field and the value that it has to have.
     pub(super) implies: Option<(Field, u32)>,
+    /// Whether it has to have come in over Ethernet.
+    pub(super) over_ethernet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,75 +23,101 @@ pub(super) enum What {
     Address(End),
     ComesOver,
     LeavesOver,
-    Extension(ExtensionHeader),
+    Part(Part),
+    RoutingAddress(u8),
+    Station(StationField),
+    OverEthernet,
+    SentTo,
+    ArpAddress(End),
+}
+
+impl What {
+    /// Whether packets of a family may have it.
+    fn fits(self, family: TableFamily) -> bool {
+        let is_arp = family == TableFamily::Arp;
+        match self {
+            Self::Number(field, _) => field.fits(family),
+            Self::Part(_) | Self::RoutingAddress(_) | Self::Address(_) => !is_arp,
+            Self::ArpAddress(_) => is_arp,
+            Self::Station(field) => is_arp || field.is_of_frame(),
+            Self::ComesOver | Self::LeavesOver | Self::OverEthernet | Self::SentTo => true,
+        }
+    }
 }
 
 impl Subject {
-    const fn number(field: Field, kind: Kind) -> Self {
+    /// Whether packets of a family may have what it asks for.
+    pub(super) fn fits(&self, family: TableFamily) -> bool {
+        let other = match family {
+            TableFamily::Ip => Some((Field::Version, 6)),
+            TableFamily::Ip6 => Some((Field::Version, 4)),
+            TableFamily::Inet | TableFamily::Arp => None,
+        };
+        self.what.fits(family) && (other.is_none() || self.implies != other)
+    }
+
+    pub(super) const fn number(field: Field, kind: Kind) -> Self {
         Self {
             what: What::Number(field, kind),
             implies: None,
+            over_ethernet: false,
         }
     }
 
-    const fn plain(what: What) -> Self {
-        let implies = None;
-        Self { what, implies }
+    pub(super) const fn plain(what: What) -> Self {
+        Self {
+            what,
+            implies: None,
+            over_ethernet: false,
+        }
     }
 
+    /// Where packets have to have this value of a field; whether they have a part is a question without.
     const fn of(self, field: Field, value: u32) -> Self {
-        let implies = Some((field, value));
+        let implies = match self.what {
+            What::Part(_) => None,
+            _ => Some((field, value)),
+        };
         Self { implies, ..self }
     }
 }
 
 /// Reads the subject that the word `first` begins; `None` if none begins so.
 pub(super) fn subject(first: &str, tokens: &mut Tokens<'_>) -> Result<Option<Subject>, TextError> {
+    if let Some(header) = Header::named(first) {
+        return field_of(header, tokens).map(Some);
+    }
     Ok(Some(match first {
         "ip" => v4(tokens)?.of(Field::Version, 4),
         "ip6" => v6(tokens)?.of(Field::Version, 6),
-        "tcp" => tcp(tokens)?.of(Field::Protocol, ip::TCP.into()),
-        "udp" => udp(tokens)?.of(Field::Protocol, ip::UDP.into()),
         "th" => ports(tokens)?,
-        "icmp" => {
-            let kinds = (Kind::IcmpType, Kind::IcmpCode);
-            icmp(tokens, kinds)?.of(Field::Protocol, ip::ICMP.into())
-        }
-        "icmpv6" => {
-            let kinds = (Kind::Icmp6Type, Kind::Icmp6Code);
-            icmp(tokens, kinds)?.of(Field::Protocol, ip::ICMPV6.into())
-        }
-        "frag" => fragment(tokens)?,
-        "exthdr" => Subject::plain(What::Extension(extension(tokens)?)),
+        "ether" => ethernet(tokens)?,
+        "arp" => arp(tokens)?,
+        "exthdr" => parts::any_extension(tokens)?.of(Field::Version, 6),
         "meta" => meta(tokens)?,
         "ct" => flow(tokens)?,
         "iifname" | "iif" => Subject::plain(What::ComesOver),
         "oifname" | "oif" => Subject::plain(What::LeavesOver),
         "mark" => Subject::number(Field::Mark, Kind::Number(u32::MAX)),
-        _ => return Ok(None),
+        word => match parts::extension(word, tokens)? {
+            Some(subject) => subject.of(Field::Version, 6),
+            None => return Ok(None),
+        },
     }))
 }
 
-/// Reads `nh,BIT,BITS` or `th,BIT,BITS` behind `@`: whole bytes of a header, four at most.
+/// Reads `nh,BIT,BITS` or `th,BIT,BITS` behind `@`: bits of a header.
 pub(super) fn raw(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
-    let layer = tokens.word("nh or th")?;
-    let wrong = "whole bytes of the network (nh) or transport header (th) go here: @th,16,16";
-    let mut bytes = || {
-        tokens.expect_sign(",")?;
-        let bits: u8 = tokens.value("number")?;
-        let whole = bits.is_multiple_of(8).then_some(bits / 8);
-        whole.ok_or_else(|| tokens.error(wrong))
+    let part = match tokens.word("nh or th")? {
+        "nh" => Part::Network,
+        "th" => Part::Transport,
+        _ => {
+            return Err(tokens
+                .error("bits of the network (nh) or transport header (th) go here: @th,16,16"));
+        }
     };
-    let (at, len) = (bytes()?, bytes()?);
-    if !(1..=4).contains(&len) {
-        return Err(tokens.error(wrong));
-    }
-    let most = u32::MAX >> (32 - u32::from(len) * 8);
-    match layer {
-        "nh" => Ok(Subject::number(network(at, len), Kind::Number(most))),
-        "th" => Ok(Subject::number(transport(at, len), Kind::Number(most))),
-        _ => Err(tokens.error(wrong)),
-    }
+    tokens.expect_sign(",")?;
+    parts::raw(part, tokens)
 }
 
 fn v4(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
@@ -104,10 +133,11 @@ fn v4(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         "id" => Subject::number(network(4, 2), SHORT),
         "frag-off" => Subject::number(network(6, 2), SHORT),
         "checksum" => Subject::number(network(10, 2), SHORT),
+        "option" => parts::ipv4_option(tokens)?,
         _ => {
             return Err(tokens.error(
-                "one of saddr, daddr, protocol, hdrlength, ttl, dscp, ecn, length, id, frag-off and \
-                 checksum goes here",
+                "one of saddr, daddr, protocol, hdrlength, ttl, dscp, ecn, length, id, frag-off, \
+                 checksum and option goes here",
             ));
         }
     })
@@ -139,84 +169,80 @@ fn ports(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
     }
 }
 
-fn tcp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
-    let mut ahead = tokens.clone();
-    let subject = match ahead.word("a field of the TCP header")? {
-        "sport" | "dport" => return ports(tokens),
-        "flags" => Subject::number(Field::TcpFlags, Kind::TcpFlag),
-        "doff" => Subject::number(Field::TcpDataOffset, Kind::Number(0xf)),
-        "option" => option(&mut ahead)?,
-        "sequence" => Subject::number(transport(4, 4), Kind::Number(u32::MAX)),
-        "ackseq" => Subject::number(transport(8, 4), Kind::Number(u32::MAX)),
-        "window" => Subject::number(transport(14, 2), SHORT),
-        "checksum" => Subject::number(transport(16, 2), SHORT),
-        "urgptr" => Subject::number(transport(18, 2), SHORT),
-        _ => {
-            return Err(ahead.error(
-                "one of sport, dport, flags, sequence, ackseq, doff, option, window, checksum and \
-                 urgptr goes here",
-            ));
+/// Reads what is behind the name of a protocol.
+fn field_of(header: &Header, tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    let subject = match (header.word, tokens.peek()) {
+        ("tcp", Token::Word("flags")) => Subject::number(Field::TcpFlags, Kind::TcpFlag),
+        ("tcp", Token::Word("doff")) => Subject::number(Field::TcpDataOffset, Kind::up_to(4)),
+        ("tcp", Token::Word("option")) => {
+            tokens.next();
+            let subject = parts::tcp_option(tokens)?;
+            return Ok(subject.of(Field::Protocol, header.protocol.into()));
+        }
+        ("icmp", Token::Word("type")) => Subject::number(Field::IcmpType, Kind::IcmpType),
+        ("icmp", Token::Word("code")) => Subject::number(Field::IcmpCode, Kind::IcmpCode),
+        ("icmpv6", Token::Word("type")) => Subject::number(Field::IcmpType, Kind::Icmp6Type),
+        ("icmpv6", Token::Word("code")) => Subject::number(Field::IcmpCode, Kind::Icmp6Code),
+        (word, _) => {
+            let others = match word {
+                "tcp" => "flags, doff, option, ",
+                "icmp" | "icmpv6" => "type, code, ",
+                _ => "",
+            };
+            let subject = header.read(others, tokens)?;
+            return Ok(subject.of(Field::Protocol, header.protocol.into()));
         }
     };
-    *tokens = ahead;
-    Ok(subject)
+    tokens.next();
+    Ok(subject.of(Field::Protocol, header.protocol.into()))
 }
 
-/// `maxseg size` behind `option`.
-fn option(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
-    for word in ["maxseg", "size"] {
-        if tokens.word("maxseg size")? != word {
-            return Err(tokens.error("maxseg size goes here"));
-        }
+fn ethernet(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    Ok(match tokens.word("a field of the Ethernet header")? {
+        "saddr" => Subject::plain(What::Station(StationField::Source)),
+        "daddr" => Subject::plain(What::Station(StationField::Dest)),
+        "type" => Subject {
+            over_ethernet: true,
+            ..Subject::number(Field::EtherType, Kind::EtherType)
+        },
+        _ => return Err(tokens.error("one of saddr, daddr and type goes here")),
+    })
+}
+
+fn arp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
+    let (station, end) = match tokens.peek() {
+        Token::Word("saddr") => (StationField::ArpSender, End::Source),
+        Token::Word("daddr") => (StationField::ArpTarget, End::Dest),
+        _ => return parts::arp(tokens),
+    };
+    tokens.next();
+    match tokens.word("ip or ether")? {
+        "ip" => Ok(Subject::plain(What::ArpAddress(end))),
+        "ether" => Ok(Subject::plain(What::Station(station))),
+        _ => Err(tokens.error("ip or ether goes here")),
     }
-    Ok(Subject::number(Field::MaxSegmentSize, SHORT))
-}
-
-fn udp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
-    let mut ahead = tokens.clone();
-    let subject = match ahead.word("a field of the UDP header")? {
-        "sport" | "dport" => return ports(tokens),
-        "length" => Subject::number(transport(4, 2), SHORT),
-        "checksum" => Subject::number(transport(6, 2), SHORT),
-        _ => return Err(ahead.error("one of sport, dport, length and checksum goes here")),
-    };
-    *tokens = ahead;
-    Ok(subject)
-}
-
-fn icmp(tokens: &mut Tokens<'_>, (types, codes): (Kind, Kind)) -> Result<Subject, TextError> {
-    Ok(match tokens.word("a field of the ICMP header")? {
-        "type" => Subject::number(Field::IcmpType, types),
-        "code" => Subject::number(Field::IcmpCode, codes),
-        "id" => Subject::number(transport(4, 2), SHORT),
-        "sequence" => Subject::number(transport(6, 2), SHORT),
-        _ => return Err(tokens.error("one of type, code, id and sequence goes here")),
-    })
-}
-
-fn fragment(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
-    Ok(match tokens.word("a field of the Fragment header")? {
-        "frag-off" => Subject::number(Field::FragmentOffset, Kind::Number(0x1fff)),
-        "more-fragments" => Subject::number(Field::MoreFragments, Kind::Number(1)),
-        _ => return Err(tokens.error("frag-off or more-fragments goes here")),
-    })
 }
 
 fn meta(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
     Ok(match tokens.word("what is known about the packet")? {
         "l4proto" => Subject::number(Field::Protocol, Kind::Protocol),
         "nfproto" => Subject::number(Field::Version, Kind::Family),
+        "protocol" => Subject::number(Field::EtherType, Kind::EtherType),
+        "iiftype" => Subject::plain(What::OverEthernet),
+        "pkttype" => Subject::plain(What::SentTo),
         "length" => Subject::number(Field::Length, Kind::Number(u32::MAX)),
         "mark" => Subject::number(Field::Mark, Kind::Number(u32::MAX)),
         "dscp" => Subject::number(Field::Dscp, Kind::Dscp),
         "ecn" => Subject::number(Field::Ecn, Kind::Ecn),
         "hoplimit" => Subject::number(Field::HopLimit, BYTE),
+        "frag-off" => Subject::number(Field::FragmentOffset, Kind::Number(0x1fff)),
+        "more-fragments" => Subject::number(Field::MoreFragments, Kind::Number(1)),
         "iifname" | "iif" => Subject::plain(What::ComesOver),
         "oifname" | "oif" => Subject::plain(What::LeavesOver),
         _ => {
             return Err(tokens.error(
-                "one of l4proto, nfproto, length, mark, dscp, ecn, hoplimit, iifname and oifname \
-                 goes here",
+                "one of l4proto, nfproto, protocol, iiftype, pkttype, length, mark, dscp, ecn, \
+                 hoplimit, frag-off, more-fragments, iifname and oifname goes here",
             ));
         }
     })
@@ -232,22 +258,8 @@ fn flow(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
     })
 }
 
-fn extension(tokens: &mut Tokens<'_>) -> Result<ExtensionHeader, TextError> {
-    Ok(match tokens.word("an extension header")? {
-        "hbh" => ExtensionHeader::HopByHop,
-        "rt" => ExtensionHeader::Routing,
-        "frag" => ExtensionHeader::Fragment,
-        "dst" => ExtensionHeader::Destination,
-        _ => return Err(tokens.error("one of hbh, rt, frag and dst goes here")),
-    })
-}
-
 const fn network(at: u8, len: u8) -> Field {
     Field::Network { at, len }
-}
-
-const fn transport(at: u8, len: u8) -> Field {
-    Field::Transport { at, len }
 }
 
 const BYTE: Kind = Kind::Number(u8::MAX as u32);

@@ -6,7 +6,9 @@ use super::rule::{Context, rule};
 use super::subject::What;
 use super::tokens::{Token, Tokens};
 use super::values::{Elements, NamedSet, elements};
-use crate::filter::{Base, Chain, ChainKind, ChainPolicy, End, Field, Ruleset, Table, TableFamily};
+use crate::filter::{
+    Base, Chain, ChainKind, ChainPolicy, End, Field, Ruleset, StationField, Table, TableFamily,
+};
 use crate::hook::HookPoint;
 use alloc::vec::Vec;
 
@@ -34,6 +36,7 @@ fn table(tokens: &mut Tokens<'_>) -> Result<Table, TextError> {
         Token::Word("ip") => Some(TableFamily::Ip),
         Token::Word("ip6") => Some(TableFamily::Ip6),
         Token::Word("inet") => Some(TableFamily::Inet),
+        Token::Word("arp") => Some(TableFamily::Arp),
         _ => None,
     };
     if family.is_some() {
@@ -60,6 +63,7 @@ fn table(tokens: &mut Tokens<'_>) -> Result<Table, TextError> {
                 let translations = Vec::new();
                 let mut context = Context {
                     sets,
+                    family: table.family,
                     jumps,
                     translations,
                 };
@@ -115,6 +119,8 @@ fn set(tokens: &mut Tokens<'_>) -> Result<NamedSet, TextError> {
     let empty = match parts[..] {
         [] => return Err(tokens.error("the set has no type")),
         [What::Address(_)] => Elements::Addresses(core::iter::empty().collect()),
+        [What::Station(_)] => Elements::Stations(core::iter::empty().collect()),
+        [What::ComesOver] => Elements::Names(Vec::new()),
         [_] => Elements::Numbers(core::iter::empty().collect()),
         _ => Elements::Tuples([].into()),
     };
@@ -131,12 +137,14 @@ fn part(tokens: &mut Tokens<'_>) -> Result<What, TextError> {
         "inet_service" => What::Number(Field::DestPort, Kind::Number(u16::MAX.into())),
         "inet_proto" => What::Number(Field::Protocol, Kind::Protocol),
         "mark" => What::Number(Field::Mark, Kind::Number(u32::MAX)),
+        "ether_addr" => What::Station(StationField::Source),
+        "ifname" => What::ComesOver,
         "icmp_type" => What::Number(Field::IcmpType, Kind::IcmpType),
         "icmpv6_type" => What::Number(Field::IcmpType, Kind::Icmp6Type),
         _ => {
             return Err(tokens.error(
-                "one of ipv4_addr, ipv6_addr, inet_service, inet_proto, mark, icmp_type and \
-                 icmpv6_type goes here",
+                "one of ipv4_addr, ipv6_addr, ether_addr, inet_service, inet_proto, mark, ifname, \
+                 icmp_type and icmpv6_type goes here",
             ));
         }
     })
@@ -164,7 +172,13 @@ fn chain(
                 if chain.base.is_some() || !chain.rules.is_empty() {
                     return Err(tokens.error("the type goes first, once"));
                 }
-                chain.base = Some(base(tokens)?);
+                let place = tokens.place();
+                let base = base(tokens)?;
+                if context.family == TableFamily::Arp && !base.is_for_arp() {
+                    let problem = "chains of the family arp are filters at input or output";
+                    return Err(tokens.error_at(place, problem));
+                }
+                chain.base = Some(base);
             }
             Token::End => {
                 tokens.next();

@@ -59,6 +59,59 @@ fn what_is_printed_reads_as_the_same_rules() {
 fn rules_are_printed_as_they_are_written() {
     for rule in [
         "tcp option maxseg size 536-1220 accept",
+        "tcp option maxseg length 4 accept",
+        "tcp option window exists accept",
+        "tcp option window missing accept",
+        "tcp option window count != 7 drop",
+        "tcp option sack-perm exists drop",
+        "tcp option sack left 7 tcp option sack right { 8, 10-12 } drop",
+        "tcp option sack3 left 7 drop",
+        "tcp option timestamp tsval >= 7 tcp option timestamp tsecr 7 drop",
+        "tcp option md5sig missing drop",
+        "tcp option mptcp subtype 1 drop",
+        "tcp option fastopen length 2 drop",
+        "tcp option eol exists drop",
+        "tcp option 254 exists drop",
+        "tcp option @254,16,9 5 drop",
+        "ip option lsrr exists drop",
+        "ip option ssrr ptr 4-8 drop",
+        "ip option rr addr 5 drop",
+        "ip option ra missing drop",
+        "ip option ra value 0 drop",
+        "ip option rr type 7 ip option rr length 11 drop",
+        "ip option 68 exists drop",
+        "ip option @68,24,4 5 drop",
+        "hbh nexthdr tcp hbh hdrlength 0 drop",
+        "dst nexthdr 59 dst hdrlength >= 1 drop",
+        "rt nexthdr udp rt hdrlength 2 rt type 4 rt seg-left 1 drop",
+        "srh last-entry 1 srh flags 2 srh tag 3 drop",
+        "srh sid[2] != { fd00::1, fd01::/16 } drop",
+        "mh type binding-update mh nexthdr 59 mh reserved 0 mh checksum 5 drop",
+        "frag nexthdr tcp frag reserved 0 frag frag-off 5 frag reserved2 0 drop",
+        "frag more-fragments 1 frag id 7 drop",
+        "exthdr mh exists drop",
+        "exthdr dst missing drop",
+        "exthdr 51 exists drop",
+        "exthdr @43,33,3 1 drop",
+        "meta frag-off 3 meta more-fragments 1 drop",
+        "tcp window 1000 tcp sequence 1 tcp ackseq 2 tcp checksum 3 tcp urgptr 4 drop",
+        "udp length 1000 drop",
+        "udplite sport 5 udplite csumcov 8 udplite checksum 3 drop",
+        "dccp dport 5 dccp type request drop",
+        "sctp dport 5 sctp vtag 7 sctp checksum 3 drop",
+        "icmp id 5 icmp sequence 6 drop",
+        "igmp type membership-query igmp mrt 1 igmp group 7 drop",
+        "ah nexthdr tcp ah hdrlength 4 ah reserved 0 ah spi 5 ah sequence 1 drop",
+        "esp spi 5 esp sequence 1 drop",
+        "comp nexthdr tcp comp flags 0 comp cpi 5 drop",
+        "@nh,4,4 5 @th,100,3 1 drop",
+        "ether saddr 02:00:00:00:00:01 drop",
+        "ether daddr != { 02:00:00:00:00:01, ff:ff:ff:ff:ff:ff } drop",
+        "ether saddr . ip saddr { 02:00:00:00:00:01 . 10.0.0.1 } drop",
+        "meta iiftype ether meta protocol ip6 drop",
+        "meta iiftype != ether drop",
+        "meta pkttype broadcast drop",
+        "meta pkttype != host drop",
         "tcp doff >= 6 tcp dport 80 drop",
         "tcp sport >= 1024 accept",
         "ip6 flowlabel 7 accept",
@@ -121,6 +174,33 @@ fn rules_are_printed_as_they_are_written() {
 }
 
 #[test]
+fn rules_for_arp_are_printed_as_they_are_written() {
+    for rule in [
+        "arp operation request arp htype 1 arp ptype ip arp hlen 6 arp plen 4 drop",
+        "arp operation { request, reply, 5 } accept",
+        "arp saddr ip 10.0.0.1 arp daddr ip != { 10.0.0.0/8, 10.9.0.1 } drop",
+        "arp saddr ether 02:00:00:00:00:01 arp daddr ether != 00:00:00:00:00:00 drop",
+        "@nh,48,16 1 @nh,50,3 0 drop",
+        "iifname \"eth0\" log prefix \"x\"",
+    ] {
+        let text = std::format!("table arp t {{ chain c {{ {rule}; }} }}");
+        let ruleset: Ruleset = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{rule}: {error}"));
+        assert_eq!(ruleset.tables[0].chains[0].rules[0].to_string(), rule);
+        let printed = ruleset.to_string();
+        assert_eq!(printed.parse::<Ruleset>().unwrap(), ruleset, "{printed}");
+    }
+    let ether: Ruleset = "table ip t { chain c { ether type ip drop; } }"
+        .parse()
+        .unwrap();
+    assert_eq!(
+        ether.tables[0].chains[0].rules[0].to_string(),
+        "meta iiftype ether meta protocol ip drop"
+    );
+}
+
+#[test]
 fn mistakes_are_shown_where_they_are() {
     let of_rule = |rule: &str| std::format!("table inet t {{\n chain c {{\n  {rule}\n }}\n}}");
     for (rule, column, problem) in [
@@ -167,9 +247,41 @@ fn mistakes_are_shown_where_they_are() {
         (
             "ip saddr . iifname { 10.0.0.1 . x }",
             14,
-            "tuples have addresses and numbers only",
+            "tuples have addresses, numbers and stations only",
         ),
         ("tcp dport < 0", 15, "no number is beyond that"),
+        (
+            "tcp option window",
+            20,
+            "one of length, count, exists, missing goes here",
+        ),
+        ("tcp option window count 256", 27, "\"256\" is no number"),
+        ("tcp option sack left exists", 24, "\"exists\" is no number"),
+        (
+            "ip option strange exists",
+            13,
+            "one of lsrr, rr, ssrr, ra, a number, @ goes here",
+        ),
+        (
+            "tcp option 256 exists",
+            14,
+            "one of eol, nop, noop, maxseg, mss, window, sack-perm, sack-permitted, sack, sack0, sack1, sack2, sack3, timestamp, md5sig, mptcp, fastopen, a number, @ goes here",
+        ),
+        ("tcp option @8,16,33 5", 20, "1 to 32 bits are one number"),
+        ("hbh type 5", 7, "one of nexthdr, hdrlength goes here"),
+        ("rt0 type 5", 7, "addr[NUMBER] goes here"),
+        ("srh sid[0] fd00::1", 12, "they are counted from 1"),
+        (
+            "ether saddr 02:00",
+            15,
+            "\"02:00\" is no address of a station",
+        ),
+        (
+            "ether stype ip",
+            9,
+            "one of saddr, daddr and type goes here",
+        ),
+        ("esp cpi 5", 7, "one of spi, sequence goes here"),
         ("tproxy ip :1080", 13, "to goes here"),
         ("tproxy to :80-90", 13, "one socket goes here: ADDRESS:PORT"),
         ("tproxy to :0", 13, "ports go here: 80 or 1024-65535"),
@@ -194,7 +306,7 @@ fn mistakes_are_shown_where_they_are() {
         ("table ip t { chain c { policy drop; } }", 1, 24),
         ("table ip t { chain c { }\n chain c { } }", 2, 8),
         ("table ip t { set s { elements = { 1 } } }", 1, 22),
-        ("table ip t { set s { type ifname; } }", 1, 27),
+        ("table ip t { set s { type ether; } }", 1, 27),
         ("table ip t { }\ntable ip t { }", 2, 14),
     ] {
         let error = text.parse::<Ruleset>().unwrap_err();

@@ -5,8 +5,9 @@ use super::names::Kind;
 use super::subject::What;
 use super::tokens::{Token, Tokens};
 use crate::filter::addresses::prefixes_between;
-use crate::filter::{Addresses, Numbers, TupleValue};
+use crate::filter::{Addresses, Numbers, Stations, TupleValue};
 use crate::iface::IpCidr;
+use crate::wire::MacAddr;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,6 +26,9 @@ pub(super) struct NamedSet {
 pub(super) enum Elements {
     Addresses(Addresses),
     Numbers(Numbers),
+    Stations(Stations),
+    /// Of interfaces.
+    Names(Vec<String>),
     /// Rules that name the set share them.
     Tuples(Arc<[Vec<TupleValue>]>),
 }
@@ -50,6 +54,16 @@ pub(super) fn addresses(tokens: &mut Tokens<'_>) -> Result<Vec<IpCidr>, TextErro
         address,
         prefix_len,
     }])
+}
+
+/// Reads the address of a station.
+pub(super) fn station(tokens: &mut Tokens<'_>) -> Result<MacAddr, TextError> {
+    tokens.value("address of a station")
+}
+
+/// Reads the name of an interface.
+pub(super) fn interface(tokens: &mut Tokens<'_>) -> Result<String, TextError> {
+    tokens.name("the name of an interface").map(String::from)
 }
 
 /// Reads a number or a range.
@@ -112,7 +126,9 @@ pub(super) fn list<'a, T>(
 /// Reads the elements of a set of such parts.
 pub(super) fn elements(tokens: &mut Tokens<'_>, parts: &[What]) -> Result<Elements, TextError> {
     Ok(match parts {
-        [What::Address(_)] => {
+        [What::Station(_)] => Elements::Stations(list(tokens, station)?.into_iter().collect()),
+        [What::ComesOver] => Elements::Names(list(tokens, interface)?),
+        [What::Address(_) | What::RoutingAddress(_) | What::ArpAddress(_)] => {
             let prefixes = list(tokens, addresses)?;
             Elements::Addresses(prefixes.into_iter().flatten().collect())
         }
@@ -134,7 +150,8 @@ fn tuple(tokens: &mut Tokens<'_>, parts: &[What]) -> Result<Vec<TupleValue>, Tex
         values.push(match part {
             What::Address(_) => TupleValue::Address(tokens.value("address")?),
             What::Number(_, kind) => TupleValue::Number(number(tokens, *kind)?),
-            _ => return Err(tokens.error("tuples have addresses and numbers only")),
+            What::Station(_) => TupleValue::Station(station(tokens)?),
+            _ => return Err(tokens.error("tuples have addresses, numbers and stations only")),
         });
     }
     Ok(values)
@@ -154,7 +171,12 @@ pub(super) fn named<'s>(
         )));
     };
     let is_like = match (&set.elements, parts) {
-        (Elements::Addresses(_), [What::Address(_)])
+        (
+            Elements::Addresses(_),
+            [What::Address(_) | What::RoutingAddress(_) | What::ArpAddress(_)],
+        )
+        | (Elements::Stations(_), [What::Station(_)])
+        | (Elements::Names(_), [What::ComesOver])
         | (Elements::Numbers(_), [What::Number(..)]) => true,
         (Elements::Tuples(tuples), parts) if parts.len() > 1 => {
             tuples.first().is_none_or(|tuple| {
@@ -164,6 +186,7 @@ pub(super) fn named<'s>(
                             pair,
                             (TupleValue::Address(_), What::Address(_))
                                 | (TupleValue::Number(_), What::Number(..))
+                                | (TupleValue::Station(_), What::Station(_))
                         )
                     })
             })

@@ -1,7 +1,12 @@
 //! The words for fields, values and actions.
 
+use super::headers::Header;
 use super::names::Kind;
-use crate::filter::{Action, Addresses, Answer, End, Field, Limit, Numbers, TupleValue, Tuples};
+use super::parts;
+use crate::filter::{
+    Action, Addresses, Answer, Audience, End, Field, Limit, Numbers, Part, StationField, Stations,
+    TupleValue, Tuples,
+};
 use crate::iface::IpCidr;
 use crate::time::Duration;
 use crate::wire::ip;
@@ -18,21 +23,27 @@ pub(super) struct FieldName {
 }
 
 const TCP: u32 = ip::TCP as u32;
-const UDP: u32 = ip::UDP as u32;
 const ICMP: u32 = ip::ICMP as u32;
 const ICMPV6: u32 = ip::ICMPV6 as u32;
 
 impl FieldName {
     /// What a packet has to be where the name is used.
-    pub(super) const fn implies(self) -> Option<(Field, u32)> {
+    pub(super) fn implies(self) -> Option<(Field, u32)> {
         match (self.field, self.protocol, self.version) {
-            (Field::TcpFlags | Field::TcpDataOffset | Field::MaxSegmentSize, ..) => {
-                Some((Field::Protocol, TCP))
+            (Field::TcpFlags | Field::TcpDataOffset, ..) => Some((Field::Protocol, TCP)),
+            (Field::Bits { part, .. }, ..) => match part {
+                Part::TcpOption(_) => Some((Field::Protocol, TCP)),
+                Part::Ipv4Option(_) => Some((Field::Version, 4)),
+                Part::Extension(_) => Some((Field::Version, 6)),
+                Part::Network | Part::Arp => None,
+                Part::Transport => self.header_with_it(),
+            },
+            (Field::Transport { .. } | Field::SourcePort | Field::DestPort, ..) => {
+                self.header_with_it()
             }
             (Field::HeaderLength, ..) => Some((Field::Version, 4)),
             (Field::FlowLabel, ..) => Some((Field::Version, 6)),
-            (Field::SourcePort | Field::DestPort, Some(protocol @ (TCP | UDP)), _)
-            | (Field::IcmpType | Field::IcmpCode, Some(protocol @ (ICMP | ICMPV6)), _) => {
+            (Field::IcmpType | Field::IcmpCode, Some(protocol @ (ICMP | ICMPV6)), _) => {
                 Some((Field::Protocol, protocol))
             }
             (Field::Dscp | Field::Ecn | Field::HopLimit, _, Some(version @ (4 | 6))) => {
@@ -41,32 +52,53 @@ impl FieldName {
             _ => None,
         }
     }
+
+    /// The protocol whose header has the field.
+    fn header_with_it(self) -> Option<(Field, u32)> {
+        let header = self.header()?;
+        let is_port = matches!(self.field, Field::SourcePort | Field::DestPort);
+        let has_it = is_port && header.has_ports || header.field(self.field).is_some();
+        has_it.then_some((Field::Protocol, header.protocol.into()))
+    }
+
+    /// The header that packets have where the name is used.
+    fn header(self) -> Option<&'static Header> {
+        self.protocol.and_then(Header::of)
+    }
 }
 
 impl Display for FieldName {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let layer = match (self.implies(), self.field) {
-            (Some((Field::Protocol, TCP)), _) => "tcp",
-            (Some((Field::Protocol, UDP)), _) => "udp",
-            (Some((Field::Protocol, ICMPV6)), _) => "icmpv6",
-            (Some((Field::Protocol, _)), _) | (_, Field::IcmpType | Field::IcmpCode) => "icmp",
+        let implied = self.implies();
+        let layer = match (implied, self.field) {
+            (Some((Field::Protocol, protocol)), _) => {
+                Header::of(protocol).map_or("meta", |header| header.word)
+            }
+            (_, Field::IcmpType | Field::IcmpCode) => "icmp",
             (Some((Field::Version, 4)), _) => "ip",
             (Some((Field::Version, _)), _) => "ip6",
             (_, Field::SourcePort | Field::DestPort) => "th",
-            (_, Field::FragmentOffset | Field::MoreFragments) => "frag",
             (_, Field::FlowState | Field::FlowDirection | Field::FlowStatus | Field::FlowMark) => {
                 "ct"
             }
             _ => "meta",
         };
         let name = match self.field {
+            Field::Transport { .. }
+            | Field::Bits {
+                part: Part::Transport,
+                ..
+            } if implied.is_some() => {
+                let named = self.header().and_then(|header| header.field(self.field));
+                named.map_or("", |(name, _)| name)
+            }
             Field::Version => "nfproto",
+            Field::EtherType => "protocol",
             Field::Protocol => "l4proto",
             Field::SourcePort => "sport",
             Field::DestPort => "dport",
             Field::TcpFlags => "flags",
             Field::TcpDataOffset => "doff",
-            Field::MaxSegmentSize => "option maxseg size",
             Field::HeaderLength => "hdrlength",
             Field::FlowLabel => "flowlabel",
             Field::IcmpType => "type",
@@ -88,15 +120,17 @@ impl Display for FieldName {
             Field::Transport { at, len } => {
                 return write!(f, "@th,{},{}", u32::from(at) * 8, u32::from(len) * 8);
             }
+            Field::Bits { part, at, len } => return parts::write_bits(part, at, len, f),
         };
         write!(f, "{layer} {name}")
     }
 }
 
 /// How the values of a field are written.
-pub(super) const fn kind(name: FieldName) -> Kind {
+pub(super) fn kind(name: FieldName) -> Kind {
     match (name.field, name.protocol) {
         (Field::Version, _) => Kind::Family,
+        (Field::EtherType, _) => Kind::EtherType,
         (Field::Protocol, _) => Kind::Protocol,
         (Field::TcpFlags, _) => Kind::TcpFlag,
         (Field::FlowState, _) => Kind::FlowState,
@@ -108,6 +142,18 @@ pub(super) const fn kind(name: FieldName) -> Kind {
         (Field::IcmpCode, _) => Kind::IcmpCode,
         (Field::Dscp, _) => Kind::Dscp,
         (Field::Ecn, _) => Kind::Ecn,
+        (
+            Field::Transport { .. }
+            | Field::Bits {
+                part: Part::Transport,
+                ..
+            },
+            _,
+        ) => {
+            let named = name.header().and_then(|header| header.field(name.field));
+            named.map_or(Kind::Number(u32::MAX), |(_, kind)| kind)
+        }
+        (Field::Bits { part, at, len }, _) => parts::kind(part, at, len),
         _ => Kind::Number(u32::MAX),
     }
 }
@@ -137,7 +183,7 @@ impl Tuples {
         let mut first = self.elements.first()?.iter();
         first.find_map(|value| match value {
             TupleValue::Address(address) => Some(if address.is_ipv6() { 6 } else { 4 }),
-            TupleValue::Number(_) => None,
+            TupleValue::Number(_) | TupleValue::Station(_) => None,
         })
     }
 }
@@ -293,6 +339,39 @@ impl Display for AddressList<'_> {
     }
 }
 
+/// One station, or several between braces.
+pub(super) struct StationList<'a>(pub(super) &'a Stations);
+
+impl Display for StationList<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let stations = self.0.as_slice();
+        braced(f, stations.len() == 1, stations, |f, station| {
+            station.fmt(f)
+        })
+    }
+}
+
+impl Display for StationField {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Source => "ether saddr",
+            Self::Dest => "ether daddr",
+            Self::ArpSender => "arp saddr ether",
+            Self::ArpTarget => "arp daddr ether",
+        })
+    }
+}
+
+impl Display for Audience {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::Broadcast => "broadcast",
+            Self::Multicast => "multicast",
+        })
+    }
+}
+
 /// One name, or several between braces.
 pub(super) struct Names<'a>(pub(super) &'a [String]);
 
@@ -317,6 +396,19 @@ impl Display for Bits {
                 Some(name) => f.write_str(name)?,
                 None => write!(f, "{bit:#x}")?,
             }
+        }
+        Ok(())
+    }
+}
+
+/// Words with commas between them.
+pub(super) struct List<I>(pub(super) I);
+
+impl<I: Iterator<Item = &'static str> + Clone> Display for List<I> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        for (index, word) in self.0.clone().enumerate() {
+            f.write_str(if index > 0 { ", " } else { "" })?;
+            f.write_str(word)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Ethernet: frames in and out, ARP and neighbour discovery.
 
+mod filter;
 mod floods;
 mod frames;
 mod neighbors;
