@@ -318,7 +318,7 @@ impl Connection {
             marked: ack.bytes_marked(),
             in_recovery: repairs.recovers,
             ends_recovery: repairs.ends,
-            repairs: self.board.is_repairing(),
+            is_repairing: self.board.is_repairing(),
         };
         self.congestion.on_ack(&sample, cx.now);
         if self.congestion.holds_back() {

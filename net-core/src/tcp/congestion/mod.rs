@@ -56,7 +56,7 @@ pub struct AckSample {
     /// With this one it is repaired, and was indeed a loss.
     pub ends_recovery: bool,
     /// Something is lost, or left again and has not arrived so far, be it in a recovery or behind one.
-    pub repairs: bool,
+    pub is_repairing: bool,
 }
 
 /// What the handshake has told.

@@ -135,12 +135,12 @@ impl Bbr1 {
         self.repair == Repair::Conserving
     }
 
-    /// While something that was lost has not arrived the repair goes on, as far as [`repair_of_loss`] is concerned:
-    /// what was lost behind its end, in which Linux begins the next one with the same acknowledgement.
-    ///
-    /// [`repair_of_loss`]: Self::repair_of_loss
-    pub(super) fn note_repairs(&mut self, sample: &AckSample) {
-        if sample.repairs && self.repaired_in.is_some() {
+    /// While something that was lost has not arrived a repair that is over goes on, as far as
+    /// [`repair_of_loss`](Self::repair_of_loss) is concerned: what was lost behind its end, for which Linux begins
+    /// the next recovery with the same acknowledgement.
+    pub(super) const fn note_repairs(&mut self, sample: &AckSample) {
+        self.repair_goes_on &= sample.is_repairing;
+        if self.repair_goes_on {
             self.repaired_in = Some(self.rounds.count);
         }
     }

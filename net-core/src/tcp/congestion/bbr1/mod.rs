@@ -70,6 +70,8 @@ pub struct Bbr1 {
     repair: Repair,
     /// The round trip until which the last repair went on that conserved packets.
     repaired_in: Option<u64>,
+    /// Ever since that was over something lost has been on its way.
+    repair_goes_on: bool,
 }
 
 impl Bbr1 {
@@ -94,6 +96,7 @@ impl Bbr1 {
             idle_restart: false,
             repair: Repair::None,
             repaired_in: None,
+            repair_goes_on: false,
         }
     }
 
@@ -138,6 +141,9 @@ impl CongestionControl for Bbr1 {
     fn on_rto(&mut self, _in_flight: u32, _now: Instant) {
         self.save_cwnd();
         self.repair = Repair::Timeout;
+        // What is sent again from now on is no part of what was repaired before.
+        self.repaired_in = None;
+        self.repair_goes_on = false;
         // One segment may leave.
         self.cwnd = self.mss;
     }
@@ -152,6 +158,7 @@ impl CongestionControl for Bbr1 {
         // A loss that its probe has repaired has conserved nothing.
         if matches!(self.repair, Repair::Conserving | Repair::Later) {
             self.repaired_in = Some(self.rounds.count);
+            self.repair_goes_on = true;
         }
         self.end_repair();
     }

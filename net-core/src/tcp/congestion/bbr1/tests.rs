@@ -202,13 +202,37 @@ fn a_repair_goes_on_while_something_lost_has_not_arrived() {
         path.control.on_recovered(path.now);
         for _ in 0..2 {
             let mut next = sample(&path, path.control.delivered, false);
-            next.repairs = !arrived;
+            next.is_repairing = !arrived;
             path.control.on_ack(&next, path.now);
         }
         path.control.on_loss(before, path.now);
         path.control.on_ack(&sample(&path, 0, true), path.now);
         let conserves = path.control.window() == BDP / 2 + MSS;
         assert_eq!(conserves, arrived, "{}", path.control.window());
+    }
+}
+
+/// What is sent again later, by a probe or after a timeout, is no part of a repair that was over.
+#[test]
+fn a_repair_that_is_over_is_not_taken_up_again() {
+    for timeout in [false, true] {
+        let mut path = settled(4 * BDP);
+        let before = path.control.window();
+        path.control.on_loss(before, path.now);
+        path.control.on_ack(&sample(&path, 0, true), path.now);
+        path.control.on_recovered(path.now);
+        for is_repairing in [timeout, true] {
+            let mut next = sample(&path, path.control.delivered, false);
+            next.is_repairing = is_repairing;
+            path.control.on_ack(&next, path.now);
+            if timeout {
+                path.control.on_rto(before, path.now);
+            }
+        }
+        path.control.on_timeout_recovered(path.now);
+        path.control.on_loss(before, path.now);
+        path.control.on_ack(&sample(&path, 0, true), path.now);
+        assert_eq!(path.control.window(), BDP / 2 + MSS, "{timeout}");
     }
 }
 
