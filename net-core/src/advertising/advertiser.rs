@@ -1,9 +1,9 @@
 //! When an interface advertises: at random times, more often in the beginning, soon after it was asked, and once
 //! more when it ceases to (RFC 4861 §6.2.4 to §6.2.6).
 
-use super::RouterAdvertising;
 use super::consistency::{Inconsistency, contradiction};
 use super::message::{advertisement, farewell};
+use super::{LinkValues, RouterAdvertising};
 use crate::must::must;
 use crate::seed::Rng;
 use crate::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use crate::wire::MacAddr;
 use crate::wire::ndp::{NdpOptions, RouterAdvert};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::mem;
 use core::net::Ipv6Addr;
 
 /// The advertisements of an interface, all of them to all nodes of the link.
@@ -26,8 +27,14 @@ pub(crate) struct Advertiser {
     last: Option<Instant>,
     /// Somebody has asked since.
     is_solicited: bool,
+    /// Hosts take the address that advertisements come from for a router's.
+    is_known: bool,
+    /// What of it holds for this host.
+    followed: Option<LinkValues>,
     /// What another router has said last against ours.
     inconsistency: Option<Inconsistency>,
+    /// The same, while it is to be written down.
+    untold: Option<Inconsistency>,
     /// When that may be told again.
     quiet_until: Instant,
 }
@@ -67,7 +74,10 @@ impl Advertiser {
             due: Instant::MAX,
             last: None,
             is_solicited: false,
+            is_known: false,
+            followed: None,
             inconsistency: None,
+            untold: None,
             quiet_until: Instant::ZERO,
         }
     }
@@ -157,9 +167,10 @@ impl Advertiser {
             return None;
         }
         let age = self.age(now);
+        self.is_known = true;
         let sent = match &mut self.state {
             State::Silent => {
-                self.due = Instant::MAX;
+                (self.due, self.is_known) = (Instant::MAX, false);
                 return None;
             }
             State::Advertising { source, initial } => {
@@ -189,7 +200,7 @@ impl Advertiser {
                 self.due = now + MIN_DELAY_BETWEEN_RAS;
                 if *left == 0 {
                     self.state = State::Silent;
-                    self.due = Instant::MAX;
+                    (self.due, self.is_known) = (Instant::MAX, false);
                 }
                 sent
             }
@@ -200,18 +211,20 @@ impl Advertiser {
     }
 
     /// What is to be said at once before its address, or its interface, goes: nothing can be said later (§6.2.5,
-    /// §6.2.8).
+    /// §6.2.8). Once for what hosts have heard, which is three seconds apart.
     pub(crate) fn take_leave(&mut self, station: MacAddr, now: Instant) -> Option<Advertisement> {
-        let (source, message) = match &self.state {
+        let (source, message) = match mem::replace(&mut self.state, State::Silent) {
             // Who has not heard of it need not forget it.
-            State::Advertising { source, .. } if self.last.is_some() => {
-                (*source, farewell(&self.config, station))
+            State::Advertising { source, .. } if self.is_known => {
+                (source, farewell(&self.config, station))
             }
-            State::Ceasing { source, config, .. } => (*source, farewell(config, station)),
-            State::Silent | State::Advertising { .. } => return None,
+            State::Ceasing { source, config, .. } => (source, farewell(&config, station)),
+            State::Silent | State::Advertising { .. } => {
+                self.due = Instant::MAX;
+                return None;
+            }
         };
-        self.state = State::Silent;
-        (self.due, self.last) = (Instant::MAX, Some(now));
+        (self.due, self.last, self.is_known) = (Instant::MAX, Some(now), false);
         Some(Advertisement { source, message })
     }
 
@@ -223,29 +236,42 @@ impl Advertiser {
         }
     }
 
-    /// Compares what another router says with what this one does (§6.2.7): whether they contradict each other,
-    /// and if so what is to be told of it, at most once in [`INTERVAL`].
+    /// What holds for this host from now on, if that has changed: what it advertises of the link, while it does
+    /// (§6.2.1), and then nothing any more.
+    pub(crate) fn poll_link_values(&mut self) -> Option<LinkValues> {
+        let now = self.is_advertising().then(|| self.config.link_values());
+        let before = mem::replace(&mut self.followed, now);
+        (before != now).then(|| now.unwrap_or_default())
+    }
+
+    /// Compares what another router says with what this one does (§6.2.7): whether they contradict each other.
+    /// That is to be written down at most once in [`INTERVAL`].
     pub(crate) fn handle_advertisement(
         &mut self,
         router: Ipv6Addr,
         advert: &RouterAdvert,
         options: NdpOptions<'_>,
         now: Instant,
-    ) -> (bool, Option<Inconsistency>) {
+    ) -> bool {
         let found = contradiction(&self.config, self.age(now), advert, options);
         let Some(variable) = found else {
-            return (false, None);
+            return false;
         };
-        let inconsistency = Inconsistency { router, variable };
-        self.inconsistency = Some(inconsistency);
-        if now < self.quiet_until {
-            return (true, None);
+        self.inconsistency = Some(Inconsistency { router, variable });
+        if now >= self.quiet_until {
+            self.quiet_until = now + INTERVAL;
+            self.untold = self.inconsistency;
         }
-        self.quiet_until = now + INTERVAL;
-        (true, Some(inconsistency))
+        true
+    }
+
+    /// What is to be written down of it.
+    pub(crate) const fn poll_inconsistency(&mut self) -> Option<Inconsistency> {
+        self.untold.take()
     }
 
     fn begin(&mut self, source: Ipv6Addr, now: Instant) {
+        self.is_known &= self.source() == Some(source);
         self.state = State::Advertising {
             source,
             initial: MAX_INITIAL_RTR_ADVERTISEMENTS,
@@ -258,7 +284,7 @@ impl Advertiser {
             return;
         };
         // Who has not heard of it need not forget it.
-        if self.last.is_none() {
+        if !self.is_known {
             (self.state, self.due) = (State::Silent, Instant::MAX);
             return;
         }

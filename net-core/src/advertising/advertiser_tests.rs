@@ -202,6 +202,59 @@ fn what_changes_is_told_three_times_and_what_does_not_is_not() {
     assert!(router.next().expect("told").0 >= Duration::from_secs(198));
 }
 
+/// What takes its leave is gone from the hosts, and has nothing more to say until it has been heard again: who
+/// gives the interface one address after another does not flood the link.
+#[test]
+fn addresses_that_come_and_go_take_their_leave_once() {
+    let mut router = Router::new(sending());
+    router.next();
+    let other = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 3);
+    let now = router.now;
+    let left = (0..10).filter(|round| {
+        let said = router.advertiser.take_leave(STATION, now).is_some();
+        let next = if round % 2 == 0 { other } else { SOURCE };
+        router.advertiser.settle(true, &[next], now);
+        said
+    });
+    assert_eq!(left.collect::<Vec<_>>(), [0]);
+    let (waited, lifetime) = router.next().expect("the last one advertises");
+    assert_eq!((waited, lifetime), (Duration::from_secs(3), 1800));
+    let left = router.advertiser.take_leave(STATION, router.now);
+    assert!(left.is_some(), "it has been heard");
+}
+
+/// RFC 4861 §6.2.1.
+#[test]
+fn the_shortest_interval_that_follows_from_the_longest_is_within_its_bounds() {
+    let shortest = |longest| {
+        let config = RouterAdvertising {
+            max_rtr_adv_interval: Duration::from_millis(longest),
+            ..sending()
+        };
+        assert_eq!(config.check(1500), Ok(()), "{longest}");
+        config.min_interval()
+    };
+    assert_eq!(shortest(4000), Duration::from_secs(3));
+    assert_eq!(shortest(8999), Duration::from_micros(6_749_250));
+    for longest in [9000, 9050, 9090] {
+        assert_eq!(shortest(longest), Duration::from_secs(3));
+    }
+    assert_eq!(shortest(9100), Duration::from_millis(3003));
+    assert_eq!(shortest(10_000), Duration::from_millis(3300));
+}
+
+#[test]
+fn times_that_nobody_has_checked_do_not_overflow() {
+    let config = RouterAdvertising {
+        max_rtr_adv_interval: Duration::MAX,
+        ..sending()
+    };
+    assert_eq!(config.default_lifetime(), Duration::MAX);
+    assert_eq!(config.dns_lifetime(None), Lifetime::INFINITE);
+    assert!(config.min_interval() < Duration::MAX);
+    assert!(config.check(1500).is_err());
+}
+
 /// Every option, byte for byte (RFC 4861 §4.2, §4.6; RFC 4191 §2; RFC 8106 §5).
 #[test]
 fn an_advertisement_says_all_that_is_configured() {
@@ -261,7 +314,7 @@ fn an_advertisement_says_all_that_is_configured() {
         &[31, 4, 0, 0, 0, 0, 0, 9],
         b"\x07example\x04test\0\x03lan\0\0\0\0\0\0",
     ];
-    assert_eq!(config.check(1500, 1500), Ok(()));
+    assert_eq!(config.check(1500), Ok(()));
     let said = advertisement(&config, Duration::ZERO, STATION);
     assert_eq!(said, golden.concat());
     // In the end routes end, and what others may say, too, is left to them.
@@ -355,6 +408,12 @@ fn what_the_rfcs_forbid_is_refused() {
         ("one of hosts", |c| {
             c.adv_prefix_list = vec![AdvPrefix::new(v6("::"), 0)];
         }),
+        ("covers no link-local", |c| {
+            c.adv_prefix_list = vec![AdvPrefix::new(v6("fe00::"), 8)];
+        }),
+        ("covers no link-local", |c| {
+            c.adv_prefix_list = vec![AdvPrefix::new(v6("8000::"), 1)];
+        }),
         ("a prefix once", |c| {
             c.adv_prefix_list = vec![AdvPrefix::new(v6("fd07::"), 64); 2];
         }),
@@ -389,27 +448,31 @@ fn what_the_rfcs_forbid_is_refused() {
     ];
     for (rule, change) in rules {
         let mut config = sending();
-        assert_eq!(config.check(1500, 1500), Ok(()));
+        assert_eq!(config.check(1500), Ok(()));
         change(&mut config);
-        let Err(SocketError::InvalidInput(said)) = config.check(1500, 1500) else {
+        let Err(SocketError::InvalidInput(said)) = config.check(1500) else {
             panic!("{rule} is not looked at: {config:?}");
         };
         assert!(said.contains(rule), "{said}");
     }
+    let everywhere = RouteInformation {
+        prefix: Ipv6Addr::UNSPECIFIED,
+        prefix_len: 0,
+        ..route(0)
+    };
     let none = RouterAdvertising {
         adv_default_lifetime: Some(Duration::ZERO),
         adv_link_mtu: 1500,
-        adv_route_list: (0..17).map(route).collect(),
+        adv_route_list: (0..16).map(route).chain([everywhere]).collect(),
         ..sending()
     };
-    assert_eq!(none.check(1500, 1500), Ok(()));
-    // What has been told of the link before holds until something else is.
+    assert_eq!(none.check(1500), Ok(()));
     let long = RouterAdvertising {
         adv_rdnss_list: vec![servers(&["fd07::53"; 80])],
         ..sending()
     };
-    assert_eq!(long.check(1500, 1500), Ok(()));
-    assert!(long.check(1500, 1300).is_err());
+    assert_eq!(long.check(1500), Ok(()));
+    assert!(long.check(1300).is_err());
 }
 
 fn route(number: u16) -> RouteInformation {

@@ -1,7 +1,7 @@
 //! What a configuration can say wrongly.
 
 use super::message::{HEADER_LEN, advertisement};
-use super::{AdvDnsSearch, AdvDnsServers, AdvPrefix, RouterAdvertising};
+use super::{AdvDnsSearch, AdvDnsServers, AdvPrefix, MIN_INTERVAL, RouterAdvertising};
 use crate::error::SocketError;
 use crate::time::Duration;
 use crate::wire::ndp::{MAX_OPTION_LEN, RouteInformation};
@@ -9,9 +9,8 @@ use crate::wire::{MacAddr, ipv6};
 use core::net::Ipv6Addr;
 
 impl RouterAdvertising {
-    /// Checks everything, for an interface that takes packets of `mtu` bytes, and of IPv6 so far sends some of
-    /// `path_mtu` bytes at most.
-    pub(crate) fn check(&self, mtu: u16, path_mtu: u16) -> Result<(), SocketError> {
+    /// Checks everything, for an interface that takes packets of `mtu` bytes.
+    pub(crate) fn check(&self, mtu: u16) -> Result<(), SocketError> {
         self.check_times()?;
         let link_mtu = self.adv_link_mtu;
         require(
@@ -23,9 +22,10 @@ impl RouterAdvertising {
         self.adv_rdnss_list.iter().try_for_each(check_servers)?;
         self.adv_dnssl_list.iter().try_for_each(check_domains)?;
         let len = advertisement(self, Duration::ZERO, MacAddr::ZERO).len();
+        // What it says of the link holds for itself.
         let room = match u16::try_from(link_mtu) {
             Ok(told @ 1..) => told,
-            _ => path_mtu,
+            _ => mtu,
         };
         require(
             ipv6::HEADER_LEN + len <= usize::from(room),
@@ -40,7 +40,7 @@ impl RouterAdvertising {
             "MaxRtrAdvInterval is from 4 to 1800 seconds",
         )?;
         require(
-            (Duration::from_secs(3)..=max * 3 / 4).contains(&self.min_interval()),
+            (MIN_INTERVAL..=max * 3 / 4).contains(&self.min_interval()),
             "MinRtrAdvInterval is from 3 seconds to three quarters of MaxRtrAdvInterval",
         )?;
         require(
@@ -67,6 +67,11 @@ impl RouterAdvertising {
             require(
                 !prefix.is_unspecified(),
                 "an advertised prefix of the link is one of hosts",
+            )?;
+            // Hosts would take addresses for those of the link that they send elsewhere, or to many.
+            require(
+                !covers(prefix, prefix_len, LINK_LOCAL) && !covers(prefix, prefix_len, GROUPS),
+                "an advertised prefix of the link covers no link-local addresses and no groups",
             )?;
             require(
                 entry.adv_preferred_lifetime <= entry.adv_valid_lifetime,
@@ -114,6 +119,12 @@ fn check_prefix(prefix: Ipv6Addr, len: u8) -> Result<(), SocketError> {
         !prefix.is_unicast_link_local() && !prefix.is_multicast() && !prefix.is_loopback(),
         "a router advertises no link-local prefix, no group and no loopback address",
     )
+}
+
+/// Whether a prefix has another one in it.
+fn covers(prefix: Ipv6Addr, len: u8, inner: Ipv6Addr) -> bool {
+    let behind = u128::MAX.checked_shr(len.into()).unwrap_or(0);
+    (prefix.to_bits() ^ inner.to_bits()) & !behind == 0
 }
 
 /// RFC 8106 §5.1.
@@ -164,5 +175,9 @@ const fn require(holds: bool, rule: &'static str) -> Result<(), SocketError> {
 // An IPv6 link takes so many bytes (RFC 8200 §5), which leaves room for an advertisement without options.
 const MIN_MTU: u32 = 1280;
 const _: () = assert!(HEADER_LEN + ipv6::HEADER_LEN < 1280);
+/// fe80::/10; a longer prefix in it is link-local itself.
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
+/// ff00::/8.
+const GROUPS: Ipv6Addr = Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0);
 /// RFC 4191 §4.
 const MAX_ROUTES: usize = 17;

@@ -47,7 +47,7 @@ pub struct RouterAdvertising {
     /// default.
     pub max_rtr_adv_interval: Duration,
     /// MinRtrAdvInterval: the shortest, from 3 s to ¾ of the longest. By default, `None`, 0.33 of the longest if
-    /// that is 9 s or more, and else ¾ of it.
+    /// that is 9 s or more, but 3 s at least, and else ¾ of it.
     pub min_rtr_adv_interval: Option<Duration>,
     /// AdvManagedFlag: addresses are to be had by DHCPv6. False by default.
     pub adv_managed_flag: bool,
@@ -84,7 +84,7 @@ pub struct RouterAdvertising {
 /// A prefix of the link, as an entry of AdvPrefixList (RFC 4861 §6.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdvPrefix {
-    /// The prefix; the bits behind it are 0. Not the link-local one.
+    /// The prefix; the bits behind it are 0. It covers no link-local addresses and no groups.
     pub prefix: Ipv6Addr,
     /// Its length in bits; hosts on an Ethernet form addresses from 64 alone.
     pub prefix_len: u8,
@@ -122,6 +122,16 @@ pub struct AdvDnsSearch {
     pub lifetime: Option<Lifetime>,
 }
 
+/// What routers say of a link that everybody there keeps to, they, too (RFC 4861 §6.2.1); 0 leaves it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct LinkValues {
+    /// In milliseconds, as the next.
+    pub(crate) reachable_time: u32,
+    pub(crate) retrans_timer: u32,
+    pub(crate) hop_limit: u8,
+    pub(crate) mtu: u32,
+}
+
 impl Default for RouterAdvertising {
     fn default() -> Self {
         Self {
@@ -146,14 +156,15 @@ impl Default for RouterAdvertising {
 }
 
 impl RouterAdvertising {
-    /// MinRtrAdvInterval, also where it follows from the longest interval. The RFC's own default below 9 s is
-    /// above the bound that the same section sets, and so that is taken (erratum 3154).
+    /// MinRtrAdvInterval, also where it follows from the longest interval. The RFC's own default for a longest
+    /// interval below 9 s, that interval itself, is above the bound that the same section sets, ¾ of it, and so that
+    /// is taken; from 9 s to 9.09 s its default is below the other bound, and so those 3 s are.
     #[must_use]
     pub fn min_interval(&self) -> Duration {
         let max = self.max_rtr_adv_interval;
         self.min_rtr_adv_interval.unwrap_or_else(|| {
             if max >= Duration::from_secs(9) {
-                max * 33 / 100
+                (max.saturating_mul(33) / 100).max(MIN_INTERVAL)
             } else {
                 max * 3 / 4
             }
@@ -163,14 +174,26 @@ impl RouterAdvertising {
     /// AdvDefaultLifetime, also where it follows from the longest interval.
     #[must_use]
     pub fn default_lifetime(&self) -> Duration {
-        let of_itself = self.max_rtr_adv_interval * 3;
+        let of_itself = self.max_rtr_adv_interval.saturating_mul(3);
         self.adv_default_lifetime.unwrap_or(of_itself)
     }
 
     /// The lifetime of DNS options that say none (RFC 8106 §5.1).
     fn dns_lifetime(&self, lifetime: Option<Lifetime>) -> Lifetime {
-        let seconds = (self.max_rtr_adv_interval * 3).as_millis().div_ceil(1000);
+        let of_itself = self.max_rtr_adv_interval.saturating_mul(3);
+        let seconds = of_itself.as_millis().div_ceil(1000);
         lifetime.unwrap_or(Lifetime(u32::try_from(seconds).unwrap_or(u32::MAX)))
+    }
+
+    /// What it says of the link that holds for the router, too.
+    pub(crate) fn link_values(&self) -> LinkValues {
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        LinkValues {
+            reachable_time: millis(self.adv_reachable_time),
+            retrans_timer: millis(self.adv_retrans_timer),
+            hop_limit: self.adv_cur_hop_limit,
+            mtu: self.adv_link_mtu,
+        }
     }
 
     /// The same with lifetimes that count down as they are after `age`.
@@ -216,3 +239,6 @@ impl AdvPrefix {
         }
     }
 }
+
+/// No MinRtrAdvInterval is shorter (RFC 4861 §6.2.1).
+const MIN_INTERVAL: Duration = Duration::from_secs(3);

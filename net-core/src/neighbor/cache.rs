@@ -259,6 +259,11 @@ impl NeighborCache {
             self.remove_at(index, wheel);
         }
         self.proxies.retain(|&(over, _)| over != iface);
+        self.forget_times(iface);
+    }
+
+    /// Nobody has said anything about the times of a link any more.
+    pub(crate) fn forget_times(&mut self, iface: IfaceId) {
         if let Some(told) = self.told_times.get_mut(iface.index()) {
             *told = (None, None);
         }

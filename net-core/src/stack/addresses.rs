@@ -123,6 +123,7 @@ impl Stack {
             self.hold_solicited_node(iface, address, false);
         }
         self.autoconf_settle(iface, now);
+        self.keep_link_local(iface, now);
         was_given || formed.is_some() || used.is_some()
     }
 
@@ -253,6 +254,7 @@ impl Stack {
             }
             self.choose_again(iface, gone, now);
         }
+        self.keep_link_local(iface, now);
         self.autoconf_settle(iface, now);
     }
 

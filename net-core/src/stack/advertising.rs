@@ -6,6 +6,7 @@ use crate::advertising::{Advertisement, Advertiser, Inconsistency, RouterAdverti
 use crate::error::SocketError;
 use crate::iface::IfaceId;
 use crate::neighbor::Sighting;
+use crate::route::TableId;
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::ethernet::ALL_NODES;
@@ -18,10 +19,16 @@ impl Stack {
     /// Says what a router advertises on an interface of Ethernet (RFC 4861 §6.2.1). It does so while
     /// [`adv_send_advertisements`](RouterAdvertising::adv_send_advertisements) is true, the interface
     /// [forwards](Self::set_forwarding) and has a link-local address, from which advertisements come; one that has
-    /// none forms one (RFC 4862 §5.3). Three leave soon, up to 16 s apart, the others at random between
+    /// none, or loses its last one, forms one (RFC 4862 §5.3). Where other stations have all that it has tried, it
+    /// stays silent, and [`addresses`](Self::addresses) shows a duplicate, until one is removed or given.
+    /// Three leave soon, up to 16 s apart, the others at random between
     /// MinRtrAdvInterval and MaxRtrAdvInterval, and up to half a second after somebody has asked, at least three
     /// seconds apart. When the interface ceases to, up to three final ones say that it is no router any more
-    /// (§6.2.5). What is advertised of the link holds for this host, too (§6.2.1).
+    /// (§6.2.5).
+    ///
+    /// What is advertised of the link holds for this host, too, while it advertises (§6.2.1), and what is left open is
+    /// as the device and [`Config::neighbor`](crate::Config::neighbor) have it, within the limits that hold for what
+    /// others advertise: it uses hop limits of 32 at least, and asks after 0.1 to 10 s.
     ///
     /// Meanwhile what other routers advertise is not followed, but
     /// [compared](Self::router_inconsistency) (§6.2.7).
@@ -43,16 +50,12 @@ impl Stack {
                 "routers advertise themselves on interfaces of Ethernet with an MTU of at least 1280",
             ));
         }
-        config.check(own.config.mtu, own.mtu_to(ALL_NODES.into()))?;
+        config.check(own.config.mtu)?;
         let is_wanted = config.adv_send_advertisements;
         if is_wanted && own.autoconf.on {
             return Err(SocketError::InvalidInput(
                 "an interface that configures itself is a host's, and does not advertise",
             ));
-        }
-        if is_wanted {
-            self.follow_own_advertisements(iface, &config);
-            self.give_link_local(iface, now);
         }
         let Some(own) = self.iface_mut(iface) else {
             return Ok(());
@@ -62,6 +65,7 @@ impl Stack {
             None => own.advertiser = Some(Box::new(Advertiser::new(config, now))),
         }
         self.settle_advertising(iface);
+        self.keep_link_local(iface, now);
         Ok(())
     }
 
@@ -89,7 +93,16 @@ impl Stack {
 
     /// The next such thing to write down, at most one a minute for each interface.
     pub fn poll_router_inconsistency(&mut self) -> Option<(IfaceId, Inconsistency)> {
-        self.untold_inconsistency.take()
+        if !self.has_inconsistency {
+            return None;
+        }
+        let ids = (0..=u16::MAX).map(IfaceId);
+        let found = ids.zip(&mut self.ifaces).find_map(|(id, slot)| {
+            let advertiser = slot.as_mut()?.advertiser.as_mut()?;
+            Some((id, advertiser.poll_inconsistency()?))
+        });
+        self.has_inconsistency = found.is_some();
+        found
     }
 
     /// Sends one final advertisement at once on an interface that advertises, and no more after it: to be called
@@ -98,24 +111,48 @@ impl Stack {
     pub fn cease_advertising(&mut self, iface: IfaceId, now: Instant) -> bool {
         self.clock = now;
         let mac = self.mac(iface);
-        let advertiser = self.iface_mut(iface).and_then(|own| own.advertiser.take());
+        let own = self.iface_mut(iface);
+        let advertiser = own.and_then(|own| own.advertiser.as_mut());
         let leave = mac.zip(advertiser);
-        let last = leave.and_then(|(mac, mut advertiser)| advertiser.take_leave(mac, now));
+        let last = leave.and_then(|(mac, advertiser)| advertiser.take_leave(mac, now));
         let is_router = last.is_some();
         if let Some(last) = last {
             self.send_advertisement(iface, last, now);
         }
+        self.follow_own_advertisements(iface);
+        if let Some(own) = self.iface_mut(iface) {
+            own.advertiser = None;
+        }
+        self.arm_advertising(iface);
         is_router
     }
 
-    /// What a router advertises of its link holds for itself (RFC 4861 §6.2.1).
-    fn follow_own_advertisements(&mut self, iface: IfaceId, config: &RouterAdvertising) {
-        let millis = |time: core::time::Duration| u32::try_from(time.as_millis()).unwrap_or(0);
-        let reachable = millis(config.adv_reachable_time);
-        let retrans = millis(config.adv_retrans_timer);
-        self.link_times_told(iface, reachable, retrans);
-        self.hop_limit_told(iface, config.adv_cur_hop_limit);
-        self.mtu_told(iface, config.adv_link_mtu);
+    /// What a router advertises of its link holds for itself (RFC 4861 §6.2.1), and not what others have said before;
+    /// when it ceases to, that is over.
+    fn follow_own_advertisements(&mut self, iface: IfaceId) {
+        let Some(own) = self.iface_mut(iface) else {
+            return;
+        };
+        let advertiser = own.advertiser.as_mut();
+        let Some(told) = advertiser.and_then(|each| each.poll_link_values()) else {
+            return;
+        };
+        own.autoconf.link.mtu = None;
+        own.autoconf.link.hop_limit = None;
+        self.neighbors.forget_times(iface);
+        // Whoever keeps a way looks again.
+        self.routes.table_mut(TableId::MAIN).changed();
+        self.link_times_told(iface, told.reachable_time, told.retrans_timer);
+        self.hop_limit_told(iface, told.hop_limit);
+        self.mtu_told(iface, told.mtu);
+    }
+
+    /// An interface that is to advertise forms a link-local address if it has none.
+    pub(super) fn keep_link_local(&mut self, iface: IfaceId, now: Instant) {
+        let advertiser = self.iface(iface).and_then(|own| own.advertiser.as_ref());
+        if advertiser.is_some_and(|each| each.is_wanted()) {
+            self.give_link_local(iface, now);
+        }
     }
 
     /// After what an interface advertises, whether it forwards, or its addresses have changed.
@@ -135,6 +172,7 @@ impl Stack {
             })
             .collect();
         advertiser.settle(own.forwarding, &of_link, now);
+        self.follow_own_advertisements(iface);
         self.arm_advertising(iface);
     }
 
@@ -201,10 +239,9 @@ impl Stack {
         let Some(advertiser) = own.and_then(|own| own.advertiser.as_mut()) else {
             return;
         };
-        let (differs, told) = advertiser.handle_advertisement(router, advert, options, now);
-        self.stats.router_inconsistencies += u64::from(differs);
-        if let Some(inconsistency) = told {
-            self.untold_inconsistency = Some((iface, inconsistency));
+        if advertiser.handle_advertisement(router, advert, options, now) {
+            self.stats.router_inconsistencies += 1;
+            self.has_inconsistency = true;
         }
     }
 

@@ -74,7 +74,10 @@ impl Stack {
                     self.release(owner.lost());
                 }
             }
-            if let Some(timer) = gone.departure {
+            for timer in [gone.departure, gone.advertising_timer]
+                .into_iter()
+                .flatten()
+            {
                 self.wheel.cancel(timer);
             }
             while let Some(index) = gone.blocked.pop() {

@@ -74,11 +74,10 @@ pub(crate) use udp::UdpTables;
 #[doc(hidden)] // For its bench.
 pub use wheel::{TimerId, Wheel};
 
-use crate::advertising::Inconsistency;
 use crate::buf::{TxBatch, TxPacket};
 use crate::config::Config;
 use crate::hook::{Hooks, ProtocolHandler};
-use crate::iface::{Iface, IfaceId};
+use crate::iface::Iface;
 use crate::ip::{Identifications, LocalAddresses, PathMtus, Reassembler};
 use crate::neighbor::NeighborCache;
 use crate::qdisc::Dropped;
@@ -164,8 +163,8 @@ pub struct Stack {
     pub(crate) clock: Instant,
     /// No router that did not answer is asked again before.
     router_probes_due: Instant,
-    /// What another router has said against this one, to be written down.
-    untold_inconsistency: Option<(IfaceId, Inconsistency)>,
+    /// Other routers may have contradicted this one on some interface, which is to be written down.
+    has_inconsistency: bool,
 }
 
 impl Stack {
@@ -211,7 +210,7 @@ impl Stack {
             spare: Vec::new(),
             clock: now,
             router_probes_due: Instant::MAX,
-            untold_inconsistency: None,
+            has_inconsistency: false,
             config,
         }
     }

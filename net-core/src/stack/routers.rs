@@ -3,7 +3,7 @@
 
 use super::Stack;
 use super::addresses::LINK_LOCAL;
-use crate::autoconf::{AddressState, NoRoom, OnLink, Router, end_of, prefix_of};
+use crate::autoconf::{AddressState, NoRoom, OnLink, Origin, Router, end_of, prefix_of};
 use crate::error::SocketError;
 use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Route, TableId};
@@ -76,9 +76,17 @@ impl Stack {
         })
     }
 
-    /// Forms a link-local address on an interface that has none (RFC 4862 §5.3).
+    /// Forms a link-local address on an interface that has none (RFC 4862 §5.3), unless others had all that it could
+    /// choose (RFC 7217 §6).
     pub(super) fn give_link_local(&mut self, iface: IfaceId, now: Instant) {
-        if !self.has_link_local(iface) {
+        let own = self.iface(iface).into_iter();
+        let mut formed = own.flat_map(|own| &own.autoconf.formed);
+        let has_given_up = formed.any(|each| {
+            each.origin == Origin::Stable
+                && each.state == AddressState::Duplicate
+                && is_link_local(each.address.into())
+        });
+        if !has_given_up && !self.has_link_local(iface) {
             let due = self.soon(now);
             let forever = (Instant::MAX, Instant::MAX);
             self.form_address(iface, LINK_LOCAL, forever, 0, due);

@@ -76,17 +76,16 @@ impl Warning {
 
 /// Tells that another router on a link advertises something else than this one does (RFC 4861 §6.2.7).
 pub(super) fn tell_inconsistency(stack: &mut Stack) {
-    let Some((iface, inconsistency)) = stack.poll_router_inconsistency() else {
-        return;
-    };
-    let mut ifaces = stack.ifaces();
-    let found = ifaces.find_map(|(id, config)| (id == iface).then_some(config.name.as_str()));
-    tracing::warn!(
-        interface = found,
-        router = %inconsistency.router,
-        "another router advertises another {} than this one",
-        inconsistency.variable
-    );
+    while let Some((iface, inconsistency)) = stack.poll_router_inconsistency() {
+        let mut ifaces = stack.ifaces();
+        let found = ifaces.find_map(|(id, config)| (id == iface).then_some(config.name.as_str()));
+        tracing::warn!(
+            interface = found,
+            router = %inconsistency.router,
+            "another router advertises another {} than this one",
+            inconsistency.variable
+        );
+    }
 }
 
 /// Reasons that somebody has to do something about, and what.

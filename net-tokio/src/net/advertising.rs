@@ -57,7 +57,7 @@ impl Net {
 
 impl Advertising {
     /// Says what is advertised from now on, in place of what was. Hosts hear of it at once, or three seconds
-    /// after the last advertisement, and twice more within half a minute. Without `adv_send_advertisements` they
+    /// after the last advertisement, and twice more at most 16 seconds after each other. Without `adv_send_advertisements` they
     /// hear that this is no router any more.
     /// [`Stack::set_router_advertising`](net_core::Stack::set_router_advertising) tells more.
     ///

@@ -1,6 +1,6 @@
 //! A router that advertises itself (RFC 4861 §6.2), and hosts that hear it.
 
-use super::autoconf::{own, pass};
+use super::autoconf::{claim, own, pass};
 use super::ethernet::{MAC, PEER_MAC, ndp, station_with, unwrap, v6};
 use super::*;
 use crate::SocketError;
@@ -24,7 +24,7 @@ pub(super) fn config() -> RouterAdvertising {
     }
 }
 
-fn configure(host: &mut Host, config: RouterAdvertising) {
+pub(super) fn configure(host: &mut Host, config: RouterAdvertising) {
     let (wire, now) = (host.wire, host.now);
     let set = host.stack.set_router_advertising(wire, config, now);
     set.unwrap();
@@ -112,6 +112,68 @@ fn a_router_without_a_link_local_address_forms_one_and_advertises_from_it() {
     let formed = own(&host).into_iter().find(Ipv6Addr::is_unicast_link_local);
     assert_eq!(said.len(), 1);
     assert_eq!(said[0].0, IpAddr::V6(formed.unwrap()));
+}
+
+/// RFC 4862 §5.3, RFC 4861 §6.2.8: also where the one that it was given is somebody else's, or is taken away.
+#[test]
+fn a_router_that_loses_its_last_link_local_address_forms_one() {
+    let mut host = station_with(&["fd07::2/64"]);
+    let (wire, now) = (host.wire, host.now);
+    host.stack.set_forwarding(wire, true).unwrap();
+    let given = v6("fe80::2");
+    let stack = &mut host.stack;
+    stack.add_address(wire, cidr("fe80::2/64"), now).unwrap();
+    configure(&mut host, config());
+    assert_eq!(host.stack.addresses(wire).count(), 2, "one will do");
+    host.inject(claim(given));
+    let said = said_for(&mut host, 5);
+    let formed = own(&host).into_iter().find(Ipv6Addr::is_unicast_link_local);
+    let formed = formed.expect("an address");
+    assert_ne!(formed, given);
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].0, IpAddr::V6(formed));
+    let now = host.now;
+    assert!(host.stack.remove_address(wire, formed.into(), now));
+    assert!(!host.stack.is_advertising(wire));
+    said_for(&mut host, 5);
+    assert!(host.stack.is_advertising(wire));
+    // Others have all that it may choose: it gives up, and shows that.
+    let now = host.now;
+    host.stack.remove_address(wire, formed.into(), now);
+    let mut choices = 0;
+    for _ in 0..20 {
+        let mut all = host.stack.addresses(wire);
+        let checked = all.find(|each| each.state == AddressState::Tentative);
+        drop(all);
+        let Some(checked) = checked else {
+            break;
+        };
+        let IpAddr::V6(address) = checked.cidr.address else {
+            panic!("{checked:?}");
+        };
+        host.inject(claim(address));
+        choices += 1;
+    }
+    assert_eq!(choices, 4);
+    said_for(&mut host, 600);
+    assert!(!host.stack.is_advertising(wire));
+    let now = host.now;
+    host.stack.remove_address(wire, given.into(), now);
+    let states = host.stack.addresses(wire).map(|each| each.state);
+    let taken = states.filter(|state| *state == AddressState::Duplicate);
+    assert_eq!(taken.count(), 1);
+}
+
+#[test]
+fn nothing_is_due_on_an_interface_that_has_taken_its_leave_or_is_gone() {
+    let mut host = router();
+    assert!(host.stack.poll_timeout().is_some());
+    let (wire, now) = (host.wire, host.now);
+    host.stack.cease_advertising(wire, now);
+    assert_eq!(host.stack.poll_timeout(), None);
+    let mut host = router();
+    host.stack.remove_iface(wire);
+    assert_eq!(host.stack.poll_timeout(), None);
 }
 
 /// RFC 4861 §6.2.6.
