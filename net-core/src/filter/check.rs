@@ -2,7 +2,7 @@
 //! what can be done in other places only.
 
 use super::program::MAX_DEPTH;
-use super::{Action, Base, Chain, ChainKind, FilterError, Ruleset, Table};
+use super::{Action, Base, Chain, ChainKind, FilterError, Ruleset, Table, Test};
 use crate::hook::HookPoint;
 use crate::nat::TranslationKind;
 use alloc::collections::BTreeMap;
@@ -15,6 +15,18 @@ pub(super) fn check_tables(ruleset: &Ruleset) -> Result<(), FilterError> {
         }
     }
     Ok(())
+}
+
+/// Checks that rules ask for fields and parts that can be.
+pub(super) fn check_fields(table: &Table) -> Result<(), FilterError> {
+    let can_be = |chain: &&Chain| {
+        let matches = chain.rules.iter().flat_map(|rule| &rule.matches);
+        matches.map(|one| &one.test).all(Test::can_be)
+    };
+    match table.chains.iter().find(|chain| !can_be(chain)) {
+        Some(chain) => Err(FilterError::Field(chain.name.clone())),
+        None => Ok(()),
+    }
 }
 
 /// The chains of a table by name; the first gets the number `first`.

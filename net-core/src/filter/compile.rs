@@ -1,7 +1,7 @@
 //! From what a set of rules says to what is asked about packets.
 
 use super::arp::check_family;
-use super::check::{check_jumps, check_places, check_tables, number_chains};
+use super::check::{check_fields, check_jumps, check_places, check_tables, number_chains};
 use super::matching::{Around, Check, CheckKind, Interfaces};
 use super::program::{Code, CompiledRule, Decision, Filter, Op, Step};
 use super::run::{Need, Run};
@@ -20,7 +20,18 @@ use smallvec::SmallVec;
 
 impl Filter {
     /// Compiles a set of rules; `key` is for its hash tables.
-    pub(crate) fn compile(ruleset: Ruleset, key: Key, now: Instant) -> Result<Self, FilterError> {
+    pub(crate) fn compile(
+        mut ruleset: Ruleset,
+        key: Key,
+        now: Instant,
+    ) -> Result<Self, FilterError> {
+        let chains = ruleset
+            .tables
+            .iter_mut()
+            .flat_map(|table| &mut table.chains);
+        let rules = chains.flat_map(|chain| &mut chain.rules);
+        let matches = rules.flat_map(|rule| &mut rule.matches);
+        matches.for_each(|one| one.test.normalize());
         let mut filter = Self {
             ruleset: Ruleset::default(),
             chains: Vec::new(),
@@ -41,6 +52,7 @@ impl Filter {
             check_jumps(table)?;
             check_places(table)?;
             check_family(table)?;
+            check_fields(table)?;
             for chain in &table.chains {
                 filter.add_chain(table, chain, &names, &mut maps, key, now)?;
             }

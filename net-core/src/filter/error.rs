@@ -51,6 +51,11 @@ pub enum FilterError {
     /// A rule is about what the packets of its table do not have, or does what cannot be done with them.
     #[error("chain \"{0}\" has a rule that packets of its table's family cannot be about")]
     Family(String),
+    /// A rule is about bits that make no number, or asks whether a packet has what every packet has.
+    #[error(
+        "chain \"{0}\" asks for no field: that is of 1 to 32 bits, or 1 to 4 bytes; for addresses of a routing header that are not counted from 1; or whether there is what is no option or extension header"
+    )]
+    Field(String),
     /// More rules than can be numbered.
     #[error("there are more than 4 Mi rules; use sets")]
     TooManyRules,

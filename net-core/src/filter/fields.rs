@@ -1,6 +1,6 @@
 //! What rules look at: the fields of a packet's headers and what the stack knows about it.
 
-use super::parts::{Part, bits};
+use super::parts::{MAX_BITS, Part, Sought, bits};
 use crate::conntrack::{Direction, Flow, Transport};
 use crate::hook::PacketView;
 use crate::wire::ip::Fragment;
@@ -56,29 +56,43 @@ pub enum Field {
     FlowStatus,
     /// The mark of its flow.
     FlowMark,
-    /// Up to four bytes of the IP header, in network order.
+    /// One to four bytes of the IP header, in network order.
     Network {
         /// Where, in bytes from the header's beginning.
         at: u8,
-        /// How many.
+        /// How many; others are [refused](super::FilterError::Field).
         len: u8,
     },
-    /// Up to four bytes of what is behind the IP headers.
+    /// One to four bytes of what is behind the IP headers.
     Transport {
         /// Where, in bytes.
         at: u8,
-        /// How many.
+        /// How many; others are [refused](super::FilterError::Field).
         len: u8,
     },
-    /// Up to 32 bits of a part of the packet, in network order, if all of them lie in it.
+    /// One to 32 bits of a part of the packet, in network order, if all of them lie in it and in the packet.
+    ///
+    /// Whole bytes of the packet or of what is behind the IP headers are kept as `Network` and `Transport`, where
+    /// those can say it.
     Bits {
         /// Which part.
         part: Part,
         /// Where, in bits from the part's beginning; 0 is the highest of the first byte.
         at: u16,
-        /// How many.
+        /// How many; others are [refused](super::FilterError::Field).
         len: u8,
     },
+}
+
+impl Field {
+    /// Whether so many bits or bytes make a number.
+    pub(super) const fn has_size(self) -> bool {
+        match self {
+            Self::Network { len, .. } | Self::Transport { len, .. } => matches!(len, 1..=4),
+            Self::Bits { len, .. } => matches!(len, 1..=MAX_BITS),
+            _ => true,
+        }
+    }
 }
 
 /// An end of a packet's way.
@@ -106,6 +120,7 @@ impl End {
 pub(crate) struct Fields<'a, 'p> {
     pub(crate) view: &'a mut PacketView<'p>,
     end: ChainEnd,
+    pub(super) sought: Sought,
     flow: Option<&'a Flow>,
     /// What a rule makes of the mark of the flow.
     pub(crate) flow_mark: Option<u32>,
@@ -117,6 +132,7 @@ impl<'a, 'p> Fields<'a, 'p> {
     pub(crate) fn of(view: &'a mut PacketView<'p>, flow: Option<&'a Flow>) -> Self {
         let mut fields = Self {
             end: ChainEnd::of_none(view.ip),
+            sought: Sought::default(),
             view,
             flow,
             flow_mark: None,
@@ -311,16 +327,18 @@ impl ChainEnd {
         }
     }
 
-    /// What is behind a broken one is not looked at.
+    /// To the end of the packet, if need be: headers that make the chain too long for hosts hide nothing from
+    /// rules.
     #[cold]
     fn go_along_chain(&mut self, bytes: &[u8]) {
-        let mut chain = Chain::new(bytes);
+        let mut chain = Chain::whole(bytes);
         self.at = bytes.len();
         for header in chain.by_ref() {
             let Ok(header) = header else {
                 self.is_broken = true;
                 return;
             };
+            self.is_broken |= header.is_cut_off();
             if header.kind == FRAGMENT {
                 self.fragment = Some(header.fragment());
                 if header.fragment().offset != 0 {

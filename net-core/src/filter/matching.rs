@@ -83,6 +83,7 @@ impl Filter {
 }
 
 impl Check {
+    #[inline]
     pub(super) fn holds(&mut self, packet: &Fields<'_, '_>, around: &Around, now: Instant) -> bool {
         let is_among = |names: u32, iface: Option<IfaceId>| {
             let names = around.interfaces.get(names as usize);

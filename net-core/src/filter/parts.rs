@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use crate::wire::{ip, ipv4, ipv4_options, ipv6_ext, tcp, tcp_options};
+use core::cell::OnceCell;
 use core::net::Ipv6Addr;
 
 /// A part that a packet may have; of several of a kind, the first.
@@ -29,6 +30,14 @@ pub enum Part {
 }
 
 impl Part {
+    /// Whether a packet may lack it in a way that rules ask for: the packet and its headers are no such part.
+    pub(super) const fn is_sought(self) -> bool {
+        match self {
+            Self::TcpOption(_) | Self::Ipv4Option(_) | Self::Extension(_) => true,
+            Self::Network | Self::Arp | Self::Transport => false,
+        }
+    }
+
     /// The bytes of it that a packet has.
     pub(super) fn find<'a>(self, packet: &'a Fields<'_, '_>) -> Option<&'a [u8]> {
         match self {
@@ -37,16 +46,28 @@ impl Part {
             }
             Self::Ipv4Option(kind) if packet.view.ip.dest.is_ipv4() => {
                 let options = ipv4::MIN_HEADER_LEN..packet.view.ip.header_len;
-                ipv4_options::find(packet.view.bytes.get(options)?, kind)
+                let options = packet.view.bytes.get(options)?;
+                let is_sound = || ipv4_options::check(options).is_ok();
+                let is_sound = *packet.sought.has_sound_options.get_or_init(is_sound);
+                is_sound.then(|| ipv4_options::find(options, kind))?
             }
             Self::Extension(kind) if packet.view.ip.dest.is_ipv6() => {
-                ipv6_ext::find(packet.view.bytes, kind)
+                let bytes = &*packet.view.bytes;
+                let places = || ipv6_ext::Places::of(bytes);
+                (packet.sought.extensions.get_or_init(places)).find(bytes, kind)
             }
             Self::Network | Self::Arp => Some(packet.view.bytes),
             Self::Transport => Some(packet.transport_header()),
             Self::TcpOption(_) | Self::Ipv4Option(_) | Self::Extension(_) => None,
         }
     }
+}
+
+/// What has been found out about a packet because a rule asked for it: the next one need not look again.
+#[derive(Debug, Default)]
+pub(super) struct Sought {
+    extensions: OnceCell<ipv6_ext::Places>,
+    has_sound_options: OnceCell<bool>,
 }
 
 /// The address of this number, counted from 1, in the Routing header: an intermediate address of the type 0
@@ -88,6 +109,6 @@ pub(super) fn bits(bytes: &[u8], at: u16, len: u8) -> Option<u32> {
     u32::try_from(wanted).ok()
 }
 
-const MAX_BITS: u8 = 32;
+pub(super) const MAX_BITS: u8 = 32;
 /// Where in a Routing header the first address is.
 const ROUTING_ADDRESSES: usize = 8;

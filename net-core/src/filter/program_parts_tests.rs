@@ -198,7 +198,7 @@ fn what_is_in_extension_headers_can_be_asked_for() {
             ("srh sid[1] fd00::1", true),
             ("srh sid[1] != fd00::1", false),
             ("rt0 addr[2] { fd00::2, fd01::/16 }", true),
-            ("srh sid[3] != fd00::9", false),
+            ("srh sid[9] != fd00::9", false),
             ("frag nexthdr ah frag reserved 3", true),
             (
                 "frag frag-off 0 frag reserved2 0 frag more-fragments 1 frag id 9",
@@ -243,6 +243,150 @@ fn what_is_in_extension_headers_can_be_asked_for() {
         for rule in ["exthdr mh exists", "srh sid[2] fd00::2", "dst hdrlength 0"] {
             let _ = holds(rule, &mut cut);
         }
+    }
+}
+
+/// Hosts refuse such chains; who forwards them asks the rules alone.
+#[test]
+fn headers_in_front_of_a_header_do_not_hide_it() {
+    let segment = segment(&[]);
+    for padding in [8, 200, 3000] {
+        let mut bytes = [60, 0, 1, 4, 0, 0, 0, 0].repeat(padding);
+        let last = bytes.len() - 8;
+        bytes[last] = 43;
+        bytes.extend([6, 0, 2, 0, 0, 0, 0, 0]);
+        bytes.extend_from_slice(&segment);
+        let mut packet = Packet::of("fd00::1", "fd00::2", 60, &bytes);
+        assert_holds(
+            &mut packet,
+            &[
+                ("exthdr rt exists", true),
+                ("exthdr rt missing", false),
+                ("rt type 2", true),
+                ("exthdr dst exists", true),
+                ("exthdr hbh missing", true),
+                ("meta l4proto tcp", true),
+                ("tcp dport 0", true),
+            ],
+        );
+    }
+}
+
+/// As in Linux, which takes a header for there once it sees what follows it.
+#[test]
+fn a_header_that_is_cut_off_is_there_as_far_as_it_goes() {
+    let mut cut = Packet::of("fd00::1", "fd00::2", 43, &[6, 9, 2, 1, 0, 0, 0, 0]);
+    assert_holds(
+        &mut cut,
+        &[
+            ("exthdr rt exists", true),
+            ("rt hdrlength 9", true),
+            ("rt seg-left 1", true),
+            ("srh sid[1] != fd00::9", false),
+            ("meta l4proto tcp", true),
+            ("tcp dport != 5", false),
+        ],
+    );
+    for (kind, bytes, is_there) in [
+        (43, &[6, 0, 2][..], false),
+        (43, &[6, 0, 2, 1], true),
+        (60, &[6], false),
+        (60, &[6, 0], true),
+        (44, &[6, 0, 0], false),
+        (44, &[6, 0, 0, 1], true),
+        (51, &[6], false),
+        (51, &[6, 4], true),
+    ] {
+        let mut packet = Packet::of("fd00::1", "fd00::2", kind, bytes);
+        let exists = std::format!("exthdr {kind} exists");
+        let missing = std::format!("exthdr {kind} missing");
+        assert_eq!(holds(&exists, &mut packet), is_there, "{bytes:?}");
+        assert_eq!(holds(&missing, &mut packet), !is_there, "{bytes:?}");
+    }
+}
+
+#[test]
+fn echoes_alone_have_an_identifier() {
+    let of = |protocol, kind| {
+        let (source, dest) = match protocol {
+            ip::ICMP => ("10.0.0.1", "10.0.0.2"),
+            _ => ("fd00::1", "fd00::2"),
+        };
+        Packet::of(source, dest, protocol, &[kind, 0, 0, 0, 0, 0, 0, 0])
+    };
+    for (protocol, kind, is_echo) in [
+        (ip::ICMP, 0, true),
+        (ip::ICMP, 8, true),
+        (ip::ICMP, 3, false),
+        (ip::ICMP, 11, false),
+        (ip::ICMPV6, 128, true),
+        (ip::ICMPV6, 129, true),
+        (ip::ICMPV6, 2, false),
+        (ip::ICMPV6, 135, false),
+    ] {
+        let word = if protocol == ip::ICMP {
+            "icmp"
+        } else {
+            "icmpv6"
+        };
+        for field in ["id", "sequence"] {
+            let rule = std::format!("{word} {field} 0");
+            assert_eq!(holds(&rule, &mut of(protocol, kind)), is_echo, "{rule}");
+            let rule = std::format!("{word} {field} != 1");
+            assert_eq!(holds(&rule, &mut of(protocol, kind)), is_echo, "{rule}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_field_is_refused() {
+    let (part, at) = (Part::Transport, 0);
+    let any = Numbers::from(0..=u32::MAX);
+    let number = |field| Test::Number(field, any.clone());
+    for test in [
+        Test::Has(Part::Network),
+        Test::Has(Part::Transport),
+        Test::RoutingAddress(
+            0,
+            ["fd00::1".parse::<IpAddr>().unwrap()]
+                .map(crate::iface::IpCidr::host)
+                .into_iter()
+                .collect(),
+        ),
+        number(Field::Bits { part, at, len: 0 }),
+        number(Field::Bits { part, at, len: 33 }),
+        number(Field::Network { at: 0, len: 0 }),
+        number(Field::Transport { at: 0, len: 5 }),
+    ] {
+        let mut ruleset: Ruleset = "table inet t { chain c { accept; } }".parse().unwrap();
+        ruleset.tables[0].chains[0].rules[0] = Rule::new().when(test.clone());
+        let key = Seed::from_u64(1).key("filter");
+        let error = Filter::compile(ruleset, key, Instant::ZERO).unwrap_err();
+        assert_eq!(error, FilterError::Field("c".into()), "{test:?}");
+    }
+}
+
+#[test]
+fn bits_with_several_names_are_kept_as_they_are_read() {
+    for (part, at, len, text) in [
+        (Part::Transport, 0, 8, "@th,0,8 5"),
+        (Part::Network, 16, 32, "@nh,16,32 5"),
+        (Part::Network, 3, 8, "@nh,3,8 5"),
+        (Part::Transport, 2040, 8, "@th,2040,8 5"),
+        (Part::Transport, 2048, 8, "@th,2048,8 5"),
+    ] {
+        let mut ruleset: Ruleset = "table inet t { chain c { accept; } }".parse().unwrap();
+        let field = Field::Bits { part, at, len };
+        ruleset.tables[0].chains[0].rules[0] =
+            Rule::new().when(Test::Number(field, Numbers::from(5)));
+        let key = Seed::from_u64(1).key("filter");
+        let filter = Filter::compile(ruleset, key, Instant::ZERO).unwrap();
+        let kept = filter.counted().next().unwrap().2;
+        assert_eq!(kept.to_string(), text);
+        let again: Ruleset = std::format!("table inet t {{ chain c {{ {text}; }} }}")
+            .parse()
+            .unwrap();
+        assert_eq!(&again.tables[0].chains[0].rules[0], kept);
     }
 }
 
@@ -291,7 +435,9 @@ fn fields_of_other_protocols_can_be_asked_for() {
         &[0x11, 100, 0, 0, 224, 0, 0, 1],
         &[
             ("igmp type membership-query igmp mrt 100", true),
-            ("igmp group 0xe0000001", true),
+            ("igmp group 0xe0000001 igmp group 224.0.0.1", true),
+            ("igmp group 224.0.0.0/24", true),
+            ("igmp group { 224.0.0.2-224.0.0.9, 225.0.0.1 }", false),
             ("igmp type leave-group", false),
         ],
     );

@@ -127,7 +127,7 @@ pub enum Test {
     LeavesOver(Vec<String>),
     /// Several fields together are one of these tuples.
     Tuple(Tuples),
-    /// The packet has this part. What is no TCP lacks every option of TCP, as for `nft`; packets of one IP
+    /// The packet has this option or extension header; other parts are [refused](super::FilterError::Field). What is no TCP lacks every option of TCP, as for `nft`; packets of one IP
     /// version neither have nor lack what is of the other.
     Has(Part),
     /// The address of this number, counted from 1, in the Routing header of IPv6, or segment of Segment
@@ -147,6 +147,32 @@ pub enum Test {
 }
 
 impl Test {
+    /// Whether there can be such a field or part.
+    pub(super) fn can_be(&self) -> bool {
+        match self {
+            Self::Has(part) => part.is_sought(),
+            Self::RoutingAddress(number, _) => *number > 0,
+            other => other.fields().all(Field::has_size),
+        }
+    }
+
+    /// Has each field named as the text of it reads.
+    pub(super) fn normalize(&mut self) {
+        match self {
+            Self::Number(field, _) | Self::AnyBit(field, _) | Self::Masked { field, .. } => {
+                *field = field.normal();
+            }
+            Self::Tuple(tuples) => {
+                for part in &mut tuples.fields {
+                    if let TupleField::Number(field) = part {
+                        *field = field.normal();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Whether it asks for what is in front of a packet.
     pub(super) fn asks_for_frames(&self) -> bool {
         match self {

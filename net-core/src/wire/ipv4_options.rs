@@ -87,9 +87,8 @@ pub(crate) fn has_router_alert(options: &[u8]) -> bool {
     places.any(|place| place.kind == ROUTER_ALERT)
 }
 
-/// The first option of a kind of more than one byte, where all options are as they should be.
+/// The first option of a kind of more than one byte among options that have been [checked](check).
 pub(crate) fn find(options: &[u8], kind: u8) -> Option<&[u8]> {
-    check(options).ok()?;
     let mut places = places(options).map_while(Result::ok);
     let place = places.find(|place| place.kind == kind)?;
     options.get(place.at..place.at + place.len)

@@ -45,7 +45,7 @@ pub struct Extension<'a> {
     pub named_at: usize,
     /// Where in the packet it begins.
     pub at: usize,
-    /// All of it, eight bytes at least.
+    /// All of it, eight bytes at least; in a [whole](Chain::whole) chain what the packet has of it.
     pub bytes: &'a [u8],
 }
 
@@ -60,6 +60,12 @@ impl Extension<'_> {
     #[must_use]
     pub fn byte(&self, offset: usize) -> u8 {
         self.bytes.get(offset).copied().unwrap_or(0)
+    }
+
+    /// Whether the packet ends within it.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.bytes.len() < stated_len(self.kind, self.bytes)
     }
 
     /// What a Fragment header says (RFC 8200 §4.5).
@@ -94,7 +100,8 @@ pub struct Chain<'a> {
     kind: u8,
     named_at: usize,
     at: usize,
-    left: usize,
+    /// So many headers may come yet; `None` for a [whole](Self::whole) chain.
+    left: Option<usize>,
 }
 
 impl<'a> Chain<'a> {
@@ -106,6 +113,17 @@ impl<'a> Chain<'a> {
         Self::behind(packet, kind, at, ipv6::HEADER_LEN)
     }
 
+    /// The chain of such a packet for who looks for something in it, as Linux does it: it has as many headers as
+    /// lie in the packet, of eight bytes at least each, and the last may be cut off behind its first bytes.
+    #[must_use]
+    pub fn whole(packet: &'a [u8]) -> Self {
+        let left = None;
+        Self {
+            left,
+            ..Self::new(packet)
+        }
+    }
+
     /// The chain from `at` on; its first header is of the protocol `kind`, as the field at
     /// `named_at` says.
     #[must_use]
@@ -115,7 +133,7 @@ impl<'a> Chain<'a> {
             kind,
             named_at,
             at,
-            left: MAX_HEADERS,
+            left: Some(MAX_HEADERS),
         }
     }
 
@@ -162,7 +180,7 @@ impl<'a> Iterator for Chain<'a> {
                 self.named_at = header.at;
                 self.at += header.bytes.len();
                 self.kind = header.next_header();
-                self.left -= 1;
+                self.left = self.left.map(|left| left - 1);
             }
             // Whoever asks again is at the end.
             Err(_) => self.kind = NO_NEXT_HEADER,
@@ -173,64 +191,120 @@ impl<'a> Iterator for Chain<'a> {
 
 impl<'a> Chain<'a> {
     fn read(&self) -> Result<Extension<'a>, DropReason> {
-        if self.left == 0 {
+        if self.left == Some(0) {
             return Err(DropReason::ExtensionHeader);
         }
         let rest = self.packet.get(self.at..).ok_or(DropReason::Truncated)?;
-        let len = match (self.kind, rest) {
-            (FRAGMENT, _) => FRAGMENT_LEN,
-            (_, &[_, units, ..]) => (usize::from(units) + 1) * 8,
-            _ => return Err(DropReason::Truncated),
+        let least = match self.kind {
+            ROUTING | FRAGMENT => 4,
+            _ => 2,
         };
-        if self.at + len > ipv6::HEADER_LEN + MAX_CHAIN {
-            return Err(DropReason::ExtensionHeader);
+        if rest.len() < least {
+            return Err(DropReason::Truncated);
         }
+        let len = stated_len(self.kind, rest);
+        let bytes = match (self.left, rest.get(..len)) {
+            (Some(_), _) if self.at + len > ipv6::HEADER_LEN + MAX_CHAIN => {
+                return Err(DropReason::ExtensionHeader);
+            }
+            (_, Some(bytes)) => bytes,
+            (Some(_), None) => return Err(DropReason::Truncated),
+            (None, None) => rest,
+        };
         Ok(Extension {
             kind: self.kind,
             named_at: self.named_at,
             at: self.at,
-            bytes: rest.get(..len).ok_or(DropReason::Truncated)?,
+            bytes,
         })
     }
 }
 
-/// The first header of a kind in a packet that begins with an IPv6 header: an extension, the Authentication
-/// Header, past which others are looked for too, or the Mobility Header, the last of its chain. Behind the
-/// header of a later fragment, and from a broken one on, there is none.
-#[must_use]
-pub fn find(packet: &[u8], kind: u8) -> Option<&[u8]> {
-    let mut chain = Chain::new(packet);
-    for _ in 0..MAX_HEADERS {
-        for header in chain.by_ref() {
-            let header = header.ok()?;
-            if header.kind == kind {
-                return Some(header.bytes);
-            }
-            if header.kind == FRAGMENT && header.fragment().offset != 0 {
-                return None;
-            }
-        }
-        let (last, at) = (chain.protocol(), chain.position());
-        let rest = packet.get(at..)?;
-        let &[next, units, ..] = rest else {
-            return None;
-        };
-        // In units of four bytes less two (RFC 4302 §2.2), or of eight less one.
-        let len = match last {
-            AUTHENTICATION => (usize::from(units) + 2) * 4,
-            MOBILITY => (usize::from(units) + 1) * 8,
-            _ => return None,
-        };
-        if last == kind {
-            return rest.get(..len);
-        }
-        if last == MOBILITY {
-            return None;
-        }
-        chain = Chain::behind(packet, next, at, at + len);
+/// How long a header of this kind is that begins so; if its second byte is not there, as long as it is at least.
+fn stated_len(kind: u8, bytes: &[u8]) -> usize {
+    let units = bytes.get(1).copied().map_or(0, usize::from);
+    match kind {
+        FRAGMENT => FRAGMENT_LEN,
+        // In units of four bytes less two (RFC 4302 §2.2).
+        AUTHENTICATION => (units + 2) * 4,
+        _ => (units + 1) * 8,
     }
-    None
 }
+
+/// Where in a packet the first header of each kind is: of the extensions, the Authentication Header, past which
+/// others are looked for too, and the Mobility Header, the last of its chain.
+///
+/// They are looked for as Linux does it: to the end of the packet, whatever [`MAX_HEADERS`] says. Behind the
+/// header of a later fragment there is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Places {
+    /// In the order of [`KINDS`]; 0, where the IPv6 header is, for those that are not there.
+    first: [usize; KINDS.len()],
+}
+
+impl Places {
+    /// Goes along the headers of a packet that begins with an IPv6 header.
+    #[must_use]
+    pub fn of(packet: &[u8]) -> Self {
+        let mut places = Self::default();
+        let mut chain = Chain::whole(packet);
+        loop {
+            for header in chain.by_ref() {
+                let Ok(header) = header else {
+                    return places;
+                };
+                places.note(header.kind, header.at);
+                if header.kind == FRAGMENT && header.fragment().offset != 0 {
+                    return places;
+                }
+            }
+            let (last, at) = (chain.protocol(), chain.position());
+            let rest = packet.get(at..).unwrap_or_default();
+            match (last, rest) {
+                (AUTHENTICATION, &[next, _, ..]) => {
+                    places.note(last, at);
+                    let behind = (at + stated_len(last, rest)).min(packet.len());
+                    chain = Chain {
+                        left: None,
+                        ..Chain::behind(packet, next, at, behind)
+                    };
+                }
+                (MOBILITY, _) => {
+                    places.note(last, at);
+                    return places;
+                }
+                _ => return places,
+            }
+        }
+    }
+
+    /// The first header of a kind in the packet that this was made of, and what is behind it:
+    /// who reads beyond the length that it states reads that, as in Linux.
+    #[must_use]
+    pub fn find<'a>(&self, packet: &'a [u8], kind: u8) -> Option<&'a [u8]> {
+        let mut places = KINDS.iter().zip(self.first);
+        let (_, at) = places.find(|(known, at)| **known == kind && *at > 0)?;
+        packet.get(at..)
+    }
+
+    fn note(&mut self, kind: u8, at: usize) {
+        let mut places = KINDS.iter().zip(&mut self.first);
+        let place = places.find(|(known, _)| **known == kind);
+        if let Some((_, first @ 0)) = place {
+            *first = at;
+        }
+    }
+}
+
+/// The headers that are looked for.
+const KINDS: [u8; 6] = [
+    HOP_BY_HOP,
+    ROUTING,
+    FRAGMENT,
+    AUTHENTICATION,
+    DESTINATION,
+    MOBILITY,
+];
 
 /// Where a packet with an IPv6 header at its front may be cut: behind the headers that every router
 /// has to see (the "Per-Fragment headers" of RFC 8200 §4.5), and where the field is that names what

@@ -5,8 +5,7 @@
 //! has to count as many.
 //!
 //! Not compared are options of IPv4 that the kernel reads as if this host sent them: a source route that has
-//! been gone in part, and a router alert with a value, are none for its rules, and are some for ours; nor
-//! headers that are cut off, of which it reads what there is; nor `tcp option 254 length` and the `nexthdr` of `ah` and `comp`, at
+//! been gone in part, and a router alert with a value, are none for its rules, and are some for ours; nor `tcp option 254 length` and the `nexthdr` of `ah` and `comp`, at
 //! which `nft` 1.0.6 ends itself.
 
 use crate::{Kernel, Ours};
@@ -105,9 +104,15 @@ const RULES: &[&str] = &[
     "mh hdrlength 0",
     "mh reserved 3",
     "mh checksum 5",
+    "icmp id 0",
+    "icmp id != 0",
+    "icmp sequence 7",
+    "icmpv6 id 0",
+    "icmpv6 sequence != 7",
     "exthdr hbh missing",
     "exthdr dst exists",
     "exthdr rt exists",
+    "exthdr rt missing",
     "exthdr frag exists",
     "exthdr mh exists",
     "exthdr mh missing",
@@ -286,13 +291,25 @@ fn packets() -> Vec<Vec<u8>> {
         (2, vec![0x16, 0, 0, 0, 224, 0, 0, 9]),
         (51, vec![59, 1, 0, 1, 0, 0, 0, 5, 0, 0, 0, 6]),
         (51, vec![59, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 7]),
+        (1, vec![8, 0, 0, 0, 0, 0, 0, 7]),
+        (1, vec![0, 0, 0, 0, 0, 5, 0, 0]),
+        (1, vec![3, 1, 0, 0, 0, 0, 0, 0]),
+        (1, vec![11, 0, 0, 0, 0, 0, 0, 7]),
+        (58, vec![128, 0, 0, 0, 0, 0, 0, 7]),
+        (58, vec![129, 0, 0, 0, 0, 5, 0, 0]),
+        (58, vec![1, 0, 0, 0, 0, 0, 0, 0]),
+        (58, vec![2, 0, 0, 0, 0, 0, 5, 0]),
+        (58, vec![135, 0, 0, 0, 0, 0, 0, 0]),
         (50, vec![0, 0, 0, 5, 0, 0, 0, 6]),
         (50, vec![0, 0, 0, 7, 0, 0, 0, 7]),
         (108, vec![6, 0, 0, 5]),
         (108, vec![17, 1, 0, 6]),
     ] {
         packets.push(v4(&[], 0, protocol, &transport));
-        if protocol != 2 {
+        if protocol == 58 {
+            packets.pop();
+        }
+        if !matches!(protocol, 1 | 2) {
             packets.push(v6(&[], protocol, &transport));
         }
     }
@@ -357,7 +374,13 @@ fn chains() -> Vec<Vec<u8>> {
         ]),
         with(&[hop.clone(), fragment(0, 2 << 3), dest.clone()]),
         with(from_ref(&authentication)),
-        with(&[authentication.clone(), dest]),
+        with(&[authentication.clone(), dest.clone()]),
+        // More headers than hosts take, in front of others, and one that the packet ends within.
+        with(&[&vec![dest.clone(); 8][..], &[routing(2, 0, &[])]].concat()),
+        with(&[&vec![options(60, 15); 9][..], &[fragment(3, 1)]].concat()),
+        with(&[(43, vec![0, 200, 2, 1, 0, 0, 0, 0])]),
+        with(&[(60, vec![0, 100, 0, 0, 0, 0, 0, 0])]),
+        mobility(&vec![dest; 9], 5),
         mobility(&[], 5),
         mobility(from_ref(&hop), 6),
         mobility(&[hop, authentication, long], 5),

@@ -2,10 +2,12 @@
 
 use super::TextError;
 use super::names::Kind;
+use super::parts;
 use super::subject::Subject;
 use super::tokens::{Token, Tokens};
 use super::words::List;
 use crate::filter::{Field, Part};
+use crate::wire::ip;
 
 /// The header of a protocol.
 pub(super) struct Header {
@@ -80,7 +82,7 @@ const HEADERS: &[Header] = &[
             named("type", 0, 8, Kind::IgmpType),
             number("mrt", 8, 8),
             number("checksum", 16, 16),
-            number("group", 32, 32),
+            named("group", 32, 32, Kind::Ipv4Address),
         ],
     },
     Header {
@@ -138,6 +140,15 @@ impl Header {
         HEADERS.iter().find(|header| header.word == word)
     }
 
+    /// The types of the messages that have its fields, if others have not.
+    pub(super) const fn types(&self) -> Option<[u32; 2]> {
+        match self.protocol {
+            ip::ICMP => Some([0, 8]),
+            ip::ICMPV6 => Some([128, 129]),
+            _ => None,
+        }
+    }
+
     /// Reads the name of one of its fields, if none of the `others` is meant.
     pub(super) fn read(&self, others: &str, tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
         let token = tokens.next();
@@ -169,13 +180,25 @@ impl Header {
 impl Field {
     /// Bits of what is behind the IP headers.
     pub(super) fn transport(at: u16, len: u8) -> Self {
+        let part = Part::Transport;
+        Self::Bits { part, at, len }.normal()
+    }
+
+    /// The field as which its text reads, of several for the same bits.
+    pub(in crate::filter) fn normal(self) -> Self {
+        let Self::Bits { part, at, len } = self else {
+            return self;
+        };
+        let part = match part {
+            Part::Arp if !parts::is_named(part, at, len) => Part::Network,
+            part => part,
+        };
         let whole = u8::try_from(at / 8).ok();
-        match whole.filter(|_| at.is_multiple_of(8) && len.is_multiple_of(8)) {
-            Some(at) => Self::Transport { at, len: len / 8 },
-            None => {
-                let part = Part::Transport;
-                Self::Bits { part, at, len }
-            }
+        let whole = whole.filter(|_| at.is_multiple_of(8) && len.is_multiple_of(8));
+        match (part, whole) {
+            (Part::Network, Some(at)) => Self::Network { at, len: len / 8 },
+            (Part::Transport, Some(at)) => Self::Transport { at, len: len / 8 },
+            _ => Self::Bits { part, at, len },
         }
     }
 }

@@ -1,12 +1,16 @@
 //! Numbers that have names.
 
 use crate::conntrack::{FlowState, FlowStatus};
+use core::fmt::{Display, Formatter, Result};
+use core::net::Ipv4Addr;
 
 /// How the value of a field is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A number up to this.
     Number(u32),
+    /// An IPv4 address.
+    Ipv4Address,
     /// The name or number of a protocol.
     Protocol,
     /// The type of an ICMP message.
@@ -58,7 +62,12 @@ impl Kind {
     pub(super) fn number(self, word: &str) -> Option<u32> {
         let names = self.names().iter();
         let named = names.copied().find(|(name, _)| *name == word);
-        named.map(|(_, number)| number).or_else(|| {
+        let named = named.map(|(_, number)| number);
+        let address = match self {
+            Self::Ipv4Address => word.parse().ok().map(Ipv4Addr::to_bits),
+            _ => None,
+        };
+        named.or(address).or_else(|| {
             let number = match word.strip_prefix("0x") {
                 Some(digits) => u32::from_str_radix(digits, 16),
                 None => word.parse(),
@@ -74,10 +83,25 @@ impl Kind {
         named.map(|(name, _)| name)
     }
 
+    /// Whether any number has a name.
+    pub(super) const fn has_names(self) -> bool {
+        !self.names().is_empty()
+    }
+
+    /// Writes a number by its name, if it has one.
+    pub(super) fn write(self, number: u32, f: &mut Formatter<'_>) -> Result {
+        match self.name(number) {
+            Some(name) => f.write_str(name),
+            None if self == Self::Ipv4Address => Ipv4Addr::from_bits(number).fmt(f),
+            None => number.fmt(f),
+        }
+    }
+
     /// What such a value is called.
     pub(super) const fn what(self) -> &'static str {
         match self {
             Self::Number(_) => "number",
+            Self::Ipv4Address => "address",
             Self::Protocol => "protocol",
             Self::IcmpType | Self::Icmp6Type => "type of an ICMP message",
             Self::IcmpCode | Self::Icmp6Code => "code of an ICMP message",
@@ -100,6 +124,7 @@ impl Kind {
     pub(super) const fn most(self) -> u32 {
         match self {
             Self::Number(most) => most,
+            Self::Ipv4Address => u32::MAX,
             Self::Dscp => 63,
             Self::Ecn => 3,
             Self::DccpType => 15,
@@ -111,7 +136,7 @@ impl Kind {
 
     const fn names(self) -> &'static [(&'static str, u32)] {
         match self {
-            Self::Number(_) => &[],
+            Self::Number(_) | Self::Ipv4Address => &[],
             Self::Protocol => PROTOCOLS,
             Self::IcmpType => ICMP_TYPES,
             Self::Icmp6Type => ICMP6_TYPES,

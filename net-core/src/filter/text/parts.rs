@@ -199,7 +199,7 @@ impl Layer {
         }
         let name = name.or_else(|| names.find(|name| name.number == number));
         let fields = name.map_or(self.others, |name| name.fields);
-        self.field(number, fields, ", exists, missing", tokens)
+        self.field(number, fields, &["exists", "missing"], tokens)
     }
 
     /// Reads the name of one of these fields of a part.
@@ -207,14 +207,15 @@ impl Layer {
         &self,
         number: u8,
         fields: &[Named],
-        others: &str,
+        others: &[&'static str],
         tokens: &mut Tokens<'_>,
     ) -> Result<Subject, TextError> {
         let token = tokens.next();
         let mut all = fields.iter();
         let Some(field) = all.find(|field| token == Token::Word(field.word)) else {
-            let names = List(fields.iter().map(|field| field.word));
-            let problem = format_args!("one of {names}{others} goes here");
+            let names = fields.iter().map(|field| field.word);
+            let names = List(names.chain(others.iter().copied()));
+            let problem = format_args!("one of {names} goes here");
             return Err(tokens.error(problem));
         };
         let &Named { at, len, kind, .. } = field;
@@ -231,12 +232,8 @@ pub(super) fn raw(part: Part, tokens: &mut Tokens<'_>) -> Result<Subject, TextEr
     if !(1..=32).contains(&len) {
         return Err(tokens.error("1 to 32 bits are one number"));
     }
-    let field = match (part, Field::transport(at, len)) {
-        (Part::Transport, field) => field,
-        (Part::Network, Field::Transport { at, len }) => Field::Network { at, len },
-        _ => Field::Bits { part, at, len },
-    };
-    Ok(Subject::number(field, Kind::up_to(len)))
+    let field = Field::Bits { part, at, len };
+    Ok(Subject::number(field.normal(), Kind::up_to(len)))
 }
 
 /// Reads what is behind `tcp option`.
@@ -278,7 +275,7 @@ pub(super) fn extension(word: &str, tokens: &mut Tokens<'_>) -> Result<Option<Su
     let Some(name) = names.find(|name| name.word == word) else {
         return Ok(None);
     };
-    let others = if word == "srh" { ", sid" } else { "" };
+    let others = if word == "srh" { &["sid"][..] } else { &[] };
     let subject = EXTENSIONS.field(name.number, name.fields, others, tokens);
     subject.map(Some)
 }
@@ -286,12 +283,17 @@ pub(super) fn extension(word: &str, tokens: &mut Tokens<'_>) -> Result<Option<Su
 /// Reads what is behind `arp`, but for the addresses.
 pub(super) fn arp(tokens: &mut Tokens<'_>) -> Result<Subject, TextError> {
     let fields = ARP.names.first().map_or(&[][..], |name| name.fields);
-    ARP.field(0, fields, ", saddr, daddr", tokens)
+    ARP.field(0, fields, &["saddr", "daddr"], tokens)
 }
 
 /// How the values of some bits are written.
 pub(super) fn kind(part: Part, at: u16, len: u8) -> Kind {
     find(part, at, len).map_or(Kind::Number(u32::MAX), |(_, field)| field.kind)
+}
+
+/// Whether some bits have a name.
+pub(super) fn is_named(part: Part, at: u16, len: u8) -> bool {
+    find(part, at, len).is_some()
 }
 
 fn find(part: Part, at: u16, len: u8) -> Option<(&'static Name, &'static Named)> {

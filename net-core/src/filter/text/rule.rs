@@ -148,7 +148,7 @@ fn answer(tokens: &mut Tokens<'_>, rule: &mut Rule) -> Result<Answer, TextError>
             tokens.next();
             return Err(tokens.error("reset goes here"));
         }
-        imply(rule, Field::Protocol, crate::wire::ip::TCP.into());
+        imply(rule, Field::Protocol, u32::from(crate::wire::ip::TCP));
         return Ok(Answer::TcpReset);
     }
     tokens.take_word("type");
@@ -180,8 +180,8 @@ fn answer(tokens: &mut Tokens<'_>, rule: &mut Rule) -> Result<Answer, TextError>
     }
 }
 
-/// Has the rule hold only where a field has this value, if it does not yet.
-fn imply(rule: &mut Rule, field: Field, value: u32) {
+/// Has the rule hold only where a field has such a value, if it does not yet.
+fn imply(rule: &mut Rule, field: Field, value: impl Into<Numbers>) {
     let implied = Match {
         test: Test::Number(field, value.into()),
         negated: false,
@@ -224,8 +224,17 @@ fn matching(
     {
         rule.matches.push(over_ethernet);
     }
-    for (field, value) in subjects.iter().filter_map(|subject| subject.implies) {
-        imply(rule, field, value);
+    for subject in &subjects {
+        if let Some((field, value)) = subject.implies {
+            imply(rule, field, value);
+        }
+        if let Some(types) = subject.types {
+            imply(
+                rule,
+                Field::IcmpType,
+                types.into_iter().map(|one| one..=one).collect::<Numbers>(),
+            );
+        }
     }
     let one = match &subjects[..] {
         [one] => single(one.what, tokens, context)?,

@@ -1,12 +1,14 @@
 //! Rulesets as text again: what is printed reads as the same rules.
 
+use super::headers::Header;
+use super::names::Kind;
 use super::parts::write_part;
 use super::words::{
     AddressList, Bits, FieldName, Names, NumberList, StationList, address_name, kind,
 };
 use crate::filter::{
-    Action, Base, ChainKind, ChainPolicy, End, Field, Match, Rule, Ruleset, Table, TableFamily,
-    Test, TupleField, TupleValue, Tuples,
+    Action, Base, ChainKind, ChainPolicy, End, Field, Match, Numbers, Rule, Ruleset, Table,
+    TableFamily, Test, TupleField, TupleValue, Tuples,
 };
 use crate::hook::HookPoint;
 use core::fmt::{self, Display, Formatter, Result};
@@ -120,11 +122,35 @@ impl Rule {
             field,
             protocol: self.required(Field::Protocol),
             version: self.required(Field::Version),
+            has_types: self.has_types(),
         }
+    }
+
+    /// Whether packets have to be of the types that have the fields of their protocol.
+    fn has_types(&self) -> bool {
+        let types = self.types();
+        types.is_none_or(|types| {
+            let mut matches = self.matches.iter();
+            matches
+                .any(|one| one.test == Test::Number(Field::IcmpType, types.clone()) && !one.negated)
+        })
+    }
+
+    /// The types of ICMP messages that have the fields of the protocol which packets have to be of.
+    fn types(&self) -> Option<Numbers> {
+        let header = self.required(Field::Protocol).and_then(Header::of)?;
+        Some(header.types()?.into_iter().map(|one| one..=one).collect())
     }
 
     /// Whether the words for another match say this one too.
     fn is_implied(&self, one: &Match) -> bool {
+        if let Test::Number(Field::IcmpType, numbers) = &one.test {
+            let is_of_types = !one.negated && self.types().as_ref() == Some(numbers);
+            let header = self.required(Field::Protocol).and_then(Header::of);
+            let mut fields = self.matches.iter().flat_map(|other| other.test.fields());
+            let is_of_header = |field| header.is_some_and(|header| header.field(field).is_some());
+            return is_of_types && fields.any(is_of_header);
+        }
         let Test::Number(field @ (Field::Protocol | Field::Version), numbers) = &one.test else {
             return false;
         };
@@ -224,12 +250,17 @@ impl Rule {
         write!(f, " {not}{{")?;
         for (index, tuple) in tuples.elements.iter().enumerate() {
             f.write_str(if index > 0 { ", " } else { " " })?;
-            for (index, value) in tuple.iter().enumerate() {
-                let dot = if index > 0 { " . " } else { "" };
-                match value {
-                    TupleValue::Address(address) => write!(f, "{dot}{address}")?,
-                    TupleValue::Number(number) => write!(f, "{dot}{number}")?,
-                    TupleValue::Station(station) => write!(f, "{dot}{station}")?,
+            for (index, (field, value)) in tuples.fields.iter().zip(tuple).enumerate() {
+                f.write_str(if index > 0 { " . " } else { "" })?;
+                match (field, value) {
+                    (_, TupleValue::Address(address)) => address.fmt(f)?,
+                    (TupleField::Number(field), TupleValue::Number(number))
+                        if kind(self.name(*field)) == Kind::Ipv4Address =>
+                    {
+                        Kind::Ipv4Address.write(*number, f)?;
+                    }
+                    (_, TupleValue::Number(number)) => number.fmt(f)?,
+                    (_, TupleValue::Station(station)) => station.fmt(f)?,
                 }
             }
         }

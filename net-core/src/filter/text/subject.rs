@@ -13,6 +13,8 @@ pub(super) struct Subject {
     pub(super) what: What,
     /// A field and the value that it has to have.
     pub(super) implies: Option<(Field, u32)>,
+    /// The types of ICMP messages that have it, if others have not.
+    pub(super) types: Option<[u32; 2]>,
     /// Whether it has to have come in over Ethernet.
     pub(super) over_ethernet: bool,
 }
@@ -60,6 +62,7 @@ impl Subject {
         Self {
             what: What::Number(field, kind),
             implies: None,
+            types: None,
             over_ethernet: false,
         }
     }
@@ -68,6 +71,7 @@ impl Subject {
         Self {
             what,
             implies: None,
+            types: None,
             over_ethernet: false,
         }
     }
@@ -189,7 +193,10 @@ fn field_of(header: &Header, tokens: &mut Tokens<'_>) -> Result<Subject, TextErr
                 "icmp" | "icmpv6" => "type, code, ",
                 _ => "",
             };
-            let subject = header.read(others, tokens)?;
+            let subject = Subject {
+                types: header.types(),
+                ..header.read(others, tokens)?
+            };
             return Ok(subject.of(Field::Protocol, header.protocol.into()));
         }
     };

@@ -100,7 +100,7 @@ fn rules_are_printed_as_they_are_written() {
         "dccp dport 5 dccp type request drop",
         "sctp dport 5 sctp vtag 7 sctp checksum 3 drop",
         "icmp id 5 icmp sequence 6 drop",
-        "igmp type membership-query igmp mrt 1 igmp group 7 drop",
+        "igmp type membership-query igmp mrt 1 igmp group 0.0.0.7 drop",
         "ah nexthdr tcp ah hdrlength 4 ah reserved 0 ah spi 5 ah sequence 1 drop",
         "esp spi 5 esp sequence 1 drop",
         "comp nexthdr tcp comp flags 0 comp cpi 5 drop",
@@ -170,6 +170,25 @@ fn rules_are_printed_as_they_are_written() {
             .parse()
             .unwrap_or_else(|error| panic!("{rule}: {error}"));
         assert_eq!(ruleset.tables[0].chains[0].rules[0].to_string(), rule);
+    }
+}
+
+#[test]
+fn addresses_and_echoes_are_printed_as_they_are_written() {
+    for rule in [
+        "igmp group 224.0.0.251 drop",
+        "igmp group != { 224.0.0.1, 224.0.1.0-224.0.1.255 } drop",
+        "igmp group >= 225.0.0.0 drop",
+        "igmp group . igmp mrt { 224.0.0.1 . 5 } drop",
+        "icmp id 5 icmp sequence 1-7 drop",
+        "icmpv6 sequence 5 drop",
+        "icmp type { echo-reply, echo-request } drop",
+        "meta l4proto icmp @th,32,16 5 drop",
+    ] {
+        let text = std::format!("table inet t {{ chain c {{ {rule}; }} }}");
+        let ruleset: Ruleset = text.parse().unwrap();
+        let printed = ruleset.tables[0].chains[0].rules[0].to_string();
+        assert_eq!(printed, rule);
     }
 }
 
@@ -254,6 +273,17 @@ fn mistakes_are_shown_where_they_are() {
             "tcp option window",
             20,
             "one of length, count, exists, missing goes here",
+        ),
+        (
+            "tcp option eol kind",
+            18,
+            "one of exists, missing goes here",
+        ),
+        ("exthdr 51 kind", 13, "one of exists, missing goes here"),
+        (
+            "igmp group 224.0.0.0/33",
+            14,
+            "\"224.0.0.0/33\" is no address",
         ),
         ("tcp option window count 256", 27, "\"256\" is no number"),
         ("tcp option sack left exists", 24, "\"exists\" is no number"),

@@ -73,6 +73,15 @@ pub(super) fn range(tokens: &mut Tokens<'_>, kind: Kind) -> Result<RangeInclusiv
     if let Some(number) = kind.number(word) {
         return Ok(number..=number);
     }
+    if kind == Kind::Ipv4Address && word.contains('/') {
+        let prefix = word.split_once('/').and_then(|(address, len)| {
+            let address = kind.number(address)?;
+            let len: u32 = len.parse().ok().filter(|len| *len <= u32::BITS)?;
+            let host = u32::MAX.checked_shr(len).unwrap_or(0);
+            Some(address & !host..=address | host)
+        });
+        return prefix.ok_or_else(wrong);
+    }
     let (low, high) = word.split_once('-').ok_or_else(wrong)?;
     let ends = kind.number(low).zip(kind.number(high));
     let ends = ends.filter(|(low, high)| low <= high);

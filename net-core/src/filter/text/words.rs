@@ -20,6 +20,8 @@ pub(super) struct FieldName {
     pub(super) field: Field,
     pub(super) protocol: Option<u32>,
     pub(super) version: Option<u32>,
+    /// Whether they have to be of the types that have the fields of the protocol.
+    pub(super) has_types: bool,
 }
 
 const TCP: u32 = ip::TCP as u32;
@@ -57,7 +59,8 @@ impl FieldName {
     fn header_with_it(self) -> Option<(Field, u32)> {
         let header = self.header()?;
         let is_port = matches!(self.field, Field::SourcePort | Field::DestPort);
-        let has_it = is_port && header.has_ports || header.field(self.field).is_some();
+        let has_it =
+            is_port && header.has_ports || self.has_types && header.field(self.field).is_some();
         has_it.then_some((Field::Protocol, header.protocol.into()))
     }
 
@@ -288,7 +291,7 @@ impl Display for NumberList<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let Self(numbers, kind) = self;
         // Names are written one by one: a range of them would read as another name.
-        let has_names = !matches!(kind, Kind::Number(_));
+        let has_names = kind.has_names();
         let elements = numbers.ranges().flat_map(|range| {
             let (low, high) = range.into_inner();
             let few = has_names && high - low < MAX_NAMES;
@@ -305,16 +308,21 @@ impl Display for NumberList<'_> {
             && !has_names
         {
             // Most fields have no number as large as that.
-            return write!(f, ">= {low}");
+            f.write_str(">= ")?;
+            return kind.write(low, f);
         }
         braced(
             f,
             elements.len() == 1,
             elements,
-            |f, (low, high)| match kind.name(low) {
+            |f, (low, high)| match kind {
+                Kind::Ipv4Address if low != high => {
+                    kind.write(low, f)?;
+                    f.write_str("-")?;
+                    kind.write(high, f)
+                }
                 _ if low != high => write!(f, "{low}-{high}"),
-                Some(name) => f.write_str(name),
-                None => low.fmt(f),
+                _ => kind.write(low, f),
             },
         )
     }
