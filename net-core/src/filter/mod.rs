@@ -19,7 +19,7 @@
 //!   `sequence`, `ackseq`, `doff`, `window`, `checksum`, `urgptr`; `udp` with `sport`, `dport`, `length`, `checksum`; `udplite`,
 //!   `dccp`, `sctp`, `th` with `sport`, `dport`, and with `csumcov`, `checksum`, with `type`, and with `vtag`,
 //!   `checksum`; `icmp` and `icmpv6` with `type`, `code`, `id`, `sequence`; `igmp` with `type`, `mrt`,
-//!   `checksum`, `group`; `ah` with `nexthdr`, `hdrlength`, `reserved`, `spi`, `sequence`; `esp` with `spi`,
+//!   `checksum`, `group` (dotted, which `nft` 1.0.6 takes as a number alone); `ah` with `nexthdr`, `hdrlength`, `reserved`, `spi`, `sequence`; `esp` with `spi`,
 //!   `sequence`; `comp` with `nexthdr`, `flags`, `cpi`; `@nh,BIT,BITS` and `@th,BIT,BITS`;
 //! - `tcp option` with `eol`, `nop`, `maxseg length|size`, `window length|count`, `sack-perm length`,
 //!   `sack|sack0|sack1|sack2|sack3 length|left|right`, `timestamp length|tsval|tsecr`, `md5sig length`, `mptcp
