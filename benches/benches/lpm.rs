@@ -60,8 +60,8 @@ const V6_COUNT: usize = 200_000;
 /// Next hops that the prefixes share.
 const NEIGHBOURS: usize = 64;
 const BATCH: usize = 64;
-/// Addresses that are looked up before they begin anew.
-const PROBES: usize = 1 << 16;
+/// Addresses that are looked up before they begin anew: so many that no cache keeps what the first ones needed.
+const PROBES: usize = 1 << 20;
 
 /// A number below `bound`.
 fn below(rng: &mut Rng, bound: usize) -> usize {
