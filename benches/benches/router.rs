@@ -127,7 +127,8 @@ fn flows(c: &mut Criterion) {
     let mut group = c.benchmark_group("router, following and translating");
     group.throughput(Throughput::Elements(BATCH as u64));
     for count in [1_000_usize, 1_000_000] {
-        // Flows by chance, and as many as there are before any comes again: no cache keeps what they need.
+        // Flows by chance, and as many packets as there are flows before they begin anew: what a million of them need
+        // is kept by no cache.
         let mut rng = Seed::from_u64(5).rng("flows");
         let mut chosen = || usize::try_from(rng.below(count as u64)).expect("small");
         let packets = (0..count.next_multiple_of(BATCH)).map(|_| packet(flow(chosen())));
