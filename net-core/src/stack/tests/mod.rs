@@ -29,6 +29,7 @@ mod local_routes;
 mod membership_errors;
 mod multicast;
 mod nat;
+mod nat_errors;
 mod nat_ports;
 mod nat_queries;
 mod ndp_rules;
