@@ -18,6 +18,7 @@ mod flows;
 mod foreign;
 mod forward;
 mod forward_errors;
+mod forward_multipath;
 mod forward_offload;
 mod fragments;
 mod hooks;
