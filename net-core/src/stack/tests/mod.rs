@@ -23,6 +23,7 @@ mod forward_offload;
 mod fragments;
 mod hooks;
 mod icmp;
+mod icmp_limits;
 mod iface_bound;
 mod ingress;
 mod ip_options;
