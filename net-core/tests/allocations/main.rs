@@ -1,6 +1,7 @@
 //! In the steady state the stack allocates nothing, and sockets that do nothing cost nothing.
 
 mod counting;
+mod floods;
 mod joined;
 
 use bytes::Bytes;
