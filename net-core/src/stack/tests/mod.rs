@@ -6,6 +6,7 @@ mod anycast;
 mod autoconf;
 mod clients;
 mod conflicts;
+mod demux;
 mod dispatch;
 mod echo;
 mod error_queue;
