@@ -187,7 +187,6 @@ impl Qdisc for Fq {
                 list.pop_front();
                 self.delayed.push(Reverse((departure, index)));
                 self.throttled += 1;
-                self.stats.overlimits += 1;
                 continue;
             }
             if flow.credit <= 0 {

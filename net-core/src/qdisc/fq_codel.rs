@@ -173,7 +173,6 @@ impl Qdisc for FqCodel {
         }
         if self.packets.len() > self.config.limit || self.packets.bytes() > self.config.memory_limit
         {
-            self.stats.overlimits += 1;
             self.drop_from_longest(dropped);
         }
     }

@@ -13,7 +13,8 @@ pub struct QdiscStats {
     pub sent_packets: u64,
     /// Packets dropped.
     pub dropped: u64,
-    /// How often a packet had to wait for its rate, or found the discipline full.
+    /// How often a packet had to wait for the discipline's rate; `fq`, which keeps to that of the sender, tells
+    /// of it itself.
     pub overlimits: u64,
     /// Packets that the device had no room for and gave back.
     pub requeues: u64,
