@@ -19,6 +19,7 @@ mod foreign;
 mod forward;
 mod forward_errors;
 mod fragments;
+mod gone_routes;
 mod hooks;
 mod icmp;
 mod iface_bound;
