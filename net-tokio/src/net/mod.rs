@@ -195,7 +195,7 @@ impl Net {
     }
 
     /// The same, to wait for the end of the stack without keeping it up.
-    fn share_engine(&self) -> Arc<Engine> {
+    pub(crate) fn share_engine(&self) -> Arc<Engine> {
         self.handle.engine.clone()
     }
 
