@@ -320,7 +320,7 @@ proptest! {
             }
             let there = model.iter().filter(|ways| !ways.is_empty());
             prop_assert_eq!(table.len(), there.clone().count());
-            let first = there.clone().last().and_then(|ways| ways.first().copied());
+            let first = there.clone().next_back().and_then(|ways| ways.first().copied());
             prop_assert_eq!(over(&table, "10.77.77.77", 0), first);
             for (ways, number) in model.iter().zip(0..) {
                 let found = table.entries_to(nested(number));
