@@ -142,6 +142,11 @@ impl FlowTable {
         self.flows.iter().map(|(_, flow)| flow)
     }
 
+    /// How many places there are for flows. Each keeps its own.
+    pub(crate) fn places(&self) -> usize {
+        self.flows.capacity()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.flows.len()
     }

@@ -14,6 +14,7 @@ use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::{IpHeader, ip};
 use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
 
 /// Follows flows.
 #[derive(Debug)]
@@ -245,6 +246,18 @@ impl Tracker {
 
     pub(crate) fn flows(&self, now: Instant) -> impl Iterator<Item = FlowInfo> {
         self.table.iter().map(move |flow| flow.info(now))
+    }
+
+    /// The flows in some places; `None` behind the last of them.
+    pub(crate) fn flows_in(
+        &self,
+        places: Range<usize>,
+        now: Instant,
+    ) -> Option<impl Iterator<Item = FlowInfo>> {
+        let places = places.start..places.end.min(self.table.places());
+        let places = Some(places).filter(|places| !places.is_empty())?;
+        let places = places.filter_map(|place| u32::try_from(place).ok());
+        Some(places.filter_map(move |place| Some(self.table.get(place)?.info(now))))
     }
 
     pub(crate) fn stats(&self) -> TrackStats {

@@ -57,7 +57,8 @@ impl Filter {
                 filter.add_chain(table, chain, &names, &mut maps, key, now)?;
             }
         }
-        filter.find_nat(&ruleset);
+        filter.note_needs(&ruleset);
+        filter.find_nat();
         filter.find_arp();
         filter.counters = alloc::vec![Counter::default(); filter.rules.len()];
         filter.ruleset = ruleset;
@@ -110,8 +111,8 @@ impl Filter {
         Ok(())
     }
 
-    /// Notes the `nat` chains, and whether flows have to be followed or packets are given to sockets.
-    fn find_nat(&mut self, ruleset: &Ruleset) {
+    /// Notes what rules ask for: that flows are followed, the headers of frames, packets for sockets.
+    fn note_needs(&mut self, ruleset: &Ruleset) {
         let rules = (ruleset.tables.iter()).flat_map(|table| &table.chains);
         let rules = rules.flat_map(|chain| &chain.rules);
         let mut matches = rules.clone().flat_map(|rule| &rule.matches);
@@ -119,6 +120,10 @@ impl Filter {
         self.needs_flows = rules.clone().any(Rule::needs_flows);
         let mut actions = rules.flat_map(|rule| &rule.actions);
         self.gives = actions.any(|action| matches!(action, Action::Tproxy(_)));
+    }
+
+    /// Notes the `nat` chains, for which flows have to be followed.
+    fn find_nat(&mut self) {
         let entries = self.chains.iter().zip(0..);
         let nat = entries.filter(|(code, _)| code.kind == ChainKind::Nat);
         let mut nat: Vec<_> = nat.filter_map(|(code, n)| Some((code.entry?, n))).collect();

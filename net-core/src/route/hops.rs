@@ -2,7 +2,7 @@
 
 use super::{Decision, NextHop, Reject, Route, Weight};
 use crate::iface::{IfaceId, IpCidr};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use slab::Slab;
@@ -130,6 +130,10 @@ pub(super) struct SharedWays {
     known: BTreeMap<Ways, u32>,
     /// How many of the sets have a way that ends at this host.
     local: usize,
+    /// The interfaces that sets lead over, each with the number of the set.
+    over: BTreeSet<(u16, u32)>,
+    /// How many prefixes have a set whose ways have all gone with an interface.
+    gone: usize,
 }
 
 impl SharedWays {
@@ -138,6 +142,8 @@ impl SharedWays {
             sets: Slab::new(),
             known: BTreeMap::new(),
             local: 0,
+            over: BTreeSet::new(),
+            gone: 0,
         }
     }
 
@@ -146,6 +152,12 @@ impl SharedWays {
         self.local > 0
     }
 
+    /// How many prefixes have lost all of their ways with an interface.
+    pub(super) const fn gone(&self) -> usize {
+        self.gone
+    }
+
+    /// The ways of a set: none, if they have gone with an interface.
     #[inline]
     pub(super) fn get(&self, number: u32) -> &[Way] {
         self.sets.get(number as usize).map_or(&[], |(ways, _)| ways)
@@ -160,39 +172,73 @@ impl SharedWays {
         self.local += usize::from(has_local(&ways));
         let number = self.sets.insert((ways.clone(), 1));
         let number = u32::try_from(number).expect("fewer sets than prefixes");
+        self.over.extend(ifaces(&ways).map(|iface| (iface, number)));
         self.known.insert(ways, number);
         number
     }
 
     /// One prefix fewer has this set.
     pub(super) fn release(&mut self, number: u32) {
-        let Some((_, users)) = self.sets.get_mut(number as usize) else {
+        let Some((ways, users)) = self.sets.get_mut(number as usize) else {
             return;
         };
         *users -= 1;
+        self.gone -= usize::from(ways.is_empty());
         if *users == 0 {
             let (ways, _) = self.sets.remove(number as usize);
-            self.known.remove(&ways);
+            self.forget(&ways, number);
             self.local -= usize::from(has_local(&ways));
+            for iface in ifaces(&ways) {
+                self.over.remove(&(iface, number));
+            }
         }
     }
 
-    /// The numbers of the sets in which a way leads over an interface.
-    pub(super) fn over(&self, iface: IfaceId) -> Vec<u32> {
-        self.known
-            .iter()
-            .filter(|(ways, _)| ways.iter().any(|way| way.is_over(iface)))
-            .map(|(_, &number)| number)
-            .collect()
+    /// Takes the ways over an interface out of all sets, and so from all prefixes that have them; whether there
+    /// were any. That costs what there are of such sets, however many prefixes have each.
+    pub(super) fn remove_iface(&mut self, iface: IfaceId) -> bool {
+        let over = self.over.range((iface.0, 0)..=(iface.0, u32::MAX));
+        let numbers: Vec<u32> = over.map(|&(_, number)| number).collect();
+        for &number in &numbers {
+            self.over.remove(&(iface.0, number));
+            let Some((ways, users)) = self.sets.get_mut(number as usize) else {
+                continue;
+            };
+            let before = ways.clone();
+            ways.retain(|way| !way.is_over(iface));
+            if ways.is_empty() {
+                self.gone += *users as usize;
+            } else if !self.known.contains_key(ways) {
+                self.known.insert(ways.clone(), number);
+            }
+            self.forget(&before, number);
+        }
+        !numbers.is_empty()
+    }
+
+    /// Forgets that a set has these ways. Since an interface has gone, another may be known by the same.
+    fn forget(&mut self, ways: &Ways, number: u32) {
+        if self.known.get(ways) == Some(&number) {
+            self.known.remove(ways);
+        }
     }
 
     /// Bytes of memory that it holds, about.
     pub(super) fn memory(&self) -> usize {
         self.sets.capacity() * size_of::<(Ways, u32)>()
             + self.known.len() * size_of::<(Ways, u32)>() * 2
+            + self.over.len() * size_of::<(u16, u32)>() * 2
     }
 }
 
 fn has_local(ways: &[Way]) -> bool {
     ways.iter().any(|way| way.target == Target::Local)
+}
+
+/// The interfaces that ways lead over, some more than once.
+fn ifaces(ways: &[Way]) -> impl Iterator<Item = u16> {
+    ways.iter().filter_map(|way| match way.target {
+        Target::Hop { iface, .. } => Some(iface),
+        Target::Local | Target::Reject(_) => None,
+    })
 }

@@ -6,11 +6,14 @@
 
 mod arena;
 mod batch;
+mod gone;
 mod hops;
 mod key;
+mod listing;
 mod multipath;
 mod node;
 mod policy;
+mod prefixes;
 mod rules;
 mod shortcut;
 mod show;

@@ -66,13 +66,23 @@ impl Policy {
         self.local && query.to_host && self.decide(query, || 0) == Some(Decision::Local)
     }
 
-    /// Removes every route over an interface.
+    /// Removes every route over an interface; see [`RouteTable::remove_iface`] for what is left to clear.
     pub(crate) fn remove_iface(&mut self, iface: IfaceId) {
         self.generation = self.generation.wrapping_add(1);
         self.main.remove_iface(iface);
         for table in self.others.values_mut() {
             table.remove_iface(iface);
         }
+    }
+
+    /// Looks at so many prefixes of a table from which some have gone, and takes those out; whether there are
+    /// more.
+    pub(crate) fn clear_gone(&mut self, most: usize) -> bool {
+        let mut all = core::iter::once(&mut self.main).chain(self.others.values_mut());
+        let Some(first) = all.find(|table| table.has_gone()) else {
+            return false;
+        };
+        first.clear_gone(most) || all.any(|table| table.has_gone())
     }
 
     /// Adds a rule behind those of the same priority.

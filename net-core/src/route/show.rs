@@ -14,18 +14,37 @@ impl RouteTable {
         table: TableId,
         iface: &dyn Fn(IfaceId) -> Option<&'a str>,
     ) -> String {
-        let mut text = String::new();
-        for (prefix, ways) in self.shared() {
-            let line = Line {
-                table,
-                prefix,
-                ways,
-                iface,
-            };
-            writeln!(text, "{line}").expect("strings take everything");
-        }
-        text
+        lines(table, self.shared(), iface)
     }
+
+    /// The same of exactly one prefix.
+    pub(crate) fn show_to<'a>(
+        &self,
+        table: TableId,
+        prefix: IpCidr,
+        iface: &dyn Fn(IfaceId) -> Option<&'a str>,
+    ) -> String {
+        let routes = self.shared_to(prefix).map(|ways| (prefix, ways));
+        lines(table, routes, iface)
+    }
+}
+
+fn lines<'a, 'n>(
+    table: TableId,
+    routes: impl Iterator<Item = (IpCidr, &'a [Way])>,
+    iface: &dyn Fn(IfaceId) -> Option<&'n str>,
+) -> String {
+    let mut text = String::new();
+    for (prefix, ways) in routes {
+        let line = Line {
+            table,
+            prefix,
+            ways,
+            iface,
+        };
+        writeln!(text, "{line}").expect("strings take everything");
+    }
+    text
 }
 
 /// The ways of one route.

@@ -12,9 +12,11 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// metric share what goes there by flow (RFC 2992).
 #[derive(Debug)]
 pub struct RouteTable {
-    v4: Trie<u32>,
-    v6: Trie<u128>,
-    ways: SharedWays,
+    pub(super) v4: Trie<u32>,
+    pub(super) v6: Trie<u128>,
+    pub(super) ways: SharedWays,
+    /// Up to where prefixes without routes have been looked for.
+    pub(super) cleared: Option<IpCidr>,
     generation: u32,
 }
 
@@ -48,6 +50,7 @@ impl RouteTable {
             v4: Trie::new(),
             v6: Trie::new(),
             ways: SharedWays::new(),
+            cleared: None,
             generation: 0,
         }
     }
@@ -121,9 +124,10 @@ impl RouteTable {
             IpAddr::V6(address) => self.v6.remove(address.to_bits(), prefix.prefix_len),
         };
         removed.is_some_and(|number| {
+            let was_there = !self.ways.get(number).is_empty();
             self.ways.release(number);
             self.changed();
-            true
+            was_there
         })
     }
 
@@ -149,21 +153,6 @@ impl RouteTable {
         removed
     }
 
-    /// Removes every route over an interface.
-    pub fn remove_iface(&mut self, iface: IfaceId) {
-        let sets = self.ways.over(iface);
-        let v4 = self.v4.iter().filter(|(.., number)| sets.contains(number));
-        let v4 = v4.map(|(key, len, _)| cidr(IpAddr::V4(key.into()), len));
-        let v6 = self.v6.iter().filter(|(.., number)| sets.contains(number));
-        let v6 = v6.map(|(key, len, _)| cidr(IpAddr::V6(key.into()), len));
-        for prefix in v4.chain(v6).collect::<Vec<_>>() {
-            self.remove_where(prefix, |decision, _| {
-                decision.route().is_some_and(|route| route.iface == iface)
-            });
-        }
-        self.changed();
-    }
-
     /// The route to an address; `None` where there is none, or nothing leaves for there.
     #[must_use]
     pub fn lookup(&self, dest: IpAddr) -> Option<Route> {
@@ -179,7 +168,18 @@ impl RouteTable {
             IpAddr::V4(address) => self.v4.longest(address.to_bits()),
             IpAddr::V6(address) => self.v6.longest(address.to_bits()),
         }?;
-        Some(choose(self.ways.get(number), flow)?.decision(masked(dest, len)))
+        let ways = self.ways.get(number);
+        if ways.is_empty() {
+            return self.decide_past_gone(dest, flow());
+        }
+        Some(choose(ways, flow)?.decision(masked(dest, len)))
+    }
+
+    /// The same where the longest prefix has lost its routes with an interface: a shorter one says it.
+    #[cold]
+    #[inline(never)]
+    fn decide_past_gone(&self, dest: IpAddr, flow: u64) -> Option<Decision> {
+        self.last_of(dest, |ways| choose(ways, || flow))
     }
 
     /// What the table says about each of these IPv4 addresses, into `found`; faster than one by one
@@ -207,8 +207,11 @@ impl RouteTable {
             trie.longest_of(dests, &mut numbers);
             found.extend(dests.iter().zip(numbers).map(|(&dest, number)| {
                 let (len, number) = number?;
-                let prefix = masked(address(dest), len);
-                Some(choose(self.ways.get(number), || 0)?.decision(prefix))
+                let (dest, ways) = (address(dest), self.ways.get(number));
+                if ways.is_empty() {
+                    return self.decide_past_gone(dest, 0);
+                }
+                Some(choose(ways, || 0)?.decision(masked(dest, len)))
             }));
         }
     }
@@ -216,14 +219,18 @@ impl RouteTable {
     /// The route to an address over one interface.
     #[must_use]
     pub fn lookup_over(&self, dest: IpAddr, iface: IfaceId) -> Option<Route> {
-        self.last_of(dest, |way| way.is_over(iface))?.route()
+        self.last_way(dest, |way| way.is_over(iface))?.route()
     }
 
     /// The way with the longest prefix of an address, of those that are meant.
-    fn last_of(&self, dest: IpAddr, is_meant: impl Fn(&Way) -> bool) -> Option<Decision> {
+    fn last_way(&self, dest: IpAddr, is_meant: impl Fn(&Way) -> bool) -> Option<Decision> {
+        self.last_of(dest, |ways| ways.iter().find(|way| is_meant(way)))
+    }
+
+    /// The way with the longest prefix of an address, of those of whose ways one is chosen.
+    fn last_of(&self, dest: IpAddr, choose: impl Fn(&[Way]) -> Option<&Way>) -> Option<Decision> {
         let meant = |(len, number)| {
-            let mut ways = self.ways.get(number).iter();
-            let way = ways.find(|way| is_meant(way))?;
+            let way = choose(self.ways.get(number))?;
             Some(way.decision(masked(dest, len)))
         };
         // The shortest prefix comes first.
@@ -239,7 +246,7 @@ impl RouteTable {
     /// As in Linux, IPv4 looks at routes without a next hop alone, and IPv6 at the longest prefix.
     pub(super) fn link_of(&self, via: IpAddr, over: Option<IfaceId>) -> Option<Option<IfaceId>> {
         let is_over = |way: &Way| over.is_none_or(|over| way.is_over(over));
-        let found = self.last_of(via, |way| match via {
+        let found = self.last_way(via, |way| match via {
             IpAddr::V4(_) => way.is_direct() && is_over(way),
             IpAddr::V6(_) => way.is_reject() || is_over(way),
         })?;
@@ -250,57 +257,13 @@ impl RouteTable {
     /// What the table says about an address where a packet may leave over one interface only: the route over
     /// that, or that nothing leaves, whichever has the longer prefix.
     pub(crate) fn decide_over(&self, dest: IpAddr, iface: IfaceId) -> Option<Decision> {
-        self.last_of(dest, |way| way.is_over(iface) || way.is_reject())
-    }
-
-    /// Every route, those aside by which nothing leaves.
-    pub fn routes(&self) -> impl Iterator<Item = Route> {
-        self.entries()
-            .filter_map(|(_, _, decision)| decision.route())
-    }
-
-    /// Every route that leads on, with all of its next hops.
-    pub fn multipaths(&self) -> impl Iterator<Item = Multipath> {
-        self.shared()
-            .filter_map(|(prefix, ways)| Multipath::of(prefix, ways))
-    }
-
-    /// Every prefix with the metric and what is said about it.
-    pub fn entries(&self) -> impl Iterator<Item = (IpCidr, u32, Decision)> {
-        self.all().flat_map(|(prefix, ways)| {
-            let ways = ways.iter();
-            ways.map(move |way| (prefix, way.metric, way.decision(prefix)))
-        })
-    }
-
-    /// The same of exactly one prefix.
-    pub fn entries_to(&self, prefix: IpCidr) -> impl Iterator<Item = (u32, Decision)> {
-        let ways = self.ways_to(prefix).iter();
-        ways.map(move |way| (way.metric, way.decision(prefix)))
-    }
-
-    /// The ways of every route: those that are parts of one are together.
-    pub(super) fn shared(&self) -> impl Iterator<Item = (IpCidr, &[Way])> {
-        self.all().flat_map(|(prefix, ways)| {
-            let routes = ways.chunk_by(Way::is_beside);
-            routes.map(move |ways| (prefix, ways))
-        })
-    }
-
-    /// Every prefix with all of its ways.
-    fn all(&self) -> impl Iterator<Item = (IpCidr, &[Way])> {
-        let v4 = self.v4.iter();
-        let v4 = v4.map(|(key, len, number)| (cidr(IpAddr::V4(key.into()), len), number));
-        let v6 = self.v6.iter();
-        let v6 = v6.map(|(key, len, number)| (cidr(IpAddr::V6(key.into()), len), number));
-        v4.chain(v6)
-            .map(|(prefix, number)| (prefix, self.ways.get(number)))
+        self.last_way(dest, |way| way.is_over(iface) || way.is_reject())
     }
 
     /// How many prefixes there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.v4.len() + self.v6.len()
+        self.v4.len() + self.v6.len() - self.ways.gone()
     }
 
     /// Whether there is none.
@@ -344,7 +307,7 @@ impl RouteTable {
     }
 
     /// The ways of exactly this prefix.
-    fn ways_to(&self, prefix: IpCidr) -> &[Way] {
+    pub(super) fn ways_to(&self, prefix: IpCidr) -> &[Way] {
         let number = match prefix.address {
             IpAddr::V4(address) => self.v4.get(address.to_bits(), prefix.prefix_len),
             IpAddr::V6(address) => self.v6.get(address.to_bits(), prefix.prefix_len),
@@ -416,7 +379,7 @@ fn ways_of(route: &Multipath) -> Ways {
     hops.map(|hop| Way::over(&route.over(hop), hop)).collect()
 }
 
-const fn cidr(address: IpAddr, prefix_len: u8) -> IpCidr {
+pub(super) const fn cidr(address: IpAddr, prefix_len: u8) -> IpCidr {
     IpCidr {
         address,
         prefix_len,

@@ -1,5 +1,6 @@
 use super::*;
 use crate::route::{NextHop, Weight};
+use proptest::prelude::*;
 
 fn prefix(text: &str) -> IpCidr {
     let (address, len) = text.split_once('/').unwrap();
@@ -198,4 +199,136 @@ fn prefixes_that_share_their_ways_cost_little() {
     }
     let each = table.memory() / table.len();
     assert!(each <= 30, "{each} bytes a prefix");
+}
+
+#[test]
+fn where_an_interface_has_gone_a_shorter_prefix_leads() {
+    let mut table = RouteTable::new();
+    for (to, iface) in [("0.0.0.0/0", 2), ("10.0.0.0/8", 1), ("10.7.0.0/16", 1)] {
+        table.insert(route(to, iface, 0)).unwrap();
+    }
+    for (to, iface) in [("::/0", 2), ("2001:db8::/32", 1)] {
+        table.insert(route(to, iface, 0)).unwrap();
+    }
+    table.remove_iface(IfaceId(1));
+    for dest in ["10.7.1.1", "10.1.1.1", "192.0.2.1", "2001:db8::1"] {
+        assert_eq!(over(&table, dest, 0), Some(2), "{dest}");
+    }
+    let mut found = Vec::new();
+    table.decide_each(&[0x0a07_0101, 0x0a01_0101], &mut found);
+    table.decide_each_v6(&[0x2001_0db8 << 96], &mut found);
+    let way = |decision: &Option<Decision>| decision.and_then(Decision::route);
+    assert!(found.iter().filter_map(way).all(|route| route.iface.0 == 2));
+    assert_eq!((found.iter().filter_map(way).count(), table.len()), (3, 2));
+    assert!(!table.remove(prefix("10.7.0.0/16")), "it is there no more");
+    table.insert(route("10.0.0.0/8", 3, 0)).unwrap();
+    assert_eq!(over(&table, "10.7.1.1", 0), Some(3));
+    assert_eq!(table.prefixes_after(None).count(), 4);
+    assert!(!table.clear_gone(9));
+    let left: Vec<_> = table.prefixes_after(None).collect();
+    assert_eq!(left, ["0.0.0.0/0", "10.0.0.0/8", "::/0"].map(prefix));
+}
+
+#[test]
+fn an_interface_without_routes_goes_and_nobody_has_to_look_again() {
+    let mut table = RouteTable::new();
+    table.insert(route("10.0.0.0/8", 1, 0)).unwrap();
+    let generation = table.generation();
+    table.remove_iface(IfaceId(2));
+    assert_eq!(table.generation(), generation);
+    table.remove_iface(IfaceId(1));
+    assert_ne!(table.generation(), generation);
+}
+
+#[test]
+fn the_prefixes_behind_each_are_those_of_the_list() {
+    let mut table = RouteTable::new();
+    for number in 0..300_u16 {
+        let high = number / 7;
+        let len = 16 + number % 17;
+        let to = std::format!("10.{high}.{}.0/{len}", number % 7);
+        table.insert(route(&to, 1, 0)).unwrap();
+        let to = std::format!("2001:db8:{high:x}::/{}", 32 + number % 64);
+        table.insert(route(&to, 1, 0)).unwrap();
+    }
+    let all: Vec<_> = table.prefixes_after(None).collect();
+    assert_eq!(all.len(), table.len());
+    for (&prefix, at) in all.iter().zip(1_usize..) {
+        let rest: Vec<_> = table.prefixes_after(Some(prefix)).collect();
+        assert_eq!(rest[..], all[at..], "behind {prefix:?}");
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    Insert(u8, u16),
+    Beside(u8, u16),
+    Remove(u8),
+    RemoveIface(u16),
+    Clear(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (number, iface) = (0_u8..12, 0_u16..4);
+    let both = (number.clone(), iface.clone());
+    prop_oneof![
+        1 => both.clone().prop_map(|(number, iface)| Op::Insert(number, iface)),
+        4 => both.prop_map(|(number, iface)| Op::Beside(number, iface)),
+        1 => number.prop_map(Op::Remove),
+        1 => iface.prop_map(Op::RemoveIface),
+        1 => (0_usize..6).prop_map(Op::Clear),
+    ]
+}
+
+/// Each is in those before it.
+fn nested(number: u8) -> IpCidr {
+    cidr(
+        masked([10, 77, 77, 77].into(), number + 8).address,
+        number + 8,
+    )
+}
+
+proptest! {
+    /// Ways of one metric share, and the first of them takes the flow of hash 0.
+    #[test]
+    fn while_interfaces_go_it_agrees_with_a_list(ops in proptest::collection::vec(op(), 1..60)) {
+        let mut table = RouteTable::new();
+        let mut model = std::vec![Vec::new(); 12];
+        for op in ops {
+            let route_to = |number, iface| Route { prefix: nested(number), ..route("0.0.0.0/0", iface, 0) };
+            match op {
+                Op::Insert(number, iface) => {
+                    table.insert(route_to(number, iface)).unwrap();
+                    model[usize::from(number)] = std::vec![iface];
+                }
+                Op::Beside(number, iface) => {
+                    table.insert_beside(route_to(number, iface)).unwrap();
+                    let ways = &mut model[usize::from(number)];
+                    if !ways.contains(&iface) {
+                        ways.push(iface);
+                    }
+                }
+                Op::Remove(number) => {
+                    let ways = core::mem::take(&mut model[usize::from(number)]);
+                    prop_assert_eq!(table.remove(nested(number)), !ways.is_empty());
+                }
+                Op::RemoveIface(iface) => {
+                    table.remove_iface(IfaceId(iface));
+                    model.iter_mut().for_each(|ways| ways.retain(|&way| way != iface));
+                }
+                Op::Clear(most) => drop(table.clear_gone(most)),
+            }
+            let there = model.iter().filter(|ways| !ways.is_empty());
+            prop_assert_eq!(table.len(), there.clone().count());
+            let first = there.clone().next_back().and_then(|ways| ways.first().copied());
+            prop_assert_eq!(over(&table, "10.77.77.77", 0), first);
+            for (ways, number) in model.iter().zip(0..) {
+                let found = table.entries_to(nested(number));
+                let found = found.filter_map(|(_, decision)| Some(decision.route()?.iface.0));
+                prop_assert_eq!(&found.collect::<Vec<_>>(), ways);
+            }
+        }
+        while table.clear_gone(2) {}
+        prop_assert_eq!(table.prefixes_after(None).count(), table.len());
+    }
 }

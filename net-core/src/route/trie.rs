@@ -13,6 +13,7 @@ use super::arena::Arena;
 pub(crate) use super::arena::Full;
 pub(crate) use super::key::TrieKey;
 use super::node::{Leaf, MAX_LEVELS, Node, Place, STRIDE};
+use super::prefixes::Prefixes;
 use super::shortcut::{LEVELS, NOWHERE, Shortcut};
 use core::marker::PhantomData;
 
@@ -176,28 +177,13 @@ impl<K: TrieKey> Trie<K> {
     }
 
     /// Every prefix with its value, in an order that depends on the prefixes alone.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, u8, u32)> {
-        let mut above = alloc::vec![(&self.root, 0_u8, K::ZERO)];
-        let mut here: Option<(&Node, u8, K, u128)> = None;
-        core::iter::from_fn(move || {
-            loop {
-                if let Some((node, level, key, left)) = here.take_if(|(.., left)| *left != 0) {
-                    let at = Place::first(level, left);
-                    here = Some((node, level, key, left & (left - 1)));
-                    let value = *self.values.get(node.value(at.position))?;
-                    return Some((key.with_chunk(level, at.chunk()), at.prefix_len(), value));
-                }
-                let (node, level, key) = above.pop()?;
-                if let Some(leaf) = node.as_leaf() {
-                    return Some((K::from_bits(leaf.key), leaf.len, leaf.value));
-                }
-                here = Some((node, level, key, node.prefixes));
-                above.extend(node.chunks().filter_map(|chunk| {
-                    let child = self.nodes.get(node.child(chunk)?)?;
-                    Some((child, level + 1, key.with_chunk(level, chunk)))
-                }));
-            }
-        })
+    pub(crate) fn iter(&self) -> Prefixes<'_, K> {
+        Prefixes::new(self)
+    }
+
+    /// The same of those behind a prefix, which need not be there itself: found in a step for each level.
+    pub(crate) fn iter_after(&self, key: K, len: u8) -> Prefixes<'_, K> {
+        Prefixes::after(self, key, len)
     }
 
     /// How many prefixes there are.

@@ -100,10 +100,39 @@ fn agree<K: TrieKey + Ord + core::fmt::Debug>(
         prop_assert_eq!(found, expected.last().copied());
         prop_assert_eq!(trie.matches(key).collect::<Vec<_>>(), expected);
     }
+    for at in 0..8_usize {
+        let some = model.get(at * model.len() / 8);
+        if let Some(&(key, len, _)) = some {
+            goes_on_behind(&mut trie, key, len)?;
+            goes_on_behind(&mut trie, key, len.saturating_sub(3))?;
+            goes_on_behind(&mut trie, key, K::BITS)?;
+        }
+    }
     for (key, len, _) in model {
         trie.remove(key, len);
     }
     prop_assert_eq!(trie.iter().count(), 0);
+    Ok(())
+}
+
+/// Compares what is behind a prefix, there or not, with what the whole list has behind it when it is there.
+fn goes_on_behind<K: TrieKey + core::fmt::Debug>(
+    trie: &mut Trie<K>,
+    key: K,
+    len: u8,
+) -> Result<(), TestCaseError> {
+    let key = key.masked(len);
+    let found: Vec<_> = trie.iter_after(key, len).collect();
+    let old = trie.get(key, len);
+    if old.is_none() && trie.insert(key, len, 0).is_err() {
+        return Ok(());
+    }
+    let is_other = |&(other, its_len, _): &(K, u8, u32)| (other, its_len) != (key, len);
+    let expected: Vec<_> = trie.iter().skip_while(is_other).skip(1).collect();
+    if old.is_none() {
+        trie.remove(key, len);
+    }
+    prop_assert_eq!(found, expected);
     Ok(())
 }
 

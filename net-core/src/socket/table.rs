@@ -242,6 +242,11 @@ impl SocketTable {
         (0..count).filter_map(|index| self.id_at(index))
     }
 
+    /// How many places there are for sockets. Each keeps its own.
+    pub(crate) fn places(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The id of the socket that now lives at `index`.
     pub(crate) fn id_at(&self, index: u32) -> Option<SocketId> {
         let entry = self.entries.get(index as usize)?;

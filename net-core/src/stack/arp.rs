@@ -1,4 +1,8 @@
 //! ARP in the stack (RFC 826, RFC 5227).
+//!
+//! Addresses have two defenders, the claim (`autoconf/claim.rs`) of one that was checked, and
+//! [`arp_conflict`](Stack::arp_conflict) for the others: that an address has a claim is how the stack knows that it
+//! need not be asked about any more once conflicts are to be detected, so one that was just added has none.
 
 use super::Stack;
 use super::proxies::ProxyAnswer;

@@ -1,11 +1,12 @@
 //! Interfaces, addresses and routes: setting them up.
 
-use super::Stack;
+use super::{Stack, TimerKey};
 use crate::error::SocketError;
 use crate::iface::{DeviceCaps, Iface, IfaceConfig, IfaceId, IfaceKind, IpCidr};
 use crate::ip::may_be_local;
 use crate::route::{Decision, Query, Reject, Route, RouteQuery, RouteTable, Rule, TableId};
 use crate::stats::DropReason;
+use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 use core::net::IpAddr;
@@ -65,6 +66,9 @@ impl Stack {
 
     /// Removes an interface with its addresses, its routes and the packets that wait for it.
     /// Connections over it stay; they may find another way or time out.
+    ///
+    /// No packet finds a route over it from now on, however many there were. What room they took in tables is
+    /// given back in turns, of 1,024 prefixes a millisecond; [`RouteTable::remove_iface`] tells more.
     pub fn remove_iface(&mut self, iface: IfaceId) {
         if let Some(slot) = self.ifaces.get_mut(iface.index())
             && let Some(mut gone) = slot.take()
@@ -88,8 +92,22 @@ impl Stack {
             self.forget_memberships(iface, &mut gone);
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
+            self.clear_gone_routes(self.clock);
             self.neighbors.remove_iface(iface, &mut self.wheel);
             self.resolve_filter();
+        }
+    }
+
+    /// Takes some of the prefixes out of tables that have lost their routes with an interface, and comes back for
+    /// the others.
+    pub(super) fn clear_gone_routes(&mut self, now: Instant) {
+        let more = self.routes.clear_gone(PREFIXES_A_TURN);
+        if let Some(timer) = self.gone_routes_timer.take() {
+            self.wheel.cancel(timer);
+        }
+        if more {
+            let timer = self.wheel.insert(TimerKey::GoneRoutes, now + TURN);
+            self.gone_routes_timer = Some(timer);
         }
     }
 
@@ -329,3 +347,7 @@ impl Stack {
         self.ifaces.get_mut(id.index())?.as_mut()
     }
 }
+
+/// Prefixes that are looked at in a row where an interface has gone, and when to look at more.
+const PREFIXES_A_TURN: usize = 1024;
+const TURN: Duration = Duration::from_millis(1);

@@ -116,6 +116,8 @@ pub struct Stack {
     taps: TapTable,
     pub(crate) wheel: Wheel<TimerKey>,
     pub(crate) routes: Policy,
+    /// Set while prefixes are in tables that have lost their routes with an interface.
+    gone_routes_timer: Option<TimerId>,
     /// Chooses among ways that share what goes to a prefix.
     pub(crate) flow_key: Key,
     /// Chooses addresses of interfaces.
@@ -182,6 +184,7 @@ impl Stack {
             taps: TapTable::default(),
             wheel: Wheel::new(now),
             routes: Policy::default(),
+            gone_routes_timer: None,
             flow_key: seed.key("flows"),
             stable_key: config.stable_secret.unwrap_or(seed).key("stable addresses"),
             ifaces: Vec::new(),

@@ -3,7 +3,7 @@
 use super::Stack;
 use super::next_hops::NO_DEVICE;
 use crate::error::SocketError;
-use crate::iface::IfaceId;
+use crate::iface::{IfaceId, IpCidr};
 use crate::route::{Change, Hop, Kind, Multipath, NextHop, Rule, TableId, Verb, parse_rule};
 use crate::text::{ParseError, Words};
 use alloc::string::String;
@@ -155,6 +155,28 @@ impl Stack {
         let name = |id: IfaceId| Some(self.iface(id)?.config.name.as_str());
         let table_of = self.route_table(table);
         table_of.map_or_else(String::new, |routes| routes.show(table, &name))
+    }
+
+    /// The lines of exactly one prefix, as `ip route show exact PREFIX` prints them; with
+    /// [`RouteTable::prefixes_after`](crate::route::RouteTable::prefixes_after) a table can be shown piece by
+    /// piece.
+    ///
+    /// ```
+    /// use net_core::route::TableId;
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// stack.ip_route("add blackhole 203.0.113.0/24").unwrap();
+    /// stack.ip_route("add prohibit 203.0.113.0/24 metric 9").unwrap();
+    /// let table = stack.route_table(TableId::MAIN).unwrap();
+    /// let first = table.prefixes_after(None).next().unwrap();
+    /// let shown = stack.show_routes_to(TableId::MAIN, first);
+    /// assert_eq!(shown, "blackhole 203.0.113.0/24\nprohibit 203.0.113.0/24 metric 9\n");
+    /// ```
+    #[must_use]
+    pub fn show_routes_to(&self, table: TableId, prefix: IpCidr) -> String {
+        let name = |id: IfaceId| Some(self.iface(id)?.config.name.as_str());
+        let table_of = self.route_table(table);
+        table_of.map_or_else(String::new, |routes| routes.show_to(table, prefix, &name))
     }
 
     /// Whether nothing is said of a route that one without a way on cannot have.

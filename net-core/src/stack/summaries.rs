@@ -6,6 +6,7 @@ use crate::socket::{SocketId, SocketKind, Summary, present};
 use crate::tcp::State;
 use crate::tcp::socket::{Role, TcpSocket};
 use crate::udp::{DatagramSocket, Speaks};
+use core::ops::Range;
 
 impl Stack {
     /// How a socket is doing, in a line.
@@ -45,6 +46,27 @@ impl Stack {
     /// The same of every socket, also of those that only the protocol still needs.
     pub fn summaries(&self) -> impl Iterator<Item = Summary> + '_ {
         self.sockets.ids().filter_map(|id| self.summary(id).ok())
+    }
+
+    /// The same of the sockets in some of the places that there are, numbered from 0 as by
+    /// [`SocketId::index`]; `None` behind the last place. A socket keeps its place, so that one that is there all
+    /// the while is found once where places are asked about in pieces, whatever happens between two of them.
+    ///
+    /// ```
+    /// use net_core::socket::Family;
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// let socket = stack.udp_open(Family::V4)?;
+    /// let mut found = stack.summaries_in(0..1024).unwrap();
+    /// assert_eq!(found.next().unwrap().socket, socket);
+    /// assert!(stack.summaries_in(1024..2048).is_none());
+    /// # Ok::<(), net_core::SocketError>(())
+    /// ```
+    pub fn summaries_in(&self, places: Range<usize>) -> Option<impl Iterator<Item = Summary> + '_> {
+        let places = places.start..places.end.min(self.sockets.places());
+        let places = Some(places).filter(|places| !places.is_empty())?;
+        let ids = places.filter_map(|place| self.sockets.id_at(u32::try_from(place).ok()?));
+        Some(ids.filter_map(|id| self.summary(id).ok()))
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum TimerKey {
     Reassembly,
     /// What was told first of the MTUs of paths.
     PathMtu,
+    /// Prefixes that have lost their routes with an interface are to be taken out.
+    GoneRoutes,
 }
 
 impl Stack {
@@ -65,6 +67,7 @@ impl Stack {
                 }
                 TimerKey::Reassembly => self.reassembly_timeout(now),
                 TimerKey::PathMtu => self.path_mtu_timeout(now),
+                TimerKey::GoneRoutes => self.clear_gone_routes(now),
                 TimerKey::Autoconf(iface) => self.autoconf_timeout(iface, now),
                 TimerKey::Advertising(iface) => self.advertising_timeout(iface, now),
                 TimerKey::Membership(iface) => self.membership_timeout(iface, now),

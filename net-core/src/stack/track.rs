@@ -14,6 +14,7 @@ use crate::stats::DropReason;
 use crate::wire::{IpHeader, icmp, ip, transport};
 use alloc::boxed::Box;
 use core::net::IpAddr;
+use core::ops::Range;
 
 impl Stack {
     /// Follows the flows that packets belong to, with these settings, or no longer. Flows that were
@@ -53,6 +54,26 @@ impl Stack {
     pub fn flows(&self) -> impl Iterator<Item = FlowInfo> {
         let tracker = self.hooks.tracker().into_iter();
         tracker.flat_map(|tracker| tracker.flows(self.clock))
+    }
+
+    /// The flows in some of the places that the table has for them, numbered from 0; `None` behind the last place.
+    /// A flow keeps its place while it is followed, so that one that is there all the while is found once where
+    /// places are asked about in pieces, whatever happens between two of them.
+    ///
+    /// ```
+    /// use net_core::conntrack::TrackConfig;
+    /// use net_core::{Config, Instant, Seed, Stack};
+    /// let mut stack = Stack::new(Config::default(), Seed::from_u64(7), Instant::ZERO);
+    /// stack.set_tracking(Some(TrackConfig::default()));
+    /// let (mut flows, mut first) = (Vec::new(), 0);
+    /// while let Some(found) = stack.flows_in(first..first + 1024) {
+    ///     flows.extend(found);
+    ///     first += 1024;
+    /// }
+    /// assert_eq!(flows, []);
+    /// ```
+    pub fn flows_in(&self, places: Range<usize>) -> Option<impl Iterator<Item = FlowInfo>> {
+        self.hooks.tracker()?.flows_in(places, self.clock)
     }
 
     /// What following flows has come to; `None` while none are followed.

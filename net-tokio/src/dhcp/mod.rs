@@ -1,6 +1,8 @@
 //! A DHCP client (RFC 2131): an IPv4 address, its routes, routers and DNS servers from a server of the link
 //! (feature `dhcp`).
 
+#[cfg(test)]
+mod conflict_tests;
 mod lease;
 mod link;
 mod machine;
@@ -12,10 +14,12 @@ mod tests;
 
 pub use lease::Lease;
 
+use crate::driver::Engine;
 use crate::error::to_io;
 use crate::net::Net;
 use link::Link;
 use machine::{Act, Machine};
+use net_core::autoconf::AddressState;
 use net_core::seed::Seed;
 use net_core::time::Instant;
 use net_core::{IfaceId, SocketError};
@@ -52,9 +56,10 @@ use tokio::time::sleep_until;
 pub struct Dhcp {
     task: JoinHandle<io::Result<()>>,
     lease: watch::Receiver<Option<Lease>>,
+    engine: Arc<Engine>,
     stop: Option<oneshot::Sender<()>>,
     /// That of the client: who drops the handle may start another at once, though the task ends later.
-    _claim: Claim,
+    claim: Claim,
 }
 
 impl Dhcp {
@@ -81,10 +86,10 @@ impl Dhcp {
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let link = Link::new(net, interface, iface, mac)?;
         let machine = Machine::new(mac, Seed::from_bytes(seed), Instant::ZERO);
-        Ok(Self::spawn(claim, link, machine))
+        Ok(Self::spawn(net, claim, link, machine))
     }
 
-    fn spawn(claim: Claim, link: Link, machine: Machine) -> Self {
+    fn spawn(net: &Net, claim: Claim, link: Link, machine: Machine) -> Self {
         let (tell, lease) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
         let client = Client {
@@ -97,18 +102,22 @@ impl Dhcp {
         Self {
             task: tokio::spawn(client.run(stopped)),
             lease,
+            engine: net.share_engine(),
             stop: Some(stop),
-            _claim: claim,
+            claim,
         }
     }
 
-    /// The lease that is in force.
+    /// The lease that is in force. One whose address the interface has given up to another host since (RFC
+    /// 5227 §2.4, [`Net::set_conflict_detection`]) is none, although its server hears of that only when it is
+    /// asked to extend it.
     #[must_use]
     pub fn lease(&self) -> Option<Lease> {
-        self.lease.borrow().clone()
+        let known = self.lease.borrow().clone();
+        known.filter(|lease| !has_given_up(&self.engine, self.claim.iface, lease))
     }
 
-    /// Waits until there is a lease; returns at once if there is.
+    /// Waits until there is a [lease](Self::lease); returns at once if there is.
     ///
     /// # Errors
     /// `BrokenPipe` where the client has ended with its stack.
@@ -117,7 +126,12 @@ impl Dhcp {
     ///
     /// Cancel safe.
     pub async fn bound(&mut self) -> io::Result<Lease> {
-        let found = self.lease.wait_for(Option::is_some).await;
+        let (engine, iface) = (&self.engine, self.claim.iface);
+        let is_kept = |lease: &Lease| !has_given_up(engine, iface, lease);
+        let found = self
+            .lease
+            .wait_for(|lease| lease.as_ref().is_some_and(is_kept));
+        let found = found.await;
         let found = found.ok().and_then(|lease| lease.clone());
         found.ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
@@ -154,6 +168,16 @@ impl Dhcp {
             Err(error) => Err(io::Error::other(error)),
         }
     }
+}
+
+/// Whether an interface has left the address of a lease to another host that insists on it.
+fn has_given_up(engine: &Engine, iface: IfaceId, lease: &Lease) -> bool {
+    engine.look(|core| {
+        let mut all = core.stack().addresses(iface);
+        all.any(|status| {
+            status.cidr.address == lease.address.address && status.state == AddressState::Duplicate
+        })
+    })
 }
 
 impl Drop for Dhcp {

@@ -29,7 +29,7 @@ fn bytes(options: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn lease(options: &[u8]) -> Lease {
+pub(super) fn lease(options: &[u8]) -> Lease {
     let message = read(&bytes(options)).expect("a message");
     Lease::read(&message).expect("a lease")
 }

@@ -440,7 +440,7 @@ async fn a_client_that_has_ended_by_itself_makes_room_for_another() -> io::Resul
     // It cannot listen at an interface that is not there.
     let link = Link::new(&net, "eth9", iface, MAC)?;
     let machine = Machine::new(MAC, Seed::from_u64(7), Instant::ZERO);
-    let mut first = Dhcp::spawn(Claim::new(&net, "eth0", iface)?, link, machine);
+    let mut first = Dhcp::spawn(&net, Claim::new(&net, "eth0", iface)?, link, machine);
     let ended = first.bound().await.expect_err("it has ended");
     assert_eq!(ended.kind(), io::ErrorKind::BrokenPipe);
     let second = Dhcp::start(&net, "eth0")?;

@@ -41,6 +41,8 @@ pub(crate) struct Engine {
     /// Its devices are gone, too.
     is_over: AtomicBool,
     end: Notify,
+    #[cfg(test)]
+    looks: AtomicUsize,
 }
 
 impl Engine {
@@ -69,6 +71,8 @@ impl Engine {
             ended: OnceLock::new(),
             is_over: AtomicBool::new(false),
             end: Notify::new(),
+            #[cfg(test)]
+            looks: AtomicUsize::new(0),
         }
     }
 
@@ -162,7 +166,25 @@ impl Engine {
 
     /// Looks at the stack, also after its end.
     pub(crate) fn look<R>(&self, f: impl FnOnce(&Core) -> R) -> R {
-        f(&self.core.control())
+        let core = self.core.control();
+        #[cfg(test)]
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        f(&core)
+    }
+
+    /// Looks again and again, as long as something is found. Between two looks a round may run, and others have
+    /// their say.
+    pub(crate) fn look_on<'a, T>(
+        &'a self,
+        mut find: impl FnMut(&Stack) -> Option<T> + 'a,
+    ) -> impl Iterator<Item = T> + 'a {
+        std::iter::from_fn(move || self.look(|core| find(core.stack())))
+    }
+
+    /// How often somebody has looked.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> usize {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Says that the letter box has something: a round by the caller, or a wake of the driver.

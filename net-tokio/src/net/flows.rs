@@ -42,10 +42,12 @@ impl Net {
         })
     }
 
-    /// The flows that are followed. The stack stands still while they are collected.
+    /// The flows that are followed, each as it was when it was come to: they are collected in pieces, between
+    /// which packets pass. One that was followed all along is there once; one that began or ended meanwhile may
+    /// be there or not.
     #[must_use]
     pub fn flows(&self) -> Vec<FlowInfo> {
-        self.engine().look(|core| core.stack().flows().collect())
+        self.of_places(|stack, places| Some(stack.flows_in(places)?.collect()))
     }
 
     /// What following flows has come to; `None` while none are followed.

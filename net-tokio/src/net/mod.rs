@@ -10,6 +10,7 @@ mod hooks;
 mod interface;
 mod links;
 mod own_runtime;
+mod pieces;
 mod routes;
 mod scoped;
 mod shards;
@@ -98,11 +99,12 @@ impl Net {
     }
 
     /// A line about each socket, as from `ss`; those that only the protocol still needs are among them.
-    /// The stack stands still while they are collected.
+    ///
+    /// They are collected in pieces, between which packets pass: each socket that was there all along is told of
+    /// once, as it was when it was come to; one that came or went meanwhile may be missing.
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
-        self.engine()
-            .look(|core| core.stack().summaries().collect())
+        self.of_places(|stack, places| Some(stack.summaries_in(places)?.collect()))
     }
 
     /// Changes the address families of the stack, from which [`Socket::new`](crate::Socket::new) makes
@@ -193,7 +195,7 @@ impl Net {
     }
 
     /// The same, to wait for the end of the stack without keeping it up.
-    fn share_engine(&self) -> Arc<Engine> {
+    pub(crate) fn share_engine(&self) -> Arc<Engine> {
         self.handle.engine.clone()
     }
 

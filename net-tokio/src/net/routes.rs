@@ -1,6 +1,7 @@
 //! The routes of a stack, changed while it runs.
 
 use super::Net;
+use crate::driver::Engine;
 use crate::error::to_io;
 use net_core::ParseError;
 use net_core::SocketError;
@@ -104,15 +105,14 @@ impl Routes {
         self.change(|stack| stack.add_multipath_beside(table, route))
     }
 
-    /// Every route of a table that leads on, with all of its next hops. The stack stands still while they are
-    /// collected.
+    /// Every route of a table that leads on, with all of its next hops; [`entries`](Self::entries) says what a
+    /// listing is while routes change.
     #[must_use]
     pub fn multipaths(&self, table: TableId) -> Vec<Multipath> {
-        let engine = self.net.engine();
-        engine.look(|core| {
-            let table = core.stack().route_table(table).into_iter();
-            table.flat_map(|table| table.multipaths()).collect()
-        })
+        let pieces = self.pieces(table, |_, table, prefix, found| {
+            found.extend(table.multipaths_to(prefix));
+        });
+        pieces.flatten().collect()
     }
 
     /// Has nothing go to a prefix, unless a route with a lower metric leads there.
@@ -228,22 +228,29 @@ impl Routes {
     }
 
     /// Every prefix of a table, with its metric and what is said about it: also those that are this host's, and
-    /// those that nothing goes to. The stack stands still while they are collected.
+    /// those that nothing goes to.
+    ///
+    /// A large table is collected in pieces, between which packets pass and routes may change: a prefix that was
+    /// there all along is listed once, with all of its routes as they were at one time; one that came or went
+    /// meanwhile may be listed or not.
     #[must_use]
     pub fn entries(&self, table: TableId) -> Vec<(IpCidr, u32, Decision)> {
-        let engine = self.net.engine();
-        engine.look(|core| {
-            let table = core.stack().route_table(table).into_iter();
-            table.flat_map(|table| table.entries()).collect()
-        })
+        let pieces = self.pieces(table, |_, table, prefix, found| {
+            let entries = table.entries_to(prefix);
+            found.extend(entries.map(|(metric, decision)| (prefix, metric, decision)));
+        });
+        pieces.flatten().collect()
     }
 
-    /// Every route of the main table that leads on. The stack stands still while they are collected.
+    /// Every route of the main table that leads on; [`entries`](Self::entries) says what a listing is while
+    /// routes change.
     #[must_use]
     pub fn list(&self) -> Vec<Route> {
-        self.net
-            .engine()
-            .look(|core| core.stack().routes().collect())
+        let pieces = self.pieces(TableId::MAIN, |_, table, prefix, found| {
+            let entries = table.entries_to(prefix);
+            found.extend(entries.filter_map(|(_, decision)| decision.route()));
+        });
+        pieces.flatten().collect()
     }
 
     /// Changes a route by the words that `ip route` takes:
@@ -267,12 +274,19 @@ impl Routes {
         changed.map_err(of_words)
     }
 
-    /// A table as `ip route` prints it, a line for each route: the words that add it again. The stack stands
-    /// still while they are written.
+    /// A table as `ip route` prints it, a line for each route: the words that add it again.
+    /// [`entries`](Self::entries) says what a listing is while routes change.
     #[must_use]
     pub fn show(&self, table: TableId) -> String {
-        let engine = self.net.engine();
-        engine.look(|core| core.stack().show_routes(table))
+        let pieces = self.pieces(table, |stack, _, prefix, found| {
+            let lines = stack.show_routes_to(table, prefix);
+            found.extend(lines.split_inclusive('\n').map(str::to_owned));
+        });
+        pieces.flatten().collect()
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        self.net.engine()
     }
 
     fn change<R>(

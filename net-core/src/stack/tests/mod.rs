@@ -22,6 +22,7 @@ mod forward_errors;
 mod forward_multipath;
 mod forward_offload;
 mod fragments;
+mod gone_routes;
 mod hooks;
 mod icmp;
 mod icmp_limits;
