@@ -25,21 +25,21 @@ impl Connection {
             }
             return self.detect_by_time(cx);
         }
-        let mut lost = self.board.mark_lost_by_count(self.mss);
-        if lost == 0 && self.recovery.phase == Phase::Open {
+        let mut found = self.board.mark_lost_by_count(self.mss);
+        if found.lost > 0 {
+            return found;
+        }
+        if self.recovery.phase == Phase::Open {
             // RFC 6675 §5 step (2): DupThresh of them, however small the segments are.
             if ack.duplicate && self.recovery.dup_acks >= DUP_THRESH {
-                lost = self.board.mark_first_lost(self.mss, true);
+                found.lost = self.board.mark_first_lost(self.mss, true);
             }
-        } else if lost == 0 && self.board.lost() == 0 && self.is_partial(ack) {
+        } else if self.board.lost() == 0 && self.is_partial(ack) {
             // It may show the next hole, or one that was sent again and is on its way.
-            lost = self.board.mark_first_lost(self.mss, false);
-            self.recovery.resend_due = lost > 0;
+            found.lost = self.board.mark_first_lost(self.mss, false);
+            self.recovery.resend_due = found.lost > 0;
         }
-        Found {
-            lost,
-            ..Found::default()
-        }
+        found
     }
 
     /// RFC 8985 §6.2 steps 4 and 5, on an acknowledgement and when the reordering timer expires.

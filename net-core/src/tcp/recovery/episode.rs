@@ -28,7 +28,7 @@ impl Connection {
         }
         self.account_for_probe(ack, cx);
         self.look_for_spurious(ack, delivery, cx);
-        self.end_recovery_if_complete(ack, cx.now);
+        self.end_recovery_if_complete(ack, delivery, cx);
         let found = self.detect_loss(ack, delivery, cx);
         self.respond_to_loss(&found, delivery, cx);
         self.reduce_proportionally(ack, &found);
@@ -126,6 +126,7 @@ impl Connection {
         recovery.frto = Frto::Off;
         recovery.prr.active = false;
         recovery.resend_due = false;
+        recovery.lost_behind_timeout = None;
         recovery.phase = Phase::Open;
         // RFC 5682 §3.1: fast recovery may begin anew.
         recovery.recover = self.una - 1;
@@ -160,13 +161,28 @@ impl Connection {
     }
 
     /// Recovery ends when everything that was out at its beginning is acknowledged.
-    fn end_recovery_if_complete(&mut self, ack: &Ack, now: Instant) {
+    fn end_recovery_if_complete(&mut self, ack: &Ack, delivery: &Delivery, cx: &mut Context<'_>) {
         let recovery = &mut self.recovery;
         let complete = ack.advances() && self.una.at_or_after(recovery.recover);
         if recovery.phase == Phase::Open || !complete {
             return;
         }
-        if recovery.phase == Phase::Fast {
+        let next = recovery.lost_behind_timeout.take();
+        self.end_recovery(cx.now);
+        if let Some(flight) = next {
+            let flight = flight.min(self.congestion.window());
+            let flight = flight.max(self.flight_before_loss());
+            self.begin_fast_recovery(flight, delivery.bytes, cx);
+            // What the timeout had sent again may arrive twice, which would say nothing of this loss.
+            self.recovery.undo.conclude();
+            if self.una == self.nxt {
+                self.end_recovery(cx.now);
+            }
+        }
+    }
+
+    fn end_recovery(&mut self, now: Instant) {
+        if self.recovery.phase == Phase::Fast {
             // RFC 9937 §6.4.
             self.congestion.on_recovered(now);
             self.end_unvalidated(now);
@@ -182,8 +198,9 @@ impl Connection {
         recovery.undo.on_recovered(self.nxt);
     }
 
-    /// Some data was found lost: fast recovery begins, or the window is reduced once more because
-    /// what it had sent again is lost too (RFC 5681 §4.3: two indications of congestion).
+    /// Some data was found lost: fast recovery begins; or the window is reduced once more because what left
+    /// since it was reduced is lost too, sent again or for the first time (RFC 5681 §4.3: two indications of
+    /// congestion).
     pub(super) fn respond_to_loss(
         &mut self,
         found: &Found,
@@ -205,37 +222,50 @@ impl Connection {
                 .map_or_else(|| self.board.last_lost(), |_| None),
         };
         self.congestion.on_lost(&lost, cx.now);
+        let recovery = &mut self.recovery;
+        let resent = recovery.phase == Phase::Fast && found.resent_at >= Some(recovery.reduced_at);
+        cx.stats.tcp_lost_retransmits += u64::from(resent);
+        // BBR's model, which governs recovery too, has its own answer to each loss.
+        let next_window = !self.congestion.governs_recovery()
+            && found.end.is_some_and(|end| end.after(recovery.next_window));
+        let flight = self.flight_before_loss();
         match self.recovery.phase {
-            Phase::Open => self.begin_fast_recovery(delivery.bytes, cx),
-            Phase::Fast if found.resent_at >= Some(self.recovery.reduced_at) => {
-                cx.stats.tcp_lost_retransmits += 1;
-                self.reduce(delivery.bytes, cx);
+            Phase::Open => self.begin_fast_recovery(flight, delivery.bytes, cx),
+            Phase::Fast if next_window => self.begin_fast_recovery(flight, delivery.bytes, cx),
+            Phase::Fast if resent => self.reduce(flight, delivery.bytes, cx),
+            Phase::Loss if next_window => {
+                self.recovery.lost_behind_timeout.get_or_insert(flight);
             }
             Phase::Fast | Phase::Loss => {}
         }
     }
 
-    fn begin_fast_recovery(&mut self, delivered: u32, cx: &mut Context<'_>) {
-        self.recovery.phase = Phase::Fast;
-        self.recovery.recover = self.nxt;
-        self.recovery
-            .undo
-            .begin(self.una, self.board.first_resent());
-        self.recovery.probe.reset();
-        self.congestion.remember(self.flight_before_loss());
-        self.reduce(delivered, cx);
+    /// Begins a fast recovery, with `flight` bytes outstanding; also within one, whose place it takes.
+    fn begin_fast_recovery(&mut self, flight: u32, delivered: u32, cx: &mut Context<'_>) {
+        let recovery = &mut self.recovery;
+        if recovery.phase == Phase::Fast {
+            recovery.rack.on_recovered();
+            recovery.undo.begin_within(self.una, self.board.resent());
+        } else {
+            recovery.undo.begin(self.una, self.board.first_resent());
+        }
+        recovery.phase = Phase::Fast;
+        recovery.recover = self.nxt;
+        recovery.probe.reset();
+        self.congestion.remember(flight);
+        self.reduce(flight, delivered, cx);
         self.counters.fast_recoveries += 1;
         cx.stats.tcp_fast_retransmits += 1;
     }
 
-    /// Reduces the window and starts its proportional reduction (RFC 9937 §6.1), counting what the
-    /// acknowledgement that shows the loss has `delivered`.
-    fn reduce(&mut self, delivered: u32, cx: &mut Context<'_>) {
-        let flight = self.flight_before_loss();
+    /// Reduces the window, of which `flight` bytes were outstanding, and starts its proportional reduction (RFC
+    /// 9937 §6.1), counting what the acknowledgement that shows the loss has `delivered`.
+    fn reduce(&mut self, flight: u32, delivered: u32, cx: &mut Context<'_>) {
         let used = self.respond_unvalidated(flight);
         self.congestion.on_loss(used, cx.now);
         self.limit_unvalidated();
         self.recovery.reduced_at = cx.now;
+        self.recovery.next_window = self.nxt;
         self.recovery.resend_due = true;
         if cx.config.recovery.prr && !self.congestion.governs_recovery() {
             let arrived = self.arrived();
@@ -302,6 +332,8 @@ impl Connection {
         recovery.undo.on_timeout();
         recovery.phase = Phase::Loss;
         recovery.recover = self.nxt;
+        recovery.next_window = self.nxt;
+        recovery.lost_behind_timeout = None;
         recovery.dup_acks = 0;
         recovery.arrived = 0;
         recovery.resend_due = true;

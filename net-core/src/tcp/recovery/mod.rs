@@ -77,6 +77,12 @@ pub(crate) struct LossRecovery {
     timed_out: SeqNum,
     /// When the window was last reduced for a loss.
     reduced_at: Instant,
+    /// SND.NXT then, or when the retransmission timer last expired: what lies behind it is the next window of
+    /// data (RFC 5681 §4.3).
+    next_window: SeqNum,
+    /// Some of that was found lost in the recovery from a timeout, which has to end before another begins (RFC
+    /// 6675 §5.1): FlightSize when the first of it was.
+    lost_behind_timeout: Option<u32>,
     pub(crate) rack: Rack,
     pub(crate) probe: LossProbe,
     pub(crate) prr: Prr,

@@ -54,6 +54,8 @@ pub(crate) struct Scoreboard {
 pub(crate) struct Found {
     /// Bytes newly considered lost.
     pub(crate) lost: u32,
+    /// Where the last of them ends that had left once only.
+    pub(crate) end: Option<SeqNum>,
     /// When the newest retransmission among them left.
     pub(crate) resent_at: Option<Instant>,
     /// When what is not lost yet will be.
@@ -228,8 +230,8 @@ impl Scoreboard {
     }
 
     /// RFC 6675 §4 `IsLost`: marks what was sent once and has DupThresh segments' worth of
-    /// selectively acknowledged data, or DupThresh spans of it, behind it; how many bytes.
-    pub(crate) fn mark_lost_by_count(&mut self, mss: u32) -> u32 {
+    /// selectively acknowledged data, or DupThresh spans of it, behind it.
+    pub(crate) fn mark_lost_by_count(&mut self, mss: u32) -> Found {
         let (mut bytes, mut spans, mut edge) = (0, 0, None);
         for (start, end) in self.sacked.backwards() {
             bytes += end.distance_from(start);
@@ -239,7 +241,7 @@ impl Scoreboard {
                 break;
             }
         }
-        edge.map_or(0, |edge| self.lose_originals(edge))
+        edge.map_or_else(Found::default, |edge| self.lose_originals(edge))
     }
 
     /// RFC 8985 §6.2 step 5: marks what left before `newest`, a transmission that arrived, and has
@@ -254,7 +256,7 @@ impl Scoreboard {
         let edge = self.sent.end_before(newest);
         if self.judged < edge {
             let overdue = self.sent.end_by(patience, now).min(edge);
-            found.lost = self.lose_originals(overdue);
+            found = self.lose_originals(overdue);
             found.next_at = self
                 .last_hole(overdue, edge)
                 .map(|sent_at| sent_at + patience);
@@ -368,18 +370,22 @@ impl Scoreboard {
     }
 
     /// What was sent once, lies in front of `edge` and has not arrived is lost.
-    fn lose_originals(&mut self, edge: Position) -> u32 {
-        let mut newly = 0;
+    fn lose_originals(&mut self, edge: Position) -> Found {
+        let mut found = Found::default();
         while let Some(hole) = self.sacked.next_gap(self.judged, edge) {
             let mut at = hole.0;
             while let Some(once) = self.resent.next_gap(at, hole.1) {
-                newly += self.lose(once);
+                let newly = self.lose(once);
+                if newly > 0 {
+                    found.lost += newly;
+                    found.end = Some(self.number(once.1));
+                }
                 at = once.1;
             }
             self.judged = hole.1;
         }
         self.judged = self.judged.max(edge);
-        newly
+        found
     }
 
     fn lose(&mut self, span: Span) -> u32 {

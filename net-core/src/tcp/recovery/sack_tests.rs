@@ -200,9 +200,10 @@ fn a_segment_is_lost_when_three_behind_it_have_arrived() {
     let mut board = board(10);
     let mut delivery = delivery(ms(50));
     board.sack(ISS + 2 * MSS, ISS + 4 * MSS, &mut delivery);
-    assert_eq!(board.mark_lost_by_count(MSS), 0);
+    assert_eq!(board.mark_lost_by_count(MSS).lost, 0);
     board.sack(ISS + 4 * MSS, ISS + 5 * MSS, &mut delivery);
-    assert_eq!(board.mark_lost_by_count(MSS), 2 * MSS);
+    let found = board.mark_lost_by_count(MSS);
+    assert_eq!((found.lost, found.end), (2 * MSS, Some(ISS + 2 * MSS)));
     assert_eq!(board.next_lost(1000), Some((ISS, ISS + 2 * MSS)));
 }
 

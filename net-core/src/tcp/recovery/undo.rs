@@ -75,6 +75,15 @@ impl Undo {
         };
     }
 
+    /// Another recovery begins within this one, which is not undone any more. Of what this one has sent again
+    /// `outstanding` bytes are not acknowledged: the first acceptable ACK may be for those, so that its echo proves
+    /// nothing of the other, and they may arrive twice.
+    pub(crate) fn begin_within(&mut self, una: SeqNum, outstanding: u32) {
+        let end_before = self.end.max(self.end_before);
+        self.begin(una, None);
+        (self.end_before, self.unproven, self.compared) = (end_before, outstanding, true);
+    }
+
     /// The retransmission timer expired in it.
     pub(crate) fn on_timeout(&mut self) {
         self.by_timeout = true;

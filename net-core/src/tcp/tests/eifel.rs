@@ -13,7 +13,7 @@ fn config(config: &mut Config) {
 }
 
 /// Ten segments of 1448 bytes are in flight to a peer whose clock stands at 1000.
-fn ten_in_flight(change: impl FnOnce(&mut Config)) -> Peer {
+pub(super) fn ten_in_flight(change: impl FnOnce(&mut Config)) -> Peer {
     let mut peer = Peer::with(|c| {
         config(c);
         change(c);
@@ -26,7 +26,7 @@ fn ten_in_flight(change: impl FnOnce(&mut Config)) -> Peer {
 }
 
 /// The timestamp of what leaves now.
-fn stamp(peer: &mut Peer) -> u32 {
+pub(super) fn stamp(peer: &mut Peer) -> u32 {
     let id = peer.id();
     let socket = peer.stack.sockets.tcp_mut(id).unwrap();
     let now = peer.now;
@@ -34,7 +34,7 @@ fn stamp(peer: &mut Peer) -> u32 {
 }
 
 /// Where segment `index`, counted from 0, begins.
-const fn at(index: u32) -> u32 {
+pub(super) const fn at(index: u32) -> u32 {
     1 + 1448 * index
 }
 

@@ -45,6 +45,7 @@ mod reset;
 mod rto;
 mod sack;
 mod segment;
+mod successive_losses;
 mod switches;
 mod syn_cookies;
 mod time_wait;

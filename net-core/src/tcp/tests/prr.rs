@@ -11,12 +11,12 @@ fn reno(config: &mut Config) {
 }
 
 /// Where segment `index`, counted from 0, begins.
-const fn at(index: u32) -> u32 {
+pub(super) const fn at(index: u32) -> u32 {
     1 + 1460 * index
 }
 
 /// Twenty segments are in flight, and more data waits.
-fn twenty_in_flight(change: impl FnOnce(&mut Config)) -> Peer {
+pub(super) fn twenty_in_flight(change: impl FnOnce(&mut Config)) -> Peer {
     let mut peer = Peer::with(|config| {
         reno(config);
         change(config);
