@@ -28,20 +28,24 @@ bitflags::bitflags! {
     }
 }
 
-/// A flow.
+/// A flow. What packets of UDP need lies in its first two lines of 64 bytes, and in the third what those of TCP
+/// need beside that.
 #[derive(Debug, Clone)]
+#[repr(C, align(64))]
 pub(crate) struct Flow {
     /// The tuple of its packets as they come in before anything is translated.
     pub(crate) original: Tuple,
-    /// That of the packets that answer, as they come in.
-    pub(crate) reply: Tuple,
     pub(crate) expires: Instant,
     pub(crate) mark: u32,
     pub(crate) status: FlowStatus,
+    /// That of the packets that answer, as they come in.
+    pub(crate) reply: Tuple,
     pub(crate) protocol: Protocol,
     /// Set while it is in the table.
     pub(crate) timer: Option<TimerId>,
 }
+
+const _: () = assert!(size_of::<Flow>() == 3 * 64, "no flow takes a fourth line");
 
 /// What is remembered for each protocol.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +131,17 @@ impl Flow {
         }
         self.expires = now + self.timeout(timeouts);
         Fit::Fits
+    }
+
+    /// Reads something of each line that a packet of this protocol needs.
+    #[inline]
+    pub(crate) fn touch(&self, protocol: u8) -> u64 {
+        let windows = match &self.protocol {
+            // The packet's own protocol is known without a look at the flow.
+            Protocol::Tcp(track) if protocol == ip::TCP => track.touch(),
+            _ => 0,
+        };
+        self.expires.as_nanos() ^ u64::from(self.reply.dest_port) ^ windows
     }
 
     /// Whether its packets are changed.

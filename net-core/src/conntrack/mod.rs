@@ -7,6 +7,7 @@
 //! they quote. Fragments are put together first; those of IPv6 for others go on no larger than they came, and count
 //! as invalid where they have other extension headers, which no router reads. The table is bounded, and flows are forgotten in time (RFC 4787, RFC 5382, RFC 5508).
 
+mod ahead;
 mod config;
 mod flow;
 mod state;
@@ -23,6 +24,9 @@ pub use tcp::TcpState;
 pub use tracker::TrackStats;
 pub use tuple::Tuple;
 
+pub(crate) use ahead::AT_ONCE;
 pub(crate) use flow::Flow;
+#[cfg(test)]
+pub(crate) use tracker::LARGE;
 pub(crate) use tracker::Tracker;
 pub(crate) use tuple::{QUOTED_AT, Transport};

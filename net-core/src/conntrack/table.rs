@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::state::MAX_FLOWS;
+use super::tuple::Tag;
 use super::{Direction, Tuple};
 use crate::seed::{Key, Rng, Seed};
 use crate::stack::Wheel;
@@ -13,12 +14,49 @@ use slab::Slab;
 #[derive(Debug)]
 pub(crate) struct FlowTable {
     flows: Slab<Flow>,
-    /// The number of a flow twice, and one more for its reply tuple.
-    places: HashTable<u32>,
+    places: HashTable<Entry>,
     key: Key,
     rng: Rng,
     timers: Wheel<u32>,
     max: usize,
+}
+
+/// Where the flow of a tuple is. With the tag beside it the tuples of other flows are hardly ever looked at, whose
+/// memory no cache may have, and none when the table grows.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    tag: Tag,
+    place: Place,
+}
+
+/// One tuple of a flow: the flow's number twice, and one more for its reply tuple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+impl Place {
+    const fn index(self) -> u32 {
+        self.0 >> 1
+    }
+
+    const fn direction(self) -> Direction {
+        match self.0 & 1 {
+            0 => Direction::Original,
+            _ => Direction::Reply,
+        }
+    }
+
+    /// Both of a flow: of the original tuple, and of the reply tuple.
+    const fn both(index: u32) -> [Self; 2] {
+        [Self(index << 1), Self(index << 1 | 1)]
+    }
+}
+
+/// What is known about a tuple before the flow that it belongs to is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hint {
+    pub(super) tag: Tag,
+    /// Where it is likely to be.
+    pub(super) place: Option<Place>,
 }
 
 /// Why a flow cannot be added.
@@ -45,13 +83,51 @@ impl FlowTable {
     /// The flow that a tuple belongs to, and in which direction.
     #[inline]
     pub(crate) fn find(&self, tuple: &Tuple) -> Option<(u32, Direction)> {
-        let is_it = |place: &u32| self.tuple_at(*place) == Some(tuple);
-        let place = *self.places.find(tuple.hash(self.key), is_it)?;
-        let direction = match place & 1 {
-            0 => Direction::Original,
-            _ => Direction::Reply,
+        self.find_tagged(tuple, self.tag(tuple))
+    }
+
+    /// The same with what is known about the tuple already.
+    #[inline]
+    pub(super) fn find_hinted(
+        &self,
+        tuple: &Tuple,
+        hint: Option<Hint>,
+    ) -> Option<(u32, Direction)> {
+        let Some(Hint { tag, place }) = hint else {
+            return self.find(tuple);
         };
-        Some((place >> 1, direction))
+        // No two flows have the same tuple: whoever has it now is who would be found.
+        match place.filter(|place| self.tuple_at(*place) == Some(tuple)) {
+            Some(place) => Some((place.index(), place.direction())),
+            None => self.find_tagged(tuple, tag),
+        }
+    }
+
+    #[inline]
+    fn find_tagged(&self, tuple: &Tuple, tag: Tag) -> Option<(u32, Direction)> {
+        let is_it = |entry: &Entry| entry.tag == tag && self.tuple_at(entry.place) == Some(tuple);
+        let place = self.places.find(tag.hash(), is_it)?.place;
+        Some((place.index(), place.direction()))
+    }
+
+    /// What tells a tuple from nearly every other one.
+    #[inline]
+    pub(super) fn tag(&self, tuple: &Tuple) -> Tag {
+        Tag::of(tuple, self.key)
+    }
+
+    /// Where a tuple with this tag is, for all that can be told without a look at the flow.
+    #[inline]
+    pub(super) fn guess(&self, tag: Tag) -> Option<Place> {
+        let entry = self.places.find(tag.hash(), |entry| entry.tag == tag)?;
+        Some(entry.place)
+    }
+
+    /// Reads something of all that a packet with this tuple needs of the flow at a place.
+    #[inline]
+    pub(super) fn touch(&self, tuple: &Tuple, place: Option<Place>) -> u64 {
+        let flow = place.and_then(|place| self.get(place.index()));
+        flow.map_or(0, |flow| flow.touch(tuple.protocol))
     }
 
     #[inline]
@@ -74,7 +150,7 @@ impl FlowTable {
         } else {
             None
         };
-        let tuples = [flow.original, flow.reply];
+        let tags = [flow.original, flow.reply].map(|tuple| self.tag(&tuple));
         let entry = self.flows.vacant_entry();
         let index = u32::try_from(entry.key()).expect("fewer flows than 2^28");
         let timer = self.timers.insert(index, timer_at(flow.expires));
@@ -82,11 +158,10 @@ impl FlowTable {
             timer: Some(timer),
             ..flow
         });
-        for (tuple, place) in tuples.iter().zip(index << 1..) {
-            let (flows, key) = (&self.flows, self.key);
-            let rehash = |place: &u32| tuple_in(flows, *place).map_or(0, |tuple| tuple.hash(key));
+        for (tag, place) in tags.into_iter().zip(Place::both(index)) {
+            let entry = Entry { tag, place };
             self.places
-                .insert_unique(tuple.hash(self.key), place, rehash);
+                .insert_unique(tag.hash(), entry, |entry| entry.tag.hash());
         }
         Ok((index, gone))
     }
@@ -104,10 +179,11 @@ impl FlowTable {
     /// Forgets a flow.
     pub(crate) fn remove(&mut self, index: u32) -> Option<Flow> {
         let flow = self.flows.get(index as usize)?;
-        for (tuple, place) in [flow.original, flow.reply].iter().zip(index << 1..) {
+        let tags = [flow.original, flow.reply].map(|tuple| self.tag(&tuple));
+        for (tag, place) in tags.into_iter().zip(Place::both(index)) {
             let entry = self
                 .places
-                .find_entry(tuple.hash(self.key), |other| *other == place);
+                .find_entry(tag.hash(), |other| other.place == place);
             if let Ok(entry) = entry {
                 entry.remove();
             }
@@ -167,17 +243,10 @@ impl FlowTable {
         None
     }
 
-    fn tuple_at(&self, place: u32) -> Option<&Tuple> {
-        tuple_in(&self.flows, place)
+    fn tuple_at(&self, place: Place) -> Option<&Tuple> {
+        let flow = self.get(place.index())?;
+        Some(flow.tuple(place.direction()))
     }
-}
-
-fn tuple_in(flows: &Slab<Flow>, place: u32) -> Option<&Tuple> {
-    let flow = flows.get((place >> 1) as usize)?;
-    Some(match place & 1 {
-        0 => &flow.original,
-        _ => &flow.reply,
-    })
 }
 
 /// When a timer for a time rings: in whole seconds, so that many ring together.

@@ -48,13 +48,14 @@ impl TcpState {
     }
 }
 
-/// A connection.
+/// A connection. Its state is in front, beside what every flow has.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct TcpTrack {
     pub(crate) state: TcpState,
-    windows: Windows,
     /// Who has closed first.
     first_fin: Option<Direction>,
+    windows: Windows,
 }
 
 /// What a segment is to a connection.
@@ -132,6 +133,12 @@ impl TcpTrack {
             windows: Windows::begin(segment),
             first_fin: None,
         })
+    }
+
+    /// Reads something of what only connections have.
+    #[inline]
+    pub(crate) fn touch(&self) -> u64 {
+        self.windows.touch()
     }
 
     /// Follows a segment.

@@ -1,11 +1,13 @@
 //! Packets and the flows they belong to.
 
+use super::ahead::Ahead;
 use super::flow::Flow;
 use super::state::FlowRef;
 use super::table::{FlowTable, NoRoom};
 use super::tcp::{Fit, Glance};
 use super::tuple::{Kind, QUOTED_AT, Transport};
 use super::{Direction, FlowInfo, FlowState, FlowStatus, TrackConfig, Tracked, Tuple};
+use crate::buf::RxPacket;
 use crate::hook::PacketView;
 use crate::icmp::Quoted;
 use crate::nat::Mappings;
@@ -23,6 +25,7 @@ pub(crate) struct Tracker {
     pub(crate) table: FlowTable,
     /// The flow that the packet on its way now begins.
     pending: Option<Flow>,
+    ahead: Ahead,
     pub(crate) mappings: Mappings,
     stats: TrackStats,
 }
@@ -55,7 +58,18 @@ impl Tracker {
             mappings: Mappings::new(seed.key("endpoint mappings")),
             config,
             pending: None,
+            ahead: Ahead::default(),
             stats: TrackStats::default(),
+        }
+    }
+
+    /// Packets are about to be tracked, in this order: their flows are looked up together where that is worth
+    /// it.
+    pub(crate) fn look_ahead(&mut self, packets: &[RxPacket]) {
+        if packets.len() > 1 && self.table.len() >= LARGE {
+            self.ahead.look(&self.table, packets);
+        } else {
+            self.ahead.clear();
         }
     }
 
@@ -102,7 +116,8 @@ impl Tracker {
     #[inline]
     fn track_flow(&mut self, tuple: Tuple, segment: Option<&Glance>, now: Instant) -> Tracked {
         let timeouts = &self.config.timeouts;
-        if let Some((index, direction)) = self.table.find(&tuple)
+        let hint = self.ahead.take(&tuple);
+        if let Some((index, direction)) = self.table.find_hinted(&tuple, hint)
             && let Some(flow) = self.table.get_mut(index)
         {
             let before = flow.expires;
@@ -205,11 +220,7 @@ impl Tracker {
 
     /// What a packet was when it came, which leaves like this.
     pub(crate) fn before(&self, header: &IpHeader, bytes: &[u8]) -> Option<Tuple> {
-        let transport = bytes.get(header.header_len..)?;
-        let now = match Tuple::of(header.source, header.dest, header.protocol, transport) {
-            Kind::Of(tuple) if header.fragment.is_none() => tuple,
-            _ => return None,
-        };
+        let now = Tuple::of_packet(header, bytes)?;
         let (index, direction) = self.table.find(&now.inverse())?;
         Some(*self.table.get(index)?.tuple(direction.opposite()))
     }
@@ -274,6 +285,8 @@ impl Tracker {
     }
 }
 
+/// Flows that are more than the caches of a core keep beside all else.
+pub(crate) const LARGE: usize = 1 << 13;
 /// Timers that one call looks at.
 const MAX_EXPIRIES: usize = 512;
 

@@ -1,7 +1,7 @@
 //! What tells one flow from another: addresses, protocol, and ports or what stands for them.
 
 use crate::seed::Key;
-use crate::wire::{icmp, ip};
+use crate::wire::{IpHeader, icmp, ip};
 use core::hash::{BuildHasher, Hasher};
 use core::net::IpAddr;
 
@@ -18,6 +18,24 @@ pub struct Tuple {
     pub source_port: u16,
     /// Destination port of TCP and UDP, type of an ICMP message; 0 elsewhere.
     pub dest_port: u16,
+}
+
+/// A keyed hash of a tuple: enough to find it by, and to tell it from nearly every other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tag(u32);
+
+impl Tag {
+    #[inline]
+    pub(super) fn of(tuple: &Tuple, key: Key) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "half of it is enough")]
+        Self(tuple.hash(key) as u32)
+    }
+
+    /// For a hash table, which looks at the lowest bits and at the highest.
+    #[inline]
+    pub(super) const fn hash(self) -> u64 {
+        (self.0 as u64) << 32 | self.0 as u64
+    }
 }
 
 /// Where the transport header of a packet is, and of which protocol.
@@ -71,6 +89,23 @@ impl Tuple {
         })
     }
 
+    /// That of the packet which begins with these bytes, if nothing has to be done before it can be told.
+    #[inline]
+    pub(super) fn read_off(packet: &[u8]) -> Option<Self> {
+        let ip = IpHeader::parse_quoted(packet).ok()?;
+        Self::of_packet(&ip, packet)
+    }
+
+    /// That of a packet with this header at its front; fragments have none.
+    #[inline]
+    pub(super) fn of_packet(ip: &IpHeader, packet: &[u8]) -> Option<Self> {
+        let transport = packet.get(ip.header_len..)?;
+        match Self::of(ip.source, ip.dest, ip.protocol, transport) {
+            Kind::Of(tuple) if ip.fragment.is_none() => Some(tuple),
+            _ => None,
+        }
+    }
+
     /// That of the packets that answer.
     pub(crate) fn inverse(&self) -> Self {
         let (source_port, dest_port) = if self.is_query() {
@@ -105,7 +140,7 @@ impl Tuple {
 
     /// Its keyed hash.
     #[inline]
-    pub(crate) fn hash(&self, key: Key) -> u64 {
+    fn hash(&self, key: Key) -> u64 {
         let mut hasher = key.build_hasher();
         let ports = [self.source_port.to_be_bytes(), self.dest_port.to_be_bytes()];
         let [[a, b], [c, d]] = ports;

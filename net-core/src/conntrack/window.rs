@@ -11,6 +11,7 @@ use crate::wire::TcpFlags;
 
 /// Both directions of a connection.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Windows {
     original: Side,
     reply: Side,
@@ -54,6 +55,12 @@ impl Windows {
             };
         }
         windows
+    }
+
+    /// Reads something of it.
+    #[inline]
+    pub(crate) fn touch(&self) -> u64 {
+        self.reply.end.get().into()
     }
 
     /// Takes a SYN for the first segment of a direction.

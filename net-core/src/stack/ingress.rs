@@ -2,6 +2,7 @@
 
 use super::Stack;
 use crate::buf::RxBatch;
+use crate::conntrack::AT_ONCE;
 use crate::iface::{IfaceId, IfaceKind};
 use crate::offload::gro;
 use crate::time::Instant;
@@ -34,9 +35,14 @@ impl Stack {
         if caps.software_gro {
             gro::merge(batch);
         }
-        for packet in batch.packets_mut() {
-            if let Err(reason) = self.ip_input(iface, packet, now) {
-                self.stats.count_drop(reason);
+        for packets in batch.packets_mut().chunks_mut(AT_ONCE) {
+            if let Some(tracker) = self.hooks.tracker_mut() {
+                tracker.look_ahead(packets);
+            }
+            for packet in packets {
+                if let Err(reason) = self.ip_input(iface, packet, now) {
+                    self.stats.count_drop(reason);
+                }
             }
         }
         batch.clear();

@@ -14,6 +14,7 @@ mod ethernet;
 mod extensions;
 mod filter;
 mod filter_output;
+mod flow_batches;
 mod flow_fragments;
 mod flows;
 mod foreign;
