@@ -142,6 +142,11 @@ impl FlowTable {
         self.flows.iter().map(|(_, flow)| flow)
     }
 
+    /// Behind the largest number that a flow has.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.flows.capacity()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.flows.len()
     }

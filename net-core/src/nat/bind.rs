@@ -39,6 +39,9 @@ pub(crate) fn bind(
         None => return Ok(()),
     };
     flow.reply = new.inverse();
+    if translation.is_some_and(|translation| translation.kind == TranslationKind::Masquerade) {
+        flow.status |= FlowStatus::MASQUERADED;
+    }
     flow.status |= match end {
         End::Source => FlowStatus::SNAT,
         End::Dest => FlowStatus::DNAT,

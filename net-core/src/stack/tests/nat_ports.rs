@@ -65,23 +65,83 @@ fn the_last_free_port_is_found_and_so_is_the_first_that_is_given_back() {
 #[test]
 fn a_masquerade_has_the_address_that_the_interface_has_now() {
     let (mut host, far) = router();
+    host.stack.set_forwarding(far, true).unwrap();
     host.filter(
         "table ip nat { chain post { type nat hook postrouting priority srcnat
             oifname tun1 masquerade; } }",
     );
     let source_of = |host: &mut Host, port: u16| {
-        let source = std::format!("10.7.0.9:{port}");
-        host.inject(datagram(&source, "10.9.0.9:53", b"x"));
-        let sent = host.sent_over(far);
-        sent.first().map(|packet| Seen::new(packet).ip.source)
+        let client = std::format!("10.7.0.9:{port}");
+        outer(host, far, &client, "10.9.0.9:53")
     };
-    assert_eq!(source_of(&mut host, 5000), Some(ip("10.9.0.1")));
+    assert_eq!(source_of(&mut host, 5000), Some(addr("10.9.0.1:5000")));
+    lease_anew(&mut host, far);
+    assert_eq!(source_of(&mut host, 5001), Some(addr("10.9.0.77:5001")));
+    // A flow that was there begins anew, as in Linux: nobody would hear the answers.
+    assert_eq!(source_of(&mut host, 5000), Some(addr("10.9.0.77:5000")));
+    host.inject_at(far, datagram("10.9.0.9:53", "10.9.0.77:5000", b"x"));
+    let sent = host.sent();
+    assert_eq!(Seen::new(&sent[0]).ip.dest, ip("10.7.0.9"));
+    assert_eq!(host.stack.flows().count(), 2);
+}
+
+/// Has the flows be forgotten that are due, as a driver does; how often that is asked for.
+fn turns(host: &mut Host) -> usize {
+    let mut turns = 0;
+    while host.stack.poll_timeout().is_some_and(|due| due <= host.now) {
+        host.stack.handle_timeout(host.now);
+        turns += 1;
+    }
+    turns
+}
+
+/// The rule of a router that masquerades on one link, but for what it is told to translate so.
+const MOSTLY_MASQUERADED: &str =
+    "table ip nat { chain post { type nat hook postrouting priority srcnat
+    oifname tun1 udp dport 99 snat to 10.9.0.1; oifname tun1 masquerade endpoint-independent; } }";
+
+#[test]
+fn masqueraded_flows_go_with_their_address_some_hundred_at_a_time() {
+    let (mut host, far) = router();
+    host.filter(MOSTLY_MASQUERADED);
+    for number in 0..PORTS {
+        leave(&mut host, far, number).unwrap();
+    }
+    let snat = |host: &mut Host| outer(host, far, "10.7.0.9:99", "10.9.0.9:99");
+    assert_eq!(snat(&mut host), Some(addr("10.9.0.1:99")));
+    assert_eq!(turns(&mut host), 0);
+    lease_anew(&mut host, far);
+    // Those that begin now stay.
+    let new = outer(&mut host, far, "10.7.0.8:5000", "10.9.0.8:53");
+    assert_eq!(new, Some(addr("10.9.0.77:5000")));
+    let turns = turns(&mut host);
+    assert!((PORTS / 512..20).contains(&turns), "{turns}");
+    assert_eq!(host.stack.flows().count(), 2);
+    // A source that a rule names is nobody's to give up.
+    assert_eq!(snat(&mut host), Some(addr("10.9.0.1:99")));
+    // What they stood for is free again.
     let now = host.now;
-    host.stack
-        .add_address(far, cidr("10.9.0.77/24"), now)
-        .unwrap();
-    assert!(host.stack.remove_address(far, ip("10.9.0.1"), now));
-    assert_eq!(source_of(&mut host, 5001), Some(ip("10.9.0.77")));
+    host.stack.remove_address(far, ip("10.9.0.77"), now);
+    let back = host.stack.add_address(far, cidr("10.9.0.1/24"), now);
+    back.unwrap();
+    let other = outer(&mut host, far, "10.7.0.8:1024", "10.9.0.8:53");
+    assert_eq!(other, Some(addr("10.9.0.1:1024")));
+}
+
+#[test]
+fn masqueraded_flows_go_with_their_interface() {
+    let (mut host, far) = router();
+    host.filter(MOSTLY_MASQUERADED);
+    assert!(leave(&mut host, far, 0).is_some());
+    let client = "10.7.0.9:99";
+    assert!(outer(&mut host, far, client, "10.9.0.9:99").is_some());
+    host.stack.remove_iface(far);
+    assert_eq!(turns(&mut host), 1);
+    let left: Vec<_> = host.stack.flows().map(|flow| flow.original).collect();
+    assert!(
+        matches!(&left[..], [flow] if flow.dest_port == 99),
+        "{left:?}"
+    );
 }
 
 /// Of another lease nobody needs to be told: every flow begins there.
