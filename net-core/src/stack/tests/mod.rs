@@ -14,6 +14,7 @@ mod extensions;
 mod filter;
 mod filter_output;
 mod flow_fragments;
+mod flow_times;
 mod flows;
 mod foreign;
 mod forward;
