@@ -63,7 +63,7 @@ impl Stack {
         Ok(id)
     }
 
-    /// Removes an interface with its addresses, its routes and the packets that wait for it.
+    /// Removes an interface with its addresses and routes, and drops the packets that wait for it.
     /// Connections over it stay; they may find another way or time out.
     pub fn remove_iface(&mut self, iface: IfaceId) {
         if let Some(slot) = self.ifaces.get_mut(iface.index())
@@ -73,6 +73,8 @@ impl Stack {
                 if let Some(owner) = queued.owner {
                     self.release(owner.lost());
                 }
+                self.stats.count_drop(DropReason::IfaceRemoved);
+                self.recycle(queued.packet);
             }
             for timer in [gone.departure, gone.advertising_timer]
                 .into_iter()
@@ -88,7 +90,8 @@ impl Stack {
             self.forget_memberships(iface, &mut gone);
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
-            self.neighbors.remove_iface(iface, &mut self.wheel);
+            let waiting = self.neighbors.remove_iface(iface, &mut self.wheel);
+            self.neighbor_drop(waiting, DropReason::IfaceRemoved);
             self.resolve_filter();
         }
     }
