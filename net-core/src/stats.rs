@@ -124,6 +124,9 @@ drop_reasons! {
     IcmpIrrelevant => "icmp_irrelevant",
     /// The queue in front of the device is full.
     TxQueueFull => "tx_queue_full",
+    /// It waited to leave over an interface that has been removed, for the device or for a neighbour's
+    /// answer.
+    IfaceRemoved => "iface_removed",
     /// The queue's discipline dropped it because packets have waited too long (RFC 8289).
     QueueDelay => "queue_delay",
     /// An acknowledgement that a later one in the same queue makes superfluous.

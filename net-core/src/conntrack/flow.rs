@@ -11,6 +11,9 @@ bitflags::bitflags! {
     /// What is known about a flow.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct FlowStatus: u8 {
+        /// Its source is the address of the interface that it leaves over, and it is forgotten when that
+        /// goes.
+        const MASQUERADED = 0x01;
         /// It has been answered.
         const SEEN_REPLY = 0x02;
         /// It has been going both ways for long enough that it does not have to go for a new one.

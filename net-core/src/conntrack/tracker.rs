@@ -278,7 +278,14 @@ impl Tracker {
         }
     }
 
-    fn forget(&mut self, index: u32) {
+    /// Forgets the flow that a packet belongs to, if it is remembered.
+    pub(crate) fn forget_flow_of(&mut self, tracked: Tracked) {
+        if let Some(FlowRef::Known(index)) = tracked.flow() {
+            self.forget(index);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, index: u32) {
         if let Some(gone) = self.table.remove(index) {
             self.mappings.release(&gone);
         }

@@ -220,9 +220,9 @@ pub enum Action {
     Accept,
     /// It vanishes, and is counted.
     Drop,
-    /// It vanishes, and its sender is told, if it is at
-    /// [`LocalIn`](crate::hook::HookPoint::LocalIn) or [`Forward`](crate::hook::HookPoint::Forward);
-    /// elsewhere this is the same as `Drop`.
+    /// It vanishes, and its sender is told, a socket of this host too; in chains that are asked at
+    /// [`PostRouting`](crate::hook::HookPoint::PostRouting) it is
+    /// [refused](super::FilterError::Reject). What is for many is not answered.
     Reject(Answer),
     /// Its mark becomes `mark & keep ^ set`.
     Mark {

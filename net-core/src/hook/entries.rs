@@ -4,14 +4,12 @@
 use super::{Hook, HookId, HookPoint, PacketView, Verdict};
 use crate::conntrack::{Direction, Flow, FlowStatus, Tracker, Transport};
 use crate::filter::{Answer, ChainEnd, Decision, End, Filter, Gate, Log};
-use crate::iface::IfaceId;
-use crate::nat::{self, TranslationKind};
+use crate::nat::{self, OwnAddresses, TranslationKind};
 use crate::stats::DropReason;
 use crate::time::Instant;
 use crate::wire::IpHeader;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 /// The hooks of a stack, its filter and its flows.
 #[derive(Debug, Default)]
@@ -38,8 +36,7 @@ struct Others {
     /// Whom rules ask, by number.
     queues: Vec<(u16, Box<dyn Hook>)>,
     log: Log,
-    /// The first addresses of the interfaces, one of each family.
-    own: Vec<(IfaceId, IpAddr)>,
+    own: OwnAddresses,
 }
 
 #[derive(Debug)]
@@ -187,8 +184,12 @@ impl Hooks {
         self.others.tracker.as_deref()
     }
 
-    pub(crate) fn tracker_mut(&mut self) -> Option<&mut Tracker> {
-        self.others.tracker.as_deref_mut()
+    /// Forgets flows whose time has come, or whose own address is gone, some hundred at once.
+    pub(crate) fn expire_flows(&mut self, now: Instant) {
+        if let Some(tracker) = &mut self.others.tracker {
+            tracker.expire(now);
+            self.others.own.sweep(tracker);
+        }
     }
 
     /// Whether flows are followed.
@@ -205,14 +206,15 @@ impl Hooks {
             .is_some_and(|filter| filter.gives())
     }
 
-    /// When flows run out of time next.
+    /// When flows are to be forgotten next.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.others.tracker.as_ref()?.table.next_timeout()
+        let expiry = self.others.tracker.as_ref()?.table.next_timeout();
+        self.others.own.next_timeout().or(expiry)
     }
 
-    /// Notes the first addresses of the interfaces.
-    pub(crate) fn set_own(&mut self, own: Vec<(IfaceId, IpAddr)>) {
-        self.others.own = own;
+    /// The addresses that flows are translated to which are to have one of this host.
+    pub(crate) const fn own(&mut self) -> &mut OwnAddresses {
+        &mut self.others.own
     }
 
     pub(crate) const fn log(&mut self) -> &mut Log {
@@ -373,7 +375,12 @@ impl Others {
     fn track(&mut self, packet: &mut PacketView<'_>, now: Instant) -> Outcome {
         if let Some(tracker) = &mut self.tracker {
             match transport_of(packet) {
-                Some(transport) => tracker.track(packet, transport, now),
+                Some(transport) => {
+                    tracker.track(packet, transport, now);
+                    if self.own.forget_lost(tracker, packet.tracked) {
+                        tracker.track(packet, transport, now);
+                    }
+                }
                 None => tracker.refuse(packet),
             }
         }
@@ -456,9 +463,7 @@ impl Others {
             _ => None,
         };
         let is_v4 = flow.tuple(Direction::Original).dest.is_ipv4();
-        let mut own = self.own.iter();
-        let own = own.find(|(iface, address)| Some(*iface) == over && address.is_ipv4() == is_v4);
-        let own = own.map(|(_, address)| *address);
+        let own = over.and_then(|iface| self.own.of(iface, is_v4));
         let Some(tracker) = &mut self.tracker else {
             return Ok(());
         };

@@ -39,6 +39,9 @@ pub(crate) fn bind(
         None => return Ok(()),
     };
     flow.reply = new.inverse();
+    if translation.is_some_and(|translation| translation.kind == TranslationKind::Masquerade) {
+        flow.status |= FlowStatus::MASQUERADED;
+    }
     flow.status |= match end {
         End::Source => FlowStatus::SNAT,
         End::Dest => FlowStatus::DNAT,
@@ -94,8 +97,8 @@ fn translated(
         flow.status |= FlowStatus::ENDPOINT_INDEPENDENT;
         Endpoint::source_of(&flow.original)
     });
-    if let Some(outer) = inner.and_then(|inner| tracker.mappings.outer(&inner)) {
-        (new.source, new.source_port) = (outer.address, outer.port);
+    if let Some(port) = inner.and_then(|inner| tracker.mappings.port(inner, new.source)) {
+        new.source_port = port;
         if !is_taken(tracker, &new) {
             return Ok(new);
         }

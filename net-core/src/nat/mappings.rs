@@ -24,10 +24,11 @@ impl Endpoint {
     }
 }
 
-/// Inner endpoints and the outer ones that stand for them; as many as flows use them, at most.
+/// Inner endpoints and the outer ones that stand for them, one of each outer address; as many as flows use
+/// them, at most.
 #[derive(Debug)]
 pub(crate) struct Mappings {
-    by_inner: HashMap<Endpoint, Mapping, Key>,
+    by_inner: HashMap<(Endpoint, IpAddr), Mapping, Key>,
     /// The inner one by the outer: no two have the same (RFC 4787 REQ-3).
     by_outer: HashMap<Endpoint, Endpoint, Key>,
     pub(super) crowds: Crowds,
@@ -35,7 +36,8 @@ pub(crate) struct Mappings {
 
 #[derive(Debug)]
 struct Mapping {
-    outer: Endpoint,
+    /// With the outer address it stands for the inner endpoint.
+    port: u16,
     flows: usize,
 }
 
@@ -48,9 +50,10 @@ impl Mappings {
         }
     }
 
-    /// What stands for an inner endpoint.
-    pub(crate) fn outer(&self, inner: &Endpoint) -> Option<Endpoint> {
-        self.by_inner.get(inner).map(|mapping| mapping.outer)
+    /// The port of an outer address that stands for an inner endpoint.
+    pub(crate) fn port(&self, inner: Endpoint, outer: IpAddr) -> Option<u16> {
+        let mapping = self.by_inner.get(&(inner, outer));
+        mapping.map(|mapping| mapping.port)
     }
 
     /// Whether an outer endpoint stands for another than this.
@@ -64,8 +67,8 @@ impl Mappings {
         let Some((inner, outer)) = ends(flow) else {
             return;
         };
-        let mapping = self.by_inner.entry(inner);
-        mapping.or_insert(Mapping { outer, flows: 0 }).flows += 1;
+        let (mapping, port) = (self.by_inner.entry((inner, outer.address)), outer.port);
+        mapping.or_insert(Mapping { port, flows: 0 }).flows += 1;
         self.by_outer.insert(outer, inner);
     }
 
@@ -75,12 +78,13 @@ impl Mappings {
         let Some((inner, outer)) = ends(flow) else {
             return;
         };
-        let Some(mapping) = self.by_inner.get_mut(&inner) else {
+        let place = (inner, outer.address);
+        let Some(mapping) = self.by_inner.get_mut(&place) else {
             return;
         };
         mapping.flows = mapping.flows.saturating_sub(1);
         if mapping.flows == 0 {
-            self.by_inner.remove(&inner);
+            self.by_inner.remove(&place);
             self.by_outer.remove(&outer);
         }
     }

@@ -9,12 +9,14 @@ mod bind;
 mod crowd;
 mod edit;
 mod mappings;
+mod own;
 mod ports;
 mod quoted;
 mod rewrite;
 
 pub(crate) use bind::bind;
 pub(crate) use mappings::Mappings;
+pub(crate) use own::OwnAddresses;
 pub(crate) use rewrite::{changes, reaches, translate, translate_back};
 
 use core::net::IpAddr;

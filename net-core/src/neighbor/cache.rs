@@ -247,19 +247,25 @@ impl NeighborCache {
             .unwrap_or_default()
     }
 
-    /// Forgets everything about an interface.
-    pub(crate) fn remove_iface(&mut self, iface: IfaceId, wheel: &mut Wheel<TimerKey>) {
+    /// Forgets everything about an interface; the packets that have waited for its neighbours.
+    pub(crate) fn remove_iface(
+        &mut self,
+        iface: IfaceId,
+        wheel: &mut Wheel<TimerKey>,
+    ) -> VecDeque<Waiting> {
         let gone: Vec<u32> = self
             .entries
             .iter()
             .filter(|(_, entry)| entry.iface == iface)
             .filter_map(|(index, _)| u32::try_from(index).ok())
             .collect();
+        let mut waiting = VecDeque::new();
         for index in gone {
-            self.remove_at(index, wheel);
+            waiting.extend(self.remove_at(index, wheel).unwrap_or_default());
         }
         self.proxies.retain(|&(over, _)| over != iface);
         self.forget_times(iface);
+        waiting
     }
 
     /// Nobody has said anything about the times of a link any more.

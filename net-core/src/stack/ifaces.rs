@@ -64,7 +64,7 @@ impl Stack {
         Ok(id)
     }
 
-    /// Removes an interface with its addresses, its routes and the packets that wait for it.
+    /// Removes an interface with its addresses and routes, and drops the packets that wait for it.
     /// Connections over it stay; they may find another way or time out.
     ///
     /// No packet finds a route over it from now on, however many there were. What room they took in tables is
@@ -77,6 +77,8 @@ impl Stack {
                 if let Some(owner) = queued.owner {
                     self.release(owner.lost());
                 }
+                self.stats.count_drop(DropReason::IfaceRemoved);
+                self.recycle(queued.packet);
             }
             for timer in [gone.departure, gone.advertising_timer]
                 .into_iter()
@@ -93,7 +95,8 @@ impl Stack {
             self.addresses.remove_iface(iface);
             self.routes.remove_iface(iface);
             self.clear_gone_routes(self.clock);
-            self.neighbors.remove_iface(iface, &mut self.wheel);
+            let waiting = self.neighbors.remove_iface(iface, &mut self.wheel);
+            self.neighbor_drop(waiting, DropReason::IfaceRemoved);
             self.resolve_filter();
         }
     }

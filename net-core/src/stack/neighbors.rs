@@ -54,7 +54,7 @@ impl Stack {
     /// it are dropped.
     pub fn remove_neighbor(&mut self, iface: IfaceId, address: IpAddr) {
         let waiting = self.neighbors.remove(iface, address, &mut self.wheel);
-        self.neighbor_drop(waiting);
+        self.neighbor_drop(waiting, DropReason::NeighborQueueFull);
     }
 
     pub(super) fn check_neighbor(
@@ -100,12 +100,12 @@ impl Stack {
     /// Lets a packet wait until a neighbour answers.
     pub(super) fn neighbor_wait(&mut self, index: u32, waiting: Waiting) {
         let dropped = self.neighbors.wait(index, waiting, &self.config.neighbor);
-        self.neighbor_drop(dropped);
+        self.neighbor_drop(dropped, DropReason::NeighborQueueFull);
     }
 
-    fn neighbor_drop(&mut self, dropped: VecDeque<Waiting>) {
+    pub(super) fn neighbor_drop(&mut self, dropped: VecDeque<Waiting>, reason: DropReason) {
         for Waiting { packet, .. } in dropped {
-            self.stats.count_drop(DropReason::NeighborQueueFull);
+            self.stats.count_drop(reason);
             self.recycle(packet);
         }
     }

@@ -48,9 +48,7 @@ impl Stack {
     /// Fires every timer that is due at `now`, each once.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.clock = now;
-        if let Some(tracker) = self.hooks.tracker_mut() {
-            tracker.expire(now);
-        }
+        self.hooks.expire_flows(now);
         for _ in 0..self.wheel.len() {
             let Some(key) = self.wheel.expire(now) else {
                 return;

@@ -95,7 +95,7 @@ impl Stack {
                 own.extend(usable.next().map(|address| (id, address)));
             }
         }
-        self.hooks.set_own(own);
+        self.hooks.own().set(own, self.clock);
     }
 
     /// Sends a packet of this host by the way that leads to where it goes now, with the mark and the source

@@ -31,15 +31,23 @@ pub(super) fn router() -> (Host, IfaceId) {
 }
 
 pub(super) fn segment(source: &str, dest: &str, flags: TcpFlags, data: &[u8]) -> TxPacket {
+    let header = TcpHeader {
+        seq: SeqNum::new(1000),
+        ack: SeqNum::new(2000),
+        flags,
+        ..TcpHeader::default()
+    };
+    segment_of(source, dest, header, data)
+}
+
+/// A segment with this header but for its ports.
+pub(super) fn segment_of(source: &str, dest: &str, header: TcpHeader, data: &[u8]) -> TxPacket {
     let (source, dest) = (addr(source), addr(dest));
     let mut packet = body(data);
     let header = TcpHeader {
         source_port: source.port(),
         dest_port: dest.port(),
-        seq: SeqNum::new(1000),
-        ack: SeqNum::new(2000),
-        flags,
-        ..TcpHeader::default()
+        ..header
     };
     header.emit(&mut packet.head);
     wrap(source.ip(), dest.ip(), ip::TCP, packet)

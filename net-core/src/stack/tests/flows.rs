@@ -1,6 +1,6 @@
 //! Flows that a stack follows.
 
-use super::filter::{router, segment, set_ack};
+use super::filter::{router, segment, segment_of, set_ack};
 use super::*;
 use crate::conntrack::{FlowStatus, TcpState, Timeouts, TrackConfig};
 use crate::tcp::SeqNum;
@@ -189,17 +189,13 @@ fn a_connection_that_is_over_leaves_its_place_though_its_timer_was_long() {
     let near = host.wire;
     let ack = || segment("10.7.0.9:5", "10.9.0.9:80", TcpFlags::ACK, b"");
     let answer = |flags| {
-        let mut packet = body(b"");
         let header = TcpHeader {
-            source_port: 80,
-            dest_port: 5,
             seq: SeqNum::new(2000),
             ack: SeqNum::new(1000),
             flags,
             ..TcpHeader::default()
         };
-        header.emit(&mut packet.head);
-        wrap(ip("10.9.0.9"), ip("10.7.0.9"), ip::TCP, packet)
+        segment_of("10.9.0.9:80", "10.7.0.9:5", header, b"")
     };
     assert!(passes(&mut host, near, far, ack()));
     assert!(passes(&mut host, far, near, answer(TcpFlags::ACK)));

@@ -16,6 +16,7 @@ mod filter;
 mod filter_output;
 mod flow_batches;
 mod flow_fragments;
+mod flow_times;
 mod flows;
 mod foreign;
 mod forward;

@@ -24,6 +24,15 @@ fn the_queue_is_bounded_and_drops_are_counted() {
 }
 
 #[test]
+fn what_waits_for_an_interface_that_is_removed_is_counted() {
+    let mut host = Host::new();
+    flood(&mut host, 3);
+    host.stack.remove_iface(host.wire);
+    host.assert_dropped(DropReason::IfaceRemoved, 3);
+    assert!(host.sent().is_empty());
+}
+
+#[test]
 fn one_call_fills_the_batch_and_says_that_there_is_more() {
     let mut host = Host::new();
     flood(&mut host, MAX_TX_BATCH + 10);

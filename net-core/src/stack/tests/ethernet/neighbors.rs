@@ -51,6 +51,18 @@ fn what_finds_no_room_to_wait_for_a_neighbour_is_counted() {
     assert_eq!(bodies, [4, 5]);
 }
 
+#[test]
+fn what_waits_for_a_neighbour_on_a_link_that_is_removed_is_counted() {
+    let mut host = plain();
+    let socket = host.udp("10.7.0.2:9");
+    for byte in 1..=3 {
+        send(&mut host, socket, "10.7.0.1:7", byte).unwrap();
+    }
+    assert_eq!(host.sent().len(), 1, "the question");
+    host.stack.remove_iface(host.wire);
+    host.assert_dropped(DropReason::IfaceRemoved, 3);
+}
+
 fn plain_packet(bytes: &[u8]) -> TxPacket {
     body(bytes)
 }
