@@ -1,5 +1,6 @@
 //! A real `dnsmasq` that leases addresses over an interface of the kernel's.
 
+use crate::netns;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 pub fn is_there(test_name: &str) -> bool {
     let found = Command::new("dnsmasq").arg("--version").output().is_ok();
     if !found {
-        println!("skipped: {test_name}: there is no dnsmasq");
+        netns::missing(test_name, &"there is no dnsmasq");
     }
     found
 }

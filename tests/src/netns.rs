@@ -18,8 +18,9 @@ mod link;
 pub use link::{index_of, set_up};
 
 use std::env;
+use std::fmt::Display;
 use std::fs::OpenOptions;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio, exit};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -159,7 +160,24 @@ pub fn skip(test_name: &str, why: &str) {
         env::var("NET_TESTS_REQUIRE_KERNEL").as_deref() != Ok("1"),
         "{test_name} cannot run here, and NET_TESTS_REQUIRE_KERNEL forbids skipping: {why}"
     );
-    println!("skipped: {test_name}: {why}");
+    missing(test_name, &why);
+}
+
+/// Says that a test, or a part of it, cannot run here, which is no failure even where kernel tests are required:
+/// on the standard output, and in the file that `NET_TESTS_SKIPPED` names, as nobody sees what tests print that
+/// pass.
+pub fn missing(test_name: &str, why: &impl Display) {
+    let line = format!("skipped: {test_name}: {why}");
+    println!("{line}");
+    let Some(path) = env::var_os("NET_TESTS_SKIPPED") else {
+        return;
+    };
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    // At once, so that no other test's line comes between.
+    let written = file.and_then(|mut file| file.write_all((line + "\n").as_bytes()));
+    if let Err(error) = written {
+        println!("{} takes no line: {error}", path.display());
+    }
 }
 
 /// Waits for the child, or kills it at the limit; its status and all that it printed.

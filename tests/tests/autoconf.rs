@@ -25,7 +25,10 @@ fn an_address_that_the_kernel_has_is_not_used_and_the_other_way_round() {
 fn a_real_radvd_configures_our_interface() {
     let works = Command::new("radvd").arg("--version").output();
     if works.is_err() {
-        println!("skipped: a_real_radvd_configures_our_interface: there is no radvd");
+        tests::netns::missing(
+            "a_real_radvd_configures_our_interface",
+            &"there is no radvd",
+        );
         return;
     }
     in_namespace("a_real_radvd_configures_our_interface", advertised());

@@ -35,7 +35,7 @@ const ENDS: [[&str; 4]; 2] = [
 fn tcpdump_finds_no_bad_checksum_behind_us_nor_in_our_captures() {
     let name = "tcpdump_finds_no_bad_checksum_behind_us_nor_in_our_captures";
     if Command::new("tcpdump").arg("--version").output().is_err() {
-        println!("skipped: {name}: there is no tcpdump");
+        netns::missing(name, &"there is no tcpdump");
         return;
     }
     netns::run(name, || {

@@ -136,7 +136,7 @@ fn compare<Q: Into<AnyQdisc>>(
         let set = format!("qdisc replace dev veth0 root handle 1: {parameters}");
         if let Err(why) = run("tc", &set) {
             assert!(lacks(parameters, &why), "{why}");
-            println!("skipped: {name}: {why}");
+            netns::missing(name, &why);
             return;
         }
         let theirs = run("tc", "-s qdisc show").expect("what they are");

@@ -334,7 +334,7 @@ fn without_any_right_the_error_says_which_is_missing_first() {
     let Err(error) = built.join().unwrap() else {
         let name = "without_any_right_the_error_says_which_is_missing_first";
         // No failure where kernel tests are required: who has no other users can give up no right.
-        println!("skipped: {name}: this user may make a TUN");
+        netns::missing(name, &"this user may make a TUN");
         return;
     };
     let text = error.to_string();

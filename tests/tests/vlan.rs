@@ -31,7 +31,7 @@ fn a_vlan_of_the_kernel_is_the_same_as_ours() {
         if let Err(why) = ip_command("link add link veth0 name veth0.10 type vlan id 10") {
             // Not every kernel has them; all else is a fault.
             assert!(why.ends_with("Error: Unknown device type."), "{why}");
-            println!("skipped: {name}: {why}");
+            netns::missing(name, &why);
             return;
         }
         ip_command("address add 10.7.10.1/24 dev veth0.10").expect("it is there");

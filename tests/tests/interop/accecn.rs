@@ -9,12 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Bytes that go each way.
 const LEN: usize = 100_000;
 
+const NAME: &str = "accecn::the_kernel_and_we_tell_each_other_what_arrives";
+
 const MODE: &str = "/proc/sys/net/ipv4/tcp_ecn";
 
 #[test]
 fn the_kernel_and_we_tell_each_other_what_arrives() {
     rows_with(
-        "accecn::the_kernel_and_we_tell_each_other_what_arrives",
+        NAME,
         &Row::on_one_thread(),
         |config| {
             config.tcp.ecn = true;
@@ -22,7 +24,7 @@ fn the_kernel_and_we_tell_each_other_what_arrives() {
         },
         async |world| {
             if fs::write(MODE, "3").is_err() {
-                println!("skipped: this kernel knows no accurate feedback");
+                tests::netns::missing(NAME, &"this kernel knows no accurate feedback");
                 return;
             }
             let (mut ours, peer) = world.pair().await;

@@ -49,7 +49,7 @@ fn a_kernel_configures_itself_by_our_router_and_forgets_it_when_that_ceases() {
 fn radvdump_prints_what_is_configured() {
     let name = "advertises::radvdump_prints_what_is_configured";
     if Command::new("radvdump").arg("-v").output().is_err() {
-        println!("skipped: {name}: there is no radvdump");
+        tests::netns::missing(name, &"there is no radvdump");
         return;
     }
     tests::netns::run(name, || {

@@ -175,7 +175,7 @@ fn without_a_right_to_the_node_serve_names_what_opens_it() {
     let tried = thread::spawn(become_nobody).join().expect("no panic");
     if let Err(error) = tried {
         // No failure where kernel tests are required: who has no other users can give up no right.
-        println!("skipped: {name}: cannot become another user: {error}");
+        tests::netns::missing(name, &format!("cannot become another user: {error}"));
         return;
     }
     let said = said_to(ARGUMENTS.into(), move || {
@@ -233,7 +233,7 @@ fn with_a_node_of_roots(name: &str) {
         is_refused.iter().any(|words| text.contains(words)),
         "{text}"
     );
-    println!("skipped: {name}: {}", text.trim());
+    tests::netns::missing(name, &text.trim());
 }
 
 /// What `serve` ends with, on a thread that has given up a right.

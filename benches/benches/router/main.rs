@@ -1,20 +1,27 @@
 //! What a router costs for each packet: alone, with a filter of a thousand rules, and following and
 //! translating a million flows; each also between stations on the in-memory switch.
 
+mod packets;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use net_core::buf::{HeadBuf, RxBatch, TxBatch};
-use net_core::conntrack::TrackConfig;
+use net_core::conntrack::{FlowStatus, TrackConfig};
 use net_core::iface::{IfaceKind, IpCidr};
-use net_core::wire::{EtherType, EthernetHeader, IpHeader, MacAddr, UdpHeader, ip};
+use net_core::route::Route;
+use net_core::wire::{EtherType, EthernetHeader, MacAddr, ethernet};
 use net_core::{Config, DeviceCaps, IfaceConfig, IfaceId, Instant, Seed, Stack};
 use net_tokio::device::{Device, Switch, SwitchPort};
+use packets::Protocol::{self, Tcp, Udp};
+use packets::{datagram, flow};
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Packets of 64 bytes that one turn takes in.
 const BATCH: usize = 64;
+/// What one turn is of the stack's time: a packet each microsecond.
+const TURN: Duration = Duration::from_micros(64);
 
 fn rules(c: &mut Criterion) {
     let mut group = c.benchmark_group("router, 64 packets of 64 bytes");
@@ -90,11 +97,14 @@ const ROWS: usize = 4;
 fn filtering(make: fn() -> Router) -> [Row; ROWS] {
     // What holds always keeps rules from being one lookup.
     let [sets, singly] = ["", "meta length >= 0"].map(thousand_rules);
-    let elsewhere = |number| packet(flow(number * 7919));
+    let elsewhere = |number| datagram(flow(number * 7919));
     let among_them = |number: usize| {
-        let (_, port, dest) = flow(number * 7919);
+        let (from, to) = flow(number * 7919);
         let source = SOURCES + u32::try_from(number * 7919).expect("small");
-        packet((Ipv4Addr::from_bits(source), port, dest))
+        datagram((
+            SocketAddrV4::new(Ipv4Addr::from_bits(source), from.port()),
+            to,
+        ))
     };
     let rows: [(_, Option<&str>, Numbered<'_>); ROWS] = [
         ("empty hooks", None, &elsewhere),
@@ -126,30 +136,26 @@ fn filtering(make: fn() -> Router) -> [Row; ROWS] {
 fn flows(c: &mut Criterion) {
     let mut group = c.benchmark_group("router, following and translating");
     group.throughput(Throughput::Elements(BATCH as u64));
-    for count in [1_000_usize, 1_000_000] {
+    for (count, protocol) in [(1_000_usize, Udp), (1_000_000, Udp), (1_000_000, Tcp)] {
         // Flows by chance, and as many packets as there are flows before they begin anew: what a million of them need
         // is kept by no cache.
         let mut rng = Seed::from_u64(5).rng("flows");
         let mut chosen = || usize::try_from(rng.below(count as u64)).expect("small");
-        let packets = (0..count.next_multiple_of(BATCH)).map(|_| packet(flow(chosen())));
+        let packets = (0..count.next_multiple_of(BATCH)).map(|_| protocol.later(flow(chosen())));
         let packets: Vec<[u8; 64]> = packets
             .map(|packet| packet.try_into().expect("64"))
             .collect();
         let mut turns = packets.chunks(BATCH).cycle();
         let mut router = Router::new();
-        translate(&mut router.stack);
-        in_batches(count, |packets| router.forward(packets.iter()));
-        assert_eq!(router.stack.flows().count(), count);
-        group.bench_function(format!("{count} flows, masqueraded"), |b| {
+        router.open(count, protocol);
+        group.bench_function(format!("{count} flows of {protocol:?}, masqueraded"), |b| {
             b.iter(|| router.forward(turns.next().expect("endless").iter()));
         });
         drop(router);
         let mut router = Router::of_stations();
-        translate(&mut router.stack);
+        router.open(count, protocol);
         let mut network = Network::around(router);
-        in_batches(count, |packets| network.forward(packets));
-        assert_eq!(network.router.stack.flows().count(), count);
-        let name = format!("over a switch, {count} flows, masqueraded");
+        let name = format!("over a switch, {count} flows of {protocol:?}, masqueraded");
         group.bench_function(name, |b| {
             b.iter(|| network.forward(turns.next().expect("endless")));
         });
@@ -168,15 +174,6 @@ fn translate(router: &mut Stack) {
     router.set_filter(ruleset).expect("rules of our own");
 }
 
-/// The first packets of so many flows.
-fn in_batches(count: usize, mut forward: impl FnMut(&[Vec<u8>])) {
-    for first in (0..count).step_by(BATCH) {
-        let last = (first + BATCH).min(count);
-        let packets: Vec<_> = (first..last).map(|n| packet(flow(n))).collect();
-        forward(&packets);
-    }
-}
-
 /// A stack between two links.
 struct Router {
     stack: Stack,
@@ -184,6 +181,9 @@ struct Router {
     far: IfaceId,
     inbox: RxBatch,
     out: TxBatch,
+    now: Instant,
+    /// Bytes that a link puts in front of a packet.
+    link_header: usize,
 }
 
 impl Router {
@@ -200,6 +200,10 @@ impl Router {
             let known = router.stack.set_neighbor(router.far, host, RECEIVER);
             known.expect("a host on the link");
         }
+        let known = router
+            .stack
+            .set_neighbor(router.near, INSIDE.into(), SENDER);
+        known.expect("a host on the link");
         router
     }
 
@@ -220,23 +224,90 @@ impl Router {
         };
         let near = link("near", kinds[0], [192, 0, 2, 1]);
         let far = link("far", kinds[1], [198, 51, 100, 1]);
-        stack.set_forwarding(near, true).expect("an interface");
+        for link in [near, far] {
+            stack.set_forwarding(link, true).expect("an interface");
+        }
+        let inner = Route {
+            prefix: IpCidr {
+                address: Ipv4Addr::new(10, 0, 0, 0).into(),
+                prefix_len: 8,
+            },
+            via: Some(INSIDE.into()),
+            iface: near,
+            source: None,
+            metric: 0,
+        };
+        stack.add_route(inner).expect("a neighbour");
         Self {
             stack,
             near,
             far,
             inbox: RxBatch::default(),
             out: TxBatch::default(),
+            now: Instant::ZERO,
+            link_header: match kinds[0] {
+                IfaceKind::Ethernet(_) => ethernet::HEADER_LEN,
+                _ => 0,
+            },
         }
+    }
+
+    /// Translates, and so many flows begin and are answered.
+    fn open(&mut self, count: usize, protocol: Protocol) {
+        translate(&mut self.stack);
+        for first in (0..count).step_by(BATCH) {
+            let numbers = first..(first + BATCH).min(count);
+            let begin: Vec<_> = numbers.clone().map(|n| protocol.first(flow(n))).collect();
+            let went = self.pass([self.near, self.far], &begin);
+            let answers: Vec<_> = went.iter().map(|first| protocol.answer(first)).collect();
+            self.pass([self.far, self.near], &answers);
+            let then: Vec<_> = numbers.map(|n| protocol.later(flow(n))).collect();
+            self.pass([self.near, self.far], &then);
+        }
+        let flows = self.stack.flows();
+        let settled = flows.filter(|flow| flow.status.contains(FlowStatus::ASSURED));
+        assert_eq!(settled.count(), count);
+    }
+
+    /// What packets that come in over one link are when they leave over the other, without what the links need.
+    fn pass(&mut self, [from, to]: [IfaceId; 2], packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let header = EthernetHeader {
+            dest: if from == self.near { NEAR } else { FAR },
+            source: if from == self.near { SENDER } else { RECEIVER },
+            ethertype: EtherType::IPV4,
+        };
+        for packet in packets {
+            let mut head = HeadBuf::new();
+            head.prepend(packet.len()).copy_from_slice(packet);
+            if self.link_header > 0 {
+                header.emit(&mut head);
+            }
+            self.inbox.slot().frame.extend_from_slice(&head);
+        }
+        self.turn([from, to]);
+        let left = self.out.packets().iter();
+        let left: Vec<_> = left
+            .map(|packet| packet.head[self.link_header..].to_vec())
+            .collect();
+        assert_eq!(left.len(), packets.len());
+        self.out.clear();
+        left
+    }
+
+    /// What has come in over one link leaves over the other.
+    fn turn(&mut self, [from, to]: [IfaceId; 2]) {
+        self.now += TURN;
+        if self.stack.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.stack.handle_timeout(self.now);
+        }
+        self.stack.handle_batch(from, &mut self.inbox, self.now);
+        self.stack.poll_transmit(to, &mut self.out, self.now);
     }
 
     /// Whether it lets a packet through.
     fn passes(&mut self, packet: &[u8]) -> bool {
         self.inbox.slot().frame.extend_from_slice(packet);
-        self.stack
-            .handle_batch(self.near, &mut self.inbox, Instant::ZERO);
-        self.stack
-            .poll_transmit(self.far, &mut self.out, Instant::ZERO);
+        self.turn([self.near, self.far]);
         let passed = self.out.len() == 1;
         self.out.clear();
         passed
@@ -247,10 +318,7 @@ impl Router {
         for packet in packets {
             self.inbox.slot().frame.extend_from_slice(packet.as_ref());
         }
-        self.stack
-            .handle_batch(self.near, &mut self.inbox, Instant::ZERO);
-        self.stack
-            .poll_transmit(self.far, &mut self.out, Instant::ZERO);
+        self.turn([self.near, self.far]);
         assert_eq!(self.out.len(), count);
         self.out.clear();
     }
@@ -317,17 +385,10 @@ impl Network {
             header.emit(head);
         }
         send(&mut self.sender, &mut self.sent);
-        let Router {
-            stack,
-            near,
-            far,
-            inbox,
-            out,
-        } = &mut self.router;
-        receive(&mut self.near, inbox);
-        stack.handle_batch(*near, inbox, Instant::ZERO);
-        stack.poll_transmit(*far, out, Instant::ZERO);
-        send(&mut self.far, out);
+        let router = &mut self.router;
+        receive(&mut self.near, &mut router.inbox);
+        router.turn([router.near, router.far]);
+        send(&mut self.far, &mut router.out);
         receive(&mut self.receiver, &mut self.received);
         assert_eq!(self.received.len(), packets.len());
         self.received.clear();
@@ -354,35 +415,8 @@ const NEAR: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
 const FAR: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 3]);
 const RECEIVER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 4]);
 
-/// The flow of a number: source, its port, destination.
-fn flow(number: usize) -> (Ipv4Addr, u16, Ipv4Addr) {
-    let (host, port) = (number / PORTS, number % PORTS);
-    let low = u32::try_from(number % 60_000).expect("small");
-    let last = u8::try_from(host + 2).expect("at most 20 destinations");
-    let port = 10_000 + u16::try_from(port).expect("below 50,000");
-    (
-        Ipv4Addr::from_bits(0x0a00_0000 + low),
-        port,
-        Ipv4Addr::new(198, 51, 100, last),
-    )
-}
-
-/// Source ports that are used towards each destination.
-const PORTS: usize = 50_000;
-
-fn packet((source, source_port, dest): (Ipv4Addr, u16, Ipv4Addr)) -> Vec<u8> {
-    let mut head = HeadBuf::new();
-    head.prepend(36).fill(0x5a);
-    UdpHeader {
-        source_port,
-        dest_port: 53,
-        length: 44,
-        checksum: 0,
-    }
-    .emit(&mut head);
-    IpHeader::new(source.into(), dest.into(), ip::UDP, 44).emit(&mut head);
-    head.to_vec()
-}
+/// Which router the sender is to the one that is measured.
+const INSIDE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 /// 172.16.0.0/12, where the rules' sources are.
 const SOURCES: u32 = 0xac10_0000;
