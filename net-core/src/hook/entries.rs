@@ -25,18 +25,18 @@ pub(crate) struct Hooks {
     next_id: u32,
     /// How often what is on its way in now has been replaced, and what is on its way out.
     depths: [u8; 2],
-    others: Others,
+    pub(super) others: Others,
 }
 
 /// What is asked beside hooks.
 #[derive(Debug, Default)]
-struct Others {
+pub(super) struct Others {
     filter: Option<Box<Filter>>,
-    tracker: Option<Box<Tracker>>,
+    pub(super) tracker: Option<Box<Tracker>>,
     /// Whom rules ask, by number.
     queues: Vec<(u16, Box<dyn Hook>)>,
     log: Log,
-    own: OwnAddresses,
+    pub(super) own: OwnAddresses,
 }
 
 #[derive(Debug)]
@@ -180,41 +180,12 @@ impl Hooks {
         self.others.tracker = tracker.map(Box::new);
     }
 
-    pub(crate) fn tracker(&self) -> Option<&Tracker> {
-        self.others.tracker.as_deref()
-    }
-
-    /// Forgets flows whose time has come, or whose own address is gone, some hundred at once.
-    pub(crate) fn expire_flows(&mut self, now: Instant) {
-        if let Some(tracker) = &mut self.others.tracker {
-            tracker.expire(now);
-            self.others.own.sweep(tracker);
-        }
-    }
-
-    /// Whether flows are followed.
-    #[inline]
-    pub(crate) const fn is_tracking(&self) -> bool {
-        self.others.tracker.is_some()
-    }
-
     /// Whether rules give packets to sockets, so that each has to be whole.
     pub(crate) fn gives(&self) -> bool {
         self.others
             .filter
             .as_ref()
             .is_some_and(|filter| filter.gives())
-    }
-
-    /// When flows are to be forgotten next.
-    pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        let expiry = self.others.tracker.as_ref()?.table.next_timeout();
-        self.others.own.next_timeout().or(expiry)
-    }
-
-    /// The addresses that flows are translated to which are to have one of this host.
-    pub(crate) const fn own(&mut self) -> &mut OwnAddresses {
-        &mut self.others.own
     }
 
     pub(crate) const fn log(&mut self) -> &mut Log {

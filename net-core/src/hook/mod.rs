@@ -7,6 +7,7 @@
 //! comparison.
 
 mod entries;
+mod flows;
 mod frames;
 mod protocol;
 
