@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 
 impl Stack {
     /// Takes a connection out of this stack, as bytes for [`thaw_tcp`](Self::thaw_tcp) of another one
-    /// with the same address: what is unacknowledged and unread, numbers, windows and what the
-    /// handshake settled. The socket is gone and the peer is told nothing; until the connection goes on
+    /// with the same address: what is unacknowledged and unread, numbers, windows, urgent data and
+    /// what the handshake settled. The socket is gone and the peer is told nothing; until the connection goes on
     /// elsewhere, this stack answers its segments with resets, so they should not reach it.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Stack {
         };
         let mut socket = TcpSocket::new(family, &self.config);
         let path = self.route_for(&socket.settings.ip, remote.ip(), Some(local.ip()))?;
-        let connection = Connection::thaw(&frozen, &self.config.tcp, &socket.settings, now);
+        let connection = Connection::thaw(frozen, &self.config.tcp, &socket.settings, now);
         socket.local = Some(local);
         socket.remote = Some(remote);
         socket.linked = true;

@@ -1,8 +1,10 @@
 //! A connection is frozen in one stack and goes on in another.
 
+use super::peer::pattern;
 use super::*;
 use crate::config::CongestionAlgorithm;
-use crate::tcp::State;
+use crate::socket::{Readiness, TcpOption};
+use crate::tcp::{RecvFlags, SendFlags, State};
 use crate::{Config, SocketError};
 
 /// The stack is exchanged for a new one, whose clock shows something else.
@@ -168,6 +170,10 @@ fn bytes_that_are_no_connection_do_no_harm() {
     peer.writes(20);
     let id = peer.id();
     let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
+    let mut older = bytes.clone();
+    older[3] -= 1;
+    let refused = peer.stack.thaw_tcp(&older, peer.now);
+    assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
     for len in 0..bytes.len() {
         let cut = peer.stack.thaw_tcp(&bytes[..len], peer.now);
         assert!(matches!(cut, Err(SocketError::InvalidInput(_))), "{len}");
@@ -257,4 +263,62 @@ fn a_congestion_echo_moves_too() {
     peer.sends(tcp().flags(ACK | CWR).data(100));
     peer.waits(ms(200));
     assert!(!peer.sent.pop_back().unwrap().header.flags.contains(ECE));
+}
+
+/// RFC 9293 §3.8.5: the byte apart from the stream, and the mark where it stood.
+#[test]
+fn an_urgent_byte_moves_too() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(100).urgent(60));
+    assert_eq!(peer.try_read(10), Ok(10));
+    moves(&mut peer);
+    assert!(peer.ready().contains(Readiness::URGENT));
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Ok(pattern(60)));
+    assert_eq!(peer.try_read(1000), Ok(49));
+    assert!(peer.is_at_mark());
+    // A mark alone moves as well.
+    moves(&mut peer);
+    assert!(peer.is_at_mark());
+    peer.read += 1;
+    assert_eq!(peer.try_read(1000), Ok(40));
+}
+
+/// `SO_OOBINLINE`: the byte is in the stream, and a read still ends in front of it.
+#[test]
+fn the_mark_of_an_inline_byte_moves_too() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::OobInline(true));
+    peer.sends(tcp().data(100).urgent(60));
+    moves(&mut peer);
+    assert!(peer.ready().contains(Readiness::URGENT));
+    let inline = SocketError::InvalidInput("urgent data is in the stream");
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Err(inline));
+    assert_eq!(peer.try_read(1000), Ok(59));
+    assert!(peer.is_at_mark());
+    assert_eq!(peer.try_read(1000), Ok(41));
+}
+
+#[test]
+fn an_announced_byte_is_waited_for_in_another_stack() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(10).urgent(30));
+    moves(&mut peer);
+    let announced = Err(SocketError::WouldBlock);
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), announced);
+    peer.sends(tcp().data(40));
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Ok(pattern(30)));
+    assert_eq!(peer.try_read(1000), Ok(29));
+}
+
+/// RFC 9293 MUST-62: the pointer goes on, in what leaves again and in what was not sent before.
+#[test]
+fn the_send_urgent_pointer_moves_too() {
+    let mut peer = Peer::established();
+    peer.writes(1000);
+    assert_eq!(peer.try_write(3, SendFlags::URGENT), Ok(3));
+    peer.skips();
+    moves(&mut peer);
+    peer.expects(tcp().flags(ACK | URG).seq(1).data(1000).urgent(1003));
+    peer.sends(tcp().ack(1001));
+    peer.expects(tcp().flags(ACK | URG).seq(1001).data(3).urgent(3));
 }
