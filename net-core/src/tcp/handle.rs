@@ -366,6 +366,17 @@ impl<'a> Tcp<'a> {
         len
     }
 
+    /// Puts back what was taken and not read: all of it, in its order.
+    pub fn give_back(&mut self, from: &mut RecvQueue) {
+        let Ok(connection) = self.touch_as(Touch::Taken) else {
+            return;
+        };
+        let receiver = &mut connection.receiver;
+        receiver.held = receiver.held.saturating_sub(from.len());
+        from.append(&mut receiver.queue);
+        core::mem::swap(from, &mut receiver.queue);
+    }
+
     /// The application has read `count` of the bytes taken.
     pub fn consume(&mut self, count: usize) {
         self.consume_to(self.consumed() + count as u64);

@@ -125,12 +125,22 @@ pub(crate) struct TimeWait {
     pub(crate) timer: TimerId,
 }
 
+/// The place of a connection that was frozen.
+#[derive(Debug)]
+pub(crate) struct FrozenPlace {
+    pub(crate) key: FlowKey,
+    /// The local port may be bound anew by sockets that ask for it.
+    pub(crate) reuse: bool,
+    pub(crate) timer: TimerId,
+}
+
 /// What the flow map leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Socket(SocketId),
     Embryo(u32),
     TimeWait(u32),
+    Frozen(u32),
 }
 
 impl TcpSocket {

@@ -37,6 +37,8 @@ impl Stack {
             Some(Flow::TimeWait(index)) => {
                 self.segment_for_time_wait(index, segment, local, remote, now);
             }
+            // Whoever goes on with it answers.
+            Some(Flow::Frozen(_)) => self.stats.count_drop(DropReason::Frozen),
             None => self.segment_for_listener(segment, local, remote, None, now),
         }
     }
