@@ -153,7 +153,7 @@ impl<'a> Tcp<'a> {
     #[must_use]
     pub fn info(&self) -> Option<TcpInfo> {
         let socket = self.socket()?;
-        let path_mtu = socket.path.map(|path| path.mtu);
+        let path_mtu = socket.path_mtu();
         let connection = socket.connection()?;
         Some(connection.info(&socket.settings, path_mtu, self.now))
     }

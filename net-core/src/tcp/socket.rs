@@ -177,6 +177,13 @@ impl TcpSocket {
         }
     }
 
+    /// Bytes of the largest packet that its path is known to carry.
+    pub(crate) fn path_mtu(&self) -> Option<u16> {
+        let mtu = self.path?.mtu;
+        let connection = self.connection();
+        Some(connection.map_or(mtu, |connection| connection.mtu.path_mtu(mtu)))
+    }
+
     pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {
         match &mut self.role {
             Role::Listener(listener) => Some(listener),
