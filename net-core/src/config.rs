@@ -159,6 +159,12 @@ pub struct TcpConfig {
     /// A SYN that is certainly newer begins a connection anew during that time (RFC 6191). Off: it is answered as
     /// any other segment. On.
     pub time_wait_reuse: bool,
+    /// How long a connection that was frozen keeps its place
+    /// ([`freeze_tcp`](crate::Stack::freeze_tcp)): what its peer sends meanwhile is dropped in silence. Zero: it
+    /// keeps none, and the next segment of the peer is answered with a RST. 120 s.
+    pub frozen_time: Duration,
+    /// Connections that keep their places so; one more is not frozen. 65536.
+    pub max_frozen: usize,
     /// How long a closed socket waits in FIN_WAIT_2 for the peer's FIN. 60 s.
     pub fin_wait_2: Duration,
     /// Connections that deliver what is left although their sockets are closed; one more is reset
@@ -403,6 +409,8 @@ impl Default for TcpConfig {
             delayed_ack_max: Duration::from_millis(200),
             time_wait: Duration::from_secs(60),
             time_wait_reuse: true,
+            frozen_time: Duration::from_secs(120),
+            max_frozen: 65536,
             fin_wait_2: Duration::from_secs(60),
             max_orphans: 65536,
             challenge_acks: 10,

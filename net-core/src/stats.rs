@@ -100,6 +100,8 @@ drop_reasons! {
     AcceptQueueFull => "accept_queue_full",
     /// The bare acknowledgement of a handshake whose listener waits for data (`TCP_DEFER_ACCEPT`).
     Deferred => "deferred",
+    /// For a connection that was frozen, and goes on elsewhere.
+    Frozen => "frozen",
     /// Outside the receive window (RFC 9293 §3.10.7.4, first step).
     OutOfWindow => "out_of_window",
     /// An older timestamp than the connection has seen (RFC 7323 §5.3).

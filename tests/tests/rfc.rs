@@ -152,6 +152,47 @@ fn every_place_and_test_exists() {
     }
 }
 
+/// That there is a reason is not enough: whoever gives up another MUST, or obeys one of these, says so here.
+#[test]
+fn the_musts_that_are_not_obeyed_are_those_that_were_weighed() {
+    let rows = rows();
+    let musts = rows
+        .iter()
+        .filter(|row| row.is_must() && row.standing() == Standing::NotObeyed);
+    let names: BTreeSet<_> = musts.map(|row| row.name.as_str()).collect();
+    let weighed: BTreeSet<_> = MUSTS_NOT_OBEYED.iter().copied().collect();
+    assert_eq!(names, weighed);
+}
+
+const MUSTS_NOT_OBEYED: &[&str] = &[
+    "1122 MUST 3.2.1.8.5",
+    "1122 MUST 3.2.1.8.6",
+    "1122 MUST 3.2.1.8.7",
+    "1122 MUST 3.2.2.6.1",
+    "1812 MUST 4.2.2.1.3",
+    "1812 MUST 4.2.2.1.4",
+    "1812 MUST 4.2.2.1.5",
+    "1812 MUST 4.2.2.1.6",
+    "1812 MUST 5.3.13.4.1",
+    "1812 MUST 5.3.13.4.2",
+    "2018 MUST 5.1.2",
+    "3376 MUST 3.1.1",
+    "3465 MUST 2.3.1",
+    "3927 MUST 1.4.2",
+    "4862 MUST 5.5.1",
+    "5227 MUST 2.3.1",
+    "5482 MUST 3.3.2",
+    "5681 MUST 4.3.4",
+    "6675 MUST 5.1.4",
+    "6724 MUST 5.3",
+    "7217 MUST 5.6",
+    "8899 MUST 4.6.2.1",
+    "8981 MUST 3.6.1",
+    "9293 MUST-51",
+    "9293 MUST-52",
+    "9293 MUST-53",
+];
+
 /// No requirement of RFC 9293's own list is forgotten, and none is there twice.
 #[test]
 fn every_number_of_rfc_9293_has_its_row() {

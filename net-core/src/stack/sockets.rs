@@ -245,10 +245,7 @@ impl Stack {
         match self.kind(id)? {
             Kind::Tcp => {
                 let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
-                socket
-                    .path
-                    .map(|path| path.mtu)
-                    .ok_or(SocketError::NotConnected)
+                socket.path_mtu().ok_or(SocketError::NotConnected)
             }
             Kind::Udp => self.udp_path_mtu(id),
             Kind::Packet | Kind::Plugged => Err(SocketError::NoSuchOption),

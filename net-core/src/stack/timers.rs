@@ -14,6 +14,8 @@ pub(crate) enum TimerKey {
     Embryo(u32),
     /// A connection in TIME_WAIT, by its slab index.
     TimeWait(u32),
+    /// The place of a connection that was frozen, by its slab index.
+    Frozen(u32),
     /// The state of a neighbour, by its place in the cache.
     Neighbor(u32),
     /// The first answer for an address of somebody else.
@@ -57,6 +59,7 @@ impl Stack {
                 TimerKey::Tcp(id) => self.tcp_timeout(id, now),
                 TimerKey::Embryo(index) => self.embryo_timeout(index, now),
                 TimerKey::TimeWait(index) => self.end_time_wait(index),
+                TimerKey::Frozen(index) => self.end_frozen(index),
                 // What is due leaves when the device is served next.
                 TimerKey::Departure(iface) => {
                     if let Some(iface) = self.iface_mut(iface) {

@@ -74,6 +74,7 @@ impl Connection {
             self.ecn.marks_in_row = self.ecn.marks_in_row.saturating_add(1);
         }
         let used = self.respond_unvalidated(in_flight);
+        self.ecn.on_reduced();
         self.congestion.on_ecn(used, cx.now);
         self.forget_validation(cx.now);
     }
@@ -156,6 +157,7 @@ impl Connection {
         ack.marked = marks.reduce;
         ack.echoes_mark = marks.echoed;
         ack.marked_bytes = marks.bytes;
+        self.counters.delivered_ce += u64::from(ack.bytes_marked());
     }
 
     /// RFC 9293: SND.WND follows segments newer than SND.WL1/WL2; whether it changed.

@@ -62,6 +62,8 @@ pub(crate) struct Counters {
     pub(crate) timeouts: u32,
     pub(crate) fast_recoveries: u32,
     pub(crate) bytes_lost: u64,
+    /// Bytes delivered with a congestion mark, as far as the feedback tells.
+    pub(crate) delivered_ce: u64,
     pub(crate) loss_probes: u32,
     pub(crate) duplicates_reported: u32,
     pub(crate) undos: u32,

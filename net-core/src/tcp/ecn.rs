@@ -59,6 +59,8 @@ pub(crate) struct Ecn {
     tell_reduced: bool,
     /// One reduction for a window of data: echoes that acknowledge less than this are old news.
     reduced_until: SeqNum,
+    /// The window was reduced, and nothing behind that is acknowledged.
+    reducing: bool,
     /// Marks in a row that were echoed while the window was one segment.
     pub(crate) marks_in_row: u8,
     /// The packet just built carries new data, so it may be marked on its way.
@@ -343,6 +345,7 @@ impl Ecn {
         if !self.on {
             return Marks::default();
         }
+        self.reducing &= una.before(self.reduced_until);
         let mut marks = Marks::default();
         if let Some(accurate) = self.accurate.as_deref_mut() {
             if segment.ack.before(una) {
@@ -368,6 +371,16 @@ impl Ecn {
             self.tell_reduced = self.accurate.is_none();
         }
         marks
+    }
+
+    /// The window is reduced for the marks that were told of.
+    pub(crate) fn on_reduced(&mut self) {
+        self.reducing = true;
+    }
+
+    /// Whether it was reduced for a mark less than a round trip ago, SND.UNA being `una`.
+    pub(crate) fn is_reducing(&self, una: SeqNum) -> bool {
+        self.reducing && una.before(self.reduced_until)
     }
 
     /// New data leaves; whether it says CWR. Retransmissions are never marked (§6.1.5).

@@ -4,6 +4,7 @@
 use super::congestion::CongestionControl;
 use super::connection::{Connection, Context, Negotiated};
 use super::ecn::{self, Agreement, Ecn};
+use super::urgent::{self, Urgent};
 use super::{SeqNum, State};
 use crate::buf::Chunk;
 use crate::config::TcpConfig;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use core::net::{IpAddr, SocketAddr};
 
 /// The first bytes: what it is, and its version.
-const MAGIC: &[u8] = b"tcp\x02";
+const MAGIC: &[u8] = b"tcp\x03";
 
 /// Where a thawed connection's segments go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub(crate) struct Frozen<'a> {
     clock: u32,
     /// Explicit congestion notification.
     ecn: [u32; ecn::FROZEN],
+    urgent: Urgent,
     /// Bytes that are not acknowledged, and bytes that were not read.
     send: &'a [u8],
     receive: &'a [u8],
@@ -83,7 +85,8 @@ impl Connection {
             self.ts_recent.unwrap_or(0),
             self.timestamp(now),
         ];
-        for number in numbers.into_iter().chain(self.ecn.freeze()) {
+        let urgent = self.urgent.freeze(self.receiver.consumed);
+        for number in numbers.into_iter().chain(self.ecn.freeze()).chain(urgent) {
             out.extend(number.to_be_bytes());
         }
         let send = self.queue.to_vec();
@@ -99,7 +102,7 @@ impl Connection {
 
     /// The connection goes on in a stack whose clock shows `now`. What was under way counts as lost.
     pub(crate) fn thaw(
-        frozen: &Frozen<'_>,
+        frozen: Frozen<'_>,
         config: &TcpConfig,
         settings: &TcpSettings,
         now: Instant,
@@ -120,6 +123,7 @@ impl Connection {
         connection.small_end = frozen.una;
         connection.push_end = frozen.nxt;
         connection.ecn = Ecn::thaw(&frozen.ecn, frozen.una);
+        connection.urgent = frozen.urgent;
         connection.recovery.recover = frozen.una;
         (connection.wnd, connection.max_wnd) = (frozen.wnd, frozen.max_wnd);
         connection.wl1 = frozen.rcv_nxt;
@@ -172,10 +176,12 @@ impl<'a> Frozen<'a> {
         let (rcv_nxt, edge) = (SeqNum::new(reader.u32()?), SeqNum::new(reader.u32()?));
         let (recent, clock) = (reader.u32()?, reader.u32()?);
         let mut ecn = [0; ecn::FROZEN];
-        for number in &mut ecn {
+        let mut urgent = [0; urgent::FROZEN];
+        for number in ecn.iter_mut().chain(&mut urgent) {
             *number = reader.u32()?;
         }
         let (send, receive) = (reader.bytes()?, reader.bytes()?);
+        let urgent = Urgent::thaw(urgent, una, send.len(), receive.len())?;
         let sane = our_scale <= 14
             && peer_scale <= 14
             && una.at_or_before(nxt)
@@ -210,6 +216,7 @@ impl<'a> Frozen<'a> {
             edge,
             clock,
             ecn,
+            urgent,
             send,
             receive,
         })

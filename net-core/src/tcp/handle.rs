@@ -153,7 +153,7 @@ impl<'a> Tcp<'a> {
     #[must_use]
     pub fn info(&self) -> Option<TcpInfo> {
         let socket = self.socket()?;
-        let path_mtu = socket.path.map(|path| path.mtu);
+        let path_mtu = socket.path_mtu();
         let connection = socket.connection()?;
         Some(connection.info(&socket.settings, path_mtu, self.now))
     }
@@ -364,6 +364,17 @@ impl<'a> Tcp<'a> {
         connection.receiver.held += len;
         into.append(&mut connection.receiver.queue);
         len
+    }
+
+    /// Puts back what was taken and not read: all of it, in its order.
+    pub fn give_back(&mut self, from: &mut RecvQueue) {
+        let Ok(connection) = self.touch_as(Touch::Taken) else {
+            return;
+        };
+        let receiver = &mut connection.receiver;
+        receiver.held = receiver.held.saturating_sub(from.len());
+        from.append(&mut receiver.queue);
+        core::mem::swap(from, &mut receiver.queue);
     }
 
     /// The application has read `count` of the bytes taken.

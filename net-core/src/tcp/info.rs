@@ -45,7 +45,9 @@ pub struct TcpInfo {
     pub limit: Limit,
     /// For how long each of those has held it up.
     pub limited: LimitedTime,
-    /// A loss is being repaired.
+    /// What it makes of losses and marks.
+    pub recovery_phase: RecoveryPhase,
+    /// A loss is being repaired: [`RecoveryPhase::Recovery`] or [`RecoveryPhase::Loss`].
     pub in_recovery: bool,
     /// Bytes a second at which data leaves, where the connection is paced.
     pub pacing_rate: Option<u64>,
@@ -96,6 +98,9 @@ pub struct TcpInfo {
     pub since_ack_received: Duration,
     /// Bytes acknowledged by the peer over the connection's life, controls included.
     pub delivered: u64,
+    /// Bytes of those that were marked on their way: what the peer tells where feedback is accurate (RFC
+    /// 9768), else all that ACKs with an echo were the first to acknowledge.
+    pub delivered_ce: u64,
     /// Payload bytes acknowledged in order.
     pub bytes_acknowledged: u64,
     /// Payload bytes received in order.
@@ -168,7 +173,35 @@ pub struct TcpInfo {
     pub window_scale: (u8, u8),
 }
 
+/// What the sender makes of losses and marks, as Linux's `tcpi_ca_state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecoveryPhase {
+    /// Everything arrives in its order.
+    Open,
+    /// Something has arrived behind a hole, which does not count as lost (yet).
+    Disorder,
+    /// The window was reduced for a congestion mark, a round trip ago at most; nothing is lost.
+    Cwr,
+    /// Fast recovery: something was found lost.
+    Recovery,
+    /// The retransmission timer has expired.
+    Loss,
+}
+
 impl Connection {
+    fn recovery_phase(&self) -> RecoveryPhase {
+        match self.recovery.phase {
+            Phase::Fast => RecoveryPhase::Recovery,
+            Phase::Loss => RecoveryPhase::Loss,
+            Phase::Open if self.ecn.is_reducing(self.una) => RecoveryPhase::Cwr,
+            Phase::Open if self.arrived() > 0 || self.recovery.dup_acks > 0 => {
+                RecoveryPhase::Disorder
+            }
+            Phase::Open => RecoveryPhase::Open,
+        }
+    }
+
     /// What is known of it, and of its path and settings.
     pub(crate) fn info(
         &self,
@@ -195,6 +228,7 @@ impl Connection {
             congestion: self.congestion.algorithm(),
             limit: self.limits.current(),
             limited: self.limits.times(now),
+            recovery_phase: self.recovery_phase(),
             in_recovery: self.recovery.phase != Phase::Open,
             pacing_rate: self.pacer.rate(),
             max_pacing_rate: settings.max_pacing_rate,
@@ -220,6 +254,7 @@ impl Connection {
             since_data_received: self.counters.data_received_at.map(since),
             since_ack_received: since(self.heard_at),
             delivered: self.board.delivered(),
+            delivered_ce: self.counters.delivered_ce,
             bytes_acknowledged: self.acked_offset,
             bytes_received: self.receiver.consumed + self.receiver.unread() as u64,
             bytes_sent: self.counters.bytes_sent,

@@ -57,7 +57,7 @@ pub use accecn::{AccurateEcnInfo, EcnCounts};
 pub use ecn::EcnFeedback;
 pub use fast_open::FastOpenFailure;
 pub use handle::{RecvFlags, SendFlags, Tcp};
-pub use info::TcpInfo;
+pub use info::{RecoveryPhase, TcpInfo};
 pub use limits::{Limit, LimitedTime};
 pub use seq::SeqNum;
 pub(crate) use socket::TcpSocket;

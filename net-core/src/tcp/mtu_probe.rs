@@ -38,8 +38,12 @@ pub(crate) struct MtuSearch {
     /// What is known to pass, and what did not.
     low: u32,
     high: u32,
-    /// What would pass without the trouble.
+    /// What is tried first of all: what would pass without the trouble, as far as routers do not say otherwise.
     full: u32,
+    /// What the own link takes.
+    link: u32,
+    /// The MTU that a router told, until larger packets are known to pass.
+    told: Option<u16>,
     /// The probe under way.
     probe: Option<(SeqNum, SeqNum)>,
     raise_at: Instant,
@@ -80,6 +84,8 @@ impl Default for MtuSearch {
             low: 0,
             high: 0,
             full: 0,
+            link: 0,
+            told: None,
             probe: None,
             raise_at: Instant::MAX,
             wait_until: Instant::ZERO,
@@ -90,6 +96,26 @@ impl Default for MtuSearch {
 }
 
 impl MtuSearch {
+    /// A router has said that packets of more than `told` bytes, or `size` of payload, do not pass, where the own
+    /// link takes `link` of it: nothing larger is tried for ten minutes (RFC 1191 §6.3, RFC 8201 §4).
+    pub(crate) fn after_message(told: u16, size: u32, link: u32, now: Instant) -> Self {
+        Self {
+            phase: SearchPhase::Complete,
+            low: size,
+            high: size + 1,
+            full: link,
+            link,
+            told: Some(told),
+            raise_at: now + RAISE,
+            ..Self::default()
+        }
+    }
+
+    /// What a router told the packets of a path to be that is `mtu` for the own link.
+    pub(crate) fn path_mtu(&self, mtu: u16) -> u16 {
+        self.told.map_or(mtu, |told| told.min(mtu))
+    }
+
     /// Whether the path has eaten large packets at some time, so that segments may grow.
     pub(crate) fn is_in_trouble(&self) -> bool {
         self.phase != SearchPhase::Off
@@ -118,14 +144,15 @@ impl MtuSearch {
     pub(crate) fn shift(&mut self, shifted: impl Fn(u32) -> u32) {
         if self.phase != SearchPhase::Off {
             (self.low, self.high) = (shifted(self.low), shifted(self.high));
-            self.full = shifted(self.full);
+            (self.full, self.link) = (shifted(self.full), shifted(self.link));
             self.unclear = self.unclear.map(shifted);
         }
     }
 
-    /// More than `size` bytes need not be tried.
-    pub(crate) fn limit_to(&mut self, size: u32, now: Instant) {
+    /// More than `size` bytes need not be tried at first, and more than `link` never.
+    pub(crate) fn limit_to(&mut self, size: u32, link: u32, now: Instant) {
         self.full = self.full.min(size);
+        self.link = self.link.min(link);
         self.high = self.high.min(size + 1);
         if self.probe.is_none() {
             self.narrow_search(now);
@@ -147,8 +174,13 @@ impl MtuSearch {
         if !close || !(searching || self.phase == SearchPhase::Complete) {
             return;
         }
-        if self.low >= self.full {
+        if self.low >= self.link {
             self.phase = SearchPhase::Off;
+        } else if self.low >= self.full {
+            // A router has said so, some time ago or just now.
+            self.full = self.link;
+            self.phase = SearchPhase::Complete;
+            self.raise_at = now + RAISE;
         } else if searching {
             self.phase = SearchPhase::Complete;
             self.raise_at = now + RAISE;
@@ -199,6 +231,9 @@ impl Connection {
         };
         if self.mss > smaller {
             if self.mtu.phase == SearchPhase::Off {
+                self.mtu.link = self.mss;
+            }
+            if self.mtu.phase == SearchPhase::Off || self.mtu.told.is_some() {
                 self.mtu.full = self.mss;
             }
             // What did not pass in an outage may pass again: only all of it is known not to.
@@ -215,6 +250,21 @@ impl Connection {
         self.congestion.set_segment_size(size);
         if size < before {
             self.keep_segments_of_window(before);
+        } else {
+            self.mtu.told = None;
+        }
+    }
+
+    /// Where nothing is probed for, what a router told is forgotten after ten minutes, as by the routes of
+    /// Linux: it will tell again.
+    #[inline]
+    pub(super) fn forget_told_mtu(&mut self, cx: &Context<'_>) {
+        if self.mtu.phase == SearchPhase::Complete
+            && !cx.config.mtu_probing
+            && cx.now >= self.mtu.raise_at
+        {
+            self.use_segments_of(self.mtu.link);
+            self.mtu = MtuSearch::default();
         }
     }
 

@@ -69,6 +69,7 @@ impl Connection {
         cx: &mut Context<'_>,
         out: &mut TxPacket,
     ) -> bool {
+        self.forget_told_mtu(cx);
         if self.una == self.nxt && self.unsent_len() > 0 {
             self.begin_flight(cx);
         }

@@ -32,23 +32,29 @@ impl Connection {
         self.congestion.set_segment_size(self.mss);
     }
 
-    /// A router says how much the path takes; whether segments get smaller. They never get larger (RFC 1191
-    /// §3, RFC 8899 §3): where smaller ones are known to pass that is where a search need not go beyond.
+    /// A router says that packets of at most `mtu` bytes pass, which have `path_mss` bytes behind bare headers,
+    /// where the own link takes `link_mss` of those; whether segments get smaller. They do not get larger by it
+    /// (RFC 1191 §3, RFC 8899 §3): where smaller ones are known to pass that is where a search need not go beyond.
     pub(crate) fn hear_path_mss(
         &mut self,
-        path_mss: u16,
+        mtu: u16,
+        [path_mss, link_mss]: [u16; 2],
         config: &TcpConfig,
         settings: &TcpSettings,
         now: Instant,
     ) -> bool {
         let told = self.mss_over(path_mss, config, settings);
+        let link = self.mss_over(link_mss, config, settings);
         let smaller = told < self.mss || !must("8899 MUST 3.8");
         if smaller {
             let before = self.mss;
             self.set_path_mss(path_mss, config, settings);
+            if told < link {
+                self.mtu = MtuSearch::after_message(mtu, told, link, now);
+            }
             self.keep_segments_of_window(before);
         } else {
-            self.mtu.limit_to(told, now);
+            self.mtu.limit_to(told, link, now);
         }
         smaller
     }

@@ -125,12 +125,22 @@ pub(crate) struct TimeWait {
     pub(crate) timer: TimerId,
 }
 
+/// The place of a connection that was frozen.
+#[derive(Debug)]
+pub(crate) struct FrozenPlace {
+    pub(crate) key: FlowKey,
+    /// The local port may be bound anew by sockets that ask for it.
+    pub(crate) reuse: bool,
+    pub(crate) timer: TimerId,
+}
+
 /// What the flow map leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Socket(SocketId),
     Embryo(u32),
     TimeWait(u32),
+    Frozen(u32),
 }
 
 impl TcpSocket {
@@ -165,6 +175,13 @@ impl TcpSocket {
             Role::Connection(connection) => Some(connection),
             _ => None,
         }
+    }
+
+    /// Bytes of the largest packet that its path is known to carry.
+    pub(crate) fn path_mtu(&self) -> Option<u16> {
+        let mtu = self.path?.mtu;
+        let connection = self.connection();
+        Some(connection.map_or(mtu, |connection| connection.mtu.path_mtu(mtu)))
     }
 
     pub(crate) fn listener_mut(&mut self) -> Option<&mut Listener> {

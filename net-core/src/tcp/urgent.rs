@@ -33,7 +33,58 @@ enum Byte {
     Inline,
 }
 
+/// The numbers that [`Urgent::freeze`] makes of it.
+pub(crate) const FROZEN: usize = 6;
+
 impl Urgent {
+    /// Urgent mode as numbers, where the reader is at `offset` of the stream: whether and where SND.UP is;
+    /// what became of the byte, and its value or number; whether and how far ahead of the reader the mark is.
+    pub(crate) fn freeze(&self, offset: u64) -> [u32; FROZEN] {
+        let (byte, value) = match self.byte {
+            Byte::None => (0, 0),
+            Byte::Announced(seq) => (1, seq.get()),
+            Byte::Here(byte) => (2, byte.into()),
+            Byte::Inline => (3, 0),
+        };
+        let ahead = self.mark.and_then(|mark| mark.checked_sub(offset));
+        let ahead = ahead.and_then(|ahead| u32::try_from(ahead).ok());
+        [
+            self.up.is_some().into(),
+            self.up.unwrap_or_default().get(),
+            byte,
+            value,
+            ahead.is_some().into(),
+            ahead.unwrap_or(0),
+        ]
+    }
+
+    /// What [`freeze`](Self::freeze) has made numbers of, for a reader whose offsets begin at 0; `None` if
+    /// they contradict themselves, or a connection with so many bytes from SND.UNA and unread.
+    pub(crate) fn thaw(
+        numbers: [u32; FROZEN],
+        una: SeqNum,
+        to_send: usize,
+        unread: usize,
+    ) -> Option<Self> {
+        let [sends, up, byte, value, marked, ahead] = numbers;
+        let up = (sends != 0).then(|| SeqNum::new(up));
+        let mark = (marked != 0).then_some(ahead);
+        let byte = match byte {
+            0 => Byte::None,
+            1 => Byte::Announced(SeqNum::new(value)),
+            2 => Byte::Here(u8::try_from(value).ok()?),
+            3 => Byte::Inline,
+            _ => return None,
+        };
+        let sane = up.is_none_or(|up| up.after(una) && up.distance_from(una) as usize <= to_send)
+            && mark.is_none_or(|ahead| ahead as usize <= unread);
+        sane.then_some(Self {
+            up,
+            byte,
+            mark: mark.map(u64::from),
+        })
+    }
+
     /// Whether there is urgent data to tell the peer of.
     pub(crate) const fn is_sending(&self) -> bool {
         self.up.is_some()

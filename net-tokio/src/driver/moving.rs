@@ -71,6 +71,32 @@ impl Moving {
         !self.resets.is_empty()
     }
 
+    /// Takes a connection out of the stack as bytes, with all that its slot holds. Where that fails the slot has
+    /// it again.
+    pub(super) fn freeze(
+        &mut self,
+        entry: &TcpEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> Result<Vec<u8>, SocketError> {
+        let id = entry.id();
+        self.tcp_in(entry, stack, now);
+        entry.take_unread(&mut self.received);
+        if let Some(mut tcp) = stack.tcp(id, now) {
+            tcp.consume_to(entry.consumed());
+            tcp.give_back(&mut self.received);
+        }
+        let frozen = stack.freeze_tcp(id, now);
+        if frozen.is_err() {
+            if let Some(mut tcp) = stack.tcp(id, now) {
+                tcp.take(&mut self.received);
+            }
+            entry.fill(&mut self.received, false, wakes);
+        }
+        frozen
+    }
+
     /// There is news about a datagram socket; whether its application is done with it.
     pub(super) fn udp_event(
         &mut self,

@@ -11,7 +11,7 @@ use net_core::autoconf::AddressState;
 use net_core::buf::{RxBatch, TxBatch};
 use net_core::stack::{MAX_TX_BATCH, Transmit};
 use net_core::time::Duration;
-use net_core::{IfaceId, Instant, SocketId, Stack};
+use net_core::{IfaceId, Instant, SocketError, SocketId, Stack};
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -127,6 +127,15 @@ impl Core {
     /// Brings in what an application has just written, the last byte of which is urgent.
     pub(crate) fn push_urgent(&mut self, entry: &TcpEntry) {
         self.slots.push_urgent(entry, &mut self.stack, self.now);
+    }
+
+    /// Takes a connection out as bytes, with all that was written and not read.
+    pub(crate) fn freeze(
+        &mut self,
+        entry: &TcpEntry,
+        wakes: &mut Vec<Waker>,
+    ) -> Result<Vec<u8>, SocketError> {
+        self.slots.freeze(entry, &mut self.stack, self.now, wakes)
     }
 
     /// Takes the slot out of a socket that lives on.

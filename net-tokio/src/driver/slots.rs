@@ -4,7 +4,7 @@ use super::mail::{ListenerEntry, Mail, PacketEntry, Release, TcpEntry, UdpEntry}
 use super::moving::Moving;
 use crate::shared::{Fault, ListenerSlot, TcpSlot, UdpSlot};
 use net_core::socket::TcpOption;
-use net_core::{Instant, SocketId, Stack};
+use net_core::{Instant, SocketError, SocketId, Stack};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -206,6 +206,19 @@ impl Slots {
             self.entries.resize_with(index + 1, || None);
         }
         self.entries[index] = Some(entry);
+    }
+
+    /// Takes a connection and its slot out, as bytes; where that fails both are as they were.
+    pub(super) fn freeze(
+        &mut self,
+        entry: &TcpEntry,
+        stack: &mut Stack,
+        now: Instant,
+        wakes: &mut Vec<Waker>,
+    ) -> Result<Vec<u8>, SocketError> {
+        let frozen = self.moving.freeze(entry, stack, now, wakes)?;
+        self.remove(entry.id());
+        Ok(frozen)
     }
 
     /// Takes the slot out of a socket that lives on.

@@ -4,6 +4,7 @@ mod conn;
 mod cork;
 mod fast_open;
 mod file;
+mod frozen;
 mod interest;
 mod listener;
 mod recv;
@@ -14,6 +15,7 @@ mod times;
 mod urgent;
 
 pub use cork::Corked;
+pub use frozen::FreezeError;
 pub(crate) use interest::{slot_ready, tokio_ready};
 pub use listener::TcpListener;
 pub use socket::TcpSocket;

@@ -109,12 +109,19 @@ pub(super) fn one_percent_lost(
         };
     }
     let (window, model) = model(algorithm, 0.01, path.rtt);
+    let window = match algorithm {
+        CongestionAlgorithm::Reno => format!("{window:.1} segments"),
+        _ => {
+            let [cubic, reno] = windows(0.01, path.rtt);
+            format!("max(1.054 (RTT/p)^¾ = {cubic:.1}, √(1.5/p) = {reno:.1})")
+        }
+    };
     Figure {
         scenario: "1 % lost".into(),
         algorithm: name(algorithm),
         measured: format!("{} Mbit/s", mbit(goodput)),
         target: format!(
-            "≥ {} Mbit/s: 0.9 × {window:.1} segments × 1448 B / RTT",
+            "≥ {} Mbit/s: 0.9 × {window} × 1448 B / RTT",
             mbit(0.9 * model)
         ),
         met: (algorithm == CongestionAlgorithm::Cubic).then_some(goodput >= 0.9 * model),
@@ -232,13 +239,21 @@ pub(super) fn goodputs(
 /// The mean window in segments at a loss rate, and what it comes to in bits per second: of Reno, √(3/2p); of
 /// CUBIC, the larger of that and of 1.054 (RTT / p)^¾, which is RFC 9438 §5's average for C = 0.4 and β = 0.7.
 fn model(algorithm: CongestionAlgorithm, loss: f64, rtt: Duration) -> (f64, f64) {
-    let reno = (1.5 / loss).sqrt();
-    let cubic = 1.054 * (rtt.as_secs_f64() / loss).powf(0.75);
+    let [cubic, reno] = windows(loss, rtt);
     let window = match algorithm {
         CongestionAlgorithm::Reno => reno,
         _ => reno.max(cubic),
     };
     (window, window * 1448.0 * 8.0 / rtt.as_secs_f64())
+}
+
+/// The windows of RFC 9438 §5.1 in segments where a share `loss` of packets is lost: CUBIC's own (equation 6),
+/// and the one of its Reno-friendly region, which is Reno's.
+fn windows(loss: f64, rtt: Duration) -> [f64; 2] {
+    [
+        1.054 * (rtt.as_secs_f64() / loss).powf(0.75),
+        (1.5 / loss).sqrt(),
+    ]
 }
 
 const SEEDS: u64 = 20;

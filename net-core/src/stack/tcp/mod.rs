@@ -21,7 +21,7 @@ use crate::socket::{Demux, FlowKey, PortTable, Sharing, SocketId, SocketKind};
 use crate::tcp::State;
 use crate::tcp::connection::{Connection, Context};
 use crate::tcp::isn::Secrets;
-use crate::tcp::socket::{Embryo, Flow, Role, TcpSocket, TimeWait};
+use crate::tcp::socket::{Embryo, Flow, FrozenPlace, Role, TcpSocket, TimeWait};
 use crate::tcp::timers::R1;
 use crate::time::Instant;
 use core::net::IpAddr;
@@ -39,6 +39,8 @@ pub(crate) struct TcpTables {
     pub(crate) time_waits: Slab<TimeWait>,
     /// How many of them are of transparent sockets.
     pub(crate) transparent_waits: usize,
+    /// Of connections that were frozen.
+    pub(crate) frozen: Slab<FrozenPlace>,
     pub(crate) secrets: Secrets,
     /// Connections whose sockets are closed, and that deliver what is left.
     pub(crate) orphans: usize,
@@ -63,6 +65,7 @@ impl TcpTables {
             embryos: Slab::new(),
             time_waits: Slab::new(),
             transparent_waits: 0,
+            frozen: Slab::new(),
             secrets: Secrets::new(seed),
             orphans: 0,
             fast_open: FastOpenPeers::new(&config.tcp.fast_open),

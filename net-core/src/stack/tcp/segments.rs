@@ -37,6 +37,8 @@ impl Stack {
             Some(Flow::TimeWait(index)) => {
                 self.segment_for_time_wait(index, segment, local, remote, now);
             }
+            // Whoever goes on with it answers.
+            Some(Flow::Frozen(_)) => self.stats.count_drop(DropReason::Frozen),
             None => self.segment_for_listener(segment, local, remote, None, now),
         }
     }
@@ -203,15 +205,15 @@ impl Stack {
     }
 
     /// The path takes packets of at most `mtu` bytes (RFC 1191 §6.4, RFC 8201 §5.4): segments get
-    /// smaller, and what was too large leaves again at once. A socket that probes its path by itself does
+    /// smaller, for ten minutes at least, and what was too large leaves again at once. A socket that probes its path by itself does
     /// not believe it (RFC 8899 §4.6).
     fn tcp_path_mtu(&mut self, id: SocketId, mtu: u16, now: Instant) {
-        let Some(socket) = self.sockets.tcp_mut(id) else {
+        let Some(socket) = self.sockets.tcp(id) else {
             return;
         };
         let v6 = socket.is_v6();
         let settings = &socket.settings.ip;
-        let Some(path) = &mut socket.path else { return };
+        let Some(path) = &socket.path else { return };
         if settings.path_mtu_to(path.source) == PathMtuMode::Probe {
             self.stats.count_drop(DropReason::IcmpIrrelevant);
             return;
@@ -221,22 +223,22 @@ impl Stack {
         if mtu >= path.mtu {
             return;
         }
-        path.mtu = mtu;
-        let source = path.source;
-        self.path_is_narrower(id, mtu, source, now);
+        let (link, source) = (path.mtu, path.source);
+        self.path_is_narrower(id, mtu, link, source, now);
     }
 
-    /// Packets of a connection have to be smaller from now on.
+    /// Packets of a connection have to be smaller from now on, where the own link takes `link` bytes.
     pub(super) fn path_is_narrower(
         &mut self,
         id: SocketId,
         mtu: u16,
+        link: u16,
         source: IpAddr,
         now: Instant,
     ) {
-        let mss = super::path_mss(mtu, source);
+        let mss = [mtu, link].map(|mtu| super::path_mss(mtu, source));
         self.with_connection(id, now, |connection: &mut Connection, cx| {
-            if connection.hear_path_mss(mss, cx.config, cx.settings, cx.now) {
+            if connection.hear_path_mss(mtu, mss, cx.config, cx.settings, cx.now) {
                 connection.resend_too_big();
             }
         });

@@ -290,7 +290,7 @@ impl Stack {
                     socket.path = Some(fresh);
                 }
                 if fresh.mtu < path.mtu {
-                    self.path_is_narrower(id, fresh.mtu, fresh.source, now);
+                    self.path_is_narrower(id, fresh.mtu, fresh.mtu, fresh.source, now);
                 }
                 if fresh.iface == path.iface {
                     Refreshed::Here

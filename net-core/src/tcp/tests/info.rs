@@ -1,9 +1,11 @@
 //! What a connection tells of itself: `docs/tcp-info.md`.
 
+use super::accecn::{ace, served};
 use super::*;
+use crate::config::CongestionAlgorithm;
 use crate::socket::TcpOption;
-use crate::tcp::TcpInfo;
-use crate::wire::IcmpMessage;
+use crate::tcp::{RecoveryPhase, TcpInfo};
+use crate::wire::{EcnCounters, EcnOrder, IcmpMessage};
 
 #[test]
 fn what_is_sent_is_counted_by_bytes_and_segments() {
@@ -193,4 +195,70 @@ fn the_reading_side_tells_its_round_trip_and_how_much_is_read_in_one() {
     let info = peer.info();
     assert_eq!(info.receive_rtt, Some(ms(100)));
     assert!(info.read_per_round_trip >= 1000);
+}
+
+/// As Linux's `tcpi_ca_state`.
+#[test]
+fn the_phase_of_recovery_is_told() {
+    for (sack, syn) in [(true, syn().sack_permitted()), (false, syn())] {
+        let mut peer = Peer::with_ten_in_flight(syn, |_| {});
+        let phase = |peer: &mut Peer| {
+            let info = peer.info();
+            let repairs = [RecoveryPhase::Recovery, RecoveryPhase::Loss];
+            assert_eq!(info.in_recovery, repairs.contains(&info.recovery_phase));
+            info.recovery_phase
+        };
+        let behind = |peer: &mut Peer, count: u32| {
+            let block = (1 + 1460, 1 + (1 + count) * 1460);
+            let blocks = if sack { &[block][..] } else { &[] };
+            peer.sends(tcp().ack(1).sacks(blocks));
+        };
+        assert_eq!(phase(&mut peer), RecoveryPhase::Open);
+        peer.waits(ms(50));
+        behind(&mut peer, 1);
+        assert_eq!(phase(&mut peer), RecoveryPhase::Disorder);
+        for count in 2..5 {
+            behind(&mut peer, count);
+        }
+        assert_eq!(phase(&mut peer), RecoveryPhase::Recovery);
+        peer.sends(tcp().ack(1 + 10 * 1460));
+        assert_eq!(phase(&mut peer), RecoveryPhase::Open);
+        peer.writes(1460);
+        until_the_first_timeout(&mut peer);
+        assert_eq!(phase(&mut peer), RecoveryPhase::Loss);
+    }
+}
+
+/// With an echo counts what its ACK is the first to acknowledge, as in Linux.
+#[test]
+fn marks_are_told_with_the_bytes_that_they_came_for() {
+    for congestion in [CongestionAlgorithm::Cubic, CongestionAlgorithm::Dctcp] {
+        let mut peer = Peer::with(|config| {
+            config.tcp.ecn = true;
+            config.tcp.congestion = congestion;
+        });
+        peer.listen(16);
+        peer.sends(syn().flags(SYN | ECE | CWR));
+        peer.skips();
+        peer.sends(tcp().seq(1).ack(1));
+        peer.accept();
+        peer.writes(5 * 1460);
+        peer.sends(tcp().ack(1 + 1460));
+        assert_eq!(peer.info().recovery_phase, RecoveryPhase::Open);
+        peer.sends(tcp().flags(ACK | ECE).ack(1 + 3 * 1460));
+        let info = peer.info();
+        assert_eq!(info.recovery_phase, RecoveryPhase::Cwr, "{congestion:?}");
+        assert_eq!((info.delivered_ce, info.in_recovery), (2920, false));
+        peer.sends(tcp().ack(1 + 5 * 1460));
+        let info = peer.info();
+        assert_eq!(info.recovery_phase, RecoveryPhase::Open, "{congestion:?}");
+        assert_eq!(info.delivered_ce, 2920);
+    }
+    // The peer counts by itself.
+    let mut peer = served(2, |_| {});
+    peer.writes_as(5 * 1460);
+    let counters = EcnCounters::new(EcnOrder::Ect0First, &[1 + 4 * 1460, 1460]);
+    let ack = tcp().ack(1 + 5 * 1460);
+    peer.sends(ack.flags(ACK | ace(6)).counters(counters));
+    assert_eq!(peer.info().delivered_ce, 1460);
 }

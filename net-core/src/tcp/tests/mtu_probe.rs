@@ -238,7 +238,7 @@ fn packet_too_big_raises_nothing_during_a_search() {
     assert_eq!(path.peer.takes()[0].1, 1400 - 40);
 }
 
-/// A router names exactly what passes already: there is nothing to look for any more, wherever the search is.
+/// A router names exactly what passes already: there is nothing to look for now, wherever the search is.
 #[test]
 fn packet_too_big_of_the_present_size_ends_the_search() {
     // Complete; Searching, with a probe out that is lost, and with one that arrives.
@@ -258,7 +258,15 @@ fn packet_too_big_of_the_present_size_ends_the_search() {
         path.most = if arrives { 1460 } else { path.most };
         path.carries(100_000);
         assert_eq!(path.peer.info().send_mss, size, "{searches} {arrives}");
-        assert!(!path.search().is_in_trouble(), "{searches} {arrives}");
+        // RFC 1191 §6.3: for ten minutes.
+        path.most = 1200;
+        path.eaten = 0;
+        path.peer.waits(secs(590));
+        path.carries(100_000);
+        assert_eq!(path.eaten, 0, "{searches} {arrives}");
+        path.peer.waits(secs(11));
+        path.carries(100_000);
+        assert_eq!(path.eaten, 1, "{searches} {arrives}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::mtu_probe::Narrow;
 use super::*;
+use crate::wire::IcmpMessage;
 
 /// RFC 4821 §7.6.4: a probe that is lost with its neighbour may have been small enough.
 #[test]
@@ -175,4 +176,92 @@ fn a_probe_that_is_out_at_a_spurious_timeout_has_not_failed() {
     assert_eq!(info.spurious_timeouts, 1, "{info:?}");
     let trips = path.trips_to_probe();
     assert!(trips < 2 * window, "{trips} of {window}");
+}
+
+/// A router tells of the first segment that is out, which has not arrived.
+fn tells(path: &mut Narrow, mtu: u32) {
+    let told = IcmpMessage::PacketTooBig { mtu };
+    let seq = path.edge;
+    path.peer.icmp(told, seq);
+}
+
+/// A path that a router has made narrower: packets of 1,000 bytes pass.
+fn narrowed(change: impl FnOnce(&mut crate::Config)) -> Narrow {
+    let mut path = Narrow::new(960, change);
+    path.peer.writes(1460);
+    path.peer.skips();
+    tells(&mut path, 1000);
+    path.carries(200_000);
+    let info = path.peer.info();
+    assert_eq!((info.send_mss, info.path_mtu), (960, Some(1000)));
+    assert_eq!(path.eaten, 0);
+    path
+}
+
+/// RFC 1191 §6.3, RFC 8201 §4: what a router has told is not for ever, and is tried no sooner.
+#[test]
+fn what_a_router_told_is_tried_again_after_ten_minutes() {
+    for mtu_probing in [true, false] {
+        let mut path = narrowed(|config| config.tcp.mtu_probing = mtu_probing);
+        path.most = 1460;
+        path.peer.waits(secs(580));
+        assert_eq!(path.carries(200_000).send_mss, 960, "{mtu_probing}");
+        path.peer.waits(secs(20));
+        let info = path.carries(200_000);
+        let grown = (info.send_mss, info.path_mtu);
+        assert_eq!(grown, (1460, Some(1500)), "{mtu_probing}");
+    }
+}
+
+/// The others of a burst that was too large say nothing more, nor does a router that says it again.
+#[test]
+fn what_a_router_repeats_is_tried_ten_minutes_after_the_last_time() {
+    let mut path = narrowed(|_| {});
+    path.most = 1460;
+    path.peer.waits(secs(300));
+    path.peer.writes(1000);
+    path.peer.skips();
+    tells(&mut path, 1000);
+    path.carries(0);
+    path.peer.waits(secs(580));
+    assert_eq!(path.carries(200_000).send_mss, 960);
+    path.peer.waits(secs(20));
+    assert_eq!(path.carries(200_000).send_mss, 1460);
+}
+
+/// Where the path is as narrow as it was, that costs one segment, which leaves again without a timeout.
+#[test]
+fn a_path_that_is_still_narrow_makes_segments_small_again() {
+    for heard in [true, false] {
+        let mut path = narrowed(|_| {});
+        path.peer.waits(secs(601));
+        let before = path.peer.info();
+        path.peer.writes(20 * 960);
+        assert_eq!(path.peer.sent[0].payload.len(), 1460);
+        if heard {
+            tells(&mut path, 1000);
+        }
+        let info = path.carries(100_000);
+        assert_eq!(info.send_mss, 960, "{heard}");
+        // Where no router says so, a search for what passes goes on.
+        assert!(path.eaten == 1 || !heard, "{}", path.eaten);
+        assert_eq!(info.timeouts, before.timeouts, "{heard}");
+        if heard {
+            path.peer.waits(secs(580));
+            path.carries(100_000);
+            assert_eq!(path.eaten, 1);
+        }
+    }
+}
+
+/// Without probes whole segments are too large then, and leave again as soon as a router says so.
+#[test]
+fn a_path_that_is_still_narrow_is_told_anew_where_nothing_is_probed() {
+    let mut path = narrowed(|config| config.tcp.mtu_probing = false);
+    path.peer.waits(secs(601));
+    path.peer.writes(5 * 960);
+    assert_eq!(path.peer.takes()[0].1, 1460);
+    tells(&mut path, 1000);
+    assert_eq!(path.carries(100_000).send_mss, 960);
+    assert_eq!(path.eaten, 0);
 }

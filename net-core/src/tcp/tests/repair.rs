@@ -1,9 +1,13 @@
 //! A connection is frozen in one stack and goes on in another.
 
+use super::peer::pattern;
 use super::*;
 use crate::config::CongestionAlgorithm;
-use crate::tcp::State;
+use crate::socket::{Family, Readiness, TcpOption};
+use crate::stats::DropReason;
+use crate::tcp::{RecvFlags, SendFlags, State};
 use crate::{Config, SocketError};
+use std::vec::Vec;
 
 /// The stack is exchanged for a new one, whose clock shows something else.
 fn moves(peer: &mut Peer) {
@@ -11,13 +15,22 @@ fn moves(peer: &mut Peer) {
 }
 
 /// The stack is exchanged for this one.
-fn moves_to(peer: &mut Peer, mut other: Peer) {
+fn moves_to(peer: &mut Peer, other: Peer) {
+    let bytes = freezes(peer);
+    thaws(peer, &bytes, other);
+}
+
+fn freezes(peer: &mut Peer) -> Vec<u8> {
     let id = peer.id();
-    let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
+    peer.stack.freeze_tcp(id, peer.now).unwrap()
+}
+
+/// The connection goes on in this stack.
+fn thaws(peer: &mut Peer, bytes: &[u8], mut other: Peer) {
     peer.now = other.now + secs(100_000);
     core::mem::swap(&mut peer.stack, &mut other.stack);
     peer.iface = other.iface;
-    peer.socket = Some(peer.stack.thaw_tcp(&bytes, peer.now).unwrap());
+    peer.socket = Some(peer.stack.thaw_tcp(bytes, peer.now).unwrap());
     // The old one says nothing of it.
     let mut out = crate::buf::TxBatch::default();
     other.stack.poll_transmit(other.iface, &mut out, other.now);
@@ -126,6 +139,100 @@ fn what_cannot_go_on_elsewhere_is_not_frozen() {
     );
 }
 
+/// SPEC: nothing is sent while a connection is on its way, least of all a RST.
+#[test]
+fn what_the_peer_sends_in_the_gap_is_not_answered() {
+    let mut peer = Peer::established_sack();
+    peer.sends(tcp().data(100));
+    peer.writes(50);
+    peer.skips();
+    let bytes = freezes(&mut peer);
+    peer.sends(tcp().seq(101).data(100));
+    peer.sends(tcp().ack(51));
+    peer.waits(secs(60));
+    peer.expects_nothing();
+    assert_eq!(peer.drops(DropReason::Frozen), 2);
+    thaws(&mut peer, &bytes, Peer::new());
+    peer.skips();
+    // The peer sends it again, and the stream is whole.
+    peer.sends(tcp().seq(101).data(100).ack(51));
+    peer.reads(200);
+    peer.skips();
+    peer.writes(10);
+    peer.expects(tcp().seq(51).data(10).ack(201));
+}
+
+/// It may come back as well.
+#[test]
+fn a_connection_goes_on_where_it_was_frozen() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(100));
+    let bytes = freezes(&mut peer);
+    peer.sends(tcp().seq(101).data(100));
+    peer.socket = Some(peer.stack.thaw_tcp(&bytes, peer.now).unwrap());
+    peer.skips();
+    peer.sends(tcp().seq(101).data(100));
+    peer.reads(200);
+    // What its place was kept by is gone: nothing of it ends the connection later.
+    peer.waits(secs(200));
+    peer.sends(tcp().data(100));
+    peer.reads(100);
+    assert_eq!(peer.drops(DropReason::Frozen), 1);
+}
+
+/// Neither the peer nor this host opens another connection between the same ends.
+#[test]
+fn the_place_of_a_frozen_connection_is_not_taken() {
+    let reuse = TcpOption::ReuseAddress(true);
+    let mut peer = Peer::new();
+    peer.connects_with(&[reuse]);
+    peer.sends(syn().flags(SYN_ACK).ack(1));
+    peer.skips();
+    freezes(&mut peer);
+    peer.sends(syn());
+    peer.expects_nothing();
+    assert_eq!(peer.drops(DropReason::Frozen), 1);
+    let id = peer.stack.tcp_open(Family::V4).unwrap();
+    peer.stack.set_tcp_option(id, reuse, peer.now).unwrap();
+    peer.stack.bind(id, peer.local).unwrap();
+    assert_eq!(
+        peer.stack.connect(id, peer.remote, peer.now),
+        Err(SocketError::AddressNotAvailable)
+    );
+}
+
+#[test]
+fn the_place_of_a_frozen_connection_is_kept_for_as_long_as_configured() {
+    for (time, waits, answered) in [(120, 119, false), (120, 121, true), (0, 0, true)] {
+        let change = |config: &mut Config| config.tcp.frozen_time = secs(time);
+        let mut peer = Peer::established_with(syn(), change);
+        freezes(&mut peer);
+        peer.waits(secs(waits));
+        peer.sends(tcp().data(1));
+        match answered {
+            true => drop(peer.expects(tcp().flags(RST).seq(1))),
+            false => peer.expects_nothing(),
+        }
+    }
+}
+
+#[test]
+fn the_places_of_frozen_connections_are_bounded() {
+    let mut peer = Peer::established_with(syn(), |config| config.tcp.max_frozen = 1);
+    freezes(&mut peer);
+    peer.remote.set_port(4001);
+    (peer.nxt, peer.rcv, peer.written, peer.read) = (0, 0, 0, 0);
+    peer.handshake(syn());
+    let id = peer.id();
+    let refused = peer.stack.freeze_tcp(id, peer.now);
+    assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
+    // It goes on as if nothing had been asked.
+    peer.sends(tcp().data(10));
+    peer.reads(10);
+    peer.waits(secs(121));
+    freezes(&mut peer);
+}
+
 #[test]
 fn a_connection_is_thawed_once() {
     let mut peer = Peer::established();
@@ -168,6 +275,10 @@ fn bytes_that_are_no_connection_do_no_harm() {
     peer.writes(20);
     let id = peer.id();
     let bytes = peer.stack.freeze_tcp(id, peer.now).unwrap();
+    let mut older = bytes.clone();
+    older[3] -= 1;
+    let refused = peer.stack.thaw_tcp(&older, peer.now);
+    assert!(matches!(refused, Err(SocketError::InvalidInput(_))));
     for len in 0..bytes.len() {
         let cut = peer.stack.thaw_tcp(&bytes[..len], peer.now);
         assert!(matches!(cut, Err(SocketError::InvalidInput(_))), "{len}");
@@ -257,4 +368,62 @@ fn a_congestion_echo_moves_too() {
     peer.sends(tcp().flags(ACK | CWR).data(100));
     peer.waits(ms(200));
     assert!(!peer.sent.pop_back().unwrap().header.flags.contains(ECE));
+}
+
+/// RFC 9293 §3.8.5: the byte apart from the stream, and the mark where it stood.
+#[test]
+fn an_urgent_byte_moves_too() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(100).urgent(60));
+    assert_eq!(peer.try_read(10), Ok(10));
+    moves(&mut peer);
+    assert!(peer.ready().contains(Readiness::URGENT));
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Ok(pattern(60)));
+    assert_eq!(peer.try_read(1000), Ok(49));
+    assert!(peer.is_at_mark());
+    // A mark alone moves as well.
+    moves(&mut peer);
+    assert!(peer.is_at_mark());
+    peer.read += 1;
+    assert_eq!(peer.try_read(1000), Ok(40));
+}
+
+/// `SO_OOBINLINE`: the byte is in the stream, and a read still ends in front of it.
+#[test]
+fn the_mark_of_an_inline_byte_moves_too() {
+    let mut peer = Peer::established();
+    peer.sets(TcpOption::OobInline(true));
+    peer.sends(tcp().data(100).urgent(60));
+    moves(&mut peer);
+    assert!(peer.ready().contains(Readiness::URGENT));
+    let inline = SocketError::InvalidInput("urgent data is in the stream");
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Err(inline));
+    assert_eq!(peer.try_read(1000), Ok(59));
+    assert!(peer.is_at_mark());
+    assert_eq!(peer.try_read(1000), Ok(41));
+}
+
+#[test]
+fn an_announced_byte_is_waited_for_in_another_stack() {
+    let mut peer = Peer::established();
+    peer.sends(tcp().data(10).urgent(30));
+    moves(&mut peer);
+    let announced = Err(SocketError::WouldBlock);
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), announced);
+    peer.sends(tcp().data(40));
+    assert_eq!(peer.urgent_byte(RecvFlags::empty()), Ok(pattern(30)));
+    assert_eq!(peer.try_read(1000), Ok(29));
+}
+
+/// RFC 9293 MUST-62: the pointer goes on, in what leaves again and in what was not sent before.
+#[test]
+fn the_send_urgent_pointer_moves_too() {
+    let mut peer = Peer::established();
+    peer.writes(1000);
+    assert_eq!(peer.try_write(3, SendFlags::URGENT), Ok(3));
+    peer.skips();
+    moves(&mut peer);
+    peer.expects(tcp().flags(ACK | URG).seq(1).data(1000).urgent(1003));
+    peer.sends(tcp().ack(1001));
+    peer.expects(tcp().flags(ACK | URG).seq(1001).data(3).urgent(3));
 }

@@ -7,7 +7,7 @@ use crate::socket::{Readiness, TcpOption};
 use crate::tcp::{RecvFlags, SendFlags};
 
 impl Peer {
-    fn urgent_byte(&mut self, flags: RecvFlags) -> Result<u8, SocketError> {
+    pub(super) fn urgent_byte(&mut self, flags: RecvFlags) -> Result<u8, SocketError> {
         let mut byte = [0];
         let outcome = self
             .stack
@@ -17,7 +17,7 @@ impl Peer {
         outcome.map(|_| byte[0])
     }
 
-    fn is_at_mark(&mut self) -> bool {
+    pub(super) fn is_at_mark(&mut self) -> bool {
         self.stack.tcp(self.id(), self.now).unwrap().is_at_mark()
     }
 }

@@ -400,6 +400,17 @@ impl TcpSlot {
         }
     }
 
+    /// Moves what was filled in and not read to `into`, which has to be empty, as if it had never been filled
+    /// in: nobody reads meanwhile.
+    pub(crate) fn take_unread(&self, into: &mut RecvQueue) {
+        let mut user = self.rx.user.lock();
+        let mut queue = self.rx.queue.lock();
+        into.append(&mut user);
+        into.append(&mut queue.arrived);
+        let filled = self.rx.filled.load(Ordering::Relaxed) - into.len() as u64;
+        self.rx.filled.store(filled, Ordering::Release);
+    }
+
     /// Stream position up to which the application has read.
     pub(crate) fn consumed(&self) -> u64 {
         self.rx.consumed.load(Ordering::Acquire)
