@@ -127,6 +127,9 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
+        // Before rules are asked, which see what goes on.
+        arrival.ip.ttl -= 1;
+        ip::decrement_hops(&mut arrival.packet.frame);
         if self.hooks.is_watched(HookPoint::Forward)
             && !self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?
         {
@@ -149,7 +152,6 @@ impl Stack {
             self.recycle(packet);
             return Err(reason);
         }
-        ip::decrement_hops(&mut packet.head);
         packet.meta.departure = now;
         packet.meta.priority = priority_of_tos(arrival.ip.tos);
         let came = Some(arrival.over);
@@ -185,8 +187,7 @@ impl Stack {
         cut
     }
 
-    /// Sends what a hook has made of a packet that was to go on: it has been here, and counts a hop (RFC 2003
-    /// §3.1).
+    /// Sends what a hook has made of a packet that was to go on, which has counted a hop here (RFC 2003 §3.1).
     pub(super) fn forward_replaced(
         &mut self,
         arrival: &mut Arrival<'_>,
@@ -196,7 +197,6 @@ impl Stack {
         let mut packet = self.new_packet();
         let carried = carry_over(&arrival.ip, arrival.packet, &mut packet);
         if carried.is_ok() {
-            ip::decrement_hops(&mut packet.head);
             self.stats.forwarded += 1;
             let (at, came) = (HookPoint::Forward, Some(arrival.over));
             self.replace_out(at, came, leaves_over, &mut packet, front);

@@ -1,12 +1,10 @@
 //! What is answered to packets that rules reject, and rules for the answers themselves.
 
-use crate::{Kernel, Ours, flat, v4, v6};
+use crate::{Kernel, Ours, flat, put_icmp, put_udp, v4, v6};
 use net_core::Instant;
 use net_core::buf::{RxBatch, TxBatch, TxPacket};
 use net_core::tcp::SeqNum;
-use net_core::wire::{
-    IcmpMessage, IpHeader, TcpFlags, TcpHeader, UdpHeader, icmpv4, icmpv6, ip, transport,
-};
+use net_core::wire::{IcmpMessage, IpHeader, TcpFlags, TcpHeader, ip, transport};
 use tests::{netns, nft};
 
 /// Each is tried alone at each of these hooks, on packets for the router and for others.
@@ -91,14 +89,7 @@ fn probes() -> Vec<Vec<u8>> {
             let protocol = match kind {
                 0 => {
                     packet.head.prepend(4).fill(7);
-                    let header = UdpHeader {
-                        source_port: 4000,
-                        dest_port: 53,
-                        length: 12,
-                        checksum: 0,
-                    };
-                    header.emit(&mut packet.head);
-                    ip::UDP
+                    put_udp(&mut packet, 4000, 53)
                 }
                 1 | 2 => {
                     let header = TcpHeader {
@@ -116,13 +107,7 @@ fn probes() -> Vec<Vec<u8>> {
                 _ => {
                     packet.head.prepend(4).fill(7);
                     let message = IcmpMessage::EchoRequest { ident: 1, seq: 2 };
-                    if source.is_ipv4() {
-                        icmpv4::emit(&message, &mut packet.head);
-                        ip::ICMP
-                    } else {
-                        icmpv6::emit(&message, &mut packet.head);
-                        ip::ICMPV6
-                    }
+                    put_icmp(&mut packet, &message, source.is_ipv4())
                 }
             };
             transport::fill_checksum(&mut packet, source, dest, protocol, false);

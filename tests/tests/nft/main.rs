@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod answers;
+mod chains;
 mod frames;
 mod parts;
 
@@ -177,13 +178,28 @@ fn compare(
     may_be_later: bool,
     rng: &mut Rng,
 ) -> usize {
-    let ruleset = format!(
-        "table inet t {{ chain c {{\ntype filter hook forward priority 0\n{rules}\n}}\n}}\n"
-    );
+    let chain = format!("chain c {{\ntype filter hook forward priority 0\n{rules}\n}}");
+    compare_table(kernel, ours, &chain, may_be_later, rng)
+}
+
+/// Has both load a table of these sets and chains.
+fn load(ours: &mut Ours, content: &str) {
+    let ruleset = format!("table inet t {{\n{content}\n}}\n");
     nft::load(&ruleset);
     let parsed = ruleset.parse();
-    let parsed = parsed.unwrap_or_else(|error| panic!("{rules}: {error}"));
+    let parsed = parsed.unwrap_or_else(|error| panic!("{content}: {error}"));
     ours.stack.set_filter(parsed).expect("rules that can be");
+}
+
+/// Has both forward packets through a table, and compares which come out; how many do.
+fn compare_table(
+    kernel: &mut Kernel,
+    ours: &mut Ours,
+    content: &str,
+    may_be_later: bool,
+    rng: &mut Rng,
+) -> usize {
+    load(ours, content);
     let packets = (0..PACKETS).map(|id| packet(id, may_be_later, rng));
     let packets: Vec<_> = packets.collect();
     let (theirs, passed) = (kernel.forward(&packets), ours.forward(&packets));
@@ -191,7 +207,7 @@ fn compare(
     if let Some(&id) = different {
         let bytes = &packets[id as usize];
         panic!(
-            "{rules}: kernel passes: {}, we pass: {}: {bytes:02x?}",
+            "{content}: kernel passes: {}, we pass: {}: {bytes:02x?}",
             theirs.contains(&id),
             passed.contains(&id)
         );
@@ -243,29 +259,14 @@ fn packet(id: u32, may_be_later: bool, rng: &mut Rng) -> Vec<u8> {
             header.emit(&mut packet.head);
             ip::TCP
         }
-        2 => {
-            let header = UdpHeader {
-                source_port,
-                dest_port,
-                length: u16::try_from(packet.head.len() + 8).expect("small"),
-                checksum: 0,
-            };
-            header.emit(&mut packet.head);
-            ip::UDP
-        }
+        2 => put_udp(&mut packet, source_port, dest_port),
         _ => {
             let message = match below(3) {
                 0 => IcmpMessage::EchoRequest { ident: 1, seq: 2 },
                 1 => IcmpMessage::EchoReply { ident: 1, seq: 2 },
                 _ => IcmpMessage::Unreachable { code: 1 },
             };
-            if is_v4 {
-                icmpv4::emit(&message, &mut packet.head);
-                ip::ICMP
-            } else {
-                icmpv6::emit(&message, &mut packet.head);
-                ip::ICMPV6
-            }
+            put_icmp(&mut packet, &message, is_v4)
         }
     };
     transport::fill_checksum(&mut packet, ends.0, ends.1, protocol, false);
@@ -293,6 +294,29 @@ fn packet(id: u32, may_be_later: bool, rng: &mut Rng) -> Vec<u8> {
         make_fragment(&mut bytes, !may_be_later || below(2) == 0);
     }
     bytes
+}
+
+/// Puts a header of UDP in front of what is in a packet; the protocol.
+fn put_udp(packet: &mut TxPacket, source_port: u16, dest_port: u16) -> u8 {
+    let header = UdpHeader {
+        source_port,
+        dest_port,
+        length: u16::try_from(packet.head.len() + 8).expect("small"),
+        checksum: 0,
+    };
+    header.emit(&mut packet.head);
+    ip::UDP
+}
+
+/// Puts a message of ICMP in front of what is in a packet; the protocol.
+fn put_icmp(packet: &mut TxPacket, message: &IcmpMessage, is_v4: bool) -> u8 {
+    if is_v4 {
+        icmpv4::emit(message, &mut packet.head);
+        ip::ICMP
+    } else {
+        icmpv6::emit(message, &mut packet.head);
+        ip::ICMPV6
+    }
 }
 
 /// Makes an IPv4 packet a fragment: the first of its packet, or a later one.
@@ -414,7 +438,9 @@ impl Ours {
         };
         let input = link("in0", "10.7.0.100", "fd07::100");
         let output = link("out0", "10.9.0.100", "fd09::100");
-        stack.set_forwarding(input, true).expect("it is there");
+        for link in [input, output] {
+            stack.set_forwarding(link, true).expect("it is there");
+        }
         Self {
             stack,
             input,
