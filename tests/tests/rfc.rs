@@ -182,7 +182,6 @@ const MUSTS_NOT_OBEYED: &[&str] = &[
     "4862 MUST 5.5.1",
     "5227 MUST 2.3.1",
     "5482 MUST 3.3.2",
-    "5681 MUST 4.3.4",
     "6675 MUST 5.1.4",
     "6724 MUST 5.3",
     "7217 MUST 5.6",

@@ -14,28 +14,32 @@ use crate::buf::RxPacket;
 use alloc::vec::Vec;
 use core::hint::black_box;
 
-/// What has been found for packets that are still to come, in their order.
+/// What has been found for the packets of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    found: Vec<(Tuple, Hint)>,
-    /// Those before this one have been used.
-    next: usize,
+    /// By the place of the packet in the batch.
+    found: Vec<Option<(Tuple, Hint)>>,
+    /// The place of the packet that is taken in now.
+    now: usize,
+    /// How often what was found has been of use.
+    #[cfg(test)]
+    pub(super) used: usize,
 }
 
 impl Ahead {
     /// Looks up the flows of packets, up to [`AT_ONCE`], and has what their flows need come into the cache.
     pub(super) fn look(&mut self, table: &FlowTable, packets: &[RxPacket]) {
         self.clear();
-        for packet in packets.iter().take(AT_ONCE) {
-            if let Some(tuple) = Tuple::read_off(&packet.frame) {
+        self.found
+            .extend(packets.iter().take(AT_ONCE).map(|packet| {
+                let tuple = Tuple::read_off(&packet.frame)?;
                 let tag = table.tag(&tuple);
-                self.found.push((tuple, Hint { tag, place: None }));
-            }
-        }
-        for (_, hint) in &mut self.found {
+                Some((tuple, Hint { tag, place: None }))
+            }));
+        for (_, hint) in self.found.iter_mut().flatten() {
             hint.place = table.guess(hint.tag);
         }
-        for (tuple, hint) in &self.found {
+        for (tuple, hint) in self.found.iter().flatten() {
             // Whatever is read of it, the rest of its line comes along.
             black_box(table.touch(tuple, hint.place));
         }
@@ -44,23 +48,28 @@ impl Ahead {
     /// Forgets what has not been used.
     pub(super) fn clear(&mut self) {
         self.found.clear();
-        self.next = 0;
     }
 
-    /// What has been found for a tuple. Some that were looked up before it may never have come so far.
+    /// The packet with this place in the batch is taken in from now on.
+    pub(super) fn turn_to(&mut self, at: usize) {
+        self.now = at;
+    }
+
+    /// What has been found for the packet that is taken in now, if it has this tuple; once.
     #[inline]
     pub(super) fn take(&mut self, tuple: &Tuple) -> Option<Hint> {
-        let mut left = self.found.iter().enumerate().skip(self.next).take(MAX_LOST);
-        let (at, &(_, hint)) = left.find(|(_, (other, _))| other == tuple)?;
-        self.next = at + 1;
+        let found = self.found.get_mut(self.now)?;
+        let (_, hint) = found.take_if(|(other, _)| other == tuple)?;
+        #[cfg(test)]
+        {
+            self.used += 1;
+        }
         Some(hint)
     }
 }
 
 /// Packets that are looked up together.
 pub(crate) const AT_ONCE: usize = 64;
-/// Packets in a row that may be lost before what was found for those behind them is not found again.
-const MAX_LOST: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -104,15 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_ahead_is_found_without_a_search_and_past_what_was_lost() {
-        let (table, mut ahead, [_, second, third]) = looked_up();
-        let hint = ahead.take(&second).expect("the first was lost");
+    fn what_is_found_ahead_is_found_without_a_search_once_and_by_its_own_packet() {
+        let (table, mut ahead, [first, second, third]) = looked_up();
+        ahead.turn_to(1);
+        assert!(ahead.take(&first).is_none(), "another packet's");
+        let hint = ahead.take(&second).expect("its own");
         assert!(hint.place.is_some());
         assert_eq!(
             table.find_hinted(&second, Some(hint)),
             Some((1, Direction::Original))
         );
         assert!(ahead.take(&second).is_none(), "it came once");
+        ahead.turn_to(2);
         let hint = ahead.take(&third).expect("its tag");
         assert!(hint.place.is_none());
         ahead.clear();
@@ -125,14 +137,15 @@ mod tests {
         table.remove(0).expect("the first");
         let (index, _) = table.add(flow(third)).expect("room");
         assert_eq!(index, 0, "where the first was");
-        let mut find = |tuple: &Tuple| {
+        let mut find = |at: usize, tuple: &Tuple| {
+            ahead.turn_to(at);
             let hint = ahead.take(tuple);
             assert!(hint.is_some());
             table.find_hinted(tuple, hint)
         };
-        assert_eq!(find(&first), None);
-        assert_eq!(find(&second), Some((1, Direction::Original)));
+        assert_eq!(find(0, &first), None);
+        assert_eq!(find(1, &second), Some((1, Direction::Original)));
         // It had not begun when it was looked up.
-        assert_eq!(find(&third), Some((0, Direction::Original)));
+        assert_eq!(find(2, &third), Some((0, Direction::Original)));
     }
 }

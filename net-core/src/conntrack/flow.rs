@@ -78,6 +78,14 @@ pub struct FlowInfo {
     pub expires_in: Duration,
 }
 
+impl FlowStatus {
+    /// What rules may ask for: the bits that have the same meaning in the kernel.
+    pub(crate) const NAMED: Self = Self::SEEN_REPLY
+        .union(Self::ASSURED)
+        .union(Self::SNAT)
+        .union(Self::DNAT);
+}
+
 impl Flow {
     /// The flow that a packet begins; `None` if it can begin none.
     pub(crate) fn begin(

@@ -218,8 +218,8 @@ impl FlowTable {
         self.flows.iter().map(|(_, flow)| flow)
     }
 
-    /// How many places there are for flows. Each keeps its own.
-    pub(crate) fn places(&self) -> usize {
+    /// Behind the largest number that a flow has. Each keeps its own.
+    pub(crate) fn slots(&self) -> usize {
         self.flows.capacity()
     }
 

@@ -42,6 +42,8 @@ pub struct TrackStats {
     pub expired: u64,
     /// Flows that had to go for new ones.
     pub evicted: u64,
+    /// Flows that were forgotten as their packets began a new one, or as their translation had lost its address.
+    pub forgotten: u64,
     /// Packets that would have begun a flow, but the table was full of others in use, or their tuple
     /// was another's.
     pub refused: u64,
@@ -71,6 +73,18 @@ impl Tracker {
         } else {
             self.ahead.clear();
         }
+    }
+
+    /// The packet with this place in what was looked up is taken in from now on.
+    #[inline]
+    pub(crate) fn turn_to(&mut self, at: usize) {
+        self.ahead.turn_to(at);
+    }
+
+    /// How often a look ahead has been of use.
+    #[cfg(test)]
+    pub(crate) fn used_ahead(&self) -> usize {
+        self.ahead.used
     }
 
     /// Finds out what a packet belongs to, unless somebody has.
@@ -265,7 +279,7 @@ impl Tracker {
         places: Range<usize>,
         now: Instant,
     ) -> Option<impl Iterator<Item = FlowInfo>> {
-        let places = places.start..places.end.min(self.table.places());
+        let places = places.start..places.end.min(self.table.slots());
         let places = Some(places).filter(|places| !places.is_empty())?;
         let places = places.filter_map(|place| u32::try_from(place).ok());
         Some(places.filter_map(move |place| Some(self.table.get(place)?.info(now))))
@@ -287,6 +301,7 @@ impl Tracker {
 
     pub(crate) fn forget(&mut self, index: u32) {
         if let Some(gone) = self.table.remove(index) {
+            self.stats.forgotten += 1;
             self.mappings.release(&gone);
         }
     }

@@ -57,10 +57,16 @@ impl Windows {
         windows
     }
 
-    /// Reads something of it.
+    /// Reads so much of it that all of its lines are there.
     #[inline]
     pub(crate) fn touch(&self) -> u64 {
-        self.reply.end.get().into()
+        let Side {
+            end,
+            max_end,
+            max_window,
+            ..
+        } = self.reply;
+        u64::from(end.get() ^ max_end.get() ^ max_window)
     }
 
     /// Takes a SYN for the first segment of a direction.

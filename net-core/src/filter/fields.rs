@@ -1,7 +1,7 @@
 //! What rules look at: the fields of a packet's headers and what the stack knows about it.
 
 use super::parts::{MAX_BITS, Part, Sought, bits};
-use crate::conntrack::{Direction, Flow, Transport};
+use crate::conntrack::{Direction, Flow, FlowStatus, Transport};
 use crate::hook::PacketView;
 use crate::wire::ip::Fragment;
 use crate::wire::ipv6_ext::{Chain, FRAGMENT, is_extension as is_known_extension};
@@ -52,7 +52,8 @@ pub enum Field {
     FlowState,
     /// 0 if it goes as the first packet of its flow, 1 if against that.
     FlowDirection,
-    /// What is known about its flow: the bits of [`FlowStatus`](crate::conntrack::FlowStatus).
+    /// What is known about its flow: the bits `SEEN_REPLY`, `ASSURED`, `SNAT` and `DNAT` of
+    /// [`FlowStatus`](crate::conntrack::FlowStatus), which are the kernel's.
     FlowStatus,
     /// The mark of its flow.
     FlowMark,
@@ -198,7 +199,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 Direction::Original => 0,
                 Direction::Reply => 1,
             },
-            Field::FlowStatus => self.flow?.status.bits().into(),
+            Field::FlowStatus => (self.flow?.status & FlowStatus::NAMED).bits().into(),
             Field::FlowMark => match self.flow_mark {
                 Some(mark) => mark,
                 None => self.flow?.mark,

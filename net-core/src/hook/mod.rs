@@ -32,7 +32,7 @@ pub enum HookPoint {
     PreRouting,
     /// It is for this host.
     LocalIn,
-    /// It goes on to somebody else.
+    /// It goes on to somebody else, and has one hop less than it came with.
     Forward,
     /// This host sends it.
     LocalOut,

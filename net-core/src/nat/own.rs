@@ -80,7 +80,7 @@ impl OwnAddresses {
         let Some(Sweep { since, next: first }) = self.sweep else {
             return;
         };
-        let end = u32::try_from(tracker.table.places()).unwrap_or(u32::MAX);
+        let end = u32::try_from(tracker.table.slots()).unwrap_or(u32::MAX);
         let next = end.min(first.saturating_add(MAX_SWEPT));
         for index in first..next {
             let flow = tracker.table.get(index);

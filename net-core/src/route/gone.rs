@@ -45,6 +45,7 @@ impl RouteTable {
         if !self.has_gone() {
             return false;
         }
+        let most = most.max(1);
         let piece = self.after(self.cleared).take(most);
         let piece: Vec<(IpCidr, bool)> = piece.map(|(to, ways)| (to, ways.is_empty())).collect();
         // Behind the last one it begins anew: an interface may have gone meanwhile.

@@ -127,8 +127,8 @@ impl Stack {
         let next_hop = route.via.unwrap_or(arrival.ip.dest);
         let path = self.path(route.iface, out, arrival.ip.source, next_hop);
         let mtu = path.mtu;
-        // Before rules are asked, which see what goes on.
-        arrival.ip.ttl -= 1;
+        // Before rules are asked, which see what goes on. Errors from here on quote it so (RFC 1812 §4.3.2.3).
+        arrival.ip.ttl = arrival.ip.ttl.saturating_sub(1);
         ip::decrement_hops(&mut arrival.packet.frame);
         if self.hooks.is_watched(HookPoint::Forward)
             && !self.pass_in(HookPoint::Forward, arrival, Some(route.iface), now)?

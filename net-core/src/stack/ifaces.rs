@@ -68,7 +68,7 @@ impl Stack {
     /// Connections over it stay; they may find another way or time out.
     ///
     /// No packet finds a route over it from now on, however many there were. What room they took in tables is
-    /// given back in turns, of 1,024 prefixes a millisecond; [`RouteTable::remove_iface`] tells more.
+    /// given back in turns, of 256 prefixes a millisecond; [`RouteTable::remove_iface`] tells more.
     pub fn remove_iface(&mut self, iface: IfaceId) {
         if let Some(slot) = self.ifaces.get_mut(iface.index())
             && let Some(mut gone) = slot.take()
@@ -352,5 +352,5 @@ impl Stack {
 }
 
 /// Prefixes that are looked at in a row where an interface has gone, and when to look at more.
-const PREFIXES_A_TURN: usize = 1024;
+const PREFIXES_A_TURN: usize = 256;
 const TURN: Duration = Duration::from_millis(1);

@@ -39,11 +39,17 @@ impl Stack {
             if let Some(tracker) = self.hooks.tracker_mut() {
                 tracker.look_ahead(packets);
             }
-            for packet in packets {
+            for (at, packet) in packets.iter_mut().enumerate() {
+                if let Some(tracker) = self.hooks.tracker_mut() {
+                    tracker.turn_to(at);
+                }
                 if let Err(reason) = self.ip_input(iface, packet, now) {
                     self.stats.count_drop(reason);
                 }
             }
+        }
+        if let Some(tracker) = self.hooks.tracker_mut() {
+            tracker.look_ahead(&[]);
         }
         batch.clear();
     }

@@ -16,6 +16,7 @@ use crate::iface::IfaceId;
 use crate::ip::Delivery;
 use crate::socket::FlowKey;
 use crate::stats::DropReason;
+use crate::tcp::socket::Flow;
 use crate::time::Instant;
 use crate::wire::transport::verify_checksum;
 use crate::wire::{IcmpMessage, TcpFlags, ip, tcp};
@@ -120,6 +121,12 @@ impl Stack {
         }
     }
 
+    /// Whether a connection is here. One that was frozen may go on in another shard.
+    fn has_connection(&self, key: &FlowKey) -> bool {
+        let flow = self.tcp.flows.get(key);
+        flow.is_some_and(|flow| !matches!(flow, Flow::Frozen(_)))
+    }
+
     /// Who else may know what a packet is for; `None` if it is for somebody here, or for nobody.
     fn whose(&self, arrival: &Arrival<'_>) -> Option<Whose> {
         let header = &arrival.ip;
@@ -132,7 +139,7 @@ impl Stack {
         match header.protocol {
             ip::TCP => {
                 let owner = self.other_owner(local.port())?;
-                let is_known = self.tcp.flows.get(&FlowKey::new(local, remote)).is_some();
+                let is_known = self.has_connection(&FlowKey::new(local, remote));
                 let flags = bytes.get(tcp::OFFSET_FLAGS_OFFSET..)?.first_chunk()?;
                 let flags = TcpFlags::from_bits_truncate(u16::from_be_bytes(*flags));
                 let is_answer = flags.contains(TcpFlags::SYN | TcpFlags::ACK);
@@ -163,7 +170,7 @@ impl Stack {
                     let is_known = match quoted.ip.protocol {
                         ip::TCP => {
                             let flow = FlowKey::new(quoted.local(), quoted.remote());
-                            self.tcp.flows.get(&flow).is_some()
+                            self.has_connection(&flow)
                         }
                         // Sockets of several shards may have the port of an unconnected one.
                         ip::UDP => {

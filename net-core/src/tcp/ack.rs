@@ -137,7 +137,7 @@ impl Connection {
         let whole = self.board.is_whole() && self.small_end.at_or_before(self.una);
         self.sack
             && whole
-            && !self.mtu.is_in_trouble()
+            && !self.mtu.is_growing()
             && !self.fin_sent
             && segment.ack.after(self.una)
             && segment.options.sack.is_empty()

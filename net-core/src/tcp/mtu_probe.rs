@@ -42,8 +42,11 @@ pub(crate) struct MtuSearch {
     full: u32,
     /// What the own link takes.
     link: u32,
-    /// The MTU that a router told, until larger packets are known to pass.
-    told: Option<u16>,
+    /// The MTU that a router told and the payload of such packets, or larger ones that are known to pass since;
+    /// until as much passes as the own link takes.
+    told: Option<(u16, u32)>,
+    /// Segments have become larger.
+    grown: bool,
     /// The probe under way.
     probe: Option<(SeqNum, SeqNum)>,
     raise_at: Instant,
@@ -86,6 +89,7 @@ impl Default for MtuSearch {
             full: 0,
             link: 0,
             told: None,
+            grown: false,
             probe: None,
             raise_at: Instant::MAX,
             wait_until: Instant::ZERO,
@@ -105,7 +109,7 @@ impl MtuSearch {
             high: size + 1,
             full: link,
             link,
-            told: Some(told),
+            told: Some((told, size)),
             raise_at: now + RAISE,
             ..Self::default()
         }
@@ -113,12 +117,16 @@ impl MtuSearch {
 
     /// What a router told the packets of a path to be that is `mtu` for the own link.
     pub(crate) fn path_mtu(&self, mtu: u16) -> u16 {
-        self.told.map_or(mtu, |told| told.min(mtu))
+        self.told.map_or(mtu, |(told, _)| told.min(mtu))
     }
 
-    /// Whether the path has eaten large packets at some time, so that segments may grow.
-    pub(crate) fn is_in_trouble(&self) -> bool {
-        self.phase != SearchPhase::Off
+    /// Whether segments grow, or have grown, so that some under way may be smaller than others.
+    pub(crate) fn is_growing(&self) -> bool {
+        match self.phase {
+            SearchPhase::Off => false,
+            SearchPhase::Base | SearchPhase::Searching => true,
+            SearchPhase::Complete => self.grown,
+        }
     }
 
     /// What is not known to pass.
@@ -145,18 +153,35 @@ impl MtuSearch {
         if self.phase != SearchPhase::Off {
             (self.low, self.high) = (shifted(self.low), shifted(self.high));
             (self.full, self.link) = (shifted(self.full), shifted(self.link));
-            self.unclear = self.unclear.map(shifted);
+            self.unclear = self.unclear.map(&shifted);
+            self.told = self.told.map(|(told, size)| (told, shifted(size)));
         }
     }
 
-    /// More than `size` bytes need not be tried at first, and more than `link` never.
-    pub(crate) fn limit_to(&mut self, size: u32, link: u32, now: Instant) {
+    /// A router has said that packets of `told` bytes pass: more than their `size` of payload need not be tried at
+    /// first, and more than `link` never.
+    pub(crate) fn limit_to(&mut self, told: u16, size: u32, link: u32, now: Instant) {
+        self.told = Some((told, size));
         self.full = self.full.min(size);
         self.link = self.link.min(link);
         self.high = self.high.min(size + 1);
         if self.probe.is_none() {
             self.narrow_search(now);
         }
+    }
+
+    /// Segments of `size` bytes pass, which are larger than before or as large. The path has changed where that is
+    /// more than a router told.
+    fn note_size(&mut self, size: u32, larger: bool) {
+        self.grown |= larger;
+        self.told = match self.told {
+            Some(_) if size >= self.link => None,
+            Some((told, least)) if size > least => {
+                let more = u16::try_from(size - least).unwrap_or(u16::MAX);
+                Some((told.saturating_add(more), size))
+            }
+            told => told,
+        };
     }
 
     /// Nothing will be known of the probe under way.
@@ -233,7 +258,8 @@ impl Connection {
             if self.mtu.phase == SearchPhase::Off {
                 self.mtu.link = self.mss;
             }
-            if self.mtu.phase == SearchPhase::Off || self.mtu.told.is_some() {
+            let is_told = self.mtu.told.is_some_and(|(_, size)| size == self.mss);
+            if self.mtu.phase == SearchPhase::Off || is_told {
                 self.mtu.full = self.mss;
             }
             // What did not pass in an outage may pass again: only all of it is known not to.
@@ -251,7 +277,7 @@ impl Connection {
         if size < before {
             self.keep_segments_of_window(before);
         } else {
-            self.mtu.told = None;
+            self.mtu.note_size(size, size > before);
         }
     }
 

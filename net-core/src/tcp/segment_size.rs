@@ -54,7 +54,7 @@ impl Connection {
             }
             self.keep_segments_of_window(before);
         } else {
-            self.mtu.limit_to(told, link, now);
+            self.mtu.limit_to(mtu, told, link, now);
         }
         smaller
     }

@@ -199,6 +199,27 @@ impl Engine {
         }
     }
 
+    /// What `attempt` comes to. Where it would have to wait for a round that the driver was woken for and has not
+    /// begun, the caller runs that itself, once, and tries again.
+    pub(crate) fn attempt<R>(
+        &self,
+        mut attempt: impl FnMut() -> Result<R, Stop>,
+    ) -> Result<R, Stop> {
+        match attempt() {
+            Err(Stop::WouldBlock) if self.serve_if_due() => attempt(),
+            done => done,
+        }
+    }
+
+    /// Runs a round that is asked for and not begun, where tasks may; whether it did.
+    fn serve_if_due(&self) -> bool {
+        if !self.inline.load(Ordering::Relaxed) || !self.bell.kick.is_scheduled() {
+            return false;
+        }
+        let right = self.take_right();
+        right.map(|right| self.run_inline(right)).is_some()
+    }
+
     /// Sees to what an operation on a slot asks for.
     pub(crate) fn post<S: Dirty>(&self, slot: &Keyed<S>, touch: Touch) {
         if self.mail.post(slot, touch) {

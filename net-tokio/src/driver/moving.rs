@@ -90,6 +90,7 @@ impl Moving {
         let frozen = stack.freeze_tcp(id, now);
         if frozen.is_err() {
             if let Some(mut tcp) = stack.tcp(id, now) {
+                mark_urgent(entry, tcp.readiness(), &tcp, wakes);
                 tcp.take(&mut self.received);
             }
             entry.fill(&mut self.received, false, wakes);

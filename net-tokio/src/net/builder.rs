@@ -177,9 +177,10 @@ impl NetBuilder {
         self
     }
 
-    /// Whether a task that writes or reads may move its packets itself where every device is in
-    /// memory, instead of waking the driver. On by default; what is delivered is the same, and under
-    /// tokio's paused clock loopback traffic then never waits for a timer.
+    /// Whether a task that writes may move its packets itself where every device is in memory, instead of
+    /// waking the driver, and one that would have to wait may do what the driver was woken for and has not
+    /// begun. On by default; what is delivered is the same, and under tokio's paused clock loopback traffic
+    /// then never waits for a timer.
     pub fn inline_rounds(mut self, on: bool) -> Self {
         self.inline_rounds = on;
         self

@@ -406,11 +406,11 @@ impl Conn {
         &self,
         cx: &mut Context<'_>,
         interest: SlotReady,
-        attempt: impl FnOnce(&Waker) -> Result<(R, Touch), Stop>,
+        mut attempt: impl FnMut(&Waker) -> Result<(R, Touch), Stop>,
     ) -> Poll<io::Result<R>> {
         let coop = ready!(coop::poll_proceed(cx));
         self.permit(interest)?;
-        match attempt(cx.waker()) {
+        match self.net.engine().attempt(|| attempt(cx.waker())) {
             Err(Stop::WouldBlock) => Poll::Pending,
             done => {
                 coop.made_progress();
@@ -426,7 +426,8 @@ impl Conn {
         mut attempt: impl FnMut() -> Result<(R, Touch), Stop>,
     ) -> io::Result<R> {
         self.permit(interest)?;
-        let attempt = || match attempt() {
+        let engine = self.net.engine();
+        let attempt = || match engine.attempt(&mut attempt) {
             Err(Stop::WouldBlock) => None,
             done => Some(done),
         };

@@ -262,10 +262,10 @@ impl UdpSocket {
     fn poll<R>(
         &self,
         cx: &mut Context<'_>,
-        attempt: impl FnOnce(&std::task::Waker) -> Result<(R, Touch), Stop>,
+        mut attempt: impl FnMut(&std::task::Waker) -> Result<(R, Touch), Stop>,
     ) -> Poll<io::Result<R>> {
         let coop = ready!(coop::poll_proceed(cx));
-        match attempt(cx.waker()) {
+        match self.net.engine().attempt(|| attempt(cx.waker())) {
             Err(Stop::WouldBlock) => Poll::Pending,
             done => {
                 coop.made_progress();

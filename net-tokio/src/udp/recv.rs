@@ -298,7 +298,8 @@ impl UdpSocket {
         interest: Ready,
         mut attempt: impl FnMut() -> Result<(R, Touch), Stop>,
     ) -> io::Result<R> {
-        let attempt = || match attempt() {
+        let engine = self.net.engine();
+        let attempt = || match engine.attempt(&mut attempt) {
             Err(Stop::WouldBlock) => None,
             done => Some(done),
         };

@@ -23,9 +23,9 @@ impl Stack {
     /// # Errors
     /// `NotConnected`; `InvalidInput` once our side is finished, where received bytes were
     /// [taken](crate::tcp::Tcp::take) and neither read nor [given back](crate::tcp::Tcp::give_back), which
-    /// would be lost, where [`max_frozen`](crate::config::TcpConfig::max_frozen) places are kept, and where the address is this
-    /// host's for the connection only, by the mark of its packets or because its socket is transparent:
-    /// nobody could go on with it. The connection is then as it was.
+    /// would be lost, and where the address is this host's for the connection only, by the mark of its packets or
+    /// because its socket is transparent: nobody could go on with it. `NoBufferSpace` while
+    /// [`max_frozen`](crate::config::TcpConfig::max_frozen) places are kept. The connection is then as it was.
     pub fn freeze_tcp(&mut self, id: SocketId, now: Instant) -> Result<Vec<u8>, SocketError> {
         let socket = self.sockets.tcp(id).ok_or(SocketError::NoSuchSocket)?;
         let (Some(local), Some(remote)) = (socket.local, socket.remote) else {
@@ -40,9 +40,7 @@ impl Stack {
         }
         let keeps = !self.config.tcp.frozen_time.is_zero();
         if keeps && self.tcp.frozen.len() >= self.config.tcp.max_frozen {
-            return Err(SocketError::InvalidInput(
-                "too many connections were frozen a short while ago: raise TcpConfig::max_frozen",
-            ));
+            return Err(SocketError::NoBufferSpace);
         }
         let socket = self.sockets.tcp_mut(id).ok_or(SocketError::NoSuchSocket)?;
         let reuse = socket.settings.reuse_address;

@@ -35,6 +35,8 @@ fn is_the_same_together(idle: Duration, packets: &[TxPacket]) -> (usize, [usize;
             }
             host.stack.handle_batch(near, &mut batch, host.now);
         }
+        let tracker = host.stack.hooks.tracker().expect("it follows flows");
+        assert_eq!(tracker.used_ahead() > 0, at_once > 1);
         let sent = [near, far].map(|over| {
             let sent = host.sent_over(over);
             sent.iter().map(bytes_of).collect::<Vec<_>>()

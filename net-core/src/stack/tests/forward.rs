@@ -84,6 +84,20 @@ fn segment(payload: &[u8]) -> TxPacket {
     wrap(ip("10.7.0.9"), ip("10.9.0.9"), ip::TCP, packet)
 }
 
+/// As for the rules of the kernel.
+#[test]
+fn rules_for_what_goes_on_see_it_with_one_hop_less() {
+    let mut router = Router::new();
+    router.host.filter(
+        "table inet t { chain c { type filter hook forward priority 0; ip ttl 9 drop; ip6 hoplimit 9 drop; } }",
+    );
+    for (source, dest) in [(NEAR_HOST, FAR_HOST), (NEAR_V6, FAR_V6)] {
+        assert_eq!(router.forward(with_ttl(9, source, dest, b"on")).len(), 1);
+        assert_eq!(router.forward(with_ttl(10, source, dest, b"out")).len(), 0);
+    }
+    router.host.assert_dropped(DropReason::Filter, 2);
+}
+
 #[test]
 fn a_packet_for_another_link_loses_one_hop_and_nothing_else() {
     let mut router = Router::new();

@@ -232,6 +232,7 @@ fn packet_too_big_raises_nothing_during_a_search() {
     path.peer.icmp(IcmpMessage::PacketTooBig { mtu: 1400 }, seq);
     path.peer.expects_nothing();
     assert_eq!(path.peer.info().send_mss, size);
+    assert_eq!(path.peer.info().path_mtu, Some(1400));
     path.peer.sends(tcp().ack(seq + 1000));
     path.peer.waits(secs(601));
     path.peer.writes(50_000);
