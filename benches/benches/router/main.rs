@@ -285,12 +285,16 @@ impl Router {
             self.inbox.slot().frame.extend_from_slice(&head);
         }
         self.turn([from, to]);
-        let left = self.out.packets().iter();
-        let left: Vec<_> = left
-            .map(|packet| packet.head[self.link_header..].to_vec())
-            .collect();
+        let mut left = Vec::new();
+        // The router has groups and neighbours to speak of, too, so that some packets may have to wait.
+        while !self.out.packets().is_empty() {
+            let out = self.out.packets().iter();
+            let out = out.map(|packet| packet.head[self.link_header..].to_vec());
+            left.extend(out.filter(|out| out[0] == 0x45 && out[9] == packets[0][9]));
+            self.out.clear();
+            self.stack.poll_transmit(to, &mut self.out, self.now);
+        }
         assert_eq!(left.len(), packets.len());
-        self.out.clear();
         left
     }
 
@@ -319,7 +323,7 @@ impl Router {
             self.inbox.slot().frame.extend_from_slice(packet.as_ref());
         }
         self.turn([self.near, self.far]);
-        assert_eq!(self.out.len(), count);
+        assert!(self.out.len() >= count);
         self.out.clear();
     }
 }
@@ -390,7 +394,7 @@ impl Network {
         router.turn([router.near, router.far]);
         send(&mut self.far, &mut router.out);
         receive(&mut self.receiver, &mut self.received);
-        assert_eq!(self.received.len(), packets.len());
+        assert!(self.received.len() >= packets.len());
         self.received.clear();
     }
 }
